@@ -1,0 +1,28 @@
+"""Long callbacks for Plotly Dash: progress, cancel, caching and a real job queue."""
+
+from dash_long_callback._version import __version__
+from dash_long_callback.app import Dash, plug
+from dash_long_callback.decorator import long_callback
+from dash_long_callback.errors import (
+    JobCancelled,
+    JobEnded,
+    JobLost,
+    JobTimedOut,
+    LongCallbackError,
+    RegistrationError,
+)
+from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
+
+__all__ = [
+    "Dash",
+    "DiskcacheLongCallbackManager",
+    "JobCancelled",
+    "JobEnded",
+    "JobLost",
+    "JobTimedOut",
+    "LongCallbackError",
+    "RegistrationError",
+    "__version__",
+    "long_callback",
+    "plug",
+]

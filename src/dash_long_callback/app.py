@@ -1,0 +1,198 @@
+"""``Dash``: ``dash.Dash`` with long callbacks; ``plug()`` for apps of another class."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import dash
+
+from dash_long_callback import dash_internals
+from dash_long_callback.callbacks import registry
+from dash_long_callback.decorator import UNSET, client_config, declare
+from dash_long_callback.errors import RegistrationError
+from dash_long_callback.executors.local import preload
+from dash_long_callback.managers.base import Manager
+from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
+from dash_long_callback.server.routes import add_routes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from dash import Input
+
+    from dash_long_callback.callbacks import LongCallback
+    from dash_long_callback.decorator import F
+
+A = TypeVar("A", bound=dash.Dash)
+
+
+class Dash(dash.Dash):
+    """A ``dash.Dash`` that runs long callbacks.
+
+    Args:
+        *args: as ``dash.Dash``.
+        long_callback_manager: runs the app's long callbacks. None: an embedded one is made on
+            first use, in a folder for this app below the user's cache directory.
+        **kwargs: as ``dash.Dash``.
+
+    Raises:
+        RegistrationError: if ``long_callback_manager`` is not a manager.
+
+    Example:
+        >>> app = Dash(__name__)
+        >>> @app.long_callback(Output("result", "children"), Input("run", "n_clicks"))
+        ... def work(n_clicks):
+        ...     return n_clicks
+    """
+
+    def __init__(
+        self, *args: Any, long_callback_manager: Manager | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        _plug(self, long_callback_manager)
+
+    def long_callback(
+        self,
+        *args: Any,
+        manager: Manager | None = None,
+        running: Sequence[Any] | None = None,
+        cancel: Input | Sequence[Input] | None = None,
+        progress: Any = None,
+        progress_default: Any = UNSET,
+        interval: float | None = None,
+        on_error: Callable[[Exception], Any] | None = None,
+        timeout: float | None = None,
+        **kwargs: Any,
+    ) -> Callable[[F], F]:
+        """Declare a callback of this app that may take seconds to hours.
+
+        Takes the arguments of :func:`dash_long_callback.long_callback`, which describes them.
+        """
+        options = {
+            "manager": manager,
+            "running": running,
+            "cancel": cancel,
+            "progress": progress,
+            "progress_default": progress_default,
+            "interval": interval,
+            "on_error": on_error,
+            "timeout": timeout,
+        }
+        return declare(self, args, {**options, **kwargs})
+
+    @property
+    def long_callback_manager(self) -> Manager:
+        """The manager of the app's long callbacks."""
+        return manager_of(self)
+
+    def run(self, *args: Any, **kwargs: Any) -> None:
+        """Start the development server, as ``dash.Dash.run``.
+
+        In a worker process, which imports the app's module, this does nothing: ``app.run()`` needs
+        no ``if __name__ == "__main__"`` around it.
+        """
+        if not preload.importing():
+            end_with_sigterm()
+            super().run(*args, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+
+
+def plug(app: A, long_callback_manager: Manager | None = None) -> A:
+    """Give an app of another class, such as ``dash.Dash`` or ``DashProxy``, long callbacks.
+
+    Args:
+        app: any ``dash.Dash``. Gets ``long_callback`` and ``long_callback_manager``.
+        long_callback_manager: as for :class:`Dash`.
+
+    Returns:
+        The app itself.
+
+    Raises:
+        RegistrationError: if ``app`` is not a Dash app or was plugged already, or the manager is
+            not one.
+
+    Example:
+        >>> app = plug(dash.Dash(__name__))
+        >>> @app.long_callback(Output("result", "children"), Input("run", "n_clicks"))
+        ... def work(n_clicks):
+        ...     return n_clicks
+    """
+    if not isinstance(app, dash.Dash):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise RegistrationError(f"plug() takes a dash.Dash, got {app!r}")
+    if _ATTRIBUTE in vars(app):
+        raise RegistrationError("this app has long callbacks already: leave plug() out")
+    _plug(app, long_callback_manager)
+    added: Any = app
+
+    def long_callback(*args: Any, **kwargs: Any) -> Callable[[F], F]:
+        return declare(app, args, kwargs)
+
+    run: Any = app.run  # pyright: ignore[reportUnknownMemberType]
+
+    def guarded_run(*args: Any, **kwargs: Any) -> None:
+        if not preload.importing():
+            end_with_sigterm()
+            run(*args, **kwargs)
+
+    added.long_callback, added.run = long_callback, guarded_run
+    added.long_callback_manager = manager_of(app)
+    return app
+
+
+#: Where an app keeps its manager.
+_ATTRIBUTE = "_long_callback_manager"
+
+
+def manager_of(app: dash.Dash) -> Manager:
+    """The manager of a plugged app."""
+    return vars(app)[_ATTRIBUTE]
+
+
+def _plug(app: dash.Dash, manager: Manager | None) -> None:
+    if manager is not None and not isinstance(manager, Manager):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise RegistrationError(
+            f"long_callback_manager={manager!r} is not a manager; pass a "
+            "DiskcacheLongCallbackManager, or nothing for the embedded default"
+        )
+    vars(app)[_ATTRIBUTE] = manager or DiskcacheLongCallbackManager()
+    app.scripts.append_script(
+        {"relative_package_path": "browser/long_callback.js", "namespace": "dash_long_callback"}
+    )
+    add_routes(app, lambda: manager_of(app))
+    interpolate: Any = app.interpolate_index
+
+    def interpolate_index(*args: Any, **kwargs: Any) -> str:
+        # Each page load comes by here, before the first click: time to have workers ready.
+        callbacks = _callbacks(app)
+        for used in dict.fromkeys(c.options.manager or manager_of(app) for c in callbacks):
+            used.ensure_running()
+        kwargs["scripts"] = _config_tag(callbacks) + kwargs["scripts"]
+        return interpolate(*args, **kwargs)
+
+    app.interpolate_index = interpolate_index  # type: ignore[method-assign]
+
+
+def end_with_sigterm() -> None:
+    """Have SIGTERM end a development server as Ctrl-C does, so that the workers end, too."""
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    ):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def _callbacks(app: dash.Dash) -> list[LongCallback]:
+    ids = set(dash_internals.long_callback_ids(app))
+    entries = [app.callback_map[i] for i in ids if i in app.callback_map]
+    ours = {id(entry) for entry in entries}
+    return [c for c in registry.all() if id(c.registration.entry) in ours]
+
+
+def _config_tag(callbacks: list[LongCallback]) -> str:
+    """What the browser client needs to know: data in the page, so that no request is needed."""
+    config = {c.registration.callback_id: client_config(c) for c in callbacks}
+    # In HTML, only "</" could end the element early; in JSON, "<\\/" is the same string.
+    data = dash_internals.to_json_bytes(config).decode().replace("</", "<\\/")
+    return f'<script id="_dash-long-callbacks" type="application/json">{data}</script>\n'

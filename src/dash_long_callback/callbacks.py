@@ -1,0 +1,153 @@
+"""What a long callback is once it is declared, and where all of them are found."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass, field
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+from dash_long_callback import dash_internals
+from dash_long_callback.grouping import leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dash import Input, Output
+
+    from dash_long_callback.dash_internals import Registration
+    from dash_long_callback.managers.base import Manager
+
+
+@dataclass
+class Options:
+    """The keyword arguments of ``long_callback`` that Dash's own ``callback`` does not have."""
+
+    manager: Manager | None = None
+    running: list[tuple[Output, Any, Any]] = field(default_factory=list["tuple[Output, Any, Any]"])
+    cancel: list[Input] = field(default_factory=list["Input"])
+    progress: Any = None
+    progress_default: list[Any] | None = None
+    interval: float | None = None
+    on_error: Callable[[Exception], Any] | None = None
+    timeout: float | None = None
+
+
+@dataclass
+class LongCallback:
+    """A function with its dependencies and options.
+
+    Attributes:
+        function: what the user wrote.
+        options: how to run it.
+        registration: how Dash knows it.
+        recipe: the arguments it was declared with, from which a worker that can't import the
+            function declares it again.
+        key: its name in every process that runs the same app.
+    """
+
+    function: Callable[..., Any]
+    options: Options
+    registration: Registration
+    recipe: tuple[tuple[Any, ...], dict[str, Any]]
+    key: str = ""
+
+    @property
+    def name(self) -> str:
+        """The function and what it updates, for messages."""
+        function = getattr(self.function, "__qualname__", repr(self.function))
+        return f"{function} ({self.registration.callback_id})"
+
+    @property
+    def handles_errors(self) -> bool:
+        """Whether there is an ``on_error``, its own or the app's."""
+        return (self.options.on_error or dash_internals.app_error_handler()) is not None
+
+    @property
+    def progress_outputs(self) -> list[Output]:
+        """The outputs of ``progress``, flat; their indices are the targets of updates."""
+        return [] if self.options.progress is None else leaves(self.options.progress)
+
+
+class Registry:
+    """All long callbacks of this process, by key.
+
+    Keys are Dash's callback ids, not function names: many apps name every callback ``update``.
+    Two apps of one process may use the same id; the later gets a number. Declaring in the same
+    order gives the same keys in another process.
+    """
+
+    def __init__(self) -> None:
+        self._callbacks: dict[str, LongCallback] = {}
+        self._lock = threading.Lock()
+
+    def add(self, callback: LongCallback) -> None:
+        """Give the callback its key and keep it."""
+        base = callback.registration.callback_id
+        with self._lock:
+            key, number = base, 1
+            while key in self._callbacks:
+                number += 1
+                key = f"{base}#{number}"
+            callback.key = key
+            self._callbacks[key] = callback
+
+    def get(self, key: str) -> LongCallback | None:
+        """The callback with this key."""
+        return self._callbacks.get(key)
+
+    def all(self) -> list[LongCallback]:
+        """All callbacks, in the order of their declaration."""
+        return list(self._callbacks.values())
+
+
+#: The callbacks of this process.
+registry = Registry()
+
+
+def code_digest(function: Callable[..., Any]) -> str:
+    """A hash of what a function does: its bytecode, defaults and plain closed-over values.
+
+    Line numbers and file names do not count: a comment does not make another function.
+    """
+    digest = hashlib.sha256()
+    _feed(digest.update, getattr(function, "__wrapped__", function), depth=0)
+    return digest.hexdigest()
+
+
+#: How deep closures are followed; beyond it, functions count by name.
+_DEPTH = 4
+
+
+def _feed(update: Callable[[bytes], object], value: Any, depth: int) -> None:
+    if isinstance(value, FunctionType) and depth < _DEPTH:
+        _feed(update, value.__code__, depth + 1)
+        for part in (value.__defaults__, value.__kwdefaults__, *_cells(value)):
+            _feed(update, part, depth + 1)
+    elif isinstance(value, CodeType):
+        update(value.co_code)
+        update(repr((value.co_names, value.co_varnames, value.co_freevars)).encode())
+        for const in value.co_consts:
+            _feed(update, const, depth)
+    elif isinstance(value, (str, bytes, int, float, bool, complex, type(None))):
+        update(f"{type(value).__name__}:{value!r};".encode())
+    elif isinstance(value, (list, tuple)):
+        for item in value:  # pyright: ignore[reportUnknownVariableType]
+            _feed(update, item, depth)
+    elif isinstance(value, dict):
+        for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]
+            _feed(update, key, depth)
+            _feed(update, item, depth)
+    else:
+        update(type(value).__qualname__.encode())
+
+
+def _cells(function: FunctionType) -> list[Any]:
+    found: list[Any] = []
+    for cell in function.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:  # not filled yet, as in a function that refers to itself
+            found.append(None)
+    return found

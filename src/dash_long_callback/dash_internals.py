@@ -1,0 +1,234 @@
+"""Every undocumented name of Dash that this package touches, and nothing else.
+
+``tests/contract/test_dash_internals.py`` checks each of them on the oldest and the newest
+supported Dash. If Dash changes, this is the only file to change.
+"""
+
+# Dash does not declare types for what it does not document.
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportPrivateImportUsage=false
+# pyright: reportMissingTypeStubs=false, reportUnknownParameterType=false
+
+from __future__ import annotations
+
+import copyreg
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dash
+
+# The lists in which `dash.callback` collects what no app has taken yet.
+from dash._callback import GLOBAL_CALLBACK_LIST, GLOBAL_CALLBACK_MAP
+
+# Where `dash.ctx` looks: a worker fills it as Dash's own dispatch does.
+from dash._callback_context import context_value
+
+# How Dash turns the lists of a request into arguments and into the groupings of `dash.ctx`.
+from dash._grouping import flatten_grouping, grouping_len, map_grouping, update_args_group
+from dash._utils import (
+    AttributeDict,
+    convert_to_AttributeDict,
+    inputs_to_dict,
+    inputs_to_vals,
+    to_json,
+)
+
+# How `dash.callback` reads its arguments: to know the outputs before it is called.
+from dash.dependencies import (
+    _Wildcard as Wildcard,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = [
+    "Registration",
+    "add_route",
+    "app_error_handler",
+    "context_fields",
+    "flatten_grouping",
+    "long_callback_ids",
+    "register",
+    "run_in_context",
+    "to_json_bytes",
+]
+
+#: The clientside namespace that our browser client defines.
+NAMESPACE = "long_callback"
+
+#: What of a request's context travels to the job: all that `dash.ctx` offers, except the response.
+_CONTEXT = ("cookies", "headers", "path", "remote", "origin", "custom_data")
+
+if not issubclass(Wildcard, enum.Enum):
+    # Before 3.4 MATCH and ALL are compared by identity, which a pickle would lose.
+    copyreg.pickle(Wildcard, lambda wildcard: wildcard.name)  # pyright: ignore[reportArgumentType]
+
+
+@dataclass
+class Registration:
+    """One callback as Dash keeps it.
+
+    Attributes:
+        callback_id: Dash's name for it, unique in its app, the same in every process.
+        spec: what the renderer gets; ours to extend until the page is served.
+        entry: what Dash's dispatch uses.
+        run: Dash's wrapper of the function: it groups the arguments, fills ``dash.ctx``, checks
+            the outputs and encodes them.
+    """
+
+    callback_id: str
+    spec: dict[str, Any]
+    entry: dict[str, Any]
+    run: Callable[..., Any]
+
+
+def register(
+    app: dash.Dash | None,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    *,
+    scratch: bool = False,
+) -> Registration:
+    """Call ``dash.callback`` and hand out what it recorded.
+
+    Args:
+        app: register there; None for the list that the next app takes over, as ``dash.callback``.
+        function: the function to wrap.
+        args: positional arguments of ``dash.callback``.
+        kwargs: keyword arguments of ``dash.callback``.
+        scratch: record it nowhere; a worker needs the wrapper only.
+    """
+    if scratch:
+        callbacks, by_id = [], {}
+    elif app is None:
+        callbacks, by_id = GLOBAL_CALLBACK_LIST, GLOBAL_CALLBACK_MAP
+    else:
+        callbacks, by_id = app._callback_list, app.callback_map
+    prevent = bool(app is not None and app.config.prevent_initial_callbacks)
+    dash.callback(
+        *args,
+        **kwargs,
+        callback_list=callbacks,
+        callback_map=by_id,
+        config_prevent_initial_callbacks=prevent,
+    )(function)
+    spec = callbacks[-1]
+    entry = by_id[spec["output"]]
+    return Registration(spec["output"], spec, entry, entry["callback"])
+
+
+def register_clientside(
+    app: dash.Dash | None, function_name: str, *args: Any, **kwargs: Any
+) -> None:
+    """Register a function of our browser client, unless the same callback is there already."""
+    function = dash.ClientsideFunction(NAMESPACE, function_name)
+    lists = [GLOBAL_CALLBACK_LIST] + ([] if app is None else [app._callback_list])
+    taken = {spec["output"] for specs in lists for spec in specs}
+    if app is None:
+        dash.clientside_callback(function, *args, **kwargs)
+    else:
+        app.clientside_callback(function, *args, **kwargs)
+    specs = lists[-1]
+    if specs[-1]["output"] in taken:  # two long callbacks share a cancel button or a bar
+        specs.pop()
+
+
+def long_callback_ids(app: dash.Dash) -> list[str]:
+    """The ids of all callbacks of the app that our browser client serves."""
+    return [
+        spec["output"]
+        for spec in app._callback_list
+        if (spec.get("clientside_function") or {}).get("namespace") == NAMESPACE
+    ]
+
+
+def context_fields(context: Any) -> dict[str, Any]:
+    """The part of a request that a job needs, ready for JSON."""
+    fields: dict[str, Any] = {name: context.get(name) for name in _CONTEXT}
+    fields["inputs"] = context.inputs_list
+    fields["states"] = context.states_list
+    fields["outputs"] = context.outputs_list
+    fields["changed"] = [trigger["prop_id"] for trigger in context.triggered_inputs]
+    fields["args"] = dict(context.get("args") or {})
+    return fields
+
+
+def run_in_context(
+    registration: Registration, fields: dict[str, Any], updated_props: dict[str, Any]
+) -> str | bytes:
+    """Run a registered function as Dash's dispatch would, from :func:`context_fields`.
+
+    ``updated_props`` is where ``dash.set_props`` puts what it is given. Returns Dash's JSON.
+    """
+    inputs, states = fields["inputs"], fields["states"] or []
+    outputs = fields["outputs"]
+    entry = registration.entry
+    context = AttributeDict({name: fields.get(name) for name in (*_CONTEXT, "args")})
+    context.custom_data = AttributeDict(fields.get("custom_data") or {})
+    context.inputs_list = inputs
+    context.states_list = states
+    context.outputs_list = [] if entry.get("no_output") else outputs
+    context.input_values = inputs_to_dict(inputs)
+    context.state_values = inputs_to_dict(states)
+    context.triggered_inputs = [
+        {"prop_id": prop_id, "value": context.input_values.get(prop_id)}
+        for prop_id in fields["changed"]
+    ]
+    context.updated_props = updated_props
+    # Pages are registered by the web process, once.
+    context.ignore_register_page = True
+
+    everything = convert_to_AttributeDict(inputs + states)
+    for group in everything:
+        for one in group if isinstance(group, list) else [group]:
+            update_args_group(one, fields["changed"])
+    context.args_grouping, context.using_args_grouping = _group(
+        everything, entry["inputs_state_indices"]
+    )
+    flat_outputs = outputs if isinstance(outputs, list) else [outputs]
+    context.outputs_grouping, context.using_outputs_grouping = (
+        _group(flat_outputs, entry["outputs_indices"]) if context.outputs_list else ([], False)
+    )
+    return registration.run(
+        *inputs_to_vals(inputs + states),
+        outputs_list=context.outputs_list,
+        callback_context=context,
+        app=_app(),
+    )
+
+
+def add_route(
+    app: dash.Dash, name: str, view: Callable[..., Any], methods: tuple[str, ...]
+) -> None:
+    """Add a route below the app's prefix, on whichever server the app runs."""
+    app._add_url(name, view, methods)
+
+
+def app_error_handler() -> Callable[[Exception], Any] | None:
+    """The ``on_error`` of the app, if there is an app and it has one."""
+    return getattr(_app(), "_on_error", None)
+
+
+def to_json_bytes(value: Any) -> bytes:
+    """JSON as Dash writes it: components, figures, arrays and dates included."""
+    encoded = to_json(value)
+    return encoded if isinstance(encoded, bytes) else encoded.encode()
+
+
+def in_context() -> bool:
+    """Whether a callback runs, so that ``dash.ctx`` can be used."""
+    return bool(context_value.get())
+
+
+def _group(flat: list[Any], indices: Any) -> tuple[Any, bool]:
+    using = not isinstance(indices, int) and indices != list(range(grouping_len(indices)))
+    return map_grouping(lambda index: flat[index], indices), using
+
+
+def _app() -> dash.Dash | None:
+    try:
+        return dash.get_app()
+    except Exception:
+        return None

@@ -1,0 +1,359 @@
+"""``long_callback()``: arguments → LongCallback, with every mistake reported at import."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dash import ALL, ALLSMALLER, MATCH, Input, Output, State
+
+from dash_long_callback import dash_internals, runner
+from dash_long_callback.callbacks import LongCallback, Options, registry
+from dash_long_callback.errors import RegistrationError
+from dash_long_callback.grouping import leaves, spread
+from dash_long_callback.managers.base import Manager
+from dash_long_callback.server.submit import submit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import dash
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+#: Keyword arguments of ``dash.callback`` that make sense here, too.
+_DASH_KEYWORDS = frozenset(
+    {
+        "output",
+        "inputs",
+        "state",
+        "prevent_initial_call",
+        "optional",
+        "hidden",
+        "_allow_dynamic_callbacks",
+    }
+)
+
+
+class _Unset:
+    def __repr__(self) -> str:
+        return "not given"
+
+
+#: ``progress_default`` was not given; None would be a value.
+UNSET = _Unset()
+
+
+def long_callback(
+    *args: Any,
+    manager: Manager | None = None,
+    running: Sequence[Any] | None = None,
+    cancel: Input | Sequence[Input] | None = None,
+    progress: Any = None,
+    progress_default: Any = UNSET,
+    interval: float | None = None,
+    on_error: Callable[[Exception], Any] | None = None,
+    timeout: float | None = None,
+    **kwargs: Any,
+) -> Callable[[F], F]:
+    """Declare a callback that may take seconds to hours, without an app at hand.
+
+    Like ``dash.callback``, for pages and modules; ``app.long_callback`` takes the same arguments.
+
+    Args:
+        *args: outputs, inputs and states, in every form that ``dash.callback`` takes.
+        manager: runs the callback, instead of the app's ``long_callback_manager``.
+        running: ``(Output, value while running, value after)``, or a list of them. The last value
+            is set however the job ends.
+        cancel: an ``Input`` or a list of them. A change of any ends the job; outputs stay.
+        progress: an ``Output`` or any grouping of them. The function then gets ``set_progress`` as
+            its first argument, which takes one value of that grouping.
+        progress_default: value of that grouping when no job runs. Not given: the properties become
+            None when a job ends.
+        interval: milliseconds between two questions for news, at most. The server may ask sooner.
+        on_error: gets the exception of the function; what it returns is the output, None leaves
+            the outputs alone. Default: the app's ``on_error``.
+        timeout: seconds that a job may run.
+        **kwargs: ``output``, ``inputs``, ``state``, ``prevent_initial_call`` and further keywords
+            of ``dash.callback``.
+
+    Returns:
+        A decorator that returns the function unchanged.
+
+    Raises:
+        RegistrationError: if an argument is of the wrong type, shape or name. The message names
+            the callback and the fix.
+
+    Example:
+        >>> @long_callback(
+        ...     Output("result", "children"),
+        ...     Input("run", "n_clicks"),
+        ...     running=[(Output("run", "disabled"), True, False)],
+        ...     cancel=Input("stop", "n_clicks"),
+        ...     progress=Output("bar", "value"),
+        ...     prevent_initial_call=True,
+        ... )
+        ... def work(set_progress, n_clicks):
+        ...     for percent in range(100):
+        ...         set_progress(percent)
+        ...     return "done"
+    """
+    options = {
+        "manager": manager,
+        "running": running,
+        "cancel": cancel,
+        "progress": progress,
+        "progress_default": progress_default,
+        "interval": interval,
+        "on_error": on_error,
+        "timeout": timeout,
+    }
+    return declare(None, args, {**options, **kwargs})
+
+
+def declare(
+    app: dash.Dash | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Callable[[F], F]:
+    """Declare a long callback on an app, or for the next app if there is none."""
+
+    def decorate(function: F) -> F:
+        callback = _declare(app, function, args, kwargs, scratch=False)
+        registry.add(callback)
+        callback.registration.entry["callback"] = _entry(callback)
+        _extend_client(app, callback)
+        return function
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A long callback by value: what it was declared with. Calling it declares it again."""
+
+    key: str
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    @classmethod
+    def of(cls, callback: LongCallback) -> Recipe:
+        """The recipe of a callback. A manager belongs to the web process and stays there."""
+        args, kwargs = callback.recipe
+        return cls(callback.key, callback.function, args, {**kwargs, "manager": None})
+
+    def __call__(self) -> LongCallback:
+        callback = _declare(None, self.function, self.args, self.kwargs, scratch=True)
+        callback.key = self.key
+        return callback
+
+
+def _declare(
+    app: dash.Dash | None,
+    function: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    scratch: bool,
+) -> LongCallback:
+    name = f"the long callback {getattr(function, '__qualname__', function)!s}"
+    if not callable(function):
+        raise RegistrationError(
+            f"{name} is not a function: put @long_callback(...) right above a def"
+        )
+    ours = {key: kwargs[key] for key in _OURS if key in kwargs}
+    theirs = {key: value for key, value in kwargs.items() if key not in _OURS}
+    _check_keywords(name, theirs)
+    options = _options(name, ours)
+
+    @functools.wraps(function)
+    def body(*body_args: Any, **body_kwargs: Any) -> Any:
+        return runner.call(function, options, outputs, body_args, body_kwargs)
+
+    try:
+        registration = dash_internals.register(app, body, args, theirs, scratch=scratch)
+    except RegistrationError:
+        raise
+    except Exception as error:
+        raise RegistrationError(f"{name}: {type(error).__name__}: {error}") from error
+    outputs = registration.entry["outputs_indices"]
+    return LongCallback(function, options, registration, (args, kwargs))
+
+
+def _entry(callback: LongCallback) -> Callable[..., bytes]:
+    def entry(*_args: Any, callback_context: Any, app: Any, **_kwargs: Any) -> bytes:
+        return submit(callback, callback_context, app.long_callback_manager)
+
+    return entry
+
+
+# Options: check each, and bring it into one shape
+
+
+def _check_keywords(name: str, kwargs: dict[str, Any]) -> None:
+    for keyword in kwargs:
+        if keyword not in _DASH_KEYWORDS:
+            close = difflib.get_close_matches(keyword, [*_DASH_KEYWORDS, *_OURS], n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            if keyword == "background":
+                hint = "; leave it out: a long callback always runs in the background"
+            raise RegistrationError(f"{name} has no argument {keyword!r}{hint}")
+
+
+def _options(name: str, given: dict[str, Any]) -> Options:
+    manager = given.get("manager")
+    if manager is not None and not isinstance(manager, Manager):
+        raise RegistrationError(
+            f"{name}: manager={manager!r} is not a manager; pass a DiskcacheLongCallbackManager"
+        )
+    for option in ("interval", "timeout"):
+        value = given.get(option)
+        if value is not None and not (isinstance(value, (int, float)) and value > 0):
+            raise RegistrationError(f"{name}: {option}={value!r} must be a number above 0")
+    if (on_error := given.get("on_error")) is not None and not callable(on_error):
+        raise RegistrationError(f"{name}: on_error={on_error!r} must be a function of one argument")
+    progress = given.get("progress")
+    if progress is not None:
+        _all_of(name, "progress", leaves(progress), Output)
+    return Options(
+        manager=manager,
+        running=_running(name, given.get("running")),
+        cancel=_cancel(name, given.get("cancel")),
+        progress=progress,
+        progress_default=_progress_default(name, progress, given.get("progress_default", UNSET)),
+        interval=None if given.get("interval") is None else given["interval"] / 1000,
+        on_error=on_error,
+        timeout=given.get("timeout"),
+    )
+
+
+def _running(name: str, running: Any) -> list[tuple[Output, Any, Any]]:
+    if running is None:
+        return []
+    if isinstance(running, (list, tuple)) and len(running) == 3 and isinstance(running[0], Output):  # pyright: ignore[reportUnknownArgumentType]
+        running = [running]
+    if not isinstance(running, (list, tuple)) or not all(
+        isinstance(one, (list, tuple)) and len(one) == 3 and isinstance(one[0], Output)  # pyright: ignore[reportUnknownArgumentType]
+        for one in running  # pyright: ignore[reportUnknownVariableType]
+    ):
+        raise RegistrationError(
+            f"{name}: running={running!r} must be (Output, value while running, value after), "
+            "or a list of such tuples"
+        )
+    return [(one[0], one[1], one[2]) for one in running]  # pyright: ignore[reportUnknownVariableType]
+
+
+def _cancel(name: str, cancel: Any) -> list[Input]:
+    if cancel is None:
+        return []
+    inputs: list[Any] = list(cancel) if isinstance(cancel, (list, tuple)) else [cancel]  # pyright: ignore[reportUnknownArgumentType]
+    _all_of(name, "cancel", inputs, Input)
+    return inputs
+
+
+def _progress_default(name: str, progress: Any, default: Any) -> list[Any] | None:
+    if default is UNSET:
+        return None
+    if progress is None:
+        raise RegistrationError(
+            f"{name}: progress_default without progress; add progress=Output(...)"
+        )
+    try:
+        return spread(default, progress, "progress_default")
+    except ValueError as error:
+        raise RegistrationError(f"{name}: {error}") from None
+
+
+def _all_of(name: str, option: str, values: list[Any], kind: type) -> None:
+    for value in values:
+        if not isinstance(value, kind):
+            raise RegistrationError(
+                f"{name}: {option} takes {kind.__name__}s, got {value!r}; "
+                f"write {kind.__name__}(component_id, property)"
+            )
+        if isinstance(value.component_id, dict) and ALLSMALLER in value.component_id.values():  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+            raise RegistrationError(f"{name}: {option} takes MATCH and ALL, not ALLSMALLER")
+
+
+_OURS = (
+    "manager",
+    "running",
+    "cancel",
+    "progress",
+    "progress_default",
+    "interval",
+    "on_error",
+    "timeout",
+)
+
+
+# What the browser gets
+
+
+def _extend_client(app: dash.Dash | None, callback: LongCallback) -> None:
+    """Have the renderer call our browser client, and give that what it needs to know."""
+    spec = callback.registration.spec
+    spec["clientside_function"] = {
+        "namespace": dash_internals.NAMESPACE,
+        "function_name": callback.registration.callback_id,
+    }
+    # The renderer knows which components an ALL stands for, and tells only its callbacks: extra
+    # states carry their ids to the client, which takes them off again.
+    every = [output for output in _targets(callback) if _has(output, ALL)]
+    spec["state"] = spec["state"] + [State(o.component_id, "id").to_dict() for o in every]
+    for stop in callback.options.cancel:
+        # As Dash's own cancel: an output is needed for MATCH to have a meaning, and none changes.
+        output = Output(stop.component_id, "id", allow_duplicate=True)
+        dash_internals.register_clientside(app, "cancel", output, stop, prevent_initial_call=True)
+    for output, value in zip(
+        callback.progress_outputs, callback.options.progress_default or (), strict=False
+    ):
+        # The default of a component that appears, on the page or later.
+        name = "default " + dash_internals.to_json_bytes(value).decode()
+        dash_internals.register_clientside(
+            app,
+            name,
+            Output(output.component_id, output.component_property, allow_duplicate=True),
+            Input(output.component_id, "id"),
+            prevent_initial_call="initial_duplicate",
+        )
+
+
+def client_config(callback: LongCallback) -> dict[str, Any]:
+    """What the browser client knows of a callback."""
+    options, spec = callback.options, callback.registration.spec
+    every = [output for output in _targets(callback) if _has(output, ALL)]
+
+    def target(output: Output) -> dict[str, Any]:
+        return {
+            "id": _id(output),
+            "property": output.component_property,
+            **({"all": every.index(output)} if output in every else {}),
+        }
+
+    return {
+        "states": len(spec["state"]) - len(every),
+        "running": [{**target(o), "on": on, "off": off} for o, on, off in options.running],
+        "progress": [target(output) for output in callback.progress_outputs],
+        "defaults": options.progress_default,
+        "cancel": [{"id": _id(i), "property": i.component_property} for i in options.cancel],
+    }
+
+
+def _targets(callback: LongCallback) -> list[Output]:
+    return [*(output for output, _, _ in callback.options.running), *callback.progress_outputs]
+
+
+def _has(output: Output, wildcard: Any) -> bool:
+    return isinstance(output.component_id, dict) and wildcard in output.component_id.values()  # pyright: ignore[reportUnknownMemberType]
+
+
+def _id(dependency: Any) -> Any:
+    if not isinstance(dependency.component_id, dict):
+        return dependency.component_id_str()
+    wild = {MATCH: ["MATCH"], ALL: ["ALL"]}
+    return {
+        key: wild[value] if isinstance(value, type(MATCH)) else value
+        for key, value in dependency.component_id.items()  # pyright: ignore[reportUnknownVariableType]
+    }

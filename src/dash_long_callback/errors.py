@@ -1,0 +1,74 @@
+"""Every error this package raises, drawn as a tree.
+
+LongCallbackError
+├── RegistrationError      the decorator was used wrongly; raised at import
+├── NotPickleable          the function can be neither imported nor sent to a worker
+├── StoreError             the store can't be read or written
+├── BadRequest             a client sent something that is not ours
+│   └── RequestTooLarge
+├── JobNotFound            no such job: it never existed or has expired
+└── JobEnded               how a job ended, other than by its own code
+├── JobLost            its worker died
+└── JobTimedOut        it ran longer than its ``timeout``
+JobCancelled (BaseException)   raised inside the user's function by a cancel
+"""
+
+from __future__ import annotations
+
+
+class LongCallbackError(Exception):
+    """Base of all errors of this package."""
+
+
+class RegistrationError(LongCallbackError, TypeError):
+    """A long callback was declared wrongly. The message names the callback and the fix."""
+
+
+class NotPickleable(LongCallbackError):
+    """A worker can neither import the function nor be sent it by value."""
+
+
+class StoreError(LongCallbackError):
+    """The store can't be read or written, for example because its disk is full."""
+
+
+class BadRequest(LongCallbackError):
+    """A request does not have the shape that the browser client sends."""
+
+    status = 400
+
+
+class RequestTooLarge(BadRequest):
+    """A request is larger than any that the browser client sends."""
+
+    status = 413
+
+
+class JobNotFound(LongCallbackError):
+    """No such job: it never existed or has expired."""
+
+    status = 404
+
+    def __init__(self) -> None:
+        # The id is left out on purpose: an answer must not echo what a client made up.
+        super().__init__("no such job: it never existed or has expired; run the callback again")
+
+
+class JobEnded(LongCallbackError):
+    """How a job ended when it was not its own code that ended it; what ``on_error`` receives."""
+
+
+class JobLost(JobEnded):
+    """The worker died before the job ended."""
+
+
+class JobTimedOut(JobEnded):
+    """The job ran longer than the ``timeout`` of its callback."""
+
+
+class JobCancelled(BaseException):
+    """Raised inside the user's function when the job is cancelled.
+
+    A ``BaseException``, so that ``except Exception`` in the function does not swallow it, while
+    ``finally`` and ``with`` blocks run. Catch it only to clean up, then raise it again.
+    """

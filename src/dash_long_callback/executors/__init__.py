@@ -1,0 +1,1 @@
+"""Executors start and terminate jobs."""

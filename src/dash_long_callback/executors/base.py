@@ -1,0 +1,33 @@
+"""What an executor does: it runs jobs that a store keeps, and ends them when asked to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dash_long_callback.jobs import Job
+
+
+class Executor(ABC):
+    """Starts and terminates jobs. All it knows of a job is in the store."""
+
+    @abstractmethod
+    def start(self, job: Job) -> None:
+        """Have the job run, soon. Called inside the transaction that creates it."""
+
+    @abstractmethod
+    def started(self) -> None:
+        """The transaction that :meth:`start` was called in is done: tell those who wait for it."""
+
+    @abstractmethod
+    def cancel(self, job_id: str) -> None:
+        """The store has been told that this running job is to be cancelled: act on it."""
+
+    @abstractmethod
+    def ensure_running(self) -> None:
+        """Be ready before the first job. Returns at once, and may be called any time."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End everything that was started, running jobs included."""

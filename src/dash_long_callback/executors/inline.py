@@ -1,0 +1,61 @@
+"""Runs each job in the calling thread, before ``submit`` returns. For tests of callbacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dash_long_callback.callbacks import registry
+from dash_long_callback.executors.base import Executor
+from dash_long_callback.jobs import Job, Lost, State
+from dash_long_callback.runner import Run, run_job
+
+if TYPE_CHECKING:
+    from dash_long_callback.stores.base import Store
+
+
+class InlineExecutor(Executor):
+    """No process, no thread, no waiting: a job has ended when ``submit`` returns.
+
+    Example:
+        >>> manager = Manager(DiskcacheStore(tmp_path, retention=60), InlineExecutor(store))
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._jobs: list[Job] = []
+
+    def start(self, job: Job) -> None:
+        self._jobs.append(job)
+
+    def started(self) -> None:
+        jobs, self._jobs = self._jobs, []
+        for job in jobs:
+            callback = registry.get(job.callback)
+            running = self._store.change(job.id, _begin)
+            if running is None:
+                continue
+            if callback is None:
+                self._store.change(job.id, _lose)
+            else:
+                run_job(Run(self._store, running, callback))
+
+    def cancel(self, job_id: str) -> None:
+        """Nothing to do: a job has ended before anybody could cancel it."""
+
+    def ensure_running(self) -> None:
+        """Nothing to start."""
+
+    def stop(self) -> None:
+        """Nothing to stop."""
+
+
+def _begin(job: Job) -> bool:
+    if job.state is not State.QUEUED:
+        return False
+    job.enter(State.RUNNING)
+    return True
+
+
+def _lose(job: Job) -> bool:
+    job.end(Lost(f"this process has no long callback {job.callback}"))
+    return True

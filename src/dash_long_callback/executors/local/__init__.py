@@ -1,0 +1,73 @@
+"""The embedded engine: worker processes on this machine, a durable queue, nothing to install.
+
+    web process                web process (the leader)                     worker processes
+    ───────────                ────────────────────────                     ────────────────
+    start(job) ──► queue in    Election: holds the lock file
+        │          the store     └─ Supervisor: one thread
+        └─ rings the doorbell ──────► claim a job ──────── pipe ──────────► listen: run, cancel
+           (a UDP datagram)           watch workers, cancels, timeouts      main thread: the job
+                                      replace the dead                          │
+    waits for news ◄──────────── store (SQLite) ◄───────────────────────────────┘
+
+Any web process may submit, read and cancel; only the leader has workers. If it dies, the system
+frees the lock, its workers finish their jobs and exit, and another web process leads.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from dash_long_callback.executors.base import Executor
+from dash_long_callback.executors.local.election import Election
+
+if TYPE_CHECKING:
+    from dash_long_callback.executors.local.supervisor import PoolOptions
+    from dash_long_callback.jobs import Job
+    from dash_long_callback.stores.diskcache import DiskcacheStore
+
+
+class LocalExecutor(Executor):
+    """Runs jobs in a bounded pool of warm worker processes, shared by all web processes."""
+
+    def __init__(self, store: DiskcacheStore, options: PoolOptions) -> None:
+        self._store = store
+        self._options = options
+        self._lock = threading.Lock()
+        self._election: Election | None = None
+        self._pid = os.getpid()
+        self._bell = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def start(self, job: Job) -> None:
+        self._store.enqueue(job.id)
+
+    def started(self) -> None:
+        self.ensure_running()
+        self._ring()
+
+    def cancel(self, job_id: str) -> None:
+        self.ensure_running()
+        self._ring()
+
+    def ensure_running(self) -> None:
+        with self._lock:
+            if self._election is not None and self._pid == os.getpid():
+                return
+            # A fork (a preloading gunicorn) copies this object but not its thread.
+            self._pid = os.getpid()
+            self._election = Election(self._store, self._options)
+            self._election.start()
+
+    def stop(self) -> None:
+        with self._lock:
+            if self._election is not None and self._pid == os.getpid():
+                self._election.stop()
+                self._election = None
+
+    def _ring(self) -> None:
+        port = self._store.doorbell()
+        if port is not None:
+            # Best effort: the leader also looks by itself, now and then.
+            self._bell.sendto(b"", ("127.0.0.1", port))

@@ -1,0 +1,75 @@
+"""Which web process leads: the one that holds a file lock, which the system frees at its death."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import filelock
+
+from dash_long_callback.executors.local.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from dash_long_callback.executors.local.supervisor import PoolOptions
+    from dash_long_callback.stores.diskcache import DiskcacheStore
+
+log = logging.getLogger("dash_long_callback")
+
+#: Seconds between two tries to become the leader; also the longest time without one.
+TRY_SECONDS = 0.5
+
+
+class Election:
+    """A thread that waits to lead, then runs the supervisor until told to stop."""
+
+    def __init__(self, store: DiskcacheStore, options: PoolOptions) -> None:
+        self._store = store
+        self._options = options
+        self._stopping = threading.Event()
+        self._supervisor: Supervisor | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True, name="long-callbacks")
+
+    def start(self) -> None:
+        """Stand for election. Everything ends with the process."""
+        atexit.register(self.stop)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the workers and their jobs, and free the lock."""
+        atexit.unregister(self.stop)
+        self._stopping.set()
+        if self._supervisor is not None:
+            self._supervisor.stop()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        lock: filelock.BaseFileLock | None = None
+        try:
+            while lock is None:
+                lock = self._try()
+                if lock is None and self._stopping.wait(TRY_SECONDS):
+                    return
+            self._supervisor = Supervisor(self._store, self._options)
+            if not self._stopping.is_set():
+                self._supervisor.run()
+        except Exception:
+            log.exception("the engine of %s stopped", self._store.directory)
+        finally:
+            if lock is not None:
+                lock.release()
+
+    def _try(self) -> filelock.BaseFileLock | None:
+        try:
+            self._store.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = filelock.FileLock(self._store.directory / "leader.lock", thread_local=False)
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            return None
+        except OSError as error:
+            log.error("no jobs can run: %s can't be written (%s)", self._store.directory, error)  # noqa: TRY400
+            self._stopping.wait(TRY_SECONDS * 10)
+            return None
+        return lock

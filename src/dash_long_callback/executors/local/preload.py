@@ -1,0 +1,105 @@
+"""Imports the modules of an app, so that its long callbacks are declared in this process.
+
+Runs in the fork server, whose children then share what was imported, and again in each worker,
+where it finds everything imported already.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import multiprocessing
+import os
+import sys
+import traceback
+from dataclasses import asdict, dataclass, field
+from multiprocessing import process, spawn
+from typing import Any
+
+#: Carries an :class:`AppModules` to the fork server, which takes no arguments of ours.
+VARIABLE = "DASH_LONG_CALLBACK_MODULES"
+
+
+@dataclass
+class AppModules:
+    """Where an app's long callbacks are declared, and how to import that elsewhere.
+
+    Attributes:
+        main_path: file of ``__main__``, if it was run as a script.
+        main_name: module name of ``__main__``, if it was run with ``-m``.
+        names: importable modules, in the order in which they declared their callbacks.
+        sys_path: where to find them.
+        argv: command line of the app, for apps that read it when imported.
+    """
+
+    main_path: str | None = None
+    main_name: str | None = None
+    names: list[str] = field(default_factory=list[str])
+    sys_path: list[str] = field(default_factory=lambda: list(sys.path))
+    argv: list[str] = field(default_factory=lambda: list(sys.argv))
+
+    def dump(self) -> str:
+        """As JSON."""
+        return json.dumps(asdict(self))
+
+
+def app_modules(modules: list[str]) -> AppModules:
+    """Describe the modules of this process that declare long callbacks.
+
+    Args:
+        modules: their names, as ``__module__`` says; ``__main__`` may be among them.
+    """
+    found = AppModules(names=[name for name in modules if name not in ("__main__", "__mp_main__")])
+    if len(found.names) < len(modules):
+        main = sys.modules["__main__"]
+        spec = getattr(main, "__spec__", None)
+        path = getattr(main, "__file__", None)
+        if spec is not None:
+            found.main_name = spec.name
+        elif path is not None:
+            # The same path that the standard library computes for a child, or it imports it twice.
+            found.main_path = os.path.normpath(os.path.join(process.ORIGINAL_DIR or "", path))
+    return found
+
+
+def import_app(app: AppModules) -> list[str]:
+    """Import the app's modules. Returns the tracebacks of those that can't be imported."""
+    sys.path[:] = app.sys_path
+    sys.argv[:] = app.argv
+    errors: list[str] = []
+    for load in (_main, _modules):
+        try:
+            load(app)
+        except (Exception, SystemExit):
+            errors.append(traceback.format_exc())
+    return errors
+
+
+def importing() -> bool:
+    """Whether this process is a worker, or will be one, that imports the app's modules.
+
+    Then ``app.run()`` without an ``if __name__ == "__main__"`` around it must not start a server.
+    The standard library marks a process that imports ``__main__`` for a child in the same way.
+    """
+    return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
+
+
+def _main(app: AppModules) -> None:
+    this: Any = multiprocessing.current_process()
+    this._inheriting = True  # noqa: SLF001 - see importing()
+    try:
+        if app.main_name is not None:
+            spawn._fixup_main_from_name(app.main_name)  # type: ignore[attr-defined]  # noqa: SLF001
+        elif app.main_path is not None:
+            spawn.import_main_path(app.main_path)
+    finally:
+        del this._inheriting
+
+
+def _modules(app: AppModules) -> None:
+    for name in app.names:
+        importlib.import_module(name)
+
+
+if VARIABLE in os.environ:  # imported by the fork server
+    import_app(AppModules(**json.loads(os.environ.pop(VARIABLE))))

@@ -1,0 +1,392 @@
+"""The leader's one thread: hands queued jobs to workers and watches over both."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing import connection
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+
+from dash_long_callback.callbacks import LongCallback, code_digest, registry
+from dash_long_callback.errors import NotPickleable, StoreError
+from dash_long_callback.executors.local import preload
+from dash_long_callback.executors.local.worker import (
+    Done,
+    Ready,
+    Start,
+    Stop,
+    WorkerOptions,
+    worker_main,
+)
+from dash_long_callback.jobs import Cancelled, Failed, Job, Lost, Outcome, State, TimedOut
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import BaseContext
+
+    from dash_long_callback.stores.diskcache import DiskcacheStore
+
+log = logging.getLogger("dash_long_callback")
+
+#: Seconds between two looks at what nobody rings for: leases of orphans, missed rings.
+TICK_SECONDS = 0.5
+#: Seconds between two deletions of what has expired.
+PURGE_SECONDS = 60.0
+#: Seconds that a worker has to exit by itself when everything ends.
+EXIT_SECONDS = 2.0
+#: Workers in a row that may die before they are ready; then waiting jobs are told so.
+START_TRIES = 3
+#: Seconds before another try to start workers, once that has failed.
+START_PAUSE = 5.0
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """How the pool of workers is set up.
+
+    Attributes:
+        workers: jobs that run at the same time, at most.
+        start_method: ``"forkserver"``, ``"spawn"`` or ``"fork"``.
+        grace: seconds that a cancelled function has to end before its process is ended.
+        modules: names of modules to import besides those that declare long callbacks.
+    """
+
+    workers: int
+    start_method: str
+    grace: float
+    modules: tuple[str, ...] = ()
+
+
+@dataclass
+class _Worker:
+    process: Any
+    pipe: Connection
+    digests: dict[str, str] | None = None
+    job: Job | None = None
+    begun: float = 0.0
+    stop: Stop | None = None
+    kill_at: float = float("inf")
+    retiring: bool = False
+
+    @property
+    def idle(self) -> bool:
+        return self.digests is not None and self.job is None and not self.retiring
+
+
+@dataclass
+class _Lost:
+    """A job whose worker died and whose ``on_error`` is to be called by another."""
+
+    job: Job
+    reason: str
+
+
+class Supervisor:
+    """Runs the pool. Every method except :meth:`stop` belongs to the supervising thread."""
+
+    def __init__(self, store: DiskcacheStore, options: PoolOptions) -> None:
+        self._store = store
+        self._options = options
+        self._context: BaseContext = multiprocessing.get_context(options.start_method)
+        self._workers: list[_Worker] = []
+        self._orphans: dict[str, Job] = {}
+        self._lost: list[_Lost] = []
+        self._failed_starts = 0
+        self._start_after = 0.0
+        self._stopping = threading.Event()
+        self._door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._door.bind(("127.0.0.1", 0))
+        self._door.setblocking(False)
+
+    def stop(self) -> None:
+        """Make :meth:`run` end. May be called from any thread."""
+        self._stopping.set()
+        with contextlib.suppress(OSError):
+            self._door.sendto(b"", self._door.getsockname())
+
+    def run(self) -> None:
+        """Supervise until stopped."""
+        self._store.set_doorbell(self._door.getsockname()[1])
+        # Jobs that an earlier leader's workers still run, or died with.
+        self._orphans = {job.id: job for job in self._store.active()}
+        purge_at = time.monotonic() + PURGE_SECONDS
+        try:
+            while not self._stopping.is_set():
+                try:
+                    self._turn()
+                    if time.monotonic() > purge_at:
+                        purge_at = time.monotonic() + PURGE_SECONDS
+                        self._store.purge()
+                except StoreError:
+                    log.exception("the store can't be used; trying again")
+                    self._stopping.wait(TICK_SECONDS)
+        finally:
+            self._end_all()
+
+    def _turn(self) -> None:
+        self._start_workers()
+        self._assign()
+        waiting: list[Any] = [self._door, *(w.pipe for w in self._workers)]
+        waiting += [w.process.sentinel for w in self._workers]
+        deadline = min((w.kill_at for w in self._workers), default=float("inf"))
+        timeout = max(0.0, min(TICK_SECONDS, deadline - time.monotonic(), self._next_timeout()))
+        ready = connection.wait(waiting, timeout)
+        if self._door in ready:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    self._door.recv(1)
+        for worker in list(self._workers):
+            self._hear(worker)
+            if not worker.process.is_alive():
+                self._hear(worker)  # what it said last
+                self._bury(worker)
+        if self._door in ready or not ready:
+            self._look_for_cancels()
+        self._look_at_clocks()
+        if not ready:
+            self._look_at_orphans()
+
+    # Workers: start, hear, bury
+
+    def _start_workers(self) -> None:
+        if time.monotonic() < self._start_after:
+            return
+        while len(self._workers) < self._options.workers:
+            self._workers.append(self._spawn())
+
+    def _spawn(self) -> _Worker:
+        app = preload.app_modules(self._modules())
+        ours, theirs = self._context.Pipe()
+        options = WorkerOptions(
+            directory=str(self._store.directory),
+            retention=self._store.retention,
+            app=app,
+            # Under the development server a vanished leader means that the developer is done.
+            finish="WERKZEUG_RUN_MAIN" not in os.environ,
+        )
+        process: Any = self._context.Process(  # type: ignore[attr-defined]
+            target=worker_main, args=(theirs, options), name="long-callback-worker", daemon=False
+        )
+        if self._options.start_method == "forkserver":
+            self._context.set_forkserver_preload([preload.__name__])  # type: ignore[attr-defined]
+            # The fork server, if it is not running yet, inherits what to import.
+            os.environ[preload.VARIABLE] = app.dump()
+        try:
+            process.start()
+        finally:
+            os.environ.pop(preload.VARIABLE, None)
+        theirs.close()
+        return _Worker(process, ours)
+
+    def _modules(self) -> list[str]:
+        found = [*self._options.modules]
+        found += [getattr(c.function, "__module__", "") for c in registry.all()]
+        return list(dict.fromkeys(name for name in found if name))
+
+    def _hear(self, worker: _Worker) -> None:
+        try:
+            while worker.pipe.poll():
+                message = worker.pipe.recv()
+                if isinstance(message, Ready):
+                    worker.digests = message.digests
+                    self._failed_starts = 0
+                    for error in message.errors:
+                        log.warning("a worker could not import a module of the app\n%s", error)
+                elif isinstance(message, Done):
+                    self._done(worker, message)
+        except (EOFError, OSError):
+            pass  # it is dying; the sentinel says when it is dead
+
+    def _done(self, worker: _Worker, done: Done) -> None:
+        if done.problem is not None:
+            self._end(done.job_id, Lost(done.problem))
+        worker.job = worker.stop = None
+        worker.kill_at = float("inf")
+        if done.spent:
+            worker.retiring = True
+            worker.kill_at = time.monotonic() + EXIT_SECONDS
+
+    def _bury(self, worker: _Worker) -> None:
+        self._kill(worker)  # children of the job that outlived their worker
+        worker.process.join()
+        worker.pipe.close()
+        self._workers.remove(worker)
+        if worker.digests is None:
+            self._failed_starts += 1
+            if self._failed_starts >= START_TRIES:
+                self._start_after = time.monotonic() + START_PAUSE
+                self._fail_waiting()
+        job, code = worker.job, worker.process.exitcode
+        if job is None:
+            return
+        if worker.stop is not None:
+            timeout = _timeout(job)
+            self._end(job.id, TimedOut(timeout or 0) if worker.stop.timed_out else Cancelled())
+        else:
+            reason = f"the worker process {_died(code)} while it ran the job"
+            log.error("%s: %s", job.callback, reason)
+            self._lose(job, reason)
+
+    def _kill(self, worker: _Worker) -> None:
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(worker.process.pid, signal.SIGKILL)
+        if worker.process.is_alive():
+            worker.process.kill()
+
+    def _fail_waiting(self) -> None:
+        log.error("workers die before they are ready; see above for their errors")
+        while (job := self._store.claim()) is not None:
+            self._end(job.id, Lost("no worker process could be started; the server's log says why"))
+
+    # Jobs: assign, stop, end
+
+    def _assign(self) -> None:
+        # Jobs that an earlier leader's workers still run count, too.
+        busy = sum(w.job is not None for w in self._workers) + len(self._orphans)
+        for worker in [w for w in self._workers if w.idle]:
+            if self._lost:
+                lost = self._lost.pop()
+                self._give(worker, lost.job, lost.reason)
+            elif busy < self._options.workers:
+                job = self._store.claim()
+                if job is None:
+                    return
+                self._give(worker, job)
+                busy += 1
+
+    def _give(self, worker: _Worker, job: Job, lost: str | None = None) -> None:
+        callback = registry.get(job.callback)
+        if callback is None:
+            message = f"this app has no long callback {job.callback!r}: was it renamed since?"
+            self._end(job.id, Failed("CallbackNotFound", message))
+            return
+        try:
+            pickled = self._by_value(callback) if self._differs(worker, callback) else None
+        except NotPickleable as error:
+            self._end(job.id, Failed("NotPickleable", str(error)))
+            return
+        worker.job, worker.begun, worker.stop = job, time.monotonic(), None
+        try:
+            worker.pipe.send(Start(job.id, callback.key, pickled, lost))
+        except OSError:  # it died a moment ago, and never saw the job
+            worker.job = None
+            self._store.unclaim(job.id)
+
+    def _differs(self, worker: _Worker, callback: LongCallback) -> bool:
+        assert worker.digests is not None
+        return worker.digests.get(callback.key) != code_digest(callback.function)
+
+    def _by_value(self, callback: LongCallback) -> bytes:
+        from dash_long_callback.decorator import Recipe
+
+        try:
+            return cloudpickle.dumps(Recipe.of(callback))
+        except Exception as error:
+            raise NotPickleable(
+                f"{callback.name} can't be imported by a worker process, nor sent to one "
+                f"({type(error).__name__}: {error}). Define it at the top level of a module, or "
+                "keep what can't be pickled (connections, locks, the app) out of what it refers to."
+            ) from error
+
+    def _look_for_cancels(self) -> None:
+        for worker in self._workers:
+            if worker.job and not worker.stop and self._store.cancel_asked(worker.job.id):
+                self._stop(worker, Stop(worker.job.id))
+        for job in list(self._orphans.values()):
+            if self._store.cancel_asked(job.id):
+                # Nobody can reach that worker; its outcome will not be taken.
+                self._end(job.id, Cancelled())
+
+    def _look_at_clocks(self) -> None:
+        now = time.monotonic()
+        for worker in self._workers:
+            if worker.job and not worker.stop:
+                timeout = _timeout(worker.job)
+                if timeout and now - worker.begun > timeout:
+                    self._stop(worker, Stop(worker.job.id, timed_out=True))
+            if now >= worker.kill_at:
+                worker.kill_at = float("inf")
+                self._kill(worker)
+
+    def _next_timeout(self) -> float:
+        now = time.monotonic()
+        left = [
+            worker.begun + timeout - now
+            for worker in self._workers
+            if worker.job and not worker.stop and (timeout := _timeout(worker.job))
+        ]
+        return min(left, default=TICK_SECONDS)
+
+    def _stop(self, worker: _Worker, stop: Stop) -> None:
+        worker.stop = stop
+        worker.kill_at = time.monotonic() + self._options.grace
+        with contextlib.suppress(OSError):
+            worker.pipe.send(stop)
+
+    def _look_at_orphans(self) -> None:
+        for job in list(self._orphans.values()):
+            current = self._store.load(job.id)
+            if current is None or current.state is not State.RUNNING:
+                del self._orphans[job.id]
+            elif not self._store.leased(job.id):
+                del self._orphans[job.id]
+                self._lose(
+                    current, "its worker process has not been heard of since the server restarted"
+                )
+
+    def _lose(self, job: Job, reason: str) -> None:
+        callback = registry.get(job.callback)
+        if callback is not None and callback.handles_errors:
+            self._lost.append(_Lost(job, reason))
+        else:
+            self._end(job.id, Lost(reason))
+
+    def _end(self, job_id: str, outcome: Outcome) -> None:
+        def end(job: Job) -> bool:
+            if job.state.ended:
+                return False
+            job.end(outcome)
+            return True
+
+        self._store.change(job_id, end)
+
+    def _end_all(self) -> None:
+        for worker in self._workers:
+            with contextlib.suppress(StoreError):
+                if worker.job is not None:
+                    # Before the stop: the worker would write Cancelled, which nobody wished.
+                    self._end(worker.job.id, Lost("the server was stopped while the job ran"))
+            with contextlib.suppress(OSError):
+                worker.pipe.send(Stop(worker.job.id) if worker.job else None)
+        deadline = time.monotonic() + EXIT_SECONDS
+        for worker in self._workers:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            self._kill(worker)
+            worker.process.join()
+            worker.pipe.close()
+        self._door.close()
+
+
+def _timeout(job: Job) -> float | None:
+    callback = registry.get(job.callback)
+    return None if callback is None else callback.options.timeout
+
+
+def _died(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"exited with code {code}"
+    with contextlib.suppress(ValueError):
+        name = signal.Signals(-code).name
+        hint = " (out of memory?)" if name == "SIGKILL" else ""
+        return f"was ended by {name}{hint}"
+    return f"was ended by signal {-code}"

@@ -1,0 +1,88 @@
+"""Groupings: the nested lists and dicts in which Dash takes outputs and gives values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dash
+
+#: The type of ``dash.no_update``; Dash documents the value only.
+NoUpdate = type(dash.no_update)
+
+
+def spread(value: Any, schema: Any, where: str) -> list[Any]:
+    """Flatten ``value`` in the order of ``schema``'s leaves.
+
+    ``no_update`` may stand for a whole branch. A list is a leaf where the schema has a leaf.
+
+    Raises:
+        ValueError: if the shape is wrong; the message says where and what was expected.
+    """
+    if isinstance(value, NoUpdate):
+        return [value] * len(leaves(schema))
+    if isinstance(schema, (list, tuple)):
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(
+                f"{where}: expected {len(schema)} values in a list or tuple, got {_a(value)}"
+            )  # pyright: ignore[reportUnknownArgumentType]
+        if len(value) != len(schema):  # pyright: ignore[reportUnknownArgumentType]
+            raise ValueError(f"{where}: expected {len(schema)} values, got {len(value)}")  # pyright: ignore[reportUnknownArgumentType]
+        return [
+            leaf
+            for index, (part, sub) in enumerate(zip(value, schema, strict=True))  # pyright: ignore[reportUnknownArgumentType]
+            for leaf in spread(part, sub, f"{where}[{index}]")
+        ]
+    if isinstance(schema, dict):
+        if not isinstance(value, dict):
+            raise ValueError(
+                f"{where}: expected a dict with the keys {_keys(schema)}, got {_a(value)}"
+            )  # pyright: ignore[reportUnknownArgumentType]
+        if value.keys() != schema.keys():  # pyright: ignore[reportUnknownMemberType]
+            raise ValueError(f"{where}: expected the keys {_keys(schema)}, got {_keys(value)}")  # pyright: ignore[reportUnknownArgumentType]
+        return [
+            leaf for key in schema for leaf in spread(value[key], schema[key], f"{where}[{key!r}]")
+        ]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return [value]
+
+
+def fill_no_update(value: Any, schema: Any) -> Any:
+    """``value`` with every ``no_update`` that stands for a branch given to each leaf of it.
+
+    Whatever else does not fit is left for Dash to report.
+    """
+    if isinstance(value, NoUpdate):
+        return _same(schema, value)
+    if isinstance(schema, dict) and isinstance(value, dict):
+        return {k: fill_no_update(v, schema[k]) if k in schema else v for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if (
+        isinstance(schema, (list, tuple))
+        and isinstance(value, (list, tuple))
+        and len(value) == len(schema)
+    ):  # pyright: ignore[reportUnknownArgumentType]
+        return [fill_no_update(v, s) for v, s in zip(value, schema, strict=True)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return value
+
+
+def leaves(schema: Any) -> list[Any]:
+    """The leaves of a grouping, in order."""
+    if isinstance(schema, (list, tuple)):
+        return [leaf for part in schema for leaf in leaves(part)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(schema, dict):
+        return [leaf for part in schema.values() for leaf in leaves(part)]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType, reportUnknownArgumentType]
+    return [schema]
+
+
+def _same(schema: Any, value: Any) -> Any:
+    if isinstance(schema, (list, tuple)):
+        return [_same(part, value) for part in schema]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(schema, dict):
+        return {key: _same(part, value) for key, part in schema.items()}  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def _a(value: Any) -> str:
+    return f"{type(value).__name__} {value!r:.80}"
+
+
+def _keys(mapping: dict[Any, Any]) -> str:
+    return ", ".join(map(repr, mapping)) or "(none)"

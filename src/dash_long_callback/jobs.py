@@ -1,0 +1,208 @@
+"""A job: one run of a long callback with given arguments.
+
+    QUEUED ──► RUNNING ──► SUCCEEDED
+      │           ├──────► FAILED       the function raised, or its result was not usable
+      ├───────────┼──────► CANCELLED    the user's wish
+      │           ├──────► TIMED_OUT    the callback's ``timeout`` passed
+      └───────────┴──────► LOST         the worker died, or none could be started
+
+A job has one record with one writer: its worker. What a job tells the page is a set of *slots*.
+A slot is the latest value for one target, or one ``Patch`` in a row of them. Each write gives the
+slots that it touches the next sequence number, so "what is new since n?" is answered by looking
+at numbers, and a value that was overwritten before anybody asked is never sent.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeAlias
+
+
+class State(str, Enum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+
+    @property
+    def ended(self) -> bool:
+        """Whether a job in this state has its outcome."""
+        return not TRANSITIONS[self]
+
+
+#: Which states may follow which. A job that has ended never changes again.
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.QUEUED: frozenset({State.RUNNING, State.FAILED, State.CANCELLED, State.LOST}),
+    State.RUNNING: frozenset(
+        {State.SUCCEEDED, State.FAILED, State.CANCELLED, State.TIMED_OUT, State.LOST}
+    ),
+    State.SUCCEEDED: frozenset(),
+    State.FAILED: frozenset(),
+    State.CANCELLED: frozenset(),
+    State.TIMED_OUT: frozenset(),
+    State.LOST: frozenset(),
+}
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    """The function returned; ``response`` is the JSON for the page, ``b"{}"`` for no update."""
+
+    response: bytes
+    state = State.SUCCEEDED
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The function raised, or what it returned could not be used."""
+
+    error_type: str
+    message: str
+    traceback: str = ""
+    state = State.FAILED
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """The user cancelled, or a newer run replaced this one."""
+
+    state = State.CANCELLED
+
+
+@dataclass(frozen=True)
+class TimedOut:
+    """The job ran longer than its callback allows."""
+
+    seconds: float
+    state = State.TIMED_OUT
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The worker died; ``reason`` says how, as far as it is known."""
+
+    reason: str
+    state = State.LOST
+
+
+Outcome: TypeAlias = Succeeded | Failed | Cancelled | TimedOut | Lost
+
+#: Where an update goes: the index of a ``progress`` output, or a component id and a property.
+Target: TypeAlias = "int | tuple[str, str]"
+
+
+@dataclass
+class Slot:
+    """The latest value for a target; the value itself is in a row of its own."""
+
+    seq: int
+    target: Target
+    patch: bool = False
+
+
+@dataclass
+class Job:
+    """The record of a job: small, and rewritten with every change."""
+
+    id: str
+    callback: str
+    state: State = State.QUEUED
+    seq: int = 0
+    slots: dict[int, Slot] = field(default_factory=dict[int, Slot])
+    error: dict[str, str] | None = None
+    created: float = field(default_factory=time.time)
+    started: float | None = None
+    ended: float | None = None
+    interval: float | None = None
+
+    def end(self, outcome: Outcome) -> None:
+        """Enter the state of ``outcome``, if the state it is in allows it."""
+        self.enter(outcome.state)
+        self.ended = time.time()
+        self.error = _error_of(outcome)
+
+    def enter(self, state: State) -> None:
+        """Change the state.
+
+        Raises:
+            ValueError: if the table of transitions does not allow it.
+        """
+        if state not in TRANSITIONS[self.state]:
+            raise ValueError(f"a {self.state.value} job can't become {state.value}")
+        self.state = state
+        self.seq += 1
+        if state is State.RUNNING:
+            self.started = time.time()
+
+    def put(self, target: Target, *, patch: bool) -> tuple[int, list[int]]:
+        """Make room for a new value of ``target``.
+
+        Returns the number of the slot to write and the numbers of the slots it replaces: a plain
+        value replaces all that came before it, a ``Patch`` is kept behind what it patches.
+        """
+        self.seq += 1
+        stale = [] if patch else [n for n, slot in self.slots.items() if slot.target == target]
+        for n in stale:
+            del self.slots[n]
+        # The sequence number is also the slot's number: unique, and a reader that still holds an
+        # older record finds the old row gone rather than a newer value under the old number.
+        self.slots[self.seq] = Slot(self.seq, target, patch)
+        return self.seq, stale
+
+    def since(self, seq: int) -> list[tuple[int, Slot]]:
+        """The slots newer than ``seq``, oldest first."""
+        return sorted((n, slot) for n, slot in self.slots.items() if slot.seq > seq)
+
+    def dump(self) -> bytes:
+        """The record as JSON."""
+        return json.dumps(
+            {
+                **self.__dict__,
+                "state": self.state.value,
+                "slots": [[n, s.target, s.patch] for n, s in self.slots.items()],
+            },
+            separators=(",", ":"),
+        ).encode()
+
+    @classmethod
+    def load(cls, data: bytes) -> Job:
+        """The reverse of :meth:`dump`."""
+        raw: dict[str, Any] = json.loads(data)
+        raw["state"] = State(raw["state"])
+        raw["slots"] = {
+            n: Slot(n, target if isinstance(target, int) else tuple(target), patch)
+            for n, target, patch in raw["slots"]
+        }
+        return cls(**raw)
+
+
+def new_job_id() -> str:
+    """A random id of 192 bits: all that a client can name, and not to be guessed."""
+    return secrets.token_urlsafe(24)
+
+
+def _error_of(outcome: Outcome) -> dict[str, str] | None:
+    """What the page and ``on_error`` are told of an outcome that is not a success."""
+    if isinstance(outcome, Failed):
+        return {
+            "type": outcome.error_type,
+            "message": outcome.message,
+            "traceback": outcome.traceback,
+        }
+    if isinstance(outcome, TimedOut):
+        return {
+            "type": "JobTimedOut",
+            "message": f"the job ran longer than its timeout of {outcome.seconds:g} s",
+        }
+    if isinstance(outcome, Lost):
+        return {"type": "JobLost", "message": outcome.reason}
+    return None

@@ -1,0 +1,1 @@
+"""Managers: a store and an executor, and the policy between them."""

@@ -1,0 +1,104 @@
+"""The embedded engine's manager: nothing to install, one machine, any number of web processes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from multiprocessing import get_all_start_methods
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import platformdirs
+
+from dash_long_callback.errors import RegistrationError
+from dash_long_callback.executors.local import LocalExecutor
+from dash_long_callback.executors.local.supervisor import PoolOptions
+from dash_long_callback.managers.base import Manager
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
+if TYPE_CHECKING:
+    import diskcache  # pyright: ignore[reportMissingTypeStubs]
+
+#: Seconds that a job and its outcome are kept: a laptop may sleep over night.
+RETENTION = 24 * 3600.0
+#: Seconds that a cancelled function has to clean up before its process is ended.
+GRACE = 5.0
+#: Workers at most, if not told otherwise: each holds a copy of what the app has imported.
+MAX_WORKERS = 4
+
+
+class DiskcacheLongCallbackManager(Manager):
+    """Runs long callbacks in a bounded pool of worker processes on this machine.
+
+    Jobs queue in a folder below the directory of ``cache``. The web processes that share the
+    directory share the queue and the workers.
+
+    Args:
+        cache: a ``diskcache.Cache`` or ``diskcache.FanoutCache``. Its directory is used, not the
+            object. None: a folder for this app below the user's cache directory.
+        workers: jobs that run at the same time, at most. None: as many as there are processors,
+            but from 2 to 4.
+        start_method: how workers are started: ``"forkserver"`` (the default where it exists:
+            the app is imported once and shared), ``"spawn"`` (each worker imports the app), or
+            ``"fork"`` (copies the server; deadlocks if a thread holds a lock at that moment).
+        grace: seconds that a cancelled function has to clean up before its process is ended.
+        retention: seconds that a job and its outcome are kept after the last change.
+
+    Raises:
+        RegistrationError: if an argument is of the wrong type or value.
+
+    Example:
+        >>> import diskcache
+        >>> from dash_long_callback import Dash, DiskcacheLongCallbackManager
+        >>> cache = diskcache.Cache("./cache")
+        >>> app = Dash(__name__, long_callback_manager=DiskcacheLongCallbackManager(cache))
+    """
+
+    def __init__(
+        self,
+        cache: diskcache.Cache | diskcache.FanoutCache | None = None,
+        *,
+        workers: int | None = None,
+        start_method: Literal["forkserver", "spawn", "fork"] | None = None,
+        grace: float = GRACE,
+        retention: float = RETENTION,
+    ) -> None:
+        methods = get_all_start_methods()
+        method = start_method or ("forkserver" if "forkserver" in methods else "spawn")
+        if method not in methods:
+            raise RegistrationError(
+                f"start_method={method!r} does not exist here; use one of {', '.join(methods)}"
+            )
+        if workers is not None and workers < 1:
+            raise RegistrationError(f"workers={workers!r}: at least one is needed to run a job")
+        count = workers or min(max(os.cpu_count() or 1, 2), MAX_WORKERS)
+        store = DiskcacheStore(_directory(cache), retention)
+        super().__init__(store, LocalExecutor(store, PoolOptions(count, method, grace)))
+
+
+def _directory(cache: diskcache.Cache | diskcache.FanoutCache | None) -> Path:
+    if cache is None:
+        base = Path(platformdirs.user_cache_dir("dash-long-callback", appauthor=False))
+    elif isinstance(directory := getattr(cache, "directory", None), str):
+        base = Path(directory)
+    else:
+        raise RegistrationError(
+            f"cache={cache!r} is not a diskcache.Cache or diskcache.FanoutCache; "
+            'pass diskcache.Cache("./cache"), or nothing for the default folder'
+        )
+    # A folder per app: several apps may share a cache, but none can run the jobs of another. And
+    # not among the cache's own rows: those may be evicted or cleared, and a queued job must not.
+    return base / f"long-callbacks-{hashlib.sha256(_caller_file().encode()).hexdigest()[:12]}"
+
+
+def _caller_file() -> str:
+    """The file of the app: the first one up the stack that is not ours."""
+    package = str(Path(__file__).parent.parent)
+    frame = sys._getframe()  # noqa: SLF001 - public in all but name, and inspect.stack reads files
+    while frame is not None:
+        name = frame.f_globals.get("__file__")
+        if name and not name.startswith(package):
+            return os.path.abspath(name)  # noqa: PTH100 - keeps links: a deployment may move one
+        frame = frame.f_back
+    return os.getcwd()  # noqa: PTH109 - a notebook has no file

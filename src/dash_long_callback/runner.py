@@ -1,0 +1,298 @@
+"""Runs one job: context, call, updates, outcome. The one place where a user's function is called.
+
+    request (JSON) ──► Dash's wrapper ──► call() ──► the user's function
+                            │                │              │ set_progress, set_props
+                            │                │              ▼
+                            │                └─ on_error   Reporter ──► store   (updates)
+                            ▼
+                         outcome ─────────────────────────────────────► store   (once)
+
+Knows jobs and stores; knows nothing of the web, of processes or of queues.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import logging
+import threading
+import time
+import traceback
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dash
+from dash.exceptions import PreventUpdate
+
+from dash_long_callback import dash_internals
+from dash_long_callback.errors import (
+    JobCancelled,
+    JobEnded,
+    JobLost,
+    JobTimedOut,
+    StoreError,
+)
+from dash_long_callback.grouping import NoUpdate, fill_no_update, spread
+from dash_long_callback.jobs import Cancelled, Failed, Job, Lost, Outcome, Succeeded, TimedOut
+from dash_long_callback.stores.base import HEARTBEAT_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    from dash_long_callback.callbacks import LongCallback, Options
+    from dash_long_callback.jobs import Target
+    from dash_long_callback.stores.base import Store
+
+log = logging.getLogger("dash_long_callback")
+
+#: Seconds between two writes of updates: no screen shows more than 60 pictures a second.
+WRITE_SECONDS = 1 / 60
+#: Values of these types can't change after the call, so encoding them can wait for the write.
+_FROZEN = (str, int, float, bool, type(None))
+
+
+class Reporter:
+    """Carries a job's updates to the store, at most one write per ``WRITE_SECONDS``.
+
+    The first value is written at once; of those that come too fast the latest is written when its
+    time comes, by a thread that also keeps up the heartbeat. Nothing is lost at the end:
+    :meth:`close` writes what is left.
+    """
+
+    def __init__(self, store: Store, job: Job) -> None:
+        self._store = store
+        self._job = job
+        self._values: dict[int, Any] = {}
+        self._stale: set[int] = set()
+        self._due = 0.0
+        self._changed = threading.Condition(threading.RLock())
+        self._closed = False
+        self._thread = threading.Thread(target=self._beat, daemon=True, name="job-reporter")
+        self._thread.start()
+
+    def put(self, updates: Iterable[tuple[Target, Any]]) -> None:
+        """Report new values. Raises ``TypeError`` here and now if one can't be encoded."""
+        ready = [
+            (
+                target,
+                value if isinstance(value, _FROZEN) else dash_internals.to_json_bytes(value),
+                isinstance(value, dash.Patch),
+            )
+            for target, value in updates
+            if not isinstance(value, NoUpdate)
+        ]
+        with self._changed:
+            for target, value, patch in ready:
+                slot, replaced = self._job.put(target, patch=patch)
+                for old in replaced:
+                    if self._values.pop(old, self) is self:  # it had been written
+                        self._stale.add(old)
+                self._values[slot] = value
+            if time.monotonic() >= self._due:
+                self._write()
+            else:
+                self._changed.notify()
+
+    def close(self) -> None:
+        """Write what is left and stop."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+            if self._values:
+                self._write()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _write(self) -> None:
+        values = {
+            slot: value if isinstance(value, bytes) else dash_internals.to_json_bytes(value)
+            for slot, value in self._values.items()
+        }
+        stale, self._stale = self._stale, set()
+        self._values = {}
+        self._store.write(self._job, values, stale)
+        self._due = time.monotonic() + WRITE_SECONDS
+
+    def _beat(self) -> None:
+        beat = time.monotonic() + HEARTBEAT_SECONDS
+        with self._changed:
+            while not self._closed:
+                now = time.monotonic()
+                if self._values and now >= self._due:
+                    self._try(self._write)
+                elif now >= beat:
+                    self._try(lambda: self._store.renew(self._job))
+                    beat = now + HEARTBEAT_SECONDS
+                else:
+                    due = min(beat, self._due) if self._values else beat
+                    self._changed.wait(due - now)
+
+    def _try(self, write: Callable[[], object]) -> None:
+        try:
+            write()
+        except StoreError:
+            log.exception("an update of job %s could not be written", self._job.callback)
+            self._due = time.monotonic() + HEARTBEAT_SECONDS
+
+
+class Run:
+    """One job while it runs.
+
+    Attributes:
+        error: call no function; hand this to ``on_error`` instead.
+    """
+
+    def __init__(
+        self, store: Store, job: Job, callback: LongCallback, error: JobEnded | None = None
+    ) -> None:
+        self.store = store
+        self.job = job
+        self.callback = callback
+        self.error = error
+        #: Why the job is to stop: a cancel, or a JobTimedOut.
+        self.stopping: JobCancelled | JobTimedOut | None = None
+        #: Whether an exception raised now would hit the user's function.
+        self.armed = False
+        self.reporter = Reporter(store, job)
+
+    def stop(self, reason: JobCancelled | JobTimedOut) -> None:
+        """Ask the function to stop: the next update, or whoever interrupts the thread, raises."""
+        self.stopping = reason
+
+    def checkpoint(self) -> None:
+        """Raise JobCancelled if the job is to stop."""
+        if self.stopping is not None and self.armed:
+            self.armed = False
+            raise JobCancelled
+
+    def set_progress(self, value: Any) -> None:
+        """What a long callback with ``progress`` gets as its first argument."""
+        self.checkpoint()
+        values = spread(value, self.callback.options.progress, "set_progress")
+        self.reporter.put(enumerate(values))
+
+    def outcome(self) -> Outcome:
+        """Run the job to its end."""
+        token = _current.set(self)
+        try:
+            request = self.store.request(self.job.id)
+            if request is None:
+                return Lost("its arguments have expired")
+            props = _Props(self)
+            answer = dash_internals.run_in_context(
+                self.callback.registration, json.loads(request), props
+            )
+            return Succeeded(answer if isinstance(answer, bytes) else answer.encode())
+        except PreventUpdate:
+            return Succeeded(b"{}")
+        except JobCancelled:
+            return Cancelled()
+        except JobTimedOut:
+            return TimedOut(self.callback.options.timeout or 0)
+        except JobLost as error:
+            return Lost(str(error))
+        except Exception as error:
+            return _failed(error)
+        except SystemExit as error:
+            return Failed("SystemExit", f"the function called sys.exit({error.code!r})")
+        finally:
+            self.armed = False
+            _current.reset(token)
+
+
+_current: ContextVar[Run] = ContextVar("long_callback_run")
+
+
+def run_job(run: Run) -> Outcome:
+    """Run a job and keep its outcome. Returns the outcome.
+
+    Raises:
+        StoreError: if the outcome can't be stored.
+    """
+    outcome = run.outcome()
+    run.reporter.close()
+    if isinstance(outcome, Failed):
+        log.error("%s failed\n%s", run.callback.name, outcome.traceback or outcome.message)
+    response = outcome.response if isinstance(outcome, Succeeded) else None
+
+    def end(job: Job) -> bool:
+        if job.state.ended:
+            return False
+        job.end(outcome)
+        return True
+
+    run.store.change(run.job.id, end, response)
+    return outcome
+
+
+def call(
+    function: Callable[..., Any], options: Options, outputs: Any, args: Any, kwargs: Any
+) -> Any:
+    """Call the user's function; Dash has grouped its arguments and filled ``dash.ctx``.
+
+    Sync and async functions alike. Exceptions go to ``on_error``, if there is one.
+    """
+    run = _current.get()
+    try:
+        value = _invoke(run, function, options, args, kwargs)
+    except PreventUpdate:
+        raise
+    except (Exception, SystemExit) as error:
+        handler = options.on_error or dash_internals.app_error_handler()
+        if handler is None or isinstance(error, SystemExit):
+            raise
+        value = handler(error)
+        if value is None or not outputs:
+            raise PreventUpdate from error
+    return fill_no_update(value, outputs)
+
+
+def _invoke(
+    run: Run, function: Callable[..., Any], options: Options, args: Any, kwargs: Any
+) -> Any:
+    if run.error is not None:
+        raise run.error
+    if options.progress is not None:
+        args = (run.set_progress, *args)
+    try:
+        run.armed = True
+        run.checkpoint()
+        value = function(*args, **kwargs)
+        return asyncio.run(value) if inspect.iscoroutine(value) else value
+    except JobCancelled:
+        if isinstance(run.stopping, JobTimedOut):
+            raise run.stopping from None
+        raise
+    finally:
+        run.armed = False
+
+
+class _Props(dict[str, Any]):
+    """Where ``dash.set_props`` writes: passes on what it is given, and stays empty.
+
+    Dash would otherwise send the values once more with the outputs.
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self._run = run
+
+    def __setitem__(self, component_id: str, props: dict[str, Any]) -> None:
+        self._run.checkpoint()
+        self._run.reporter.put(((component_id, prop), value) for prop, value in props.items())
+
+
+#: Frames of these folders are between the worker and the user's function: not the user's concern.
+_PLUMBING = tuple(str(Path(file).parent) for file in (__file__, dash.__file__))
+
+
+def _failed(error: Exception) -> Failed:
+    tb: TracebackType | None = error.__traceback__
+    while tb is not None and tb.tb_frame.f_code.co_filename.startswith(_PLUMBING):
+        tb = tb.tb_next
+    # An error that Dash raised about the result has no frame of the user's at all.
+    text = "".join(traceback.format_exception(type(error), error, tb))
+    return Failed(type(error).__name__, str(error), text)

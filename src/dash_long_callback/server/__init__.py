@@ -1,0 +1,1 @@
+"""The web side: parse, one call of a manager, answer."""

@@ -1,0 +1,47 @@
+"""“The user does not want these jobs any more.”"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dash_long_callback.errors import BadRequest, JobNotFound
+from dash_long_callback.server.wire import MAX_JOBS, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dash_long_callback.managers.base import Manager
+
+
+def cancel(body: bytes, managers: Sequence[Manager]) -> bytes:
+    """Cancel jobs; those that have ended stay as they are.
+
+    Args:
+        body: JSON ``{"jobs": [id, ...]}``.
+        managers: all that may know the jobs.
+
+    Raises:
+        BadRequest: if the body has another shape.
+        JobNotFound: if none of the jobs exists.
+    """
+    jobs = parse(body).get("jobs")
+    if (
+        not isinstance(jobs, list)
+        or not all(isinstance(i, str) for i in jobs)
+        or len(jobs) > MAX_JOBS
+    ):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        raise BadRequest('"jobs" must be a list of job ids')
+    known = [_cancel(job_id, managers) for job_id in jobs]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if not any(known):
+        raise JobNotFound
+    return b"{}"
+
+
+def _cancel(job_id: str, managers: Sequence[Manager]) -> bool:
+    for manager in managers:
+        try:
+            manager.cancel(job_id)
+        except JobNotFound:
+            continue
+        return True
+    return False

@@ -1,0 +1,42 @@
+"""A click arrives: LongCallback + arguments + context → a job, or its outcome if it is quick."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from dash_long_callback import dash_internals
+from dash_long_callback.server import pacing
+from dash_long_callback.server.wire import news_json, object_json
+
+if TYPE_CHECKING:
+    from dash_long_callback.callbacks import LongCallback
+    from dash_long_callback.managers.base import Manager
+
+
+def submit(callback: LongCallback, context: Any, app_manager: Manager) -> bytes:
+    """Start a job. Called by Dash's dispatch in place of the user's function.
+
+    Args:
+        callback: the callback that was triggered.
+        context: Dash's callback context of the request.
+        app_manager: the manager of the app that got the request.
+
+    Returns:
+        JSON: the job's id, its news if there are any yet, and the seconds until the client asks.
+    """
+    manager = callback.options.manager or app_manager
+    request = dash_internals.to_json_bytes(dash_internals.context_fields(context))
+    job_id = manager.submit(callback, request).job_id
+    found = manager.wait(
+        {job_id: 0},
+        pacing.SUBMIT_SECONDS,
+        lambda found: all(n.job.state.ended for n in found.values()),
+    )
+    return object_json(
+        {
+            "job": json.dumps(job_id).encode(),
+            "news": news_json(found[job_id]),
+            "after": json.dumps(pacing.PACE_MIN).encode(),
+        }
+    )

@@ -1,0 +1,72 @@
+"""“What is new on these jobs since …?” Read-only, idempotent, may wait."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from dash_long_callback.errors import JobNotFound
+from dash_long_callback.server import pacing
+from dash_long_callback.server.wire import jobs_since, news_json, object_json, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dash_long_callback.managers.base import Manager, News
+
+holds = pacing.Holds()
+
+
+def updates(body: bytes, managers: Sequence[Manager], environ: Mapping[str, Any]) -> bytes:
+    """Answer a client that asks for news.
+
+    Args:
+        body: JSON ``{"tab": str, "jobs": {id: seq}}``.
+        managers: all that may know the jobs.
+        environ: the WSGI environment, which says whether the server has threads.
+
+    Returns:
+        JSON ``{"jobs": {id: news or null}, "after": seconds}``; null for an unknown job.
+
+    Raises:
+        BadRequest: if the body has another shape.
+        JobNotFound: if none of the jobs exists.
+    """
+    request = parse(body)
+    jobs = jobs_since(request)
+    found: dict[str, News] = {}
+    used: list[Manager] = []
+    for manager in managers:
+        if known := manager.news({i: seq for i, seq in jobs.items() if i not in found}):
+            found |= known
+            used.append(manager)
+    if not found:
+        raise JobNotFound
+    held = False
+    if len(used) == 1 and len(found) == len(jobs) and not _anything(found, jobs):
+        with holds.hold(str(request.get("tab")), environ) as hold:
+            if hold is not None:
+                held = True
+                found = used[0].wait(
+                    jobs,
+                    pacing.HOLD_SECONDS,
+                    lambda found: (
+                        not hold.wanted or len(found) < len(jobs) or _anything(found, jobs)
+                    ),
+                )
+    else:
+        held = bool(environ.get("wsgi.multithread"))
+    answer = {i: news_json(found[i]) if i in found else b"null" for i in jobs}
+    after = 0.0 if held else _after(found)
+    return object_json({"jobs": object_json(answer), "after": json.dumps(after).encode()})
+
+
+def _anything(found: dict[str, News], jobs: Mapping[str, int]) -> bool:
+    return any(news.job.seq > jobs[i] for i, news in found.items())
+
+
+def _after(found: Mapping[str, News]) -> float:
+    now = time.time()
+    running = [news.job for news in found.values() if not news.job.state.ended]
+    return min((pacing.pace(now - job.created, job.interval) for job in running), default=0.0)

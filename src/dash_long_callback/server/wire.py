@@ -1,0 +1,73 @@
+"""What goes over the wire, in both directions. JSON that a worker wrote is passed on as it is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from dash_long_callback.errors import BadRequest, RequestTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dash_long_callback.managers.base import News
+
+#: Bytes of a request that names jobs: some thousands of them.
+MAX_BODY = 256 * 1024
+#: Jobs that one request may name.
+MAX_JOBS = 2000
+
+
+def news_json(news: News) -> bytes:
+    """One job's news, as the browser client reads it."""
+    job = news.job
+    head: dict[str, Any] = {"state": job.state.value, "seq": job.seq, "ended": job.state.ended}
+    if job.error is not None:
+        head["error"] = job.error
+    parts = [json.dumps(head, separators=(",", ":")).encode()[:-1]]
+    if news.updates:
+        rows = (b"[%s,%s]" % (json.dumps(target).encode(), value) for target, value in news.updates)
+        parts.append(b',"updates":[' + b",".join(rows) + b"]")
+    if news.response is not None:
+        parts.append(b',"response":' + news.response)
+    return b"".join([*parts, b"}"])
+
+
+def object_json(fields: Mapping[str, bytes]) -> bytes:
+    """A JSON object of values that are JSON already."""
+    return b"{" + b",".join(json.dumps(k).encode() + b":" + v for k, v in fields.items()) + b"}"
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """A request body of ours.
+
+    Raises:
+        BadRequest: if it is not a JSON object.
+        RequestTooLarge: if it is larger than ``MAX_BODY``.
+    """
+    if len(body) > MAX_BODY:
+        raise RequestTooLarge(f"the request body is larger than {MAX_BODY} bytes")
+    try:
+        parsed = json.loads(body)
+    except ValueError as error:  # bad JSON or bad UTF-8
+        raise BadRequest("the request body is not JSON") from error
+    if not isinstance(parsed, dict):
+        raise BadRequest("the request body is not a JSON object")
+    return parsed  # pyright: ignore[reportUnknownVariableType]
+
+
+def jobs_since(body: Mapping[str, Any]) -> dict[str, int]:
+    """The jobs that a client asks about, each with the sequence number it has seen.
+
+    Raises:
+        BadRequest: if ``"jobs"`` is not an object of numbers.
+        RequestTooLarge: if it names more than ``MAX_JOBS``.
+    """
+    jobs = body.get("jobs")
+    if not isinstance(jobs, dict) or not jobs:
+        raise BadRequest('"jobs" must be an object of job ids and sequence numbers')
+    if len(jobs) > MAX_JOBS:  # pyright: ignore[reportUnknownArgumentType]
+        raise RequestTooLarge(f"a request names at most {MAX_JOBS} jobs")
+    if not all(type(seq) is int for seq in jobs.values()):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        raise BadRequest("a sequence number must be a whole number")
+    return jobs  # pyright: ignore[reportUnknownVariableType]

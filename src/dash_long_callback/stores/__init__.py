@@ -1,0 +1,1 @@
+"""Stores keep jobs, their updates and their outcomes."""

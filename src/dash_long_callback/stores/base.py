@@ -1,0 +1,100 @@
+"""What a store does. Everything a job is, is in its store; nobody keeps job state in memory."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from dash_long_callback.jobs import Job
+
+#: Seconds without a heartbeat before a job counts as Lost. Long enough for a function that holds
+#: the interpreter's lock for some seconds in C code, short enough for a user who waits.
+LEASE_SECONDS = 10.0
+#: Seconds between two heartbeats: several may be missed before the lease runs out.
+HEARTBEAT_SECONDS = 2.0
+
+
+class Store(ABC):
+    """Keeps jobs. Safe to use from several threads and processes at once.
+
+    Reads delete nothing: time does, ``retention`` seconds after a row was last written.
+
+    Attributes:
+        retention: seconds that a job and its outcome are kept.
+    """
+
+    retention: float
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[object]:
+        """Writes inside happen together or not at all."""
+
+    @abstractmethod
+    def create(self, job: Job, request: bytes) -> None:
+        """Keep a new job and the JSON of its arguments and context."""
+
+    @abstractmethod
+    def load(self, job_id: str) -> Job | None:
+        """The record of a job, or None if it never existed or has expired."""
+
+    @abstractmethod
+    def request(self, job_id: str) -> bytes | None:
+        """The JSON that the job was created with."""
+
+    @abstractmethod
+    def change(
+        self, job_id: str, change: Callable[[Job], bool], response: bytes | None = None
+    ) -> Job | None:
+        """Read, change and write a record in one step.
+
+        ``change`` alters the record and returns True, or returns False to leave it alone.
+        ``response`` is kept as the job's result if the record was changed.
+        Returns the changed record; None if it was left alone or does not exist.
+        """
+
+    @abstractmethod
+    def write(self, job: Job, values: dict[int, bytes], stale: Iterable[int]) -> bool:
+        """Write a running job's record and slots, as its worker.
+
+        Returns False, and writes nothing, if the job is not running any more.
+        """
+
+    @abstractmethod
+    def values(self, job_id: str, slots: Iterable[int]) -> list[bytes | None]:
+        """The JSON values in these slots; None where a newer one has replaced it."""
+
+    @abstractmethod
+    def response(self, job_id: str) -> bytes | None:
+        """The JSON result of a job that succeeded, exactly as its worker wrote it."""
+
+    @abstractmethod
+    def renew(self, job: Job) -> None:
+        """A heartbeat: extend the lease on a running job, and keep its rows from expiring."""
+
+    @abstractmethod
+    def leased(self, job_id: str) -> bool:
+        """Whether a worker holds the job and has been heard of lately."""
+
+    @abstractmethod
+    def ask_cancel(self, job_id: str) -> None:
+        """Note that the user wants the job cancelled."""
+
+    @abstractmethod
+    def cancel_asked(self, job_id: str) -> bool:
+        """Whether :meth:`ask_cancel` was called."""
+
+    @abstractmethod
+    def version(self) -> int:
+        """A number that changes with every write of anybody."""
+
+    @abstractmethod
+    def wait(self, version: int, timeout: float) -> bool:
+        """Wait until :meth:`version` differs from ``version``; False if ``timeout`` s passed."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files and connections."""

@@ -1,0 +1,311 @@
+"""Jobs in a ``diskcache.Cache``: SQLite and files, shared by the processes of one machine.
+
+Rows, all of them bytes, all with an expiry. ``<id>`` is a job's id.
+
+    <id>:job        the record (see ``jobs.Job.dump``)
+    <id>:request    arguments and context, JSON
+    <id>:response   the result, JSON
+    <id>:u<n>       the value in slot n, JSON
+    <id>:lease      a worker holds this job; expires unless renewed
+    <id>:cancel     the user wants this job cancelled
+    queue-<n>       ids of queued jobs, in order
+    doorbell        UDP port on which the leader hears of news (see ``executors.local``)
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar, cast
+
+import diskcache  # pyright: ignore[reportMissingTypeStubs]
+
+from dash_long_callback.errors import StoreError
+from dash_long_callback.jobs import Job, State
+from dash_long_callback.stores.base import LEASE_SECONDS, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+
+#: Seconds to wait for another process's write before giving up.
+BUSY_SECONDS = 20.0
+#: Seconds between two looks for news: quick at first, for jobs that end at once, then slower.
+FIRST_LOOKS, LATER_LOOKS = 0.0005, 0.004
+#: Seconds after which the slower pace begins.
+QUICK_SECONDS = 0.1
+_QUEUE = "queue"
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class BytesDisk(diskcache.Disk):
+    """A diskcache disk that knows bytes only.
+
+    ``diskcache`` unpickles any row that says it is pickled (CVE-2025-69872), so that whoever can
+    write to the directory can run code in every process that reads it. This one refuses.
+    """
+
+    def put(self, key: Any) -> tuple[Any, bool]:
+        if not isinstance(key, (str, bytes)):
+            raise TypeError("keys are str")
+        return cast("tuple[Any, bool]", super().put(key))  # pyright: ignore[reportUnknownMemberType]
+
+    def get(self, key: Any, raw: bool) -> Any:
+        if not raw:
+            _refuse()
+        return super().get(key, raw)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+    def store(self, value: Any, read: bool, key: Any = diskcache.UNKNOWN) -> Any:
+        if not isinstance(value, bytes):
+            raise TypeError("values are bytes")
+        return super().store(value, read, key=key)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
+        if mode not in (diskcache.core.MODE_RAW, diskcache.core.MODE_BINARY):
+            _refuse()
+        return super().fetch(mode, filename, value, read)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
+def _refuse() -> NoReturn:
+    raise StoreError(
+        "the cache directory holds a row that this package did not write; it is not read"
+    )
+
+
+def _guarded(
+    method: Callable[Concatenate[DiskcacheStore, P], R],
+) -> Callable[Concatenate[DiskcacheStore, P], R]:
+    """Say in words what SQLite and the file system say in codes."""
+
+    @functools.wraps(method)
+    def guarded(self: DiskcacheStore, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except (sqlite3.Error, diskcache.Timeout, OSError) as error:
+            raise StoreError(
+                f"the cache directory {self.directory} can't be used ({error}); "
+                "check that it is writable and that its disk is not full"
+            ) from error
+
+    return guarded
+
+
+class DiskcacheStore(Store):
+    """Jobs in a ``diskcache`` directory of their own.
+
+    Args:
+        directory: made on first use, readable by its owner only.
+        retention: seconds that a job and its outcome are kept.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], retention: float) -> None:
+        self.directory = Path(directory)
+        self.retention = retention
+        self._lock = threading.Lock()
+        self._opened: tuple[int, diskcache.Cache, sqlite3.Connection] | None = None
+
+    def _open(self) -> tuple[int, diskcache.Cache, sqlite3.Connection]:
+        # Opened on first use, and again after a fork: SQLite connections must not cross one.
+        with self._lock:
+            if self._opened is None or self._opened[0] != os.getpid():
+                self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self.directory.chmod(0o700)
+                cache = diskcache.Cache(
+                    str(self.directory),
+                    timeout=BUSY_SECONDS,
+                    disk=BytesDisk,
+                    eviction_policy="none",
+                )
+                news = sqlite3.connect(
+                    self.directory / diskcache.core.DBNAME,
+                    isolation_level=None,
+                    check_same_thread=False,
+                )
+                self._opened = (os.getpid(), cache, news)
+            return self._opened
+
+    @property
+    def _cache(self) -> Any:
+        opened = self._opened
+        if opened is None or opened[0] != os.getpid():
+            opened = self._open()
+        return opened[1]
+
+    @_guarded
+    def transaction(self) -> AbstractContextManager[object]:
+        return self._cache.transact(retry=True)
+
+    @_guarded
+    def create(self, job: Job, request: bytes) -> None:
+        with self._cache.transact(retry=True):
+            self._set(f"{job.id}:request", request)
+            self._set(f"{job.id}:job", job.dump())
+
+    @_guarded
+    def load(self, job_id: str) -> Job | None:
+        data = self._cache.get(f"{job_id}:job")
+        return None if data is None else Job.load(data)
+
+    @_guarded
+    def request(self, job_id: str) -> bytes | None:
+        return self._cache.get(f"{job_id}:request")
+
+    @_guarded
+    def change(
+        self, job_id: str, change: Callable[[Job], bool], response: bytes | None = None
+    ) -> Job | None:
+        with self._cache.transact(retry=True):
+            job = self.load(job_id)
+            if job is None or not change(job):
+                return None
+            # The result before the record: who sees "succeeded" must find it.
+            if response is not None:
+                self._set(f"{job_id}:response", response)
+            self._set(f"{job_id}:job", job.dump())
+            return job
+
+    @_guarded
+    def write(self, job: Job, values: dict[int, bytes], stale: Iterable[int]) -> bool:
+        with self._cache.transact(retry=True):
+            current = self.load(job.id)
+            if current is None or current.state is not State.RUNNING:
+                return False
+            for slot, value in values.items():
+                self._set(f"{job.id}:u{slot}", value)
+            for slot in stale:
+                self._cache.delete(f"{job.id}:u{slot}")
+            self._set(f"{job.id}:job", job.dump())
+            return True
+
+    @_guarded
+    def values(self, job_id: str, slots: Iterable[int]) -> list[bytes | None]:
+        return [self._cache.get(f"{job_id}:u{slot}") for slot in slots]
+
+    @_guarded
+    def response(self, job_id: str) -> bytes | None:
+        return self._cache.get(f"{job_id}:response")
+
+    @_guarded
+    def renew(self, job: Job) -> None:
+        with self._cache.transact(retry=True):
+            self._cache.set(f"{job.id}:lease", b"", expire=LEASE_SECONDS)
+            for name in ("job", "request", *(f"u{n}" for n in job.slots)):
+                self._cache.touch(f"{job.id}:{name}", expire=self.retention)
+
+    @_guarded
+    def leased(self, job_id: str) -> bool:
+        return f"{job_id}:lease" in self._cache
+
+    @_guarded
+    def ask_cancel(self, job_id: str) -> None:
+        self._set(f"{job_id}:cancel", b"")
+
+    @_guarded
+    def cancel_asked(self, job_id: str) -> bool:
+        return f"{job_id}:cancel" in self._cache
+
+    @_guarded
+    def version(self) -> int:
+        # SQLite counts the commits of all other connections for us; a look takes microseconds.
+        opened = self._opened
+        if opened is None or opened[0] != os.getpid():
+            opened = self._open()
+        with self._lock:
+            return int(opened[2].execute("PRAGMA data_version").fetchone()[0])
+
+    def wait(self, version: int, timeout: float) -> bool:
+        # Nothing in SQLite can wake another process, so this looks, but only while somebody waits.
+        now = start = time.monotonic()
+        while self.version() == version:
+            now = time.monotonic()
+            left = start + timeout - now
+            if left <= 0:
+                return False
+            time.sleep(min(left, FIRST_LOOKS if now - start < QUICK_SECONDS else LATER_LOOKS))
+        return True
+
+    @_guarded
+    def enqueue(self, job_id: str, *, front: bool = False) -> None:
+        """Put a job at the back of the queue; at the front if it was taken and not begun."""
+        self._cache.push(
+            job_id.encode(),
+            prefix=_QUEUE,
+            side="front" if front else "back",
+            expire=self.retention,
+            retry=True,
+        )
+
+    @_guarded
+    def claim(self) -> Job | None:
+        """Take the next queued job and mark it as running, in one step; None if there is none."""
+        with self._cache.transact(retry=True):
+            while True:
+                _, job_id = self._cache.pull(prefix=_QUEUE, default=(None, None), retry=True)
+                if job_id is None:
+                    return None
+                job = self.change(job_id.decode(), _start)
+                if job is not None:  # else it was cancelled while it waited, or has expired
+                    self._cache.set(f"{job.id}:lease", b"", expire=LEASE_SECONDS)
+                    return job
+
+    @_guarded
+    def unclaim(self, job_id: str) -> None:
+        """Give back a job whose worker died before the function was called."""
+        with self._cache.transact(retry=True):
+            job = self.load(job_id)
+            if job is not None and job.state is State.RUNNING:
+                self._set(
+                    f"{job_id}:job",
+                    Job(job.id, job.callback, created=job.created, interval=job.interval).dump(),
+                )
+                self.enqueue(job_id, front=True)
+
+    @_guarded
+    def active(self) -> list[Job]:
+        """All jobs that are marked as running, wherever they run."""
+        found: list[Job] = []
+        for key in self._cache.iterkeys():
+            if key.endswith(":job"):
+                job = self.load(key[: -len(":job")])
+                if job is not None and job.state is State.RUNNING:
+                    found.append(job)
+        return found
+
+    @_guarded
+    def purge(self) -> None:
+        """Delete what has expired."""
+        self._cache.expire(retry=True)
+
+    @_guarded
+    def set_doorbell(self, port: int) -> None:
+        """Say on which UDP port the leader hears of new jobs and of cancels."""
+        self._cache.set("doorbell", str(port).encode(), expire=self.retention)
+
+    @_guarded
+    def doorbell(self) -> int | None:
+        """The leader's UDP port, if there is or was one."""
+        port = self._cache.get("doorbell")
+        return None if port is None else int(port)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._opened is not None and self._opened[0] == os.getpid():
+                self._opened[1].close()
+                self._opened[2].close()
+            self._opened = None
+
+    def _set(self, key: str, value: bytes) -> None:
+        self._cache.set(key, value, expire=self.retention, retry=True)
+
+
+def _start(job: Job) -> bool:
+    if job.state is not State.QUEUED:
+        return False
+    job.enter(State.RUNNING)
+    return True
