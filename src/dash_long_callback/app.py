@@ -96,7 +96,7 @@ class Dash(dash.Dash):
         """
         if not preload.importing():
             end_with_sigterm()
-            super().run(*args, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+            super().run(*args, **kwargs)
 
 
 def plug(app: A, long_callback_manager: Manager | None = None) -> A:
@@ -129,7 +129,7 @@ def plug(app: A, long_callback_manager: Manager | None = None) -> A:
     def long_callback(*args: Any, **kwargs: Any) -> Callable[[F], F]:
         return declare(app, args, kwargs)
 
-    run: Any = app.run  # pyright: ignore[reportUnknownMemberType]
+    run: Any = app.run
 
     def guarded_run(*args: Any, **kwargs: Any) -> None:
         if not preload.importing():

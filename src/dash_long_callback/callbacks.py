@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from dash_long_callback import dash_internals
@@ -42,15 +43,14 @@ class LongCallback:
         function: what the user wrote.
         options: how to run it.
         registration: how Dash knows it.
-        recipe: the arguments it was declared with, from which a worker that can't import the
-            function declares it again.
+        recipe: declares it again when called; can be pickled, for a worker that can't import it.
         key: its name in every process that runs the same app.
     """
 
     function: Callable[..., Any]
     options: Options
     registration: Registration
-    recipe: tuple[tuple[Any, ...], dict[str, Any]]
+    recipe: Callable[[], LongCallback]
     key: str = ""
 
     @property
@@ -116,31 +116,46 @@ def code_digest(function: Callable[..., Any]) -> str:
     return digest.hexdigest()
 
 
-#: How deep closures are followed; beyond it, functions count by name.
-_DEPTH = 4
+#: How deep functions and containers are followed; what is deeper counts by its type.
+_DEPTH = 8
 
 
 def _feed(update: Callable[[bytes], object], value: Any, depth: int) -> None:
-    if isinstance(value, FunctionType) and depth < _DEPTH:
-        _feed(update, value.__code__, depth + 1)
-        for part in (value.__defaults__, value.__kwdefaults__, *_cells(value)):
-            _feed(update, part, depth + 1)
-    elif isinstance(value, CodeType):
-        update(value.co_code)
-        update(repr((value.co_names, value.co_varnames, value.co_freevars)).encode())
-        for const in value.co_consts:
-            _feed(update, const, depth)
-    elif isinstance(value, (str, bytes, int, float, bool, complex, type(None))):
+    if isinstance(value, (str, bytes, int, float, complex, type(None), type(...))):
         update(f"{type(value).__name__}:{value!r};".encode())
-    elif isinstance(value, (list, tuple)):
-        for item in value:  # pyright: ignore[reportUnknownVariableType]
-            _feed(update, item, depth)
-    elif isinstance(value, dict):
-        for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]
-            _feed(update, key, depth)
-            _feed(update, item, depth)
-    else:
-        update(type(value).__qualname__.encode())
+        return
+    # The brackets tell ((1, 2), 3) from (1, (2, 3)).
+    update(f"{type(value).__qualname__}(".encode())
+    for part in _parts(value) if depth < _DEPTH else ():
+        _feed(update, part, depth + 1)
+    update(b")")
+
+
+def _parts(value: Any) -> list[Any]:
+    """What a value that is not plain is made of, as far as that says what a function does."""
+    if isinstance(value, FunctionType):
+        return [value.__code__, value.__defaults__, value.__kwdefaults__, *_cells(value)]
+    if isinstance(value, CodeType):
+        return [
+            value.co_code,
+            value.co_flags,
+            # `def f(a, b)` and `def f(a, *, b)` have the same bytecode.
+            (value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount),
+            (value.co_names, value.co_varnames, value.co_freevars),
+            value.co_consts,
+        ]
+    if isinstance(value, MethodType):
+        return [value.__func__]
+    if isinstance(value, functools.partial):
+        return [value.func, value.args, value.keywords]  # pyright: ignore[reportUnknownMemberType]
+    if isinstance(value, (list, tuple)):
+        return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, (set, frozenset)):
+        # Their order differs from process to process.
+        return sorted(map(repr, value))  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(value, dict):
+        return [part for item in value.items() for part in item]  # pyright: ignore[reportUnknownVariableType]
+    return []
 
 
 def _cells(function: FunctionType) -> list[Any]:

@@ -5,9 +5,9 @@ supported Dash. If Dash changes, this is the only file to change.
 """
 
 # Dash does not declare types for what it does not document.
-# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportPrivateImportUsage=false
-# pyright: reportMissingTypeStubs=false, reportUnknownParameterType=false
+# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false
+# pyright: reportUnnecessaryIsInstance=false
+# ruff: noqa: SLF001
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _CONTEXT = ("cookies", "headers", "path", "remote", "origin", "custom_data")
 
 if not issubclass(Wildcard, enum.Enum):
     # Before 3.4 MATCH and ALL are compared by identity, which a pickle would lose.
-    copyreg.pickle(Wildcard, lambda wildcard: wildcard.name)  # pyright: ignore[reportArgumentType]
+    copyreg.pickle(Wildcard, lambda wildcard: wildcard.name)
 
 
 @dataclass
@@ -213,8 +213,7 @@ def app_error_handler() -> Callable[[Exception], Any] | None:
 
 def to_json_bytes(value: Any) -> bytes:
     """JSON as Dash writes it: components, figures, arrays and dates included."""
-    encoded = to_json(value)
-    return encoded if isinstance(encoded, bytes) else encoded.encode()
+    return str(to_json(value)).encode()
 
 
 def in_context() -> bool:

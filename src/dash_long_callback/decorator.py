@@ -37,9 +37,20 @@ _DASH_KEYWORDS = frozenset(
 )
 
 
+#: What they take.
+_KINDS: dict[str, tuple[type, ...]] = {
+    "output": (Output,),
+    "inputs": (Input, State),
+    "state": (State,),
+}
+
+
 class _Unset:
     def __repr__(self) -> str:
         return "not given"
+
+    def __reduce__(self) -> str:
+        return "UNSET"  # by name: it is told by identity, also in a worker
 
 
 #: ``progress_default`` was not given; None would be a value.
@@ -132,21 +143,13 @@ def declare(
 class Recipe:
     """A long callback by value: what it was declared with. Calling it declares it again."""
 
-    key: str
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
-    @classmethod
-    def of(cls, callback: LongCallback) -> Recipe:
-        """The recipe of a callback. A manager belongs to the web process and stays there."""
-        args, kwargs = callback.recipe
-        return cls(callback.key, callback.function, args, {**kwargs, "manager": None})
-
     def __call__(self) -> LongCallback:
-        callback = _declare(None, self.function, self.args, self.kwargs, scratch=True)
-        callback.key = self.key
-        return callback
+        """Declare the callback in this process, for no app."""
+        return _declare(None, self.function, self.args, self.kwargs, scratch=True)
 
 
 def _declare(
@@ -178,7 +181,9 @@ def _declare(
     except Exception as error:
         raise RegistrationError(f"{name}: {type(error).__name__}: {error}") from error
     outputs = registration.entry["outputs_indices"]
-    return LongCallback(function, options, registration, (args, kwargs))
+    # A manager belongs to the web process, and stays there.
+    recipe = Recipe(function, args, {**kwargs, "manager": None})
+    return LongCallback(function, options, registration, recipe)
 
 
 def _entry(callback: LongCallback) -> Callable[..., bytes]:
@@ -199,6 +204,13 @@ def _check_keywords(name: str, kwargs: dict[str, Any]) -> None:
             if keyword == "background":
                 hint = "; leave it out: a long callback always runs in the background"
             raise RegistrationError(f"{name} has no argument {keyword!r}{hint}")
+    # Dash takes them from one list by their kind: an Output among the inputs would be one more
+    # output, without a word.
+    for keyword, kinds in _KINDS.items():
+        for value in leaves(kwargs.get(keyword, [])):
+            if not isinstance(value, kinds):
+                names = " and ".join(f"{kind.__name__}s" for kind in kinds)
+                raise RegistrationError(f"{name}: {keyword} takes {names}, got {value!r}")
 
 
 def _options(name: str, given: dict[str, Any]) -> Options:
@@ -209,7 +221,8 @@ def _options(name: str, given: dict[str, Any]) -> Options:
         )
     for option in ("interval", "timeout"):
         value = given.get(option)
-        if value is not None and not (isinstance(value, (int, float)) and value > 0):
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if value is not None and not (number and value > 0):
             raise RegistrationError(f"{name}: {option}={value!r} must be a number above 0")
     if (on_error := given.get("on_error")) is not None and not callable(on_error):
         raise RegistrationError(f"{name}: on_error={on_error!r} must be a function of one argument")
@@ -231,23 +244,29 @@ def _options(name: str, given: dict[str, Any]) -> Options:
 def _running(name: str, running: Any) -> list[tuple[Output, Any, Any]]:
     if running is None:
         return []
-    if isinstance(running, (list, tuple)) and len(running) == 3 and isinstance(running[0], Output):  # pyright: ignore[reportUnknownArgumentType]
+    if _is_triple(running):
         running = [running]
-    if not isinstance(running, (list, tuple)) or not all(
-        isinstance(one, (list, tuple)) and len(one) == 3 and isinstance(one[0], Output)  # pyright: ignore[reportUnknownArgumentType]
-        for one in running  # pyright: ignore[reportUnknownVariableType]
-    ):
+    if not isinstance(running, (list, tuple)) or not all(map(_is_triple, running)):
         raise RegistrationError(
             f"{name}: running={running!r} must be (Output, value while running, value after), "
             "or a list of such tuples"
         )
-    return [(one[0], one[1], one[2]) for one in running]  # pyright: ignore[reportUnknownVariableType]
+    _all_of(name, "running", [one[0] for one in running], Output)
+    return [(one[0], one[1], one[2]) for one in running]
+
+
+def _is_triple(value: Any) -> bool:
+    match value:
+        case [Output(), _, _] if isinstance(value, (list, tuple)):
+            return True
+        case _:
+            return False
 
 
 def _cancel(name: str, cancel: Any) -> list[Input]:
     if cancel is None:
         return []
-    inputs: list[Any] = list(cancel) if isinstance(cancel, (list, tuple)) else [cancel]  # pyright: ignore[reportUnknownArgumentType]
+    inputs: list[Any] = list(cancel) if isinstance(cancel, (list, tuple)) else [cancel]
     _all_of(name, "cancel", inputs, Input)
     return inputs
 
@@ -272,7 +291,7 @@ def _all_of(name: str, option: str, values: list[Any], kind: type) -> None:
                 f"{name}: {option} takes {kind.__name__}s, got {value!r}; "
                 f"write {kind.__name__}(component_id, property)"
             )
-        if isinstance(value.component_id, dict) and ALLSMALLER in value.component_id.values():  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+        if isinstance(value.component_id, dict) and ALLSMALLER in value.component_id.values():  # pyright: ignore[reportAttributeAccessIssue]
             raise RegistrationError(f"{name}: {option} takes MATCH and ALL, not ALLSMALLER")
 
 
@@ -346,7 +365,7 @@ def _targets(callback: LongCallback) -> list[Output]:
 
 
 def _has(output: Output, wildcard: Any) -> bool:
-    return isinstance(output.component_id, dict) and wildcard in output.component_id.values()  # pyright: ignore[reportUnknownMemberType]
+    return isinstance(output.component_id, dict) and wildcard in output.component_id.values()
 
 
 def _id(dependency: Any) -> Any:
@@ -355,5 +374,5 @@ def _id(dependency: Any) -> Any:
     wild = {MATCH: ["MATCH"], ALL: ["ALL"]}
     return {
         key: wild[value] if isinstance(value, type(MATCH)) else value
-        for key, value in dependency.component_id.items()  # pyright: ignore[reportUnknownVariableType]
+        for key, value in dependency.component_id.items()
     }

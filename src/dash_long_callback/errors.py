@@ -8,8 +8,8 @@ LongCallbackError
 │   └── RequestTooLarge
 ├── JobNotFound            no such job: it never existed or has expired
 └── JobEnded               how a job ended, other than by its own code
-├── JobLost            its worker died
-└── JobTimedOut        it ran longer than its ``timeout``
+    ├── JobLost            its worker died
+    └── JobTimedOut        it ran longer than its ``timeout``
 JobCancelled (BaseException)   raised inside the user's function by a cancel
 """
 

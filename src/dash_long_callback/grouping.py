@@ -24,24 +24,24 @@ def spread(value: Any, schema: Any, where: str) -> list[Any]:
         if not isinstance(value, (list, tuple)):
             raise ValueError(
                 f"{where}: expected {len(schema)} values in a list or tuple, got {_a(value)}"
-            )  # pyright: ignore[reportUnknownArgumentType]
-        if len(value) != len(schema):  # pyright: ignore[reportUnknownArgumentType]
-            raise ValueError(f"{where}: expected {len(schema)} values, got {len(value)}")  # pyright: ignore[reportUnknownArgumentType]
+            )
+        if len(value) != len(schema):
+            raise ValueError(f"{where}: expected {len(schema)} values, got {len(value)}")
         return [
             leaf
-            for index, (part, sub) in enumerate(zip(value, schema, strict=True))  # pyright: ignore[reportUnknownArgumentType]
+            for index, (part, sub) in enumerate(zip(value, schema, strict=True))
             for leaf in spread(part, sub, f"{where}[{index}]")
         ]
     if isinstance(schema, dict):
         if not isinstance(value, dict):
             raise ValueError(
                 f"{where}: expected a dict with the keys {_keys(schema)}, got {_a(value)}"
-            )  # pyright: ignore[reportUnknownArgumentType]
-        if value.keys() != schema.keys():  # pyright: ignore[reportUnknownMemberType]
-            raise ValueError(f"{where}: expected the keys {_keys(schema)}, got {_keys(value)}")  # pyright: ignore[reportUnknownArgumentType]
+            )
+        if value.keys() != schema.keys():
+            raise ValueError(f"{where}: expected the keys {_keys(schema)}, got {_keys(value)}")
         return [
             leaf for key in schema for leaf in spread(value[key], schema[key], f"{where}[{key!r}]")
-        ]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        ]
     return [value]
 
 
@@ -53,30 +53,30 @@ def fill_no_update(value: Any, schema: Any) -> Any:
     if isinstance(value, NoUpdate):
         return _same(schema, value)
     if isinstance(schema, dict) and isinstance(value, dict):
-        return {k: fill_no_update(v, schema[k]) if k in schema else v for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return {k: fill_no_update(v, schema[k]) if k in schema else v for k, v in value.items()}
     if (
         isinstance(schema, (list, tuple))
         and isinstance(value, (list, tuple))
         and len(value) == len(schema)
-    ):  # pyright: ignore[reportUnknownArgumentType]
-        return [fill_no_update(v, s) for v, s in zip(value, schema, strict=True)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    ):
+        return [fill_no_update(v, s) for v, s in zip(value, schema, strict=True)]
     return value
 
 
 def leaves(schema: Any) -> list[Any]:
     """The leaves of a grouping, in order."""
     if isinstance(schema, (list, tuple)):
-        return [leaf for part in schema for leaf in leaves(part)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return [leaf for part in schema for leaf in leaves(part)]
     if isinstance(schema, dict):
-        return [leaf for part in schema.values() for leaf in leaves(part)]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType, reportUnknownArgumentType]
+        return [leaf for part in schema.values() for leaf in leaves(part)]
     return [schema]
 
 
 def _same(schema: Any, value: Any) -> Any:
     if isinstance(schema, (list, tuple)):
-        return [_same(part, value) for part in schema]  # pyright: ignore[reportUnknownVariableType]
+        return [_same(part, value) for part in schema]
     if isinstance(schema, dict):
-        return {key: _same(part, value) for key, part in schema.items()}  # pyright: ignore[reportUnknownVariableType]
+        return {key: _same(part, value) for key, part in schema.items()}
     return value
 
 

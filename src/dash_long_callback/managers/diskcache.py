@@ -18,7 +18,7 @@ from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 if TYPE_CHECKING:
-    import diskcache  # pyright: ignore[reportMissingTypeStubs]
+    import diskcache
 
 #: Seconds that a job and its outcome are kept: a laptop may sleep over night.
 RETENTION = 24 * 3600.0
@@ -95,7 +95,7 @@ def _directory(cache: diskcache.Cache | diskcache.FanoutCache | None) -> Path:
 def _caller_file() -> str:
     """The file of the app: the first one up the stack that is not ours."""
     package = str(Path(__file__).parent.parent)
-    frame = sys._getframe()  # noqa: SLF001 - public in all but name, and inspect.stack reads files
+    frame = sys._getframe()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - inspect.stack() would read every file
     while frame is not None:
         name = frame.f_globals.get("__file__")
         if name and not name.startswith(package):

@@ -1,4 +1,4 @@
-"""“The user does not want these jobs any more.”"""
+"""“The user does not want these jobs any more.” An answer says only whether they are known."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def cancel(body: bytes, managers: Sequence[Manager]) -> bytes:
         not isinstance(jobs, list)
         or not all(isinstance(i, str) for i in jobs)
         or len(jobs) > MAX_JOBS
-    ):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    ):
         raise BadRequest('"jobs" must be a list of job ids')
-    known = [_cancel(job_id, managers) for job_id in jobs]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    known = [_cancel(job_id, managers) for job_id in jobs]
     if not any(known):
         raise JobNotFound
     return b"{}"

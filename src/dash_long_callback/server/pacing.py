@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
 #: Seconds that a submit waits for its outcome: quick jobs are answered in their own request.
 SUBMIT_SECONDS = 0.03
@@ -45,7 +45,7 @@ class Holds:
         self._tabs: dict[str, object] = {}
 
     @contextmanager
-    def hold(self, tab: str, environ: Mapping[str, Any]) -> Iterator[Hold | None]:
+    def hold(self, tab: str, environ: Mapping[str, Any]) -> Generator[Hold | None]:
         """A place for a request of this tab; None if the server has no room for one."""
         token = object()
         with self._lock:

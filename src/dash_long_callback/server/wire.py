@@ -53,7 +53,7 @@ def parse(body: bytes) -> dict[str, Any]:
         raise BadRequest("the request body is not JSON") from error
     if not isinstance(parsed, dict):
         raise BadRequest("the request body is not a JSON object")
-    return parsed  # pyright: ignore[reportUnknownVariableType]
+    return parsed
 
 
 def jobs_since(body: Mapping[str, Any]) -> dict[str, int]:
@@ -66,8 +66,8 @@ def jobs_since(body: Mapping[str, Any]) -> dict[str, int]:
     jobs = body.get("jobs")
     if not isinstance(jobs, dict) or not jobs:
         raise BadRequest('"jobs" must be an object of job ids and sequence numbers')
-    if len(jobs) > MAX_JOBS:  # pyright: ignore[reportUnknownArgumentType]
+    if len(jobs) > MAX_JOBS:
         raise RequestTooLarge(f"a request names at most {MAX_JOBS} jobs")
-    if not all(type(seq) is int for seq in jobs.values()):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if not all(type(seq) is int for seq in jobs.values()):
         raise BadRequest("a sequence number must be a whole number")
-    return jobs  # pyright: ignore[reportUnknownVariableType]
+    return jobs

@@ -20,9 +20,9 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
-import diskcache  # pyright: ignore[reportMissingTypeStubs]
+import diskcache
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Job, State
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 #: Seconds to wait for another process's write before giving up.
-BUSY_SECONDS = 20.0
+BUSY_SECONDS = 20
 #: Seconds between two looks for news: quick at first, for jobs that end at once, then slower.
 FIRST_LOOKS, LATER_LOOKS = 0.0005, 0.004
 #: Seconds after which the slower pace begins.
@@ -51,25 +51,25 @@ class BytesDisk(diskcache.Disk):
     write to the directory can run code in every process that reads it. This one refuses.
     """
 
-    def put(self, key: Any) -> tuple[Any, bool]:
+    def put(self, key: Any) -> Any:
         if not isinstance(key, (str, bytes)):
             raise TypeError("keys are str")
-        return cast("tuple[Any, bool]", super().put(key))  # pyright: ignore[reportUnknownMemberType]
+        return super().put(key)
 
     def get(self, key: Any, raw: bool) -> Any:
         if not raw:
             _refuse()
-        return super().get(key, raw)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return super().get(key, raw)
 
     def store(self, value: Any, read: bool, key: Any = diskcache.UNKNOWN) -> Any:
         if not isinstance(value, bytes):
             raise TypeError("values are bytes")
-        return super().store(value, read, key=key)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return super().store(value, read, key=key)
 
     def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
         if mode not in (diskcache.core.MODE_RAW, diskcache.core.MODE_BINARY):
             _refuse()
-        return super().fetch(mode, filename, value, read)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return super().fetch(mode, filename, value, read)
 
 
 def _refuse() -> NoReturn:

@@ -47,7 +47,7 @@ class LocalExecutor(Executor):
         self.ensure_running()
         self._ring()
 
-    def cancel(self, job_id: str) -> None:
+    def cancel(self, job_id: str) -> None:  # noqa: ARG002 - the leader reads the wish in the store
         self.ensure_running()
         self._ring()
 

@@ -58,7 +58,8 @@ def app_modules(modules: list[str]) -> AppModules:
             found.main_name = spec.name
         elif path is not None:
             # The same path that the standard library computes for a child, or it imports it twice.
-            found.main_path = os.path.normpath(os.path.join(process.ORIGINAL_DIR or "", path))
+            started_in: str = getattr(process, "ORIGINAL_DIR", None) or ""
+            found.main_path = os.path.normpath(os.path.join(started_in, path))  # noqa: PTH118
     return found
 
 
@@ -86,10 +87,10 @@ def importing() -> bool:
 
 def _main(app: AppModules) -> None:
     this: Any = multiprocessing.current_process()
-    this._inheriting = True  # noqa: SLF001 - see importing()
+    this._inheriting = True  # see importing()
     try:
         if app.main_name is not None:
-            spawn._fixup_main_from_name(app.main_name)  # type: ignore[attr-defined]  # noqa: SLF001
+            spawn._fixup_main_from_name(app.main_name)  # type: ignore[attr-defined]
         elif app.main_path is not None:
             spawn.import_main_path(app.main_path)
     finally:

@@ -287,10 +287,8 @@ class Supervisor:
         return worker.digests.get(callback.key) != code_digest(callback.function)
 
     def _by_value(self, callback: LongCallback) -> bytes:
-        from dash_long_callback.decorator import Recipe
-
         try:
-            return cloudpickle.dumps(Recipe.of(callback))
+            return cloudpickle.dumps(callback.recipe)
         except Exception as error:
             raise NotPickleable(
                 f"{callback.name} can't be imported by a worker process, nor sent to one "

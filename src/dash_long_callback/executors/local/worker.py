@@ -180,6 +180,7 @@ class _Worker:
         if known is not None and known[0] == start.pickled:
             return known[1]  # its module state is kept between runs
         callback = cloudpickle.loads(start.pickled)()
+        callback.key = start.callback
         self._by_value[start.callback] = (start.pickled, callback)
         return callback
 
