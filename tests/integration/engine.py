@@ -1,0 +1,99 @@
+"""Servers of ``engine_app.py``, spoken to as the browser client does."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from pathlib import Path
+from typing import Any
+
+import requests
+from apps import Server, wait_until
+
+APP = Path(__file__).with_name("engine_app.py")
+
+
+class EngineServer(Server):
+    """A server whose callbacks do what the test says."""
+
+    def start(self) -> EngineServer:
+        """Start the app and load its page once, as a browser would before the first click."""
+        super().start()
+        wait_until(self.answers, 30, "the first page")
+        return self
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(self.url, timeout=10).ok
+        except requests.ConnectionError:
+            return False
+
+    def dispatch(self, order: Any, output: str = "result") -> dict[str, Any]:
+        body = {
+            "output": f"{output}.children",
+            "outputs": {"id": output, "property": "children"},
+            "inputs": [{"id": "order", "property": "data", "value": order}],
+            "changedPropIds": ["order.data"],
+        }
+        answer = requests.post(self.url + "_dash-update-component", json=body, timeout=60)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def submit(self, *order: Any) -> str:
+        return self.dispatch(list(order))["job"]
+
+    def post(self, path: str, body: Any) -> requests.Response:
+        return requests.post(self.url + "_dash-long-callback/" + path, json=body, timeout=30)
+
+    def news(self, job: str, seq: int = 0) -> dict[str, Any]:
+        answer = self.post("updates", {"tab": uuid.uuid4().hex, "jobs": {job: seq}})
+        assert answer.ok, answer.text
+        return answer.json()["jobs"][job]
+
+    def outcome(self, job: str, timeout: float = 20.0) -> dict[str, Any]:
+        seen = {"seq": 0}
+
+        def ended() -> dict[str, Any] | None:
+            seen["news"] = news = self.news(job, seen["seq"])  # type: ignore[assignment]
+            seen["seq"] = news["seq"]
+            return news if news["ended"] else None
+
+        return wait_until(ended, timeout)
+
+    def value(self, job: str) -> Any:
+        outcome = self.outcome(job)
+        assert outcome["state"] == "succeeded", outcome
+        return outcome["response"]["response"]["result"]["children"]
+
+    def worker_of(self, job: str) -> int:
+        """The process that runs the job: it reports it as its first progress."""
+        return wait_until(lambda: dict_of(self.news(job)).get(0))
+
+    def marks(self) -> list[tuple[str, str, float]]:
+        path = self.folder / "marks"
+        if not path.exists():
+            return []
+        lines = re.findall(r"(begin|end) (\S+) (\S+) \d+\n", path.read_text())
+        return [(kind, name, float(at)) for kind, name, at in lines]
+
+
+def dict_of(news: dict[str, Any]) -> dict[int, Any]:
+    return {target: value for target, value in news.get("updates", [])}
+
+
+def most_at_once(marks: list[tuple[str, str, float]]) -> int:
+    running = most = 0
+    for kind, _, _ in sorted(marks, key=lambda mark: mark[2]):
+        running += 1 if kind == "begin" else -1
+        most = max(most, running)
+    return most
+
+
+def python_server(folder: Path, *args: str, **env: str) -> EngineServer:
+    return EngineServer(APP, folder, env, ("app.py", *args))
+
+
+def gunicorn_server(folder: Path, *args: str, **env: str) -> EngineServer:
+    return EngineServer(
+        APP, folder, env, ("-m", "gunicorn", "app:server", "-b", "127.0.0.1:{port}", *args)
+    )

@@ -1,0 +1,121 @@
+"""An app whose callbacks do what a test asks of them. Run as a script, by gunicorn, or imported."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import diskcache
+from dash import Input, Output, dcc, html
+
+from dash_long_callback import Dash, DiskcacheLongCallbackManager
+
+here = Path(os.environ["FOLDER"])
+manager = DiskcacheLongCallbackManager(
+    diskcache.Cache(str(here / "cache")),
+    workers=int(os.environ.get("ENGINE_APP_WORKERS", "2")),
+    start_method=os.environ.get("ENGINE_APP_START") or None,
+    grace=1.0,
+)
+app = Dash(__name__, long_callback_manager=manager)
+server = app.server
+app.layout = html.Div(
+    [dcc.Store(id="order"), html.P(id="result"), html.P(id="progress"), html.P(id="quick")]
+)
+
+
+@app.long_callback(
+    Output("result", "children"),
+    Input("order", "data"),
+    progress=Output("progress", "children"),
+    prevent_initial_call=True,
+)
+def obey(set_progress, order):
+    name, *args = order
+    set_progress(os.getpid())
+    return globals()[f"do_{name}"](*args)
+
+
+@app.long_callback(
+    Output("quick", "children"), Input("order", "data"), prevent_initial_call=True, timeout=0.5
+)
+def limited(order):
+    time.sleep(order)
+    return "in time"
+
+
+def do_pid():
+    return os.getpid()
+
+
+def do_sleep(seconds, value="slept"):
+    time.sleep(seconds)
+    return value
+
+
+def do_mark(seconds, value):
+    """Leave a trace of when the job began and ended."""
+    log = here / "marks"
+    with log.open("a") as out:
+        out.write(f"begin {value} {time.time()} {os.getpid()}\n")
+    time.sleep(seconds)
+    with log.open("a") as out:
+        out.write(f"end {value} {time.time()} {os.getpid()}\n")
+    return value
+
+
+def do_crash():
+    ctypes.string_at(0)
+
+
+def do_exit():
+    os._exit(7)
+
+
+def do_kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def do_clean_up(seconds):
+    try:
+        time.sleep(seconds)
+    finally:
+        (here / "cleaned").write_text("yes")
+
+
+def do_await(seconds):
+    async def nap():
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            (here / "cleaned").write_text("yes")
+
+    asyncio.run(nap())
+
+
+def do_ignore_cancel():
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            (here / "ignored").write_text("yes")
+
+
+def do_children(seconds):
+    child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"])
+    (here / "child").write_text(str(child.pid))
+    time.sleep(seconds)
+
+
+def do_version():
+    return VERSION
+
+
+VERSION = 1
+
+if __name__ == "__main__":
+    app.run(port=int(os.environ["PORT"]), debug="--debug" in sys.argv)

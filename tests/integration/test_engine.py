@@ -1,0 +1,284 @@
+"""The embedded engine under a development server: real processes, really killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from apps import wait_until
+from engine import (
+    EngineServer,
+    most_at_once,
+    python_server,
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineServer]:
+    server = python_server(tmp_path_factory.mktemp("engine")).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def folder(server: EngineServer) -> Path:
+    for name in ("marks", "cleaned", "ignored", "child"):
+        (server.folder / name).unlink(missing_ok=True)
+    return server.folder
+
+
+def test_quick_job_is_answered_in_its_own_request(server: EngineServer) -> None:
+    server.value(server.submit("pid"))  # the workers are warm now
+    answers = [server.dispatch(["pid"])["news"] for _ in range(10)]
+    # The machine may be busy for a moment, but not ten times.
+    assert any(answer["ended"] and "response" in answer for answer in answers)
+
+
+def test_workers_are_other_processes_and_are_used_again(server: EngineServer) -> None:
+    pids = {server.value(server.submit("pid")) for _ in range(12)}
+    assert server.pid not in pids
+    assert len(pids) <= 2
+
+
+def test_no_more_than_the_given_number_of_jobs_run_at_once(server: EngineServer, folder: Path) -> None:
+    before = len(server.processes())
+    jobs = [server.submit("mark", 0.2, f"job{i}") for i in range(9)]
+    assert [server.value(job) for job in jobs] == [f"job{i}" for i in range(9)]
+    assert most_at_once(server.marks()) == 2
+    assert len(server.processes()) == before
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [("kill", "SIGKILL (out of memory?)"), ("crash", "SIGSEGV"), ("exit", "exited with code 7")],
+)
+def test_dead_worker_ends_its_job_as_lost_in_words(server: EngineServer, order: str, words: str) -> None:
+    start = time.monotonic()
+    outcome = server.outcome(server.submit(order))
+    assert outcome["state"] == "lost"
+    assert outcome["error"]["type"] == "JobLost"
+    assert words in outcome["error"]["message"]
+    assert time.monotonic() - start < 10
+    # and it was replaced
+    assert server.value(server.submit("sleep", 0, "next")) == "next"
+
+
+def test_cancel_runs_finally_blocks(server: EngineServer, folder: Path) -> None:
+    for order in ("clean_up", "await"):
+        (folder / "cleaned").unlink(missing_ok=True)
+        job = server.submit(order, 60)
+        server.worker_of(job)
+        assert server.post("cancel", {"jobs": [job]}).ok
+        assert server.outcome(job)["state"] == "cancelled"
+        assert (folder / "cleaned").exists()
+
+
+def test_function_that_ignores_a_cancel_is_ended_after_the_grace_period(
+    server: EngineServer, folder: Path
+) -> None:
+    job = server.submit("ignore_cancel")
+    pid = server.worker_of(job)
+    server.post("cancel", {"jobs": [job]})
+    assert server.outcome(job)["state"] == "cancelled"
+    assert (folder / "ignored").exists()
+    wait_until(lambda: pid not in server.processes())
+
+
+def test_cancel_ends_the_children_of_the_job(server: EngineServer, folder: Path) -> None:
+    job = server.submit("children", 60)
+    child = int(wait_until(lambda: (folder / "child").exists() and (folder / "child").read_text()))
+    server.post("cancel", {"jobs": [job]})
+    assert server.outcome(job)["state"] == "cancelled"
+    wait_until(lambda: child not in server.processes())
+
+
+def test_killed_worker_takes_the_children_of_its_job_with_it(server: EngineServer, folder: Path) -> None:
+    job = server.submit("children", 60)
+    worker = server.worker_of(job)
+    child = int(wait_until(lambda: (folder / "child").exists() and (folder / "child").read_text()))
+    os.kill(worker, signal.SIGKILL)
+    assert server.outcome(job)["state"] == "lost"
+    wait_until(lambda: child not in server.processes())
+
+
+def test_queued_job_that_is_cancelled_never_starts(server: EngineServer, folder: Path) -> None:
+    busy = [server.submit("sleep", 1) for _ in range(2)]
+    queued = server.submit("mark", 0, "queued")
+    server.post("cancel", {"jobs": [queued]})
+    assert server.outcome(queued)["state"] == "cancelled"
+    for job in busy:
+        server.value(job)
+    assert server.value(server.submit("sleep", 0, "next")) == "next"
+    assert server.marks() == []
+
+
+def test_job_longer_than_its_timeout_ends_in_words(server: EngineServer) -> None:
+    job = server.dispatch(30, output="quick")["job"]
+    outcome = server.outcome(job)
+    assert outcome["state"] == "timed_out"
+    assert "timeout of 0.5 s" in outcome["error"]["message"]
+
+
+def test_two_clients_with_equal_arguments_both_get_their_result(server: EngineServer) -> None:
+    jobs = [server.submit("sleep", 0.3, "mine") for _ in range(2)]
+    assert jobs[0] != jobs[1]
+    assert [server.value(job) for job in jobs] == ["mine", "mine"]
+
+
+def test_reading_an_outcome_deletes_nothing(server: EngineServer) -> None:
+    job = server.submit("sleep", 0, "kept")
+    assert [server.value(job) for _ in range(3)] == ["kept"] * 3
+
+
+def test_workers_do_not_hold_the_listening_socket(server: EngineServer) -> None:
+    server.value(server.submit("pid"))
+    table = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    rows = [line.split() for line in table]
+    listening = {
+        row[9] for row in rows if row[3] == "0A" and row[1].endswith(f":{server.port:04X}")
+    }
+    assert listening
+    for pid in server.processes().keys() - {server.pid}:
+        links = [os.readlink(f) for f in Path(f"/proc/{pid}/fd").iterdir()]
+        assert not {f"socket:[{inode}]" for inode in listening} & set(links)
+
+
+# Requests that the browser client does not send
+
+
+def test_forged_job_id_is_404_and_reveals_nothing(server: EngineServer) -> None:
+    for path, body in [
+        ("updates", {"jobs": {"../../etc/passwd": 0}}),
+        ("cancel", {"jobs": ["forged"]}),
+    ]:
+        answer = server.post(path, body)
+        assert answer.status_code == 404
+        assert answer.json()["error"] == "JobNotFound"
+        assert "passwd" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["updates", "cancel"])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"\xff\xfe", 400),
+        (b"not json", 400),
+        (b"[]", 400),
+        (b'"text"', 400),
+        (b"{}", 400),
+        (b'{"jobs": 1}', 400),
+        (b'{"jobs": {"a": "b"}}', 400),
+        (b'{"jobs": [1]}', 400),
+        (b'{"jobs": "' + b"x" * 300_000 + b'"}', 413),
+    ],
+)
+def test_rubbish_is_refused_with_a_sentence(
+    server: EngineServer, path: str, body: bytes, status: int
+) -> None:
+    answer = requests.post(server.url + "_dash-long-callback/" + path, data=body, timeout=10)
+    assert answer.status_code == status
+    assert answer.json()["message"]
+
+
+# The end of a server
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_end_of_the_server_ends_everything_it_started(tmp_path: Path, how: signal.Signals) -> None:
+    server = python_server(tmp_path).start()
+    try:
+        job = server.submit("children", 60)
+        server.worker_of(job)
+        server.stop(how)  # fails if it leaves anything behind
+        server.start()  # the port is free, and so is the lock
+        assert server.outcome(job)["state"] == "lost"
+        assert "server was stopped" in server.outcome(job)["error"]["message"]
+        assert server.value(server.submit("sleep", 0, "again")) == "again"
+    finally:
+        server.stop()
+
+
+def test_killed_server_loses_nothing(tmp_path: Path) -> None:
+    server = python_server(tmp_path).start()
+    try:
+        done = server.submit("sleep", 0, "done before")
+        server.value(done)
+        running = [server.submit("sleep", 2, f"running{i}") for i in range(2)]
+        for job in running:
+            server.worker_of(job)
+        queued = server.submit("sleep", 0, "queued")
+        server.kill()
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(("127.0.0.1", server.port))  # the port is back at once
+        server.start()
+        assert server.value(done) == "done before"
+        assert [server.value(job) for job in running] == ["running0", "running1"]
+        assert server.value(queued) == "queued"
+        # the old workers finished their jobs and went away
+        server.stop()
+    finally:
+        server.stop()
+
+
+def test_worker_that_dies_without_a_leader_is_noticed_by_the_next(tmp_path: Path) -> None:
+    server = python_server(tmp_path).start()
+    try:
+        job = server.submit("sleep", 300)
+        worker = server.worker_of(job)
+        server.kill()
+        os.kill(worker, signal.SIGKILL)
+        server.start()
+        outcome = server.outcome(job, timeout=20)
+        assert outcome["state"] == "lost"
+        assert "since the server restarted" in outcome["error"]["message"]
+    finally:
+        server.stop()
+
+
+def test_spawned_workers_work_as_well(tmp_path: Path) -> None:
+    server = python_server(tmp_path, ENGINE_APP_START="spawn").start()
+    try:
+        assert server.value(server.submit("sleep", 0, "spawned")) == "spawned"
+        server.stop()
+    finally:
+        server.stop()
+
+
+def test_after_an_edit_the_next_click_runs_the_new_code(tmp_path: Path) -> None:
+    server = python_server(tmp_path, "--debug").start()
+    try:
+        assert server.value(server.submit("version")) == 1
+        app = tmp_path / "app.py"
+        app.write_text(app.read_text().replace("VERSION = 1", "VERSION = 2"))
+
+        def new_version() -> bool:
+            try:
+                return server.value(server.submit("version")) == 2
+            except (requests.ConnectionError, AssertionError):
+                return False  # it restarts just now
+
+        wait_until(new_version, 30)
+        os.killpg(server.pid, signal.SIGINT)  # as Ctrl-C in a terminal
+        wait_until(lambda: not server.processes())
+    finally:
+        server.stop()
+
+
+def test_sigterm_of_the_reloader_leaves_nothing_behind(tmp_path: Path) -> None:
+    server = python_server(tmp_path, "--debug").start()
+    try:
+        job = server.submit("sleep", 300)
+        server.worker_of(job)
+        server.stop(signal.SIGTERM)  # fails if it leaves anything behind
+    finally:
+        server.stop()
+
+
