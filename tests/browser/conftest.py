@@ -1,0 +1,92 @@
+"""A real Chromium, and an app per test module."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from apps import Server, missing
+from page import Page
+from selenium import webdriver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from selenium.webdriver.chrome.webdriver import WebDriver
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",  # CI runs as root, in a container
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",  # /dev/shm is small in a container
+    "--window-size=1400,1000",
+)
+
+#: The beginning of each app under test, and its end.
+PROLOGUE = """\
+import os, time
+import diskcache
+from dash import ALL, MATCH, Input, Output, Patch, State, ctx, dcc, html, no_update, set_props
+from dash.exceptions import PreventUpdate
+from dash_long_callback import Dash, DiskcacheLongCallbackManager, long_callback
+from in_app import FOLDER, is_open, note, serve, wait_for
+
+manager = DiskcacheLongCallbackManager(diskcache.Cache(str(FOLDER / "cache")), workers=4)
+app = Dash(__name__, long_callback_manager=manager)
+page = []
+"""
+EPILOGUE = """
+app.layout = html.Div(page)
+if __name__ == "__main__":
+    serve(app)
+"""
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    """A Chromium with a fresh profile."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    service = shutil.which("chromedriver")
+    if browser is None or service is None:
+        missing("chromium" if browser is None else "chromedriver")
+        return
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(service))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def app(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """The app of the test module: ``source``, to which each test adds its part of the page."""
+    source = PROLOGUE + request.module.source + EPILOGUE
+    server = Server(source, tmp_path_factory.mktemp("app"))
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture
+def blank(driver: WebDriver) -> Iterator[Page]:
+    """A page that is not opened yet."""
+    page = Page(driver)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def page(blank: Page, app: Server) -> Page:
+    """The module's app, opened anew."""
+    blank.open(app.url)
+    return blank

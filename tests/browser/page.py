@@ -1,0 +1,224 @@
+"""A page in a browser, as a test sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from apps import wait_until
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from selenium.webdriver.chrome.webdriver import WebDriver
+
+#: Keeps each text that an element shows. Before the page's own scripts, so that none is missed.
+RECORDER = """
+window.recorded = {};
+new MutationObserver(() => {
+    for (const [css, texts] of Object.entries(window.recorded)) {
+        const element = document.querySelector(css);
+        const text = element ? element.textContent : null;
+        if (texts[texts.length - 1] !== text) texts.push(text);
+    }
+}).observe(document, {subtree: true, childList: true, characterData: true, attributes: true});
+"""
+
+
+class Page:
+    """A page: what a user does and sees, and what a developer sees in the dev tools.
+
+    A selector is CSS; a dict is the id of a component.
+    """
+
+    def __init__(self, driver: WebDriver) -> None:
+        self.driver = driver
+        self._expected: list[str] = []
+        self._console: list[str] = []
+        self._command("Network.enable")
+        self._script = self._command("Page.addScriptToEvaluateOnNewDocument", source=RECORDER)[
+            "identifier"
+        ]
+
+    # Do
+
+    def open(self, url: str) -> None:
+        """Open an address and wait until the renderer has rendered and called what it calls."""
+        self.driver.get(url)
+        wait_until(self.is_idle, what=f"{url} to be rendered")
+
+    def click(self, selector: str | dict[str, Any]) -> None:
+        self.driver.find_element(By.CSS_SELECTOR, css(selector)).click()
+
+    def type(self, selector: str | dict[str, Any], text: str) -> None:
+        """Replace the text of an input, and leave it."""
+        element = self.driver.find_element(By.CSS_SELECTOR, css(selector))
+        element.send_keys(Keys.CONTROL, "a")
+        element.send_keys(text, Keys.TAB)
+
+    def js(self, script: str, *args: Any) -> Any:
+        """Run JavaScript; ``return`` returns."""
+        return self.driver.execute_script(script, *args)  # pyright: ignore[reportUnknownMemberType]
+
+    def block(self, *patterns: str) -> None:
+        """Let requests to these addresses fail, as an unplugged network does. None: plug it in."""
+        self._command("Network.setBlockedURLs", urls=list(patterns))
+
+    # See
+
+    def exists(self, selector: str | dict[str, Any]) -> bool:
+        return self.js("return document.querySelector(arguments[0]) !== null", css(selector))
+
+    def text(self, selector: str | dict[str, Any]) -> str | None:
+        """The text that an element shows; None if there is no such element."""
+        return self.js(
+            "const e = document.querySelector(arguments[0]); return e && e.innerText", css(selector)
+        )
+
+    def prop(self, component_id: str | dict[str, Any], name: str) -> Any:
+        """A property of a component, as the renderer knows it."""
+        return self.js(
+            "const c = dash_component_api.getLayout(arguments[0]);"
+            "return c && c.props[arguments[1]]",
+            component_id,
+            name,
+        )
+
+    def is_idle(self) -> bool:
+        """Whether the page is rendered and no callback runs."""
+        return self.js(
+            "const s = window.store && window.store.getState();"
+            "return Boolean(s && s.appLifecycle === 'HYDRATED' && !s.isLoading &&"
+            " ['requested', 'prioritized', 'executing', 'watched', 'executed', 'blocked']"
+            ".every(name => !s.callbacks[name].length))"
+        )
+
+    def record(self, *selectors: str | dict[str, Any]) -> None:
+        """From now on, keep each text that these elements show, in order."""
+        self.js(
+            "for (const css of arguments[0]) {"
+            " const e = document.querySelector(css); recorded[css] = [e && e.textContent]; }",
+            [css(s) for s in selectors],
+        )
+
+    def recorded(self, selector: str | dict[str, Any]) -> list[str | None]:
+        """The texts that an element has shown since :meth:`record`."""
+        return self.js("return recorded[arguments[0]]", css(selector))
+
+    # Wait
+
+    def wait(self, condition: Callable[[], Any], what: str = "", timeout: float = 10) -> Any:
+        """Wait until a condition holds."""
+        return wait_until(condition, timeout, what)
+
+    def wait_text(
+        self, selector: str | dict[str, Any], text: str | None, timeout: float = 10
+    ) -> None:
+        """Wait until an element shows this text."""
+        self._wait_for(lambda: self.text(selector), text, f"{selector} to show", timeout)
+
+    def wait_prop(
+        self, component_id: str | dict[str, Any], name: str, value: Any, timeout: float = 10
+    ) -> None:
+        """Wait until a property has this value."""
+        self._wait_for(
+            lambda: self.prop(component_id, name), value, f"{component_id}.{name} to be", timeout
+        )
+
+    def wait_idle(self, timeout: float = 10) -> None:
+        """Wait until no callback runs."""
+        wait_until(self.is_idle, timeout, "the callbacks to end")
+
+    def stays(self, condition: Callable[[], Any], seconds: float = 0.4) -> bool:
+        """Whether a condition holds now and for some time. The only way to see nothing happen."""
+        deadline = time.monotonic() + seconds
+        while condition():
+            if time.monotonic() > deadline:
+                return True
+            time.sleep(0.02)
+        return False
+
+    # Errors
+
+    def errors(self) -> list[str]:
+        """What the dev tools show: for each error its headline and text."""
+        return self.js(
+            "const e = window.store ? window.store.getState().error : {};"
+            "return [...(e.backEnd || []), ...(e.frontEnd || [])].map("
+            " ({error}) => (error.message || '') + '\\n' + (error.html || ''))"
+        )
+
+    def wait_error(self, pattern: str, timeout: float = 10) -> str:
+        """Wait for an error in the dev tools whose text matches; the test expects it."""
+        self._expected.append(pattern)
+
+        def found() -> list[str]:
+            return [text for text in self.errors() if re.search(pattern, text)]
+
+        try:
+            return wait_until(found, timeout)[0]
+        except pytest.fail.Exception:
+            pytest.fail(f"no error matches {pattern!r} within {timeout:g} s: {self.errors()}")
+
+    def console(self, level: str = "WARNING") -> list[str]:
+        """What the console of the browser has of this level."""
+        found = [entry for entry in self._logs() if entry["level"] == level]
+        return [entry["message"] for entry in found]
+
+    def expect_console(self, pattern: str) -> None:
+        """The test expects severe messages in the console that match."""
+        self._console.append(pattern)
+
+    def close(self) -> None:
+        """Fail the test if the page had errors that it did not expect."""
+        texts = self.errors()
+        errors = [t for t in texts if not any(re.search(p, t) for p in self._expected)]
+        severe = [
+            entry["message"]
+            for entry in self._logs()
+            if entry["level"] == "SEVERE"
+            and not any(re.search(p, entry["message"]) for p in self._console)
+        ]
+        self.block()
+        self._command("Page.removeScriptToEvaluateOnNewDocument", identifier=self._script)
+        self.driver.get("about:blank")
+        assert not errors, "unexpected errors in the dev tools"
+        assert not severe, "unexpected errors in the console"
+
+    _seen: list[dict[str, Any]] | None = None
+
+    def _logs(self) -> list[dict[str, Any]]:
+        # Reading them takes them away.
+        self._seen = [*(self._seen or []), *self.driver.get_log("browser")]
+        return self._seen
+
+    def _wait_for(self, get: Callable[[], Any], value: Any, what: str, timeout: float) -> None:
+        seen: list[Any] = [None]
+
+        def same() -> bool:
+            seen[0] = get()
+            return seen[0] == value
+
+        try:
+            wait_until(same, timeout)
+        except pytest.fail.Exception:
+            pytest.fail(
+                f"waited {timeout:g} s in vain for {what} {value!r}; it is {seen[0]!r}. "
+                f"Errors in the dev tools: {self.errors()}"
+            )
+
+    def _command(self, name: str, **arguments: Any) -> Any:
+        return self.driver.execute_cdp_cmd(name, arguments)
+
+
+def css(selector: str | dict[str, Any]) -> str:
+    """The CSS selector of a component with a dict id."""
+    if isinstance(selector, str):
+        return selector
+    name = json.dumps(selector, sort_keys=True, separators=(",", ":"))
+    return f"[id='{name}']"

@@ -1,0 +1,39 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from apps import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Show the log of a failed test's servers."""
+    report: pytest.TestReport = yield
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, Server):
+                report.sections.append((f"log of {name}", value.log[-20_000:]))
+    return report
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts apps, ``serve(source)``, that end with the test."""
+    servers: list[Server] = []
+
+    def start(source: str | Path, env: dict[str, str] | None = None) -> Server:
+        folder = tmp_path / f"app{len(servers)}"
+        folder.mkdir()
+        servers.append(Server(source, folder, env))
+        return servers[-1].start()
+
+    yield start
+    for server in servers:
+        server.stop()
