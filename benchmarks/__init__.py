@@ -1,0 +1,1 @@
+"""Benchmarks: what the package promises on speed and size, measured. See ``__main__.py``."""

@@ -1,0 +1,27 @@
+"""``python -m benchmarks [NAME ...]``: run all benchmarks, or those named."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import time
+
+from benchmarks.harness import RESULTS, overview, save, table
+
+NAMES = ["click", "start", "queue", "progress", "memory", "burst", "throughput"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME", help=str(NAMES))
+    for name in parser.parse_args().names or NAMES:
+        begun = time.monotonic()
+        result = importlib.import_module(f"benchmarks.{name}").run()
+        print(table(result))
+        print(f"({time.monotonic() - begun:.0f} s)\n", flush=True)
+        save(result)
+        (RESULTS / "README.md").write_text(overview(NAMES))
+
+
+if __name__ == "__main__":
+    main()

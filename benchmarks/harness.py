@@ -1,0 +1,306 @@
+"""What the benchmarks share: a server process, a browser, and a table of results."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+from selenium import webdriver
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+#: Caches and logs of the servers; left behind only if a benchmark is killed.
+TMP = HERE / ".tmp"
+
+# Processes
+
+
+class Server:
+    """An app of ``benchmarks/apps`` in a process of its own, as its users start it.
+
+    Args:
+        app: name of its file.
+        gunicorn: serve it by one synchronous gunicorn worker; else by Dash's development server.
+        **settings: environment variables ``BENCH_<NAME>`` for the app.
+    """
+
+    def __init__(self, app: str, *, gunicorn: bool = False, **settings: Any) -> None:
+        TMP.mkdir(exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(dir=TMP))
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}/"
+        environment = {
+            **os.environ,
+            "BENCH_FOLDER": str(self.folder),
+            "BENCH_PORT": str(self.port),
+            **{f"BENCH_{name.upper()}": str(value) for name, value in settings.items()},
+        }
+        apps = HERE / "apps"
+        command = [sys.executable, str(apps / f"{app}.py")]
+        if gunicorn:
+            bind = f"127.0.0.1:{self.port}"
+            command = [sys.executable, "-m", "gunicorn", "--workers", "1", "--bind", bind]
+            command += ["--chdir", str(apps), f"{app}:server"]
+        self._log = (self.folder / "server.log").open("wb")
+        self._process = subprocess.Popen(
+            command, env=environment, stdout=self._log, stderr=subprocess.STDOUT
+        )
+
+    def __enter__(self):
+        try:
+            wait_until(self._answers, 60)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        descendants = self.descendants() if self._process.poll() is None else []
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for process in descendants:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        self._log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def descendants(self) -> list[psutil.Process]:
+        """All processes that the server has started, and those that they have."""
+        return psutil.Process(self._process.pid).children(recursive=True)
+
+    def web_pid(self) -> int:
+        """The process that answers requests."""
+        return int(self.get("bench/pid"))
+
+    def worker_pids(self) -> list[int]:
+        """The pool: unlike all else that a server starts, a worker leads a session of its own."""
+        return [p.pid for p in self.descendants() if _session(p.pid) == p.pid]
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """The JSON that a route of the app answers."""
+        response = requests.get(self.url + path, params=parameters, timeout=120)
+        response.raise_for_status()
+        return response.json()
+
+    def warm_up(self, workers: int) -> None:
+        """Have all workers started and ready."""
+        wait_until(lambda: len(self.worker_pids()) >= workers, 60)
+        self.get("bench/throughput", jobs=workers * 20)
+
+    def _answers(self) -> bool:
+        if self._process.poll() is not None:
+            raise RuntimeError(f"the server ended:\n{(self.folder / 'server.log').read_text()}")
+        try:
+            return requests.get(self.url + "_dash-layout", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+
+def wait_until(condition: Any, timeout: float) -> None:
+    """Wait until ``condition()`` is true.
+
+    Raises:
+        TimeoutError: if that takes longer than ``timeout`` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {timeout} s: {condition}")
+        time.sleep(0.02)
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+# The browser
+
+_FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+)
+
+
+class Browser:
+    """A headless Chromium with a fresh profile and ``page.js`` on the page."""
+
+    def __init__(self, url: str, ready: str) -> None:
+        options = webdriver.ChromeOptions()
+        options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
+        for flag in _FLAGS.split():
+            options.add_argument(flag)
+        service = webdriver.ChromeService(shutil.which("chromedriver"))
+        self.driver = webdriver.Chrome(options=options, service=service)
+        self.driver.set_script_timeout(300)
+        self.driver.get(url)
+        wait_until(
+            lambda: self.driver.execute_script(f"return !!document.getElementById('{ready}')"), 30
+        )
+        self.driver.execute_script((HERE / "page.js").read_text())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.driver.quit()
+
+    def call(self, expression: str, *arguments: Any) -> Any:
+        """The value of a JavaScript expression, awaited; ``args`` are the arguments."""
+        value, error = self.driver.execute_async_script(
+            "const args = Array.from(arguments), done = args.pop();"
+            f"(async () => {expression})()"
+            ".then((value) => done([value, null]), (error) => done([null, String(error)]));",
+            *arguments,
+        )
+        if error is not None:
+            raise RuntimeError(f"{expression}: {error}")
+        return value
+
+    @property
+    def version(self) -> str:
+        """Of Chromium."""
+        return str(self.driver.capabilities["browserVersion"])
+
+
+# Results
+
+
+@dataclass
+class Row:
+    """One line of a table.
+
+    Attributes:
+        what: what was measured.
+        measured: the figure of this package.
+        unit: of ``measured`` and ``peer``.
+        peer: the figure of the peer, measured in the same run.
+        ratio: of the two, as ``goal`` means it.
+        goal: in words.
+        met: None if there is no goal.
+    """
+
+    what: str
+    measured: float
+    unit: str = ""
+    peer: float | None = None
+    ratio: float | None = None
+    goal: str = ""
+    met: bool | None = None
+
+
+@dataclass
+class Result:
+    """What one benchmark found.
+
+    Attributes:
+        name: of the benchmark.
+        title: a line on what is measured, and beside what.
+        rows: its table.
+        details: what else helps to understand it, any JSON.
+    """
+
+    name: str
+    title: str
+    rows: list[Row]
+    details: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+def below(what: str, measured: float, unit: str, goal: float, **rest: Any) -> Row:
+    """A row whose figure is to stay below a limit."""
+    return Row(what, measured, unit, **rest, goal=f"< {goal:g} {unit}", met=measured < goal)
+
+
+def median(values: list[float]) -> float:
+    return statistics.median(values)
+
+
+def table(result: Result) -> str:
+    """A result in Markdown."""
+    lines = [
+        f"### {result.name}: {result.title}",
+        "",
+        "| | measured | peer | ratio | goal | met? |",
+        "|---|---:|---:|---:|---|---|",
+    ]
+    for row in result.rows:
+        met = "" if row.met is None else "yes" if row.met else "**no**"
+        peer = "" if row.peer is None else _figure(row.peer, row.unit)
+        ratio = "" if row.ratio is None else f"{row.ratio:.3g} x"
+        figure = _figure(row.measured, row.unit)
+        lines.append(f"| {row.what} | {figure} | {peer} | {ratio} | {row.goal} | {met} |")
+    return "\n".join(lines) + "\n"
+
+
+def _figure(value: float, unit: str) -> str:
+    whole = value == int(value) or abs(value) >= 1000
+    text = f"{value:,.0f}" if whole else f"{value:.3g}"
+    return f"{text} {unit}".strip()
+
+
+def save(result: Result) -> None:
+    """Keep a result, and write the overview of all that are kept."""
+    RESULTS.mkdir(exist_ok=True)
+    packages = ("dash", "dash-long-callback", "diskcache", "flask", "orjson", "numpy", "pandas")
+    kept = {
+        "date": dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%d"),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in packages},
+        },
+        "system": platform.system(),
+        "cores": os.cpu_count(),
+        **asdict(result),
+    }
+    (RESULTS / f"{result.name}.json").write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def overview(order: list[str]) -> str:
+    """The tables of all results that are kept, in Markdown."""
+    parts = [
+        "# Results\n",
+        (
+            "Written by `make bench`. The peer, named in the title or the row, ran in the same "
+            "run, in turn. The machine did other work, too: compare the ratios, not the milliseconds.\n"
+        ),
+    ]
+    for name in order:
+        path = RESULTS / f"{name}.json"
+        if not path.exists():
+            continue
+        kept = json.loads(path.read_text())
+        rows = [Row(**row) for row in kept["rows"]]
+        parts.append(table(Result(kept["name"], kept["title"], rows)))
+        versions = ", ".join(f"{k} {v}" for k, v in kept["versions"].items())
+        parts.append(f"{kept['date']}, {kept['system']}, {kept['cores']} cores; {versions}.\n")
+    return "\n".join(parts)

@@ -1,0 +1,60 @@
+// On the page of each benchmark: times what the page sees, by the page's own clock.
+window.bench = {
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+
+    // Click a button and wait until the text of another element is another one.
+    click(button, output, timeout = 20000) {
+        const target = document.getElementById(output);
+        const before = target.textContent;
+        return new Promise((resolve) => {
+            const timer = setTimeout(() => finish(null), timeout);
+            const observer = new MutationObserver(() => {
+                const end = performance.now();
+                if (target.textContent !== before) {
+                    finish(end);
+                }
+            });
+            const finish = (end) => {
+                clearTimeout(timer);
+                observer.disconnect();
+                resolve({ start, end, ms: end === null ? null : end - start, text: target.textContent });
+            };
+            observer.observe(target, { childList: true, characterData: true, subtree: true });
+            const start = performance.now();
+            document.getElementById(button).click();
+        });
+    },
+
+    // The same, with the times of the request that answered: wall clock, milliseconds.
+    async profile(button, output) {
+        performance.clearResourceTimings();
+        const click = await this.click(button, output);
+        await this.sleep(60);
+        const request = performance
+            .getEntriesByType("resource")
+            .filter((entry) => entry.name.includes("_dash-update-component") && entry.fetchStart >= click.start)
+            .pop();
+        const zero = performance.timeOrigin;
+        return {
+            click: zero + click.start,
+            "fetch called": zero + request.fetchStart,
+            "request sent": zero + request.requestStart,
+            "response begins": zero + request.responseStart,
+            "response read": zero + request.responseEnd,
+            "page changed": zero + click.end,
+        };
+    },
+
+    // All texts that an element shows, each with the time that it was first seen.
+    watch(output) {
+        const target = document.getElementById(output);
+        const seen = (this.seen = []);
+        const observer = (this.observer = new MutationObserver(() => {
+            const text = target.textContent;
+            if (!seen.length || seen[seen.length - 1][0] !== text) {
+                seen.push([text, Date.now()]);
+            }
+        }));
+        observer.observe(target, { childList: true, characterData: true, subtree: true });
+    },
+};
