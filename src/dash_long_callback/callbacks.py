@@ -112,22 +112,26 @@ def code_digest(function: Callable[..., Any]) -> str:
     Line numbers and file names do not count: a comment does not make another function.
     """
     digest = hashlib.sha256()
-    _feed(digest.update, getattr(function, "__wrapped__", function), depth=0)
+    _feed(digest.update, getattr(function, "__wrapped__", function), 0, set())
     return digest.hexdigest()
 
 
 #: How deep functions and containers are followed; what is deeper counts by its type.
-_DEPTH = 8
+_DEPTH = 12
 
 
-def _feed(update: Callable[[bytes], object], value: Any, depth: int) -> None:
+def _feed(update: Callable[[bytes], object], value: Any, depth: int, seen: set[int]) -> None:
     if isinstance(value, (str, bytes, int, float, complex, type(None), type(...))):
         update(f"{type(value).__name__}:{value!r};".encode())
         return
     # The brackets tell ((1, 2), 3) from (1, (2, 3)).
     update(f"{type(value).__qualname__}(".encode())
-    for part in _parts(value) if depth < _DEPTH else ():
-        _feed(update, part, depth + 1)
+    # Closures that refer to each other are followed once. Not so tuples: whether two equal ones
+    # are the same object is up to the process.
+    again = isinstance(value, (FunctionType, list, dict)) and id(value) in seen  # pyright: ignore[reportUnknownArgumentType]
+    seen.add(id(value))  # pyright: ignore[reportUnknownArgumentType]
+    for part in _parts(value) if depth < _DEPTH and not again else ():
+        _feed(update, part, depth + 1, seen)
     update(b")")
 
 

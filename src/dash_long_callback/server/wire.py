@@ -49,7 +49,7 @@ def parse(body: bytes) -> dict[str, Any]:
         raise RequestTooLarge(f"the request body is larger than {MAX_BODY} bytes")
     try:
         parsed = json.loads(body)
-    except ValueError as error:  # bad JSON or bad UTF-8
+    except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, or nested too deeply
         raise BadRequest("the request body is not JSON") from error
     if not isinstance(parsed, dict):
         raise BadRequest("the request body is not a JSON object")

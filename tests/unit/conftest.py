@@ -1,0 +1,153 @@
+"""What unit tests share: an empty registry, an app whose jobs run inline, and a page of it."""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dash
+import pytest
+from dash import _callback, _get_app, html
+
+from dash_long_callback import Dash
+from dash_long_callback.callbacks import LongCallback, registry
+from dash_long_callback.executors.inline import InlineExecutor
+from dash_long_callback.jobs import Job
+from dash_long_callback.managers.base import Manager
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
+
+@pytest.fixture(autouse=True)
+def _no_callbacks(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    """Each test starts without callbacks and without an app, and leaves none."""
+    monkeypatch.setattr(registry, "_callbacks", {})
+    monkeypatch.setattr(_callback, "GLOBAL_CALLBACK_LIST", _callback.GLOBAL_CALLBACK_LIST)
+    monkeypatch.setattr(_get_app, "APP", None)
+    _callback.GLOBAL_CALLBACK_LIST.clear()
+    _callback.GLOBAL_CALLBACK_MAP.clear()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[DiskcacheStore]:
+    store = DiskcacheStore(tmp_path / "jobs", retention=60)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def manager(store: DiskcacheStore) -> Manager:
+    return Manager(store, InlineExecutor(store))
+
+
+@pytest.fixture
+def make_app(manager: Manager) -> Callable[..., Dash]:
+    """Makes an app whose jobs run inline; takes the arguments of ``Dash``."""
+
+    def make(name: str = "app", **kwargs: Any) -> Dash:
+        app = Dash(name, long_callback_manager=manager, **kwargs)
+        app.layout = html.Div()
+        return app
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Dash]) -> Dash:
+    return make_app()
+
+
+class Ended:
+    """A job that has ended, as the page sees it and as the store keeps it."""
+
+    def __init__(self, answer: dict[str, Any], store: DiskcacheStore) -> None:
+        loaded = store.load(answer["job"])
+        assert loaded is not None
+        self.job: Job = loaded
+        self.news: dict[str, Any] = answer["news"]
+        self.state: str = self.news["state"]
+        self.error: dict[str, str] = self.news.get("error", {})
+        self.updates: list[Any] = self.news.get("updates", [])
+
+    @property
+    def outputs(self) -> dict[str, dict[str, Any]]:
+        """``{component id: {property: value}}``; empty if nothing is to change."""
+        return self.news["response"].get("response", {})
+
+
+Click = Callable[..., Ended]
+
+
+@pytest.fixture
+def click(store: DiskcacheStore) -> Click:
+    """Triggers the callback declared last, with what the renderer would post, and runs its job.
+
+    Arguments are the values of its inputs and states, in order; lists where an id has ALL.
+    ``changed`` names the property that triggers, ``ids`` the components that wildcards stand for.
+    """
+
+    def fire(
+        app: dash.Dash,
+        *values: Any,
+        changed: str | None = None,
+        ids: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        cookies: dict[str, str] | None = None,
+    ) -> Ended:
+        callback = registry.all()[-1]
+        client = app.server.test_client()
+        for name, value in (cookies or {}).items():
+            client.set_cookie(name, value)
+        answer = client.post(
+            "/_dash-update-component",
+            json=payload(callback, values, changed, ids or {}),
+            headers=headers,
+        )
+        assert answer.status_code == 200, answer.data
+        return Ended(json.loads(answer.data), store)
+
+    return fire
+
+
+def payload(
+    callback: LongCallback, values: tuple[Any, ...], changed: str | None, ids: dict[str, Any]
+) -> dict[str, Any]:
+    """The JSON that the renderer posts for a callback."""
+    spec, entry = callback.registration.spec, callback.registration.entry
+    wanted = [*spec["inputs"], *spec["state"]]
+    filled = [_fill(one, value, ids) for one, value in zip(wanted, values, strict=True)]
+    inputs = filled[: len(spec["inputs"])]
+    outputs = entry["output"]
+    body: dict[str, Any] = {
+        "output": callback.registration.callback_id,
+        "inputs": inputs,
+        "state": filled[len(inputs) :],
+        "changedPropIds": [changed or "{id}.{property}".format(**spec["inputs"][0])],
+    }
+    if isinstance(outputs, (list, tuple)):
+        if outputs:
+            body["outputs"] = [_output(one, ids) for one in outputs]
+    else:
+        body["outputs"] = _output(outputs, ids)
+    return body
+
+
+def _fill(one: dict[str, Any], value: Any, ids: dict[str, Any]) -> Any:
+    if one["id"] in ids:
+        found = ids[one["id"]]
+        prop = one["property"]
+        if isinstance(found, list):
+            return [
+                {"id": i, "property": prop, "value": v} for i, v in zip(found, value, strict=True)
+            ]
+        return {"id": found, "property": prop, "value": value}
+    return {**one, "value": value}
+
+
+def _output(output: dash.Output, ids: dict[str, Any]) -> Any:
+    found = ids.get(output.component_id_str(), output.component_id)
+    if isinstance(found, list):
+        return [{"id": i, "property": output.component_property} for i in found]
+    return {"id": found, "property": output.component_property}

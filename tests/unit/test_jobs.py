@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dash_long_callback.jobs import (
+    TRANSITIONS,
+    Cancelled,
+    Failed,
+    Job,
+    Lost,
+    Outcome,
+    State,
+    Succeeded,
+    Target,
+    TimedOut,
+    new_job_id,
+)
+
+#: Written out and not derived from the table under test.
+ALLOWED = {
+    ("queued", "running"),
+    ("queued", "failed"),
+    ("queued", "cancelled"),
+    ("queued", "lost"),
+    ("running", "succeeded"),
+    ("running", "failed"),
+    ("running", "cancelled"),
+    ("running", "timed_out"),
+    ("running", "lost"),
+}
+PAIRS = [(a, b) for a in State for b in State]
+OUTCOMES: list[Outcome] = [
+    Succeeded(b"{}"),
+    Failed("ValueError", "no", "Traceback ..."),
+    Cancelled(),
+    TimedOut(2.5),
+    Lost("it died"),
+]
+
+
+def job(state: State = State.RUNNING) -> Job:
+    return Job("id", "out.children", state=state)
+
+
+@pytest.mark.parametrize("before,after", PAIRS, ids=lambda state: state.value)
+def test_a_state_follows_another_only_where_the_table_allows_it(
+    before: State, after: State
+) -> None:
+    record = job(before)
+    if (before.value, after.value) in ALLOWED:
+        record.enter(after)
+        assert (record.state, record.seq) == (after, 1)
+    else:
+        with pytest.raises(ValueError, match=f"a {before.value} job can't become {after.value}"):
+            record.enter(after)
+        assert (record.state, record.seq) == (before, 0)
+
+
+def test_every_state_is_in_the_table() -> None:
+    assert set(TRANSITIONS) == set(State)
+
+
+def test_only_states_that_nothing_follows_count_as_ended() -> None:
+    assert {state.value for state in State if not state.ended} == {"queued", "running"}
+
+
+def test_entering_running_notes_when_the_job_started() -> None:
+    record = job(State.QUEUED)
+    assert record.started is None
+    record.enter(State.RUNNING)
+    assert record.started is not None
+    assert record.started >= record.created
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda o: type(o).__name__)
+def test_an_outcome_ends_a_running_job_and_notes_when(outcome: Outcome) -> None:
+    record = job()
+    record.end(outcome)
+    assert record.state is outcome.state
+    assert record.state.ended
+    assert record.ended is not None
+    assert record.seq == 1
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda o: type(o).__name__)
+def test_a_job_that_has_ended_takes_no_second_outcome(outcome: Outcome) -> None:
+    record = job()
+    record.end(Failed("First", "stays"))
+    before = record.dump()
+    with pytest.raises(ValueError, match="a failed job can't become"):
+        record.end(outcome)
+    assert record.dump() == before
+
+
+def test_a_failure_keeps_type_message_and_traceback() -> None:
+    record = job()
+    record.end(Failed("KeyError", "'x'", "Traceback: here"))
+    assert record.error == {"type": "KeyError", "message": "'x'", "traceback": "Traceback: here"}
+
+
+def test_a_timeout_says_how_long_the_job_was_allowed_to_run() -> None:
+    record = job()
+    record.end(TimedOut(2.5))
+    assert record.error == {
+        "type": "JobTimedOut",
+        "message": "the job ran longer than its timeout of 2.5 s",
+    }
+
+
+def test_a_lost_job_says_why() -> None:
+    record = job()
+    record.end(Lost("out of memory"))
+    assert record.error == {"type": "JobLost", "message": "out of memory"}
+
+
+@pytest.mark.parametrize("outcome", [Succeeded(b"{}"), Cancelled()], ids=["success", "cancel"])
+def test_what_went_as_wished_is_not_an_error(outcome: Outcome) -> None:
+    record = job()
+    record.end(outcome)
+    assert record.error is None
+
+
+def test_each_put_gets_the_next_sequence_number() -> None:
+    record = job()
+    assert [record.put(i, patch=False)[0] for i in range(3)] == [1, 2, 3]
+    assert record.seq == 3
+
+
+def test_a_value_replaces_the_earlier_one_of_its_target_only() -> None:
+    record = job()
+    record.put(0, patch=False)
+    record.put(1, patch=False)
+    slot, stale = record.put(0, patch=False)
+    assert (slot, stale) == (3, [1])
+    assert [(n, s.target) for n, s in record.since(0)] == [(2, 1), (3, 0)]
+
+
+def test_patches_are_kept_in_order_behind_what_they_patch() -> None:
+    record = job()
+    target = ("list", "children")
+    record.put(target, patch=False)
+    assert record.put(target, patch=True) == (2, [])
+    assert record.put(target, patch=True) == (3, [])
+    assert [(n, s.patch) for n, s in record.since(0)] == [(1, False), (2, True), (3, True)]
+
+
+def test_a_value_replaces_the_patches_before_it() -> None:
+    record = job()
+    target = ("list", "children")
+    record.put(target, patch=True)
+    record.put(target, patch=True)
+    assert record.put(target, patch=False) == (3, [1, 2])
+    assert [n for n, _ in record.since(0)] == [3]
+
+
+def test_since_leaves_out_what_a_client_has_seen() -> None:
+    record = job()
+    for target in range(4):
+        record.put(target, patch=False)
+    assert [n for n, _ in record.since(2)] == [3, 4]
+    assert record.since(4) == []
+
+
+def test_asking_what_is_new_changes_nothing() -> None:
+    record = job()
+    record.put(0, patch=False)
+    before = record.dump()
+    assert record.since(0) == record.since(0)
+    assert record.dump() == before
+
+
+def test_a_slot_number_is_never_used_again() -> None:
+    record = job()
+    numbers = [record.put(0, patch=False)[0] for _ in range(5)]
+    assert len(set(numbers)) == 5
+    assert list(record.slots) == [5]
+
+
+targets: st.SearchStrategy[Target] = st.one_of(
+    st.integers(0, 2), st.tuples(st.sampled_from(["a", '{"type":"x"}']), st.sampled_from("pq"))
+)
+puts = st.lists(st.tuples(targets, st.booleans()), max_size=30)
+
+
+@given(puts)
+def test_a_record_comes_back_from_json_as_it_was(sequence: list[tuple[Target, bool]]) -> None:
+    record = Job(new_job_id(), "..a.b...c.d..", interval=0.5)
+    record.enter(State.RUNNING)
+    for target, patch in sequence:
+        record.put(target, patch=patch)
+    assert Job.load(record.dump()) == record
+    record.end(Failed("E", "☃ </script>", "tb"))
+    assert Job.load(record.dump()) == record
+
+
+def test_a_record_is_plain_json() -> None:
+    record = job()
+    record.put(("a", "b"), patch=True)
+    assert json.loads(record.dump())["slots"] == [[1, ["a", "b"], True]]
+
+
+class Screen:
+    """A page: a plain value sets, a patch appends."""
+
+    def __init__(self) -> None:
+        self.shown: dict[Target, list[int]] = {}
+
+    def apply(self, target: Target, value: int, *, patch: bool) -> None:
+        before = self.shown.get(target, []) if patch else []
+        self.shown[target] = [*before, value]
+
+
+@given(puts, st.data())
+def test_reading_in_any_steps_shows_what_applying_all_in_order_shows(
+    sequence: list[tuple[Target, bool]], data: st.DataObject
+) -> None:
+    record, rows = job(), dict[int, int]()
+    truth, page = Screen(), Screen()
+    seen = 0
+
+    def read() -> int:
+        for number, slot in record.since(seen):
+            page.apply(slot.target, rows[number], patch=slot.patch)
+        return record.seq
+
+    for value, (target, patch) in enumerate(sequence):
+        truth.apply(target, value, patch=patch)
+        number, stale = record.put(target, patch=patch)
+        rows[number] = value
+        for old in stale:
+            del rows[old]
+        if data.draw(st.booleans()):
+            record = Job.load(record.dump())
+            seen = read()
+    read()
+    assert page.shown == truth.shown
+    assert set(rows) == set(record.slots)
+
+
+def test_plain_values_take_room_for_the_latest_only() -> None:
+    record = job()
+    for _ in range(1000):
+        record.put(0, patch=False)
+        record.put(("a", "b"), patch=False)
+    assert len(record.slots) == 2
+
+
+def test_job_ids_are_long_random_and_fit_into_a_url() -> None:
+    ids = {new_job_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(len(i) == 32 and i.replace("-", "").replace("_", "").isalnum() for i in ids)

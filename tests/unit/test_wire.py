@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dash_long_callback.errors import BadRequest, RequestTooLarge
+from dash_long_callback.jobs import Failed, Job, Lost, State
+from dash_long_callback.managers.base import News
+from dash_long_callback.server.wire import (
+    MAX_BODY,
+    MAX_JOBS,
+    jobs_since,
+    news_json,
+    object_json,
+    parse,
+)
+
+
+def job(**kwargs: Any) -> Job:
+    return Job("secret-id", "out.children", **kwargs)
+
+
+def test_news_of_a_waiting_job_are_its_state_and_number() -> None:
+    assert news_json(News(job(), [], None)) == b'{"state":"queued","seq":0,"ended":false}'
+
+
+def test_updates_are_pairs_of_target_and_value_as_the_worker_wrote_it() -> None:
+    news = News(
+        job(state=State.RUNNING, seq=3), [(0, b"0.50"), (("box", "children"), b'{"a": 1}')], None
+    )
+    assert news_json(news) == (
+        b'{"state":"running","seq":3,"ended":false,'
+        b'"updates":[[0,0.50],[["box", "children"],{"a": 1}]]}'
+    )
+
+
+def test_the_response_goes_through_byte_for_byte() -> None:
+    response = '{"multi":true,  "response":{"☃":1e0}}'.encode()
+    news = News(job(state=State.SUCCEEDED, seq=2), [], response)
+    assert news_json(news) == (
+        b'{"state":"succeeded","seq":2,"ended":true,"response":' + response + b"}"
+    )
+
+
+def test_an_error_has_its_type_message_and_traceback() -> None:
+    record = job(state=State.RUNNING)
+    record.end(Failed("ValueError", 'a "quoted" </script>', "Traceback"))
+    parsed = json.loads(news_json(News(record, [], None)))
+    assert parsed == {
+        "state": "failed",
+        "seq": 1,
+        "ended": True,
+        "error": {
+            "type": "ValueError",
+            "message": 'a "quoted" </script>',
+            "traceback": "Traceback",
+        },
+    }
+
+
+def test_the_end_of_a_job_may_come_with_updates() -> None:
+    record = job(state=State.RUNNING)
+    record.end(Lost("gone"))
+    parsed = json.loads(news_json(News(record, [(0, b"1")], None)))
+    assert parsed["updates"] == [[0, 1]]
+    assert parsed["error"] == {"type": "JobLost", "message": "gone"}
+
+
+def test_news_do_not_say_what_the_client_need_not_know() -> None:
+    text = news_json(News(job(), [], None)).decode()
+    assert "secret-id" not in text
+    assert "out.children" not in text
+
+
+def test_an_object_of_json_values_is_json() -> None:
+    fields = {'a"b': b"[1,2]", "☃": b"null"}
+    assert json.loads(object_json(fields)) == {'a"b': [1, 2], "☃": None}
+    assert object_json({}) == b"{}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"jobs=1", b"\xff\xfe", b"{'a': 1}", b'{"jobs": ' * 20],
+    ids=repr,
+)
+def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
+    with pytest.raises(BadRequest, match=r"is not JSON$"):
+        parse(body)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"1", b"null", b'"jobs"', b"NaN"])
+def test_a_body_that_is_not_an_object_is_refused(body: bytes) -> None:
+    with pytest.raises(BadRequest, match="is not a JSON object"):
+        parse(body)
+
+
+def test_json_nested_so_deeply_that_python_gives_up_is_refused() -> None:
+    body = b'{"jobs":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    assert len(body) < MAX_BODY
+    with pytest.raises(BadRequest):
+        parse(body)
+
+
+def test_a_number_with_more_digits_than_python_reads_is_refused() -> None:
+    with pytest.raises(BadRequest):
+        parse(b'{"jobs":{"a":' + b"9" * 10_000 + b"}}")
+
+
+def test_a_body_of_the_largest_size_is_read_and_one_byte_more_is_refused() -> None:
+    body = b'{"tab":"%s"}' % (b"x" * (MAX_BODY - 10))
+    assert len(body) == MAX_BODY
+    assert parse(body)
+    with pytest.raises(RequestTooLarge, match=f"larger than {MAX_BODY} bytes") as caught:
+        parse(body + b" ")
+    assert caught.value.status == 413
+
+
+@pytest.mark.parametrize("jobs", [None, [], ["id"], "id", 1, {}, True], ids=repr)
+def test_jobs_that_are_not_an_object_are_refused(jobs: Any) -> None:
+    with pytest.raises(BadRequest, match='"jobs" must be an object'):
+        jobs_since({"jobs": jobs})
+
+
+def test_a_body_without_jobs_is_refused() -> None:
+    with pytest.raises(BadRequest, match='"jobs" must be an object') as caught:
+        jobs_since({"tab": "t"})
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("seq", ["1", 1.0, True, None, [1], {}], ids=repr)
+def test_a_sequence_number_that_is_not_a_whole_number_is_refused(seq: Any) -> None:
+    with pytest.raises(BadRequest, match="whole number"):
+        jobs_since({"jobs": {"good": 1, "bad": seq}})
+
+
+def test_too_many_jobs_are_refused() -> None:
+    jobs = {str(i): 0 for i in range(MAX_JOBS)}
+    assert jobs_since({"jobs": jobs}) == jobs
+    with pytest.raises(RequestTooLarge, match=f"at most {MAX_JOBS} jobs"):
+        jobs_since({"jobs": {**jobs, "more": 0}})
+
+
+@pytest.mark.parametrize("seq", [0, 5, -1, 2**80])
+def test_any_whole_number_and_any_id_are_taken(seq: int) -> None:
+    forged = {"../../etc/passwd": seq, "": seq, "☃'; DROP TABLE": seq}
+    assert jobs_since({"jobs": forged}) == forged
