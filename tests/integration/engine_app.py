@@ -118,4 +118,5 @@ def do_version():
 VERSION = 1
 
 if __name__ == "__main__":
-    app.run(port=int(os.environ["PORT"]), debug="--debug" in sys.argv)
+    # Not watchdog, where it is installed: it loses events while a busy machine opens many files.
+    app.run(port=int(os.environ["PORT"]), debug="--debug" in sys.argv, reloader_type="stat")
