@@ -16,7 +16,7 @@ from dash_long_callback import Dash, DiskcacheLongCallbackManager
 
 here = Path(os.environ["FOLDER"])
 manager = DiskcacheLongCallbackManager(
-    diskcache.Cache(str(here / "cache")),
+    diskcache.Cache(os.environ.get("CACHE", str(here / "cache"))),
     workers=int(os.environ.get("ENGINE_APP_WORKERS", "2")),
     start_method=os.environ.get("ENGINE_APP_START") or None,
     grace=1.0,
@@ -37,7 +37,7 @@ app.layout = html.Div(
 def obey(set_progress, order):
     name, *args = order
     set_progress(os.getpid())
-    return globals()[f"do_{name}"](*args)
+    return ORDERS[name](*args)
 
 
 @app.long_callback(
@@ -116,6 +116,7 @@ def do_version():
 
 
 VERSION = 1
+ORDERS = {name[3:]: do for name, do in list(globals().items()) if name.startswith("do_")}
 
 if __name__ == "__main__":
     # Not watchdog, where it is installed: it loses events while a busy machine opens many files.

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
-from apps import wait_until
+from apps import missing, wait_until
 from engine import (
+    APP,
     EngineServer,
     most_at_once,
     python_server,
@@ -46,7 +49,9 @@ def test_workers_are_other_processes_and_are_used_again(server: EngineServer) ->
     assert len(pids) <= 2
 
 
-def test_no_more_than_the_given_number_of_jobs_run_at_once(server: EngineServer, folder: Path) -> None:
+def test_no_more_than_the_given_number_of_jobs_run_at_once(
+    server: EngineServer, folder: Path
+) -> None:
     before = len(server.processes())
     jobs = [server.submit("mark", 0.2, f"job{i}") for i in range(9)]
     assert [server.value(job) for job in jobs] == [f"job{i}" for i in range(9)]
@@ -58,7 +63,9 @@ def test_no_more_than_the_given_number_of_jobs_run_at_once(server: EngineServer,
     ("order", "words"),
     [("kill", "SIGKILL (out of memory?)"), ("crash", "SIGSEGV"), ("exit", "exited with code 7")],
 )
-def test_dead_worker_ends_its_job_as_lost_in_words(server: EngineServer, order: str, words: str) -> None:
+def test_dead_worker_ends_its_job_as_lost_in_words(
+    server: EngineServer, order: str, words: str
+) -> None:
     start = time.monotonic()
     outcome = server.outcome(server.submit(order))
     assert outcome["state"] == "lost"
@@ -98,7 +105,9 @@ def test_cancel_ends_the_children_of_the_job(server: EngineServer, folder: Path)
     wait_until(lambda: child not in server.processes())
 
 
-def test_killed_worker_takes_the_children_of_its_job_with_it(server: EngineServer, folder: Path) -> None:
+def test_killed_worker_takes_the_children_of_its_job_with_it(
+    server: EngineServer, folder: Path
+) -> None:
     job = server.submit("children", 60)
     worker = server.worker_of(job)
     child = int(wait_until(lambda: (folder / "child").exists() and (folder / "child").read_text()))
@@ -282,3 +291,67 @@ def test_sigterm_of_the_reloader_leaves_nothing_behind(tmp_path: Path) -> None:
         server.stop()
 
 
+# Odd places
+
+
+def test_full_disk_is_said_in_words_and_loses_no_queued_job(tmp_path: Path) -> None:
+    disk = tmp_path / "cache"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk]).returncode:
+        missing("the right to mount a small disk")
+    server = python_server(tmp_path)
+    try:
+        server.start()
+        blockers = [server.submit("sleep", 1.5, "blocked") for _ in range(2)]
+        queued = server.submit("sleep", 0, "kept")
+        filler = disk / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as out:
+            while True:
+                out.write(b"x" * 1024)
+        refused = [_dispatch_status(server, ["sleep", 0, "x" * 50_000]) for _ in range(5)]
+        assert 500 in refused
+        assert "its disk is not full" in server.log
+        filler.unlink()
+        assert [server.value(job) for job in blockers] == ["blocked", "blocked"]
+        assert server.value(queued) == "kept"
+    finally:
+        server.stop()
+        subprocess.run(["umount", disk], check=True)
+
+
+def _dispatch_status(server: EngineServer, order: list[object]) -> int:
+    body = {
+        "output": "result.children",
+        "outputs": {"id": "result", "property": "children"},
+        "inputs": [{"id": "order", "property": "data", "value": order}],
+        "changedPropIds": ["order.data"],
+    }
+    answer = requests.post(server.url + "_dash-update-component", json=body, timeout=60)
+    return answer.status_code
+
+
+def test_app_without_a_file_works_as_in_a_notebook(tmp_path: Path) -> None:
+    """What is typed into a notebook or an interpreter can't be imported by a worker."""
+    code = "exec(compile(open('app.py').read(), '<typed>', 'exec'))"
+    server = EngineServer(APP, tmp_path, command=("-c", code)).start()
+    try:
+        assert server.value(server.submit("sleep", 0, "typed")) == "typed"
+    finally:
+        server.stop()
+
+
+def test_two_apps_may_share_a_cache(tmp_path: Path) -> None:
+    servers = []
+    try:
+        for name in ("one", "two"):
+            folder = tmp_path / name
+            folder.mkdir()
+            server = EngineServer(
+                APP, folder, {"CACHE": str(tmp_path / "shared"), "ENGINE_APP_WORKERS": "1"}
+            )
+            servers.append(server.start())
+        jobs = [server.submit("sleep", 0.2, f"{i}") for i, server in enumerate(servers)]
+        assert [s.value(job) for s, job in zip(servers, jobs, strict=True)] == ["0", "1"]
+    finally:
+        for server in servers:
+            server.stop()

@@ -19,6 +19,7 @@ import os
 import sqlite3
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
@@ -29,8 +30,7 @@ from dash_long_callback.jobs import Job, State
 from dash_long_callback.stores.base import LEASE_SECONDS, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Generator, Iterable
 
 #: Seconds to wait for another process's write before giving up.
 BUSY_SECONDS = 20
@@ -81,17 +81,12 @@ def _refuse() -> NoReturn:
 def _guarded(
     method: Callable[Concatenate[DiskcacheStore, P], R],
 ) -> Callable[Concatenate[DiskcacheStore, P], R]:
-    """Say in words what SQLite and the file system say in codes."""
+    """Have a method raise StoreError for what SQLite and the file system raise."""
 
     @functools.wraps(method)
     def guarded(self: DiskcacheStore, *args: P.args, **kwargs: P.kwargs) -> R:
-        try:
+        with self._words():
             return method(self, *args, **kwargs)
-        except (sqlite3.Error, diskcache.Timeout, OSError) as error:
-            raise StoreError(
-                f"the cache directory {self.directory} can't be used ({error}); "
-                "check that it is writable and that its disk is not full"
-            ) from error
 
     return guarded
 
@@ -137,9 +132,10 @@ class DiskcacheStore(Store):
             opened = self._open()
         return opened[1]
 
-    @_guarded
-    def transaction(self) -> AbstractContextManager[object]:
-        return self._cache.transact(retry=True)
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        with self._words(), self._cache.transact(retry=True):
+            yield
 
     @_guarded
     def create(self, job: Job, request: bytes) -> None:
@@ -299,6 +295,17 @@ class DiskcacheStore(Store):
                 self._opened[1].close()
                 self._opened[2].close()
             self._opened = None
+
+    @contextmanager
+    def _words(self) -> Generator[None]:
+        """Say in words what SQLite and the file system say in codes."""
+        try:
+            yield
+        except (sqlite3.Error, diskcache.Timeout, OSError) as error:
+            raise StoreError(
+                f"the cache directory {self.directory} can't be used ({error}); "
+                "check that it is writable and that its disk is not full"
+            ) from error
 
     def _set(self, key: str, value: bytes) -> None:
         self._cache.set(key, value, expire=self.retention, retry=True)
