@@ -59,6 +59,11 @@ class LongCallback:
         function = getattr(self.function, "__qualname__", repr(self.function))
         return f"{function} ({self.registration.callback_id})"
 
+    @functools.cached_property
+    def digest(self) -> str:
+        """A hash of the function's code."""
+        return code_digest(self.function)
+
     @property
     def handles_errors(self) -> bool:
         """Whether there is an ``on_error``, its own or the app's."""

@@ -19,6 +19,7 @@ import logging
 import threading
 import time
 import traceback
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ from dash_long_callback.jobs import Cancelled, Failed, Job, Lost, Outcome, Succe
 from dash_long_callback.stores.base import HEARTBEAT_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable
     from types import TracebackType
 
     from dash_long_callback.callbacks import LongCallback, Options
@@ -58,7 +59,7 @@ class Reporter:
     """Carries a job's updates to the store, at most one write per ``WRITE_SECONDS``.
 
     The first value is written at once; of those that come too fast the latest is written when its
-    time comes, by a thread that also keeps up the heartbeat. Nothing is lost at the end:
+    time comes, by a thread that starts when it is first needed. Nothing is lost at the end:
     :meth:`close` writes what is left.
     """
 
@@ -70,8 +71,7 @@ class Reporter:
         self._due = 0.0
         self._changed = threading.Condition(threading.RLock())
         self._closed = False
-        self._thread = threading.Thread(target=self._beat, daemon=True, name="job-reporter")
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def put(self, updates: Iterable[tuple[Target, Any]]) -> None:
         """Report new values. Raises ``TypeError`` here and now if one can't be encoded."""
@@ -93,6 +93,9 @@ class Reporter:
                 self._values[slot] = value
             if time.monotonic() >= self._due:
                 self._write()
+            elif self._thread is None:
+                self._thread = threading.Thread(target=self._late, daemon=True, name="updates")
+                self._thread.start()
             else:
                 self._changed.notify()
 
@@ -103,7 +106,7 @@ class Reporter:
             self._changed.notify()
             if self._values:
                 self._write()
-        if threading.current_thread() is not self._thread:
+        if self._thread is not None:
             self._thread.join()
 
     def _write(self) -> None:
@@ -113,29 +116,63 @@ class Reporter:
         }
         stale, self._stale = self._stale, set()
         self._values = {}
-        self._store.write(self._job, values, stale)
         self._due = time.monotonic() + WRITE_SECONDS
+        try:
+            self._store.write(self._job, values, stale)
+        except StoreError:
+            # Not the function's fault, and perhaps over soon: kept for the next write.
+            log.exception("an update of job %s could not be written", self._job.callback)
+            self._values = {**values, **self._values}
+            self._stale |= stale
+            self._due += HEARTBEAT_SECONDS
 
-    def _beat(self) -> None:
-        beat = time.monotonic() + HEARTBEAT_SECONDS
+    def _late(self) -> None:
         with self._changed:
             while not self._closed:
-                now = time.monotonic()
-                if self._values and now >= self._due:
-                    self._try(self._write)
-                elif now >= beat:
-                    self._try(lambda: self._store.renew(self._job))
-                    beat = now + HEARTBEAT_SECONDS
+                if not self._values:
+                    self._changed.wait()
+                elif (left := self._due - time.monotonic()) > 0:
+                    self._changed.wait(left)
                 else:
-                    due = min(beat, self._due) if self._values else beat
-                    self._changed.wait(due - now)
+                    self._write()
 
-    def _try(self, write: Callable[[], object]) -> None:
+
+class Heartbeat:
+    """One thread per process, which renews the leases of the jobs that run in it."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, tuple[Store, Job]] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def of(self, store: Store, job: Job) -> Generator[None]:
+        """Keep the job's lease while the block runs."""
+        with self._lock:
+            self._jobs[job.id] = (store, job)
+            if self._thread is None or not self._thread.is_alive():  # a fork leaves it behind
+                self._thread = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
+                self._thread.start()
         try:
-            write()
-        except StoreError:
-            log.exception("an update of job %s could not be written", self._job.callback)
-            self._due = time.monotonic() + HEARTBEAT_SECONDS
+            yield
+        finally:
+            with self._lock:
+                del self._jobs[job.id]
+
+    def _beat(self) -> None:
+        while True:
+            time.sleep(HEARTBEAT_SECONDS)
+            with self._lock:
+                jobs = list(self._jobs.values())
+            for store, job in jobs:
+                try:
+                    store.renew(job)
+                except StoreError:
+                    log.exception("the lease of job %s could not be renewed", job.callback)
+
+
+#: The heartbeat of this process.
+heartbeat = Heartbeat()
 
 
 class Run:
@@ -212,8 +249,9 @@ def run_job(run: Run) -> Outcome:
     Raises:
         StoreError: if the outcome can't be stored.
     """
-    outcome = run.outcome()
-    run.reporter.close()
+    with heartbeat.of(run.store, run.job):
+        outcome = run.outcome()
+        run.reporter.close()
     if isinstance(outcome, Failed):
         log.error("%s failed\n%s", run.callback.name, outcome.traceback or outcome.message)
     response = outcome.response if isinstance(outcome, Succeeded) else None

@@ -301,7 +301,7 @@
         end(news) {
             if (news.error) {
                 this.settle(() => this.reject(failure(describe(news))));
-            } else if (news.response) {
+            } else if (news.response && !this.cancelled) {
                 const { response, dist } = news.response;
                 const finish = () => this.settle(() => this.resolve(this.values(response || {})));
                 if (!dist) {
@@ -356,10 +356,11 @@
             return this.outputs ? pick(this.outputs) : clientside.no_update;
         }
 
+        /** The outputs stay as they are from here on, even if the job has just succeeded. */
         cancel() {
             this.cancelled = true;
-            if (this.id !== null && !this.settled) {
-                post("_dash-long-callback/cancel", { jobs: [this.id] }).catch(() => {});
+            if (this.id !== null) {
+                cancelJob(this.id);
             }
         }
     }
@@ -390,6 +391,25 @@
             element.onerror = () => reject(new Error(library.url));
             document.head.appendChild(element);
         });
+    }
+
+    /**
+     * Tell the server to cancel a job, until it has heard: else the job would run on for nobody.
+     * @param {string} id
+     */
+    async function cancelJob(id) {
+        const start = Date.now();
+        for (let pause = RETRY_MIN; Date.now() - start < GIVE_UP; pause = Math.min(pause * 2, RETRY_MAX)) {
+            try {
+                const response = await post("_dash-long-callback/cancel", { jobs: [id] });
+                if (response.status < 500) {
+                    return;
+                }
+            } catch (error) {
+                // The network; try again.
+            }
+            await new Promise((resolve) => setTimeout(resolve, pause));
+        }
     }
 
     /** The newest job of each set of concrete outputs. @type {Map<string, Job>} */
@@ -568,12 +588,9 @@
             return;
         }
         job.id = answer.job;
-        if (job.cancelled || job.settled) {
-            // Cancelled, or replaced, before the server had told its name.
-            const settled = job.settled;
-            job.settled = false;
+        if (job.cancelled) {
+            // Before the server had told its name.
             job.cancel();
-            job.settled = settled;
         }
         job.hear(answer.news);
         if (!job.settled && !answer.news.ended) {

@@ -89,9 +89,9 @@ class Manager:
         """
         found: dict[str, News] = {}
         for job_id, seq in jobs.items():
-            job = self.store.load(job_id)
-            if job is not None:
-                found[job_id] = self._news(job, seq)
+            known = self.store.load_all(job_id)
+            if known is not None:
+                found[job_id] = self._news(*known, seq)
         return found
 
     def wait(
@@ -126,7 +126,7 @@ class Manager:
         self.executor.stop()
         self.store.close()
 
-    def _news(self, job: Job, seq: int) -> News:
+    def _news(self, job: Job, response: bytes | None, seq: int) -> News:
         slots = job.since(seq)
         values = self.store.values(job.id, [n for n, _ in slots]) if slots else []
         updates = [
@@ -135,7 +135,6 @@ class Manager:
             for (_, slot), value in zip(slots, values, strict=True)
             if value is not None
         ]
-        response = self.store.response(job.id) if job.state is State.SUCCEEDED else None
         return News(job, updates, response)
 
 

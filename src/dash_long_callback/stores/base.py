@@ -68,8 +68,8 @@ class Store(ABC):
         """The JSON values in these slots; None where a newer one has replaced it."""
 
     @abstractmethod
-    def response(self, job_id: str) -> bytes | None:
-        """The JSON result of a job that succeeded, exactly as its worker wrote it."""
+    def load_all(self, job_id: str) -> tuple[Job, bytes | None] | None:
+        """The record, and the JSON result of a job that succeeded, as its worker wrote it."""
 
     @abstractmethod
     def renew(self, job: Job) -> None:

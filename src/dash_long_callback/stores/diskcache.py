@@ -2,9 +2,8 @@
 
 Rows, all of them bytes, all with an expiry. ``<id>`` is a job's id.
 
-    <id>:job        the record (see ``jobs.Job.dump``)
+    <id>:job        the record (see ``jobs.Job.dump``) in one line; behind it, the result
     <id>:request    arguments and context, JSON
-    <id>:response   the result, JSON
     <id>:u<n>       the value in slot n, JSON
     <id>:lease      a worker holds this job; expires unless renewed
     <id>:cancel     the user wants this job cancelled
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
 #: Seconds to wait for another process's write before giving up.
 BUSY_SECONDS = 20
 #: Seconds between two looks for news: quick at first, for jobs that end at once, then slower.
-FIRST_LOOKS, LATER_LOOKS = 0.0005, 0.004
+FIRST_LOOKS, LATER_LOOKS = 0.0002, 0.004
 #: Seconds after which the slower pace begins.
-QUICK_SECONDS = 0.1
+QUICK_SECONDS = 0.05
 _QUEUE = "queue"
 
 P = ParamSpec("P")
@@ -85,7 +84,7 @@ def _guarded(
 
     @functools.wraps(method)
     def guarded(self: DiskcacheStore, *args: P.args, **kwargs: P.kwargs) -> R:
-        with self._words():
+        with self.words():
             return method(self, *args, **kwargs)
 
     return guarded
@@ -116,6 +115,7 @@ class DiskcacheStore(Store):
                     timeout=BUSY_SECONDS,
                     disk=BytesDisk,
                     eviction_policy="none",
+                    cull_limit=0,  # the leader purges; a search with each write is not needed
                 )
                 news = sqlite3.connect(
                     self.directory / diskcache.core.DBNAME,
@@ -134,7 +134,7 @@ class DiskcacheStore(Store):
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        with self._words(), self._cache.transact(retry=True):
+        with self.words(), self._cache.transact(retry=True):
             yield
 
     @_guarded
@@ -146,7 +146,7 @@ class DiskcacheStore(Store):
     @_guarded
     def load(self, job_id: str) -> Job | None:
         data = self._cache.get(f"{job_id}:job")
-        return None if data is None else Job.load(data)
+        return None if data is None else Job.load(data.partition(b"\n")[0])
 
     @_guarded
     def request(self, job_id: str) -> bytes | None:
@@ -160,10 +160,9 @@ class DiskcacheStore(Store):
             job = self.load(job_id)
             if job is None or not change(job):
                 return None
-            # The result before the record: who sees "succeeded" must find it.
-            if response is not None:
-                self._set(f"{job_id}:response", response)
-            self._set(f"{job_id}:job", job.dump())
+            # One row for both: who sees "succeeded" finds the result, with one write and one read.
+            record = job.dump()
+            self._set(f"{job_id}:job", record if response is None else record + b"\n" + response)
             return job
 
     @_guarded
@@ -184,19 +183,27 @@ class DiskcacheStore(Store):
         return [self._cache.get(f"{job_id}:u{slot}") for slot in slots]
 
     @_guarded
-    def response(self, job_id: str) -> bytes | None:
-        return self._cache.get(f"{job_id}:response")
+    def load_all(self, job_id: str) -> tuple[Job, bytes | None] | None:
+        data = self._cache.get(f"{job_id}:job")
+        if data is None:
+            return None
+        record, _, response = data.partition(b"\n")
+        return Job.load(record), response or None
 
     @_guarded
     def renew(self, job: Job) -> None:
         with self._cache.transact(retry=True):
             self._cache.set(f"{job.id}:lease", b"", expire=LEASE_SECONDS)
-            for name in ("job", "request", *(f"u{n}" for n in job.slots)):
+            for name in ("job", "request", *(f"u{n}" for n in tuple(job.slots))):
                 self._cache.touch(f"{job.id}:{name}", expire=self.retention)
 
     @_guarded
     def leased(self, job_id: str) -> bool:
-        return f"{job_id}:lease" in self._cache
+        if f"{job_id}:lease" in self._cache:
+            return True
+        # A young job has not had its first heartbeat.
+        job = self.load(job_id)
+        return job is not None and time.time() - (job.started or 0) < LEASE_SECONDS
 
     @_guarded
     def ask_cancel(self, job_id: str) -> None:
@@ -247,7 +254,6 @@ class DiskcacheStore(Store):
                     return None
                 job = self.change(job_id.decode(), _start)
                 if job is not None:  # else it was cancelled while it waited, or has expired
-                    self._cache.set(f"{job.id}:lease", b"", expire=LEASE_SECONDS)
                     return job
 
     @_guarded
@@ -297,7 +303,7 @@ class DiskcacheStore(Store):
             self._opened = None
 
     @contextmanager
-    def _words(self) -> Generator[None]:
+    def words(self) -> Generator[None]:
         """Say in words what SQLite and the file system say in codes."""
         try:
             yield

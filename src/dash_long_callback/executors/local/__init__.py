@@ -67,6 +67,8 @@ class LocalExecutor(Executor):
                 self._election = None
 
     def _ring(self) -> None:
+        if self._election is not None and self._election.wake():
+            return
         port = self._store.doorbell()
         if port is not None:
             # Best effort: the leader also looks by itself, now and then.

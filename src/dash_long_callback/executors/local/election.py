@@ -36,6 +36,13 @@ class Election:
         atexit.register(self.stop)
         self._thread.start()
 
+    def wake(self) -> bool:
+        """Have the supervisor look for news, if this process leads. Returns whether it does."""
+        if self._supervisor is None:
+            return False
+        self._supervisor.wake()
+        return True
+
     def stop(self) -> None:
         """End the workers and their jobs, and free the lock."""
         atexit.unregister(self.stop)

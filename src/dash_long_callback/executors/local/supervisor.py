@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from dash_long_callback.callbacks import LongCallback, code_digest, registry
+from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import NotPickleable, StoreError
 from dash_long_callback.executors.local import preload
 from dash_long_callback.executors.local.worker import (
@@ -91,7 +91,7 @@ class _Lost:
 
 
 class Supervisor:
-    """Runs the pool. Every method except :meth:`stop` belongs to the supervising thread."""
+    """Runs the pool. All methods but :meth:`stop` and :meth:`wake` belong to its thread."""
 
     def __init__(self, store: DiskcacheStore, options: PoolOptions) -> None:
         self._store = store
@@ -106,16 +106,21 @@ class Supervisor:
         self._door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._door.bind(("127.0.0.1", 0))
         self._door.setblocking(False)
+        self._address = self._door.getsockname()
 
     def stop(self) -> None:
         """Make :meth:`run` end. May be called from any thread."""
         self._stopping.set()
+        self.wake()
+
+    def wake(self) -> None:
+        """Have :meth:`run` look for news. May be called from any thread."""
         with contextlib.suppress(OSError):
-            self._door.sendto(b"", self._door.getsockname())
+            self._door.sendto(b"", self._address)
 
     def run(self) -> None:
         """Supervise until stopped."""
-        self._store.set_doorbell(self._door.getsockname()[1])
+        self._store.set_doorbell(self._address[1])
         # Jobs that an earlier leader's workers still run, or died with.
         self._orphans = {job.id: job for job in self._store.active()}
         purge_at = time.monotonic() + PURGE_SECONDS
@@ -277,14 +282,14 @@ class Supervisor:
             return
         worker.job, worker.begun, worker.stop = job, time.monotonic(), None
         try:
-            worker.pipe.send(Start(job.id, callback.key, pickled, lost))
+            worker.pipe.send(Start(job, callback.key, pickled, lost))
         except OSError:  # it died a moment ago, and never saw the job
             worker.job = None
             self._store.unclaim(job.id)
 
     def _differs(self, worker: _Worker, callback: LongCallback) -> bool:
         assert worker.digests is not None
-        return worker.digests.get(callback.key) != code_digest(callback.function)
+        return worker.digests.get(callback.key) != callback.digest
 
     def _by_value(self, callback: LongCallback) -> bytes:
         try:

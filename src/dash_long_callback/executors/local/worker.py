@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from dash_long_callback.callbacks import LongCallback, code_digest, registry
+from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import JobCancelled, JobEnded, JobLost, JobTimedOut, StoreError
 from dash_long_callback.executors.local.preload import AppModules, import_app
-from dash_long_callback.jobs import Cancelled, TimedOut
+from dash_long_callback.jobs import Cancelled, Job, TimedOut
 from dash_long_callback.runner import Run, run_job
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
@@ -67,12 +67,13 @@ class Start:
     """Leader to worker: run this job.
 
     Attributes:
+        job: its record.
         callback: its key.
         pickled: the callback by value, if the worker can't have it by import.
         lost: how an earlier worker of this job died; then only ``on_error`` is called.
     """
 
-    job_id: str
+    job: Job
     callback: str
     pickled: bytes | None = None
     lost: str | None = None
@@ -111,7 +112,7 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
     signal.signal(signal.SIGINT, worker.interrupted)
     errors = import_app(options.app)
     with contextlib.suppress(OSError):
-        leader.send(Ready({c.key: code_digest(c.function) for c in registry.all()}, errors))
+        leader.send(Ready({c.key: c.digest for c in registry.all()}, errors))
     worker.work()
 
 
@@ -145,29 +146,27 @@ class _Worker:
             self._run.checkpoint()
 
     def _do(self, start: Start) -> Done:
-        job = self._store.load(start.job_id)
-        if job is None:
-            return Done(start.job_id, "its record has expired")
+        job = start.job
         error: JobEnded | None = None if start.lost is None else JobLost(start.lost)
         try:
             callback = self._callback(start)
         except Exception as problem:
             log.exception("%s can't be loaded", start.callback)
-            return Done(start.job_id, f"the worker can't load {start.callback}: {problem}")
+            return Done(job.id, f"the worker can't load {start.callback}: {problem}")
         run = self._run = Run(self._store, job, callback, error)
-        if start.job_id in self._stopped:
+        if job.id in self._stopped:
             run.stop(JobCancelled())
         try:
             outcome = run_job(run)
         except StoreError as problem:
             log.exception("the outcome of %s is lost", callback.name)
-            return Done(start.job_id, str(problem))
+            return Done(job.id, str(problem))
         finally:
             self._run = None
         # After an exception out of nowhere the module state of a library may be half changed, and
         # processes that the function started may be left: a new worker takes this one's place.
         return Done(
-            start.job_id,
+            job.id,
             spent=isinstance(outcome, (Cancelled, TimedOut)) or run.stopping is not None,
         )
 
