@@ -86,6 +86,10 @@ class Server:
         self._log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def log(self) -> str:
+        """The end of what the server has printed."""
+        return (self.folder / "server.log").read_text()[-4000:]
+
     def descendants(self) -> list[psutil.Process]:
         """All processes that the server has started, and those that they have."""
         return psutil.Process(self._process.pid).children(recursive=True)
@@ -101,17 +105,17 @@ class Server:
     def get(self, path: str, **parameters: Any) -> Any:
         """The JSON that a route of the app answers."""
         response = requests.get(self.url + path, params=parameters, timeout=120)
-        response.raise_for_status()
+        if not response.ok:
+            raise RuntimeError(f"{path}: {response.status_code}\n{self.log()}")
         return response.json()
 
     def warm_up(self, workers: int) -> None:
-        """Have all workers started and ready."""
-        wait_until(lambda: len(self.worker_pids()) >= workers, 60)
-        self.get("bench/throughput", jobs=workers * 20)
+        """Have all workers started, and each have run a job."""
+        self.get("bench/warm", workers=workers)
 
     def _answers(self) -> bool:
         if self._process.poll() is not None:
-            raise RuntimeError(f"the server ended:\n{(self.folder / 'server.log').read_text()}")
+            raise RuntimeError(f"the server ended:\n{self.log()}")
         try:
             return requests.get(self.url + "_dash-layout", timeout=5).ok
         except requests.ConnectionError:
@@ -291,7 +295,7 @@ def overview(order: list[str]) -> str:
         "# Results\n",
         (
             "Written by `make bench`. The peer, named in the title or the row, ran in the same "
-            "run, in turn. The machine did other work, too: compare the ratios, not the milliseconds.\n"
+            "run, in turn. The machine did other work, too: compare the ratios, not the times.\n"
         ),
     ]
     for name in order:

@@ -57,4 +57,18 @@ window.bench = {
         }));
         observer.observe(target, { childList: true, characterData: true, subtree: true });
     },
+
+    // Click all buttons of `burst_app` in one go.
+    burst(count) {
+        for (let i = 0; i < count; i++) {
+            document.getElementById(`b${i}`).click();
+        }
+    },
+
+    // Number and text of each output of `burst_app` that has one.
+    results(count) {
+        return Array.from({ length: count }, (_, i) => [i, document.getElementById(`o${i}`).textContent]).filter(
+            ([_, text]) => text
+        );
+    },
 };

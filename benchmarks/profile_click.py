@@ -7,7 +7,6 @@ some 10 µs, so the sum is a little above what ``click`` measures.
 from __future__ import annotations
 
 import argparse
-import itertools
 
 from benchmarks.harness import Browser, Server, median, wait_until
 
@@ -84,16 +83,16 @@ def _join(page: dict[str, float], marks: list[tuple[str, float]]) -> dict[str, f
 
 def _lines(steps: tuple[str, ...], joined: list[dict[str, float]]) -> list[str]:
     lines = []
-    since = 0.0
-    for before, step in itertools.pairwise(steps):
-        parts = [
-            times[step] - times[before] for times in joined if step in times and before in times
-        ]
-        if not parts:
-            lines.append(f"| {step} | not seen | |")
+    before = steps[0]
+    for step in steps[1:]:
+        seen = [times for times in joined if step in times and before in times]
+        if len(seen) < len(joined) / 2:
+            lines.append(f"| ({step}: not seen) | | |")
             continue
-        since = median([times[step] - times["click"] for times in joined if step in times])
-        lines.append(f"| {step} | {median(parts):.2f} | {since:.2f} |")
+        part = median([times[step] - times[before] for times in seen])
+        since = median([times[step] - times["click"] for times in seen])
+        lines.append(f"| {step} | {part:.2f} | {since:.2f} |")
+        before = step
     return lines
 
 

@@ -1,24 +1,13 @@
 """Three buttons that do the same: an ordinary callback, a long one, Dash's background callback."""
 
-import dash
-import diskcache
 from dash import Input, Output, html
-from settings import FOLDER, PORT, WORKERS, add_pid
+from settings import PORT, new_app, page
 
-from dash_long_callback import Dash, DiskcacheLongCallbackManager
-
-app = Dash(
-    __name__,
-    long_callback_manager=DiskcacheLongCallbackManager(
-        diskcache.Cache(FOLDER / "ours"), workers=WORKERS
-    ),
-    background_callback_manager=dash.DiskcacheManager(diskcache.Cache(FOLDER / "dash")),
-)
+app = new_app(__name__)
 server = app.server
-add_pid(server)
 
 KINDS = ("ordinary", "long", "background", "background50")
-app.layout = html.Div([html.Div([html.Button(k, id=k), html.Div(id=f"{k}-out")]) for k in KINDS])
+app.layout = page(*(html.Div([html.Button(k, id=k), html.Div(id=f"{k}-out")]) for k in KINDS))
 
 
 @app.callback(Output("ordinary-out", "children"), Input("ordinary", "n_clicks"))
