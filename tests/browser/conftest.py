@@ -37,7 +37,8 @@ from dash.exceptions import PreventUpdate
 from dash_long_callback import Dash, DiskcacheLongCallbackManager, long_callback
 from in_app import FOLDER, is_open, note, serve, wait_for
 
-manager = DiskcacheLongCallbackManager(diskcache.Cache(str(FOLDER / "cache")), workers=4)
+cache = diskcache.Cache(str(FOLDER / "cache"))
+manager = DiskcacheLongCallbackManager(cache, workers=4, grace=1)
 app = Dash(__name__, long_callback_manager=manager)
 page = []
 """

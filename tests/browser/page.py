@@ -41,6 +41,7 @@ class Page:
         self._expected: list[str] = []
         self._console: list[str] = []
         self._command("Network.enable")
+        self.plug_in()  # what is to be unplugged must have been watched from its beginning
         self._script = self._command("Page.addScriptToEvaluateOnNewDocument", source=RECORDER)[
             "identifier"
         ]
@@ -66,8 +67,22 @@ class Page:
         return self.driver.execute_script(script, *args)  # pyright: ignore[reportUnknownMemberType]
 
     def block(self, *patterns: str) -> None:
-        """Let requests to these addresses fail, as an unplugged network does. None: plug it in."""
+        """Let new requests to these addresses fail, and none if none is given."""
         self._command("Network.setBlockedURLs", urls=list(patterns))
+
+    def unplug(self, *, offline: bool = True) -> None:
+        """Let all requests fail, those that wait for their answer too."""
+        self._command(
+            "Network.emulateNetworkConditions",
+            offline=offline,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
+
+    def plug_in(self) -> None:
+        """The reverse of :meth:`unplug`."""
+        self.unplug(offline=False)
 
     # See
 
@@ -77,7 +92,9 @@ class Page:
     def text(self, selector: str | dict[str, Any]) -> str | None:
         """The text that an element shows; None if there is no such element."""
         return self.js(
-            "const e = document.querySelector(arguments[0]); return e && e.innerText", css(selector)
+            "const e = document.querySelector(arguments[0]);"
+            "return e && (e.innerText ?? e.textContent)",  # SVG has no innerText
+            css(selector),
         )
 
     def prop(self, component_id: str | dict[str, Any], name: str) -> Any:
@@ -176,19 +193,20 @@ class Page:
 
     def close(self) -> None:
         """Fail the test if the page had errors that it did not expect."""
-        texts = self.errors()
-        errors = [t for t in texts if not any(re.search(p, t) for p in self._expected)]
+        errors = [t for t in self.errors() if not any(re.search(p, t) for p in self._expected)]
+        if self._expected:
+            self.expect_console("dash_renderer")  # it writes there what it shows in the dev tools
         severe = [
-            entry["message"]
-            for entry in self._logs()
-            if entry["level"] == "SEVERE"
-            and not any(re.search(p, entry["message"]) for p in self._console)
+            text
+            for text in self.console("SEVERE")
+            if not any(re.search(p, text) for p in self._console)
         ]
         self.block()
+        self.plug_in()
         self._command("Page.removeScriptToEvaluateOnNewDocument", identifier=self._script)
         self.driver.get("about:blank")
-        assert not errors, "unexpected errors in the dev tools"
-        assert not severe, "unexpected errors in the console"
+        if found := errors + severe:
+            pytest.fail("\n".join(["unexpected errors in the dev tools or the console:", *found]))
 
     _seen: list[dict[str, Any]] | None = None
 

@@ -45,6 +45,9 @@
     /** Milliseconds without an answer after which a job is given up. */
     const GIVE_UP = 120000;
 
+    /** Milliseconds to wait for a picture: it never comes if the tab goes to the background. */
+    const PAINT_MAX = 100;
+
     /** This tab, so that the server knows when a request replaces another. */
     const TAB = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("");
 
@@ -156,6 +159,20 @@
         clientside.set_props(id, { [property]: patched(value, props[property]) });
     }
 
+    /**
+     * Call back once the browser has painted. A tab in the background paints nothing.
+     * @param {() => void} callback
+     */
+    function afterPaint(callback) {
+        if (document.hidden) {
+            callback();
+            return;
+        }
+        const first = once(callback);
+        requestAnimationFrame(() => setTimeout(first));
+        setTimeout(first, PAINT_MAX);
+    }
+
     // Patches: older renderers apply them to the outputs of server callbacks only.
 
     /** @param {any} value */
@@ -228,6 +245,8 @@
             this.seq = 0;
             this.settled = false;
             this.cancelled = false;
+            /** How many values of progress no screen has shown yet. */
+            this.unseen = 0;
             /** @type {(value: any) => void} */
             this.resolve = () => {};
             /** @type {(error: any) => void} */
@@ -274,7 +293,11 @@
         resetProgress() {
             this.config.progress.forEach((target, index) => {
                 const value = this.config.defaults ? this.config.defaults[index] : null;
-                this.components(target).forEach((id) => setProp(id, target.property, value));
+                for (const id of this.components(target)) {
+                    if (!inProgress(id, target.property, this)) {
+                        setProp(id, target.property, value);
+                    }
+                }
             });
         }
 
@@ -286,6 +309,8 @@
             this.seq = news.seq;
             for (const [target, value] of news.updates || []) {
                 if (typeof target === "number") {
+                    this.unseen += 1;
+                    afterPaint(() => (this.unseen -= 1));
                     const progress = this.config.progress[target];
                     this.components(progress).forEach((id) => setProp(id, progress.property, value));
                 } else {
@@ -293,7 +318,12 @@
                 }
             }
             if (news.ended) {
-                this.end(news);
+                poller.remove(this);
+                if (this.unseen) {
+                    afterPaint(() => this.end(news));
+                } else {
+                    this.end(news);
+                }
             }
         }
 
@@ -308,7 +338,6 @@
                     finish();
                     return;
                 }
-                poller.remove(this);
                 Promise.all(dist.map(load)).then(finish, () =>
                     this.settle(() => this.reject(failure("A component library could not be loaded.")))
                 );
@@ -414,6 +443,24 @@
 
     /** The newest job of each set of concrete outputs. @type {Map<string, Job>} */
     const current = new Map();
+
+    /**
+     * @param {ComponentId} id
+     * @param {string} property
+     * @param {Job} [except]
+     * @returns {boolean} whether a job that runs, except one, has this among its progress
+     */
+    function inProgress(id, property, except) {
+        const name = stringify(id);
+        return Array.from(current.values()).some(
+            (job) =>
+                job !== except &&
+                job.config.progress.some(
+                    (target) =>
+                        target.property === property && job.components(target).some((other) => stringify(other) === name)
+                )
+        );
+    }
 
     // One request at a time asks for the news of all jobs of the tab.
 
@@ -650,13 +697,7 @@
             if (Array.isArray(output)) {
                 return output.map(pick);
             }
-            const name = stringify(output.id) + "." + output.property.split("@")[0];
-            const busy = Array.from(current.values()).some((job) =>
-                job.config.progress.some((target) =>
-                    job.components(target).some((id) => stringify(id) + "." + target.property === name)
-                )
-            );
-            return busy ? clientside.no_update : value;
+            return inProgress(output.id, output.property.split("@")[0]) ? clientside.no_update : value;
         };
         return pick(outputs);
     }
