@@ -62,7 +62,7 @@ _CONTEXT = ("cookies", "headers", "path", "remote", "origin", "custom_data")
 
 if not issubclass(Wildcard, enum.Enum):
     # Before 3.4 MATCH and ALL are compared by identity, which a pickle would lose.
-    copyreg.pickle(Wildcard, lambda wildcard: wildcard.name)
+    copyreg.pickle(Wildcard, lambda wildcard: wildcard._name)
 
 
 @dataclass

@@ -671,6 +671,12 @@ def test_all_reaches_the_job_as_a_list(app: Dash, click: Click) -> None:
 # How a job can end from outside
 
 
+def response_of(store: DiskcacheStore, job_id: str) -> bytes | None:
+    found = store.load_all(job_id)
+    assert found is not None
+    return found[1]
+
+
 def running(store: DiskcacheStore) -> Job:
     """A job of the callback declared last, as a worker has claimed it."""
     job = Job("job", registry.all()[-1].key)
@@ -732,7 +738,7 @@ def test_on_error_is_told_of_a_timeout(app: Dash, store: DiskcacheStore) -> None
 
     run = Run(store, running(store), registry.all()[-1])
     run_job(run)
-    assert b'"JobTimedOut"' in (store.response("job") or b"")
+    assert b'"JobTimedOut"' in (response_of(store, "job") or b"")
 
 
 @pytest.mark.parametrize("update", ["set_progress", "set_props"])
@@ -776,7 +782,7 @@ def test_a_lost_job_calls_on_error_and_not_the_function(app: Dash, store: Diskca
     job = running(store)
     run_job(Run(store, job, registry.all()[-1], JobLost("out of memory")))
     assert calls == []
-    assert b"JobLost: out of memory" in (store.response(job.id) or b"")
+    assert b"JobLost: out of memory" in (response_of(store, job.id) or b"")
 
 
 def test_a_lost_job_without_on_error_ends_as_lost(app: Dash, store: DiskcacheStore) -> None:
@@ -810,7 +816,7 @@ def test_an_outcome_does_not_overwrite_an_earlier_one(app: Dash, store: Diskcach
     job = store.load("job")
     assert job is not None
     assert job.state is JobState.CANCELLED
-    assert store.response("job") is None
+    assert response_of(store, "job") is None
 
 
 def test_no_thread_is_left_when_a_job_has_ended(app: Dash, click: Click) -> None:

@@ -1,0 +1,86 @@
+"""Long callbacks that worker processes import. What they do is told by their input, ``kind``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dash import Input, Output, ctx, set_props
+from dash.exceptions import PreventUpdate
+
+from dash_long_callback import long_callback
+
+Function = Callable[..., Any]
+
+IN, PATH = Input("in", "value"), Input("in", "path")
+
+
+@long_callback(Output("contract", "children"), IN, PATH, progress=Output("bar", "value"))
+def work(set_progress: Any, kind: Any, path: str) -> Any:
+    """Does what it is told."""
+    if kind == "raise":
+        raise ValueError("no luck")
+    if kind == "prevent":
+        raise PreventUpdate
+    if kind == "exit":
+        sys.exit(3)
+    if kind == "unserialisable":
+        return object()
+    if kind == "updates":
+        for number in range(3):
+            set_progress(number)
+        set_props("box", {"children": "side"})
+        return "updated"
+    if kind == "ctx":
+        return [ctx.triggered_id, ctx.cookies["session"]]
+    return kind
+
+
+@long_callback(Output("gate", "children"), IN, PATH, progress=Output("bar", "value"))
+def wait(set_progress: Any, kind: Any, path: str) -> Any:
+    """Tells that it has begun, and waits until its gate is opened."""
+    folder = Path(path)
+    (folder / f"begun-{kind}").write_text(str(os.getpid()))
+    try:
+        deadline = time.monotonic() + 60
+        while not (folder / f"open-{kind}").exists():
+            if time.monotonic() > deadline:
+                raise TimeoutError("nobody opened the gate")
+            time.sleep(0.01)
+    finally:
+        (folder / f"left-{kind}").touch()
+    return kind
+
+
+@long_callback(Output("slow", "children"), IN, PATH, timeout=0.3)
+def too_slow(kind: Any, path: str) -> Any:
+    """Never ends by itself."""
+    try:
+        time.sleep(60)
+    finally:
+        (Path(path) / f"left-{kind}").touch()
+
+
+@long_callback(Output("dies", "children"), IN, PATH)
+def die(kind: Any, path: str) -> Any:
+    """Ends its own process in the way that it is told."""
+    if kind == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    else:
+        os._exit(kind)
+
+
+@long_callback(Output("stubborn", "children"), IN, PATH)
+def ignore_cancels(kind: Any, path: str) -> Any:
+    """Goes on whatever is raised into it."""
+    (Path(path) / f"begun-{kind}").write_text(str(os.getpid()))
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            continue

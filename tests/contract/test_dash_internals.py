@@ -1,0 +1,419 @@
+"""One test for each undocumented name of Dash that ``dash_internals`` touches.
+
+If one fails on a new Dash, ``dash_internals.py`` is the file to change.
+"""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import pickle
+from collections.abc import Callable
+from contextvars import copy_context
+from pathlib import Path
+from typing import Any
+
+import dash
+import flask
+import pytest
+from dash import ALL, ALLSMALLER, MATCH, Input, Output, Patch, State, _callback, ctx, html
+from dash import _callback_context as callback_context
+from dash import _grouping as grouping
+from dash import _utils as utils
+from dash.dependencies import _Wildcard as Wildcard
+
+from dash_long_callback import Dash, dash_internals
+from dash_long_callback.executors.inline import InlineExecutor
+from dash_long_callback.managers.base import Manager
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
+OUT, IN = Output("out", "children"), Input("in", "value")
+
+#: Every name that is imported from a module of Dash that is not documented.
+NAMES = {
+    "dash._callback": {"GLOBAL_CALLBACK_LIST", "GLOBAL_CALLBACK_MAP"},
+    "dash._callback_context": {"context_value"},
+    "dash._grouping": {"flatten_grouping", "grouping_len", "map_grouping", "update_args_group"},
+    "dash._utils": {
+        "AttributeDict",
+        "convert_to_AttributeDict",
+        "inputs_to_dict",
+        "inputs_to_vals",
+        "to_json",
+    },
+    "dash.dependencies": {"_Wildcard"},
+}
+
+
+@pytest.fixture
+def app() -> dash.Dash:
+    app = dash.Dash("app")
+    app.layout = html.Div()
+    return app
+
+
+def identity(*args: Any) -> Any:
+    return args[0]
+
+
+def imported_from_dash(file: Path) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dash."):
+            found.setdefault(node.module or "", set()).update(a.name for a in node.names)
+    return found
+
+
+def test_every_name_that_is_imported_is_tested_here() -> None:
+    assert imported_from_dash(Path(dash_internals.__file__)) == NAMES
+
+
+def test_no_other_module_imports_what_dash_does_not_document() -> None:
+    package = Path(dash_internals.__file__).parent
+    private = {
+        (path.name, module, name)
+        for path in package.rglob("*.py")
+        if path.name != "dash_internals.py"
+        for module, names in imported_from_dash(path).items()
+        for name in names
+        if module.startswith("dash._") or name.startswith("_")
+    }
+    assert private == set()
+
+
+# dash.callback and the lists behind it
+
+
+def test_callbacks_without_an_app_are_collected_in_global_callback_list_and_map() -> None:
+    dash.callback(OUT, IN)(identity)
+    assert _callback.GLOBAL_CALLBACK_LIST[-1]["output"] == "out.children"
+    assert "out.children" in _callback.GLOBAL_CALLBACK_MAP
+
+
+def test_an_app_takes_over_what_was_collected_with_what_we_changed(app: dash.Dash) -> None:
+    found = dash_internals.register(None, identity, (OUT, IN), {})
+    found.spec["state"] = [{"id": "more", "property": "id"}]
+    app.server.test_client().get("/")
+    assert [s["state"] for s in app._callback_list if s["output"] == "out.children"] == [
+        [{"id": "more", "property": "id"}]
+    ]
+    assert app.callback_map["out.children"] is found.entry
+
+
+def test_an_app_keeps_its_own_in_callback_list_and_callback_map(app: dash.Dash) -> None:
+    app.callback(OUT, IN)(identity)
+    assert app._callback_list[-1]["output"] == "out.children"
+    assert "out.children" in app.callback_map
+
+
+def test_dash_callback_takes_the_lists_to_register_in() -> None:
+    callbacks: list[Any] = []
+    by_id: dict[str, Any] = {}
+    options: Any = {
+        "callback_list": callbacks,
+        "callback_map": by_id,
+        "config_prevent_initial_callbacks": True,
+    }
+    dash.callback(OUT, IN, **options)(identity)
+    assert [spec["output"] for spec in callbacks] == ["out.children"]
+    assert list(by_id) == ["out.children"]
+    assert callbacks[0]["prevent_initial_call"] is True
+    assert _callback.GLOBAL_CALLBACK_LIST == []
+
+
+@pytest.mark.parametrize(
+    "key", ["output", "inputs", "state", "clientside_function", "prevent_initial_call"]
+)
+def test_a_registered_spec_has_the_key_that_the_renderer_reads(key: str) -> None:
+    found = dash_internals.register(None, identity, (OUT, IN, State("s", "v")), {})
+    assert key in found.spec
+    assert found.spec["inputs"] == [{"id": "in", "property": "value"}]
+    assert found.spec["state"] == [{"id": "s", "property": "v"}]
+    assert found.spec["clientside_function"] is None
+
+
+@pytest.mark.parametrize(
+    "args,kwargs,outputs,inputs",
+    [
+        ((OUT, IN), {}, 0, 0),
+        (([OUT], IN), {}, [0], 0),
+        ((IN,), {}, [], 0),
+        ((), {"output": {"a": OUT}, "inputs": {"b": IN, "c": (State("s", "v"),)}}, {"a": 0}, None),
+    ],
+    ids=["one", "list", "none", "dicts"],
+)
+def test_an_entry_says_how_outputs_and_inputs_are_grouped(
+    args: Any, kwargs: Any, outputs: Any, inputs: Any
+) -> None:
+    entry = dash_internals.register(None, identity, args, kwargs).entry
+    assert entry["outputs_indices"] == outputs
+    assert entry["inputs_state_indices"] == (
+        {"b": 0, "c": (1,)} if inputs is None else inputs
+    ) or entry["inputs_state_indices"] == {"b": 0, "c": [1]}
+    assert bool(entry.get("no_output")) is (outputs == [])
+
+
+def test_the_callback_of_an_entry_can_be_exchanged_before_the_first_request(
+    app: dash.Dash,
+) -> None:
+    found = dash_internals.register(app, identity, (OUT, IN), {})
+
+    def entry(*_args: Any, callback_context: Any, app: Any, **_kwargs: Any) -> bytes:
+        return json.dumps(
+            [type(app).__name__, dash_internals.context_fields(callback_context)["inputs"]]
+        ).encode()
+
+    found.entry["callback"] = entry
+    answer = post(app)
+    assert json.loads(answer.data) == [
+        "Dash",
+        [{"id": "in", "property": "value", "value": 5}],
+    ]
+
+
+def post(app: dash.Dash, **kwargs: Any) -> Any:
+    body = {
+        "output": "out.children",
+        "outputs": {"id": "out", "property": "children"},
+        "inputs": [{"id": "in", "property": "value", "value": 5}],
+        "state": [],
+        "changedPropIds": ["in.value"],
+    }
+    client = app.server.test_client()
+    client.set_cookie("a", "b")
+    return client.post("/_dash-update-component", json=body, **kwargs)
+
+
+def test_a_scratch_registration_is_kept_nowhere(app: dash.Dash) -> None:
+    before = list(app._callback_list)
+    found = dash_internals.register(None, identity, (OUT, IN), {}, scratch=True)
+    assert found.callback_id == "out.children"
+    assert app._callback_list == before
+    assert _callback.GLOBAL_CALLBACK_LIST == []
+    assert _callback.GLOBAL_CALLBACK_MAP == {}
+
+
+def test_a_clientside_callback_is_in_the_same_list(app: dash.Dash) -> None:
+    dash_internals.register_clientside(app, "cancel", OUT, IN)
+    spec = app._callback_list[-1]
+    assert spec["clientside_function"] == {"namespace": "long_callback", "function_name": "cancel"}
+
+
+def test_a_clientside_callback_without_an_app_is_in_the_global_list() -> None:
+    dash_internals.register_clientside(None, "cancel", OUT, IN)
+    spec = _callback.GLOBAL_CALLBACK_LIST[-1]
+    assert spec["clientside_function"]["namespace"] == "long_callback"
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["app", "no app"])
+def test_the_same_clientside_callback_is_registered_once(own: bool, app: dash.Dash) -> None:
+    for _ in range(2):
+        dash_internals.register_clientside(app if own else None, "cancel", OUT, IN)
+    specs = app._callback_list if own else _callback.GLOBAL_CALLBACK_LIST
+    assert [spec["output"] for spec in specs] == ["out.children"]
+
+
+def test_long_callback_ids_are_those_of_our_namespace(app: dash.Dash) -> None:
+    app.callback(Output("a", "b"), IN)(identity)
+    dash_internals.register_clientside(app, "cancel", OUT, IN)
+    app.clientside_callback("function(x) { return x; }", Output("c", "d"), IN)
+    assert dash_internals.long_callback_ids(app) == ["out.children"]
+
+
+# Context
+
+
+def test_context_value_is_where_dash_ctx_looks() -> None:
+    def look() -> Any:
+        assert not dash_internals.in_context()
+        callback_context.context_value.set(utils.AttributeDict(triggered_inputs=[], marker=1))
+        assert dash_internals.in_context()
+        return ctx.triggered_id
+
+    assert copy_context().run(look) is None
+
+
+@pytest.mark.parametrize("name", ["cookies", "headers", "path", "remote", "origin"])
+def test_the_context_of_a_request_has_the_field_that_a_job_needs(name: str, app: dash.Dash) -> None:
+    seen: dict[str, Any] = {}
+    found = dash_internals.register(app, identity, (OUT, IN), {})
+
+    def entry(*_args: Any, callback_context: Any, **_kwargs: Any) -> bytes:
+        seen.update(dash_internals.context_fields(callback_context))
+        return b"{}"
+
+    found.entry["callback"] = entry
+    post(app, headers={"Origin": "http://here"})
+    assert seen[name]
+    json.dumps(seen)
+
+
+def test_context_fields_have_the_lists_as_the_renderer_sent_them(app: dash.Dash) -> None:
+    seen: dict[str, Any] = {}
+    found = dash_internals.register(app, identity, (OUT, IN), {})
+
+    def entry(*_args: Any, callback_context: Any, **_kwargs: Any) -> bytes:
+        seen.update(dash_internals.context_fields(callback_context))
+        return b"{}"
+
+    found.entry["callback"] = entry
+    post(app)
+    assert seen["inputs"] == [{"id": "in", "property": "value", "value": 5}]
+    assert seen["states"] == []
+    assert seen["outputs"] == {"id": "out", "property": "children"}
+    assert seen["changed"] == ["in.value"]
+
+
+FIELDS: dict[str, Any] = {
+    "inputs": [{"id": "in", "property": "value", "value": 5}],
+    "states": [],
+    "outputs": {"id": "out", "property": "children"},
+    "changed": ["in.value"],
+    "cookies": {"a": "b"},
+    "headers": {},
+}
+
+
+def run(function: Callable[..., Any], **fields: Any) -> Any:
+    found = dash_internals.register(None, function, (OUT, IN), {}, scratch=True)
+    props: dict[str, Any] = {}
+    answer = copy_context().run(dash_internals.run_in_context, found, {**FIELDS, **fields}, props)
+    return json.loads(answer), props
+
+
+def test_dash_s_wrapper_groups_calls_and_encodes() -> None:
+    def add(value: int) -> Any:
+        return html.B(value + 1)
+
+    answer, _ = run(add)
+    assert answer["response"]["out"]["children"]["props"] == {"children": 6}
+
+
+def test_set_props_writes_where_updated_props_says() -> None:
+    def side(value: int) -> None:
+        dash.set_props("a", {"b": 1})
+
+    _, props = run(side)
+    assert props == {"a": {"b": 1}}
+
+
+def test_ctx_has_all_it_has_in_a_request() -> None:
+    seen: dict[str, Any] = {}
+
+    def look(value: int) -> None:
+        seen.update(
+            triggered=list(ctx.triggered),
+            inputs=dict(ctx.inputs),
+            states=dict(ctx.states),
+            cookies=dict(ctx.cookies),
+            grouping=ctx.args_grouping,
+            outputs=ctx.outputs_list,
+        )
+
+    run(look)
+    assert seen["triggered"] == [{"prop_id": "in.value", "value": 5}]
+    assert seen["inputs"] == {"in.value": 5}
+    assert seen["states"] == {}
+    assert seen["cookies"] == {"a": "b"}
+    assert seen["outputs"] == FIELDS["outputs"]
+
+
+# Helpers
+
+
+def test_attribute_dict_gives_items_as_attributes() -> None:
+    one = utils.AttributeDict({"a": 1})
+    one.b = 2
+    assert (one.a, one["b"], one.get("c")) == (1, 2, None)
+
+
+def test_convert_to_attribute_dict_goes_into_lists() -> None:
+    one, many = utils.convert_to_AttributeDict([{"id": "a"}, [{"id": "b"}]])
+    assert (one.id, many[0].id) == ("a", "b")
+
+
+def test_inputs_to_dict_names_values_by_component_and_property() -> None:
+    inputs = [
+        {"id": "a", "property": "p", "value": 1},
+        [{"id": {"i": 2}, "property": "p", "value": 3}],
+    ]
+    assert utils.inputs_to_dict(inputs) == {"a.p": 1, '{"i":2}.p': 3}
+
+
+def test_inputs_to_vals_gives_a_list_for_all() -> None:
+    inputs = [{"id": "a", "value": 1}, [{"id": "b", "value": 2}, {"id": "c"}]]
+    assert utils.inputs_to_vals(inputs) == [1, [2, None]]
+
+
+@pytest.mark.parametrize("value", [html.Div("x", id="a"), {"a": [1, None]}, "☃", Patch()])
+def test_to_json_writes_what_dash_s_renderer_reads(value: Any) -> None:
+    encoded: Any = utils.to_json(value)
+    assert isinstance(json.loads(encoded), (dict, str))
+    assert json.loads(dash_internals.to_json_bytes(value)) == json.loads(encoded)
+
+
+def test_to_json_refuses_what_is_not_json() -> None:
+    with pytest.raises(TypeError):
+        utils.to_json(object())
+
+
+def test_flatten_grouping_and_its_length() -> None:
+    assert grouping.flatten_grouping({"a": [1, 2], "b": 3}) == [1, 2, 3]
+    assert grouping.grouping_len({"a": [1, 2], "b": 3}) == 3
+
+
+def test_map_grouping_keeps_the_shape() -> None:
+    assert grouping.map_grouping(lambda x: x + 1, {"a": [0, 1]}) == {"a": [1, 2]}
+
+
+def test_update_args_group_says_what_was_triggered() -> None:
+    one = utils.AttributeDict({"id": "in", "property": "value", "value": 5})
+    grouping.update_args_group(one, ["in.value"])
+    assert one.triggered is True
+    grouping.update_args_group(one, ["other.value"])
+    assert one.triggered is False
+
+
+@pytest.mark.parametrize("wildcard", [MATCH, ALL, ALLSMALLER])
+def test_a_wildcard_keeps_its_identity_in_a_pickle(wildcard: Any) -> None:
+    assert isinstance(wildcard, Wildcard)
+    assert pickle.loads(pickle.dumps(wildcard)) is wildcard
+    dependency = pickle.loads(pickle.dumps(Output({"i": wildcard}, "p")))
+    assert dependency.component_id["i"] is wildcard
+
+
+# App
+
+
+def test_add_url_adds_a_route_below_the_prefix() -> None:
+    app = dash.Dash("app", url_base_pathname="/below/")
+    app.layout = html.Div()
+    dash_internals.add_route(app, "_ours/x", lambda: flask.Response("here"), ("POST",))
+    client = app.server.test_client()
+    assert client.post("/below/_ours/x").data == b"here"
+    assert client.get("/below/_ours/x").data != b"here"
+    assert client.post("/_ours/x").data != b"here"
+
+
+def test_the_on_error_of_the_app_is_found() -> None:
+    assert dash_internals.app_error_handler() is None
+    dash.Dash("app", on_error=print)
+    assert dash_internals.app_error_handler() is print
+
+
+def test_an_app_without_on_error_has_none(app: dash.Dash) -> None:
+    assert dash_internals.app_error_handler() is None
+
+
+def test_the_page_is_made_by_interpolate_index_with_scripts(tmp_path: Path) -> None:
+    assert "scripts" in inspect.signature(dash.Dash.interpolate_index).parameters
+    store = DiskcacheStore(tmp_path / "jobs", 60)
+    app = Dash("app", long_callback_manager=Manager(store, InlineExecutor(store)))
+    app.layout = html.Div()
+    page = app.server.test_client().get("/").get_data(as_text=True)
+    ours = page.index('<script id="_dash-long-callbacks"')
+    assert ours < page.index('<script id="_dash-renderer"')
+    assert "long_callback" in page[page.index("</script>", ours) :], "the browser client is loaded"
+    store.close()

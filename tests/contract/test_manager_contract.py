@@ -1,0 +1,496 @@
+"""What every manager promises, run against each pair of a store and an executor.
+
+Another pair is one more line in ``PAIRS``. What takes worker processes is asked of the pairs in
+``POOLS`` only.
+"""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import contract_callbacks
+import pytest
+from dash import Input, Output
+
+from dash_long_callback import long_callback
+from dash_long_callback.callbacks import LongCallback, registry
+from dash_long_callback.errors import JobNotFound
+from dash_long_callback.executors.inline import InlineExecutor
+from dash_long_callback.executors.local import LocalExecutor
+from dash_long_callback.executors.local.supervisor import PoolOptions
+from dash_long_callback.jobs import Job, State
+from dash_long_callback.managers.base import Manager, News
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
+WORKERS = 2
+#: Seconds after which a test gives up: a machine that is busy with others may take its time.
+PATIENCE = 60.0
+
+
+def inline(folder: Path) -> Manager:
+    store = DiskcacheStore(folder, retention=600)
+    return Manager(store, InlineExecutor(store))
+
+
+def local(folder: Path) -> Manager:
+    store = DiskcacheStore(folder, retention=600)
+    return Manager(store, LocalExecutor(store, PoolOptions(WORKERS, "forkserver", grace=0.5)))
+
+
+POOLS: dict[str, Callable[[Path], Manager]] = {"diskcache+local": local}
+PAIRS: dict[str, Callable[[Path], Manager]] = {"diskcache+inline": inline, **POOLS}
+
+
+def pids(manager: Manager) -> list[int]:
+    """The processes of the workers that are ready."""
+    executor: Any = manager.executor
+    election = getattr(executor, "_election", None)
+    if election is None or election._supervisor is None:
+        return []
+    return [w.process.pid for w in election._supervisor._workers if w.digests is not None]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+def stop(manager: Manager) -> None:
+    manager.stop()
+    executor: Any = manager.executor
+    if isinstance(executor, LocalExecutor):
+        executor._bell.close()  # left open by stop(), so that a stopped manager can submit again
+
+
+def _open(make: Callable[[Path], Manager], folder: Path) -> Iterator[Manager]:
+    manager = make(folder)
+    yield manager
+    used, election = pids(manager), getattr(manager.executor, "_election", None)
+    stop(manager)
+    wait_until(lambda: not any(map(alive, used)))
+    assert election is None or not election._thread.is_alive()
+
+
+@pytest.fixture(scope="module", params=PAIRS)
+def manager(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Manager]:
+    """One manager for many tests: its workers stay warm."""
+    yield from _open(PAIRS[request.param], tmp_path_factory.mktemp("any") / "jobs")
+
+
+@pytest.fixture(scope="module", params=POOLS)
+def pool(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Manager]:
+    """One manager with worker processes."""
+    yield from _open(POOLS[request.param], tmp_path_factory.mktemp("pool") / "jobs")
+
+
+def callback_of(function: Callable[..., Any]) -> LongCallback:
+    return next(c for c in registry.all() if c.function is function)
+
+
+def request_of(callback: LongCallback, kind: Any, path: Path | None) -> bytes:
+    """What the web side hands over."""
+    component, prop = callback.registration.callback_id.rsplit(".", 1)
+    inputs = [
+        {"id": "in", "property": "value", "value": kind},
+        {"id": "in", "property": "path", "value": str(path)},
+    ]
+    return json.dumps(
+        {
+            "inputs": inputs[: len(callback.registration.spec["inputs"])],
+            "states": [],
+            "outputs": {"id": component, "property": prop},
+            "changed": ["in.value"],
+            "cookies": {"session": "s3cret"},
+        }
+    ).encode()
+
+
+def submit(
+    manager: Manager, function: Callable[..., Any], kind: Any = None, path: Path | None = None
+) -> str:
+    callback = callback_of(function)
+    return manager.submit(callback, request_of(callback, kind, path)).job_id
+
+
+def ended(manager: Manager, job_id: str, since: int = 0) -> News:
+    found = manager.wait(
+        {job_id: since}, PATIENCE, lambda found: all(n.job.state.ended for n in found.values())
+    )
+    assert found[job_id].job.state.ended, f"the job is still {found[job_id].job.state.value}"
+    return found[job_id]
+
+
+def result(news: News) -> Any:
+    assert news.job.state is State.SUCCEEDED, news.job.error
+    assert news.response is not None
+    (props,) = json.loads(news.response)["response"].values()
+    return props["children"]
+
+
+# Outcomes
+
+
+@pytest.mark.parametrize("value", [1, None, "text", [1, {"a": 2}], False], ids=repr)
+def test_what_the_function_returns_is_the_response(value: Any, manager: Manager) -> None:
+    assert result(ended(manager, submit(manager, contract_callbacks.work, value))) == value
+
+
+def test_an_exception_is_failed_with_type_message_and_traceback(manager: Manager) -> None:
+    news = ended(manager, submit(manager, contract_callbacks.work, "raise"))
+    assert news.job.state is State.FAILED
+    assert news.response is None
+    assert news.job.error is not None
+    assert (news.job.error["type"], news.job.error["message"]) == ("ValueError", "no luck")
+    assert "contract_callbacks.py" in news.job.error["traceback"]
+
+
+def test_prevent_update_is_an_empty_success(manager: Manager) -> None:
+    news = ended(manager, submit(manager, contract_callbacks.work, "prevent"))
+    assert (news.job.state, news.response) == (State.SUCCEEDED, b"{}")
+
+
+def test_sys_exit_is_failed(manager: Manager) -> None:
+    news = ended(manager, submit(manager, contract_callbacks.work, "exit"))
+    assert news.job.error is not None
+    assert (news.job.state, news.job.error["type"]) == (State.FAILED, "SystemExit")
+
+
+def test_a_result_that_can_not_be_encoded_is_failed(manager: Manager) -> None:
+    news = ended(manager, submit(manager, contract_callbacks.work, "unserialisable"))
+    assert news.job.error is not None
+    assert news.job.state is State.FAILED
+    assert "contract" in news.job.error["message"]
+
+
+def test_updates_arrive_and_the_last_progress_is_there(manager: Manager) -> None:
+    news = ended(manager, submit(manager, contract_callbacks.work, "updates"))
+    assert result(news) == "updated"
+    assert dict(news.updates) == {0: b"2", ("box", "children"): b'"side"'}
+
+
+def test_ctx_is_filled_in_the_job(manager: Manager) -> None:
+    news = ended(manager, submit(manager, contract_callbacks.work, "ctx"))
+    assert result(news) == ["in", "s3cret"]
+
+
+def test_two_clients_with_equal_arguments_both_get_their_result(manager: Manager) -> None:
+    ids = [submit(manager, contract_callbacks.work, "same") for _ in range(2)]
+    assert len(set(ids)) == 2
+    assert [result(ended(manager, job_id)) for job_id in ids] == ["same", "same"]
+
+
+# News
+
+
+def test_news_since_a_number_are_the_same_each_time(manager: Manager) -> None:
+    job_id = submit(manager, contract_callbacks.work, "updates")
+    whole = ended(manager, job_id)
+    for seq in range(whole.job.seq + 1):
+        first, second = (manager.news({job_id: seq})[job_id] for _ in range(2))
+        assert first == second
+        assert first.job == whole.job
+        assert first.response == whole.response
+    assert manager.news({job_id: whole.job.seq})[job_id].updates == []
+
+
+def test_an_unknown_job_is_left_out_of_the_news(manager: Manager) -> None:
+    known = submit(manager, contract_callbacks.work, 1)
+    ended(manager, known)
+    assert set(manager.news({"unknown": 0, known: 0})) == {known}
+    assert manager.news({"unknown": 0}) == {}
+
+
+def test_an_unknown_job_can_not_be_cancelled(manager: Manager) -> None:
+    with pytest.raises(JobNotFound, match="no such job"):
+        manager.cancel("unknown")
+
+
+def test_waiting_ends_with_its_timeout_if_nothing_happens(manager: Manager) -> None:
+    job_id = submit(manager, contract_callbacks.work, 1)
+    ended(manager, job_id)
+    begun = time.monotonic()
+    found = manager.wait({job_id: 0}, 0.05, lambda found: False)
+    assert set(found) == {job_id}
+    assert time.monotonic() - begun < PATIENCE
+
+
+# Cancel
+
+
+def test_a_job_that_waits_is_cancelled_at_once(manager: Manager) -> None:
+    job = Job("waiting" + os.urandom(4).hex(), callback_of(contract_callbacks.work).key)
+    manager.store.create(job, b"{}")
+    manager.cancel(job.id)
+    found = manager.news({job.id: 0})[job.id]
+    assert (found.job.state, found.job.error) == (State.CANCELLED, None)
+
+
+def test_a_job_that_has_ended_stays_as_it_is(manager: Manager) -> None:
+    job_id = submit(manager, contract_callbacks.work, "kept")
+    before = ended(manager, job_id)
+    manager.cancel(job_id)
+    assert manager.news({job_id: 0})[job_id] == before
+
+
+def test_a_running_job_is_cancelled_and_cleans_up(pool: Manager, tmp_path: Path) -> None:
+    job_id = submit(pool, contract_callbacks.wait, "c", tmp_path)
+    wait_until((tmp_path / "begun-c").exists)
+    pool.cancel(job_id)
+    news = ended(pool, job_id)
+    assert (news.job.state, news.job.error, news.response) == (State.CANCELLED, None, None)
+    assert (tmp_path / "left-c").exists()
+
+
+def test_a_job_in_the_queue_is_cancelled_and_never_begins(pool: Manager, tmp_path: Path) -> None:
+    running = [submit(pool, contract_callbacks.wait, f"r{i}", tmp_path) for i in range(WORKERS)]
+    wait_until(lambda: len(list(tmp_path.glob("begun-*"))) == WORKERS)
+    waiting = submit(pool, contract_callbacks.wait, "queued", tmp_path)
+    pool.cancel(waiting)
+    assert ended(pool, waiting).job.state is State.CANCELLED
+    for i in range(WORKERS):
+        (tmp_path / f"open-r{i}").touch()
+    assert [result(ended(pool, job_id)) for job_id in running] == ["r0", "r1"]
+    assert not (tmp_path / "begun-queued").exists()
+
+
+def test_a_job_that_ignores_a_cancel_is_ended_after_the_grace(
+    pool: Manager, tmp_path: Path
+) -> None:
+    job_id = submit(pool, contract_callbacks.ignore_cancels, "x", tmp_path)
+    begun = tmp_path / "begun-x"
+    wait_until(lambda: begun.exists() and begun.read_text())
+    pool.cancel(job_id)
+    assert ended(pool, job_id).job.state is State.CANCELLED
+    wait_until(lambda: not alive(int(begun.read_text())))
+
+
+# Worker processes
+
+
+def test_a_job_that_takes_too_long_is_timed_out_and_cleans_up(
+    pool: Manager, tmp_path: Path
+) -> None:
+    news = ended(pool, submit(pool, contract_callbacks.too_slow, "t", tmp_path))
+    assert news.job.state is State.TIMED_OUT
+    assert news.job.error == {
+        "type": "JobTimedOut",
+        "message": "the job ran longer than its timeout of 0.3 s",
+    }
+    assert (tmp_path / "left-t").exists()
+
+
+@pytest.mark.parametrize(
+    "how,why",
+    [
+        ("kill", "the worker process was ended by SIGKILL (out of memory?) while it ran the job"),
+        (0, "the worker process exited with code 0 while it ran the job"),
+        (7, "the worker process exited with code 7 while it ran the job"),
+    ],
+)
+def test_a_worker_that_dies_loses_its_job_in_words_and_is_replaced(
+    how: Any, why: str, pool: Manager
+) -> None:
+    news = ended(pool, submit(pool, contract_callbacks.die, how))
+    assert news.job.state is State.LOST
+    assert news.job.error == {"type": "JobLost", "message": why}
+    wait_until(lambda: len(pids(pool)) == WORKERS and all(map(alive, pids(pool))))
+    assert result(ended(pool, submit(pool, contract_callbacks.work, "after"))) == "after"
+
+
+def test_an_idle_worker_that_is_killed_loses_no_job(pool: Manager) -> None:
+    result(ended(pool, submit(pool, contract_callbacks.work, 0)))
+    wait_until(lambda: len(pids(pool)) == WORKERS)
+    before = pids(pool)
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: len(pids(pool)) == WORKERS and not set(before) & set(pids(pool)))
+    jobs = [submit(pool, contract_callbacks.work, i) for i in range(4)]
+    assert [result(ended(pool, job_id)) for job_id in jobs] == [0, 1, 2, 3]
+
+
+@pytest.mark.xfail(reason="the supervisor does not know whether the worker has begun the job")
+def test_a_worker_that_dies_before_it_begins_a_job_does_not_lose_it(pool: Manager) -> None:
+    result(ended(pool, submit(pool, contract_callbacks.work, 0)))
+    wait_until(lambda: len(pids(pool)) == WORKERS)
+    frozen = pids(pool)
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    job_id = submit(pool, contract_callbacks.work, "begun by another")
+    wait_until(lambda: pool.news({job_id: 0})[job_id].job.state is State.RUNNING)
+    for pid in frozen:
+        os.kill(pid, signal.SIGKILL)
+    assert result(ended(pool, job_id)) == "begun by another"
+
+
+def test_no_more_jobs_run_at_once_than_there_are_workers(pool: Manager, tmp_path: Path) -> None:
+    jobs = [submit(pool, contract_callbacks.wait, f"j{i}", tmp_path) for i in range(WORKERS * 3)]
+
+    def begun() -> set[str]:
+        return {p.name.removeprefix("begun-") for p in tmp_path.glob("begun-*")}
+
+    def left() -> set[str]:
+        return {p.name.removeprefix("left-") for p in tmp_path.glob("left-*")}
+
+    for done in range(len(jobs)):
+        # `left` first: a job that leaves in between then counts as running, not the reverse.
+        wait_until(lambda: len(left()) >= done and len(begun()) >= min(done + 2, len(jobs)))  # noqa: B023
+        assert len(begun()) <= done + WORKERS
+        running = sorted(begun() - left())
+        assert len(running) <= WORKERS
+        (tmp_path / f"open-{running[0]}").touch()
+        wait_until((tmp_path / f"left-{running[0]}").exists)
+    assert [result(ended(pool, j)) for j in jobs] == [f"j{i}" for i in range(len(jobs))]
+
+
+def test_jobs_begin_in_the_order_in_which_they_came(pool: Manager, tmp_path: Path) -> None:
+    blockers = [submit(pool, contract_callbacks.wait, f"b{i}", tmp_path) for i in range(WORKERS)]
+    wait_until(lambda: len(list(tmp_path.glob("begun-b*"))) == WORKERS)
+    jobs = [submit(pool, contract_callbacks.work, i) for i in range(8)]
+    for i in range(WORKERS):
+        (tmp_path / f"open-b{i}").touch()
+    records = [ended(pool, job_id).job for job_id in jobs]
+    starts = [record.started or 0 for record in records]
+    assert starts == sorted(starts)
+    assert all(ended(pool, job_id) for job_id in blockers)
+
+
+# Functions that a worker can't import
+
+
+def test_a_closure_runs_by_value(manager: Manager) -> None:
+    captured = {"factor": 3}
+
+    @long_callback(Output("closure", "children"), Input("in", "value"))
+    def triple(value: int) -> int:
+        return value * captured["factor"]
+
+    assert result(ended(manager, submit(manager, triple, 4))) == 12
+
+
+def test_a_lambda_with_progress_runs_by_value(manager: Manager) -> None:
+    def progressing(set_progress: Any, value: int) -> int:
+        set_progress([value, value])
+        return value
+
+    long_callback(
+        Output("lambda", "children"),
+        Input("in", "value"),
+        progress=[Output("bar", "value"), Output("bar", "max")],
+        progress_default=[0, 100],
+    )(progressing)
+    news = ended(manager, submit(manager, progressing, 5))
+    assert result(news) == 5
+    assert news.updates == [(0, b"5"), (1, b"5")]
+
+
+def test_a_function_without_a_module_runs_by_value(manager: Manager) -> None:
+    module: dict[str, Any] = {"__name__": "no_such_module"}
+    exec("factor = 5\ndef work(value):\n    return value * factor", module)
+    function = module["work"]
+    long_callback(Output("homeless", "children"), Input("in", "value"))(function)
+    assert result(ended(manager, submit(manager, function, 4))) == 20
+
+
+def test_a_function_that_was_changed_since_the_workers_started_runs_as_it_is_now(
+    pool: Manager,
+) -> None:
+    result(ended(pool, submit(pool, contract_callbacks.work, 0)))
+
+    def declare(factor: int) -> Callable[[int], int]:
+        def scaled(value: int) -> int:
+            return value * factor
+
+        registry._callbacks.pop("changed.children", None)
+        return long_callback(Output("changed", "children"), Input("in", "value"))(scaled)
+
+    one, other = declare(10), None
+    assert result(ended(pool, submit(pool, one, 4))) == 40
+    other = declare(100)
+    assert result(ended(pool, submit(pool, other, 4))) == 400
+
+
+def test_a_closure_that_can_not_be_pickled_fails_in_words(pool: Manager) -> None:
+    lock = threading.Lock()
+
+    @long_callback(Output("locked", "children"), Input("in", "value"))
+    def locked(value: int) -> int:
+        with lock:
+            return value
+
+    news = ended(pool, submit(pool, locked, 1))
+    assert news.job.state is State.FAILED
+    assert news.job.error is not None
+    assert news.job.error["type"] == "NotPickleable"
+    message = news.job.error["message"]
+    assert message.startswith(f"{callback_of(locked).name} can't be imported by a worker process")
+    assert "Define it at the top level of a module" in message
+
+
+def test_a_job_of_a_callback_that_is_gone_fails_in_words(manager: Manager) -> None:
+    @long_callback(Output("gone", "children"), Input("in", "value"))
+    def gone(value: int) -> int:
+        return value
+
+    callback = callback_of(gone)
+    registry._callbacks.pop(callback.key)
+    news = ended(manager, manager.submit(callback, request_of(callback, 1, None)).job_id)
+    assert news.job.state in (State.FAILED, State.LOST)
+    assert news.job.error is not None
+    assert "has no long callback" in news.job.error["message"]
+    assert "gone.children" in news.job.error["message"]
+
+
+# The end
+
+
+def test_stopping_ends_running_jobs_in_words_and_leaves_no_process(tmp_path: Path) -> None:
+    manager = local(tmp_path / "jobs")
+    job_id = submit(manager, contract_callbacks.wait, "s", tmp_path)
+    wait_until((tmp_path / "begun-s").exists)
+    wait_until(lambda: len(pids(manager)) == WORKERS)
+    used = pids(manager)
+    stop(manager)
+    wait_until(lambda: not any(map(alive, used)))
+    store = DiskcacheStore(tmp_path / "jobs", 60)
+    job = store.load(job_id)
+    store.close()
+    assert job is not None
+    assert (job.state, job.error) == (
+        State.LOST,
+        {"type": "JobLost", "message": "the server was stopped while the job ran"},
+    )
+
+
+def test_what_waited_when_a_manager_stopped_is_run_by_the_next_one(tmp_path: Path) -> None:
+    first = local(tmp_path / "jobs")
+    blockers = [submit(first, contract_callbacks.wait, f"b{i}", tmp_path) for i in range(WORKERS)]
+    wait_until(lambda: len(list(tmp_path.glob("begun-b*"))) == WORKERS)
+    waiting = submit(first, contract_callbacks.work, "kept")
+    stop(first)
+    second = local(tmp_path / "jobs")
+    second.ensure_running()
+    assert result(ended(second, waiting)) == "kept"
+    assert all(ended(second, job_id).job.state is State.LOST for job_id in blockers)
+    stop(second)
