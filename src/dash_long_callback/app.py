@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.decorator import F
+    from dash_long_callback.managers.base import CacheBy
 
 A = TypeVar("A", bound=dash.Dash)
 
@@ -65,6 +66,11 @@ class Dash(dash.Dash):
         interval: float | None = None,
         on_error: Callable[[Exception], Any] | None = None,
         timeout: float | None = None,
+        cache_by: CacheBy | None = None,
+        expire: float | None = None,
+        cache_args_to_ignore: int | str | Sequence[int | str] | None = None,
+        cache_ignore_triggered: bool = True,
+        coalesce: bool | None = None,
         **kwargs: Any,
     ) -> Callable[[F], F]:
         """Declare a callback of this app that may take seconds to hours.
@@ -80,6 +86,11 @@ class Dash(dash.Dash):
             "interval": interval,
             "on_error": on_error,
             "timeout": timeout,
+            "cache_by": cache_by,
+            "expire": expire,
+            "cache_args_to_ignore": cache_args_to_ignore,
+            "cache_ignore_triggered": cache_ignore_triggered,
+            "coalesce": coalesce,
         }
         return declare(self, args, {**options, **kwargs})
 
@@ -168,7 +179,7 @@ def _plug(app: dash.Dash, manager: Manager | None) -> None:
         callbacks = _callbacks(app)
         for used in dict.fromkeys(c.options.manager or manager_of(app) for c in callbacks):
             used.ensure_running()
-        kwargs["scripts"] = _config_tag(callbacks) + kwargs["scripts"]
+        kwargs["scripts"] = _config_tag(callbacks, manager_of(app)) + kwargs["scripts"]
         return interpolate(*args, **kwargs)
 
     app.interpolate_index = interpolate_index  # type: ignore[method-assign]
@@ -190,9 +201,13 @@ def _callbacks(app: dash.Dash) -> list[LongCallback]:
     return [c for c in registry.all() if id(c.registration.entry) in ours]
 
 
-def _config_tag(callbacks: list[LongCallback]) -> str:
+def _config_tag(callbacks: list[LongCallback], manager: Manager | None = None) -> str:
     """What the browser client needs to know: data in the page, so that no request is needed."""
-    config = {c.registration.callback_id: client_config(c) for c in callbacks}
+    config: dict[str, Any] = {}
+    for callback in callbacks:
+        used = callback.options.manager or manager
+        cached = used is not None and used.cache_by is not None
+        config[callback.registration.callback_id] = client_config(callback, cached=cached)
     # In HTML, only "</" could end the element early; in JSON, "<\\/" is the same string.
     data = dash_internals.to_json_bytes(config).decode().replace("</", "<\\/")
     return f'<script id="_dash-long-callbacks" type="application/json">{data}</script>\n'

@@ -33,6 +33,11 @@ class Options:
     interval: float | None = None
     on_error: Callable[[Exception], Any] | None = None
     timeout: float | None = None
+    cache_by: list[Callable[[], Any]] | None = None
+    expire: float | None = None
+    cache_args_to_ignore: list[int | str] = field(default_factory=list["int | str"])
+    cache_ignore_triggered: bool = True
+    coalesce: bool | None = None
 
 
 @dataclass

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copyreg
 import enum
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from dash._callback import GLOBAL_CALLBACK_LIST, GLOBAL_CALLBACK_MAP
 from dash._callback_context import context_value
 
 # How Dash turns the lists of a request into arguments and into the groupings of `dash.ctx`.
-from dash._grouping import flatten_grouping, grouping_len, map_grouping, update_args_group
+from dash._grouping import grouping_len, map_grouping, update_args_group
 from dash._utils import (
     AttributeDict,
     convert_to_AttributeDict,
@@ -40,19 +41,7 @@ from dash.dependencies import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-__all__ = [
-    "Registration",
-    "add_route",
-    "app_error_handler",
-    "context_fields",
-    "flatten_grouping",
-    "long_callback_ids",
-    "register",
-    "run_in_context",
-    "to_json_bytes",
-]
+    from collections.abc import Callable, Generator, Mapping
 
 #: The clientside namespace that our browser client defines.
 NAMESPACE = "long_callback"
@@ -199,6 +188,26 @@ def run_in_context(
     )
 
 
+def grouped_arguments(registration: Registration, context: Any) -> list[Any] | dict[str, Any]:
+    """The values of a request's inputs and states as the function gets them: by place or name."""
+    values = inputs_to_vals(context.inputs_list + (context.states_list or []))
+    indices = registration.entry["inputs_state_indices"]
+    if isinstance(indices, int):
+        return [values[indices]]
+    grouped = map_grouping(lambda index: values[index], indices)
+    return grouped if isinstance(grouped, dict) else list(grouped)
+
+
+@contextmanager
+def callback_context(context: Any) -> Generator[None]:
+    """Let ``dash.ctx`` tell of this request while the block runs."""
+    token = context_value.set(context)
+    try:
+        yield
+    finally:
+        context_value.reset(token)
+
+
 def add_route(
     app: dash.Dash, name: str, view: Callable[..., Any], methods: tuple[str, ...]
 ) -> None:
@@ -214,11 +223,6 @@ def app_error_handler() -> Callable[[Exception], Any] | None:
 def to_json_bytes(value: Any) -> bytes:
     """JSON as Dash writes it: components, figures, arrays and dates included."""
     return str(to_json(value)).encode()
-
-
-def in_context() -> bool:
-    """Whether a callback runs, so that ``dash.ctx`` can be used."""
-    return bool(context_value.get())
 
 
 def _group(flat: list[Any], indices: Any) -> tuple[Any, bool]:

@@ -13,13 +13,15 @@ from dash_long_callback import dash_internals, runner
 from dash_long_callback.callbacks import LongCallback, Options, registry
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.grouping import leaves, spread
-from dash_long_callback.managers.base import Manager
+from dash_long_callback.managers.base import Manager, check_cache_by, check_expire
 from dash_long_callback.server.submit import submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import dash
+
+    from dash_long_callback.managers.base import CacheBy
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -67,6 +69,11 @@ def long_callback(
     interval: float | None = None,
     on_error: Callable[[Exception], Any] | None = None,
     timeout: float | None = None,
+    cache_by: CacheBy | None = None,
+    expire: float | None = None,
+    cache_args_to_ignore: int | str | Sequence[int | str] | None = None,
+    cache_ignore_triggered: bool = True,
+    coalesce: bool | None = None,
     **kwargs: Any,
 ) -> Callable[[F], F]:
     """Declare a callback that may take seconds to hours, without an app at hand.
@@ -87,6 +94,15 @@ def long_callback(
         on_error: gets the exception of the function; what it returns is the output, None leaves
             the outputs alone. Default: the app's ``on_error``.
         timeout: seconds that a job may run.
+        cache_by: a function of no arguments, or a list of them, that run in the web request.
+            Results are kept, and given to the next who asks with equal arguments while the values
+            of these functions are equal. Default: the manager's.
+        expire: seconds after its last use to drop a kept result. Default: the manager's.
+        cache_args_to_ignore: arguments that do not make a difference: indices, or names if the
+            inputs are a dict. ``set_progress`` is not counted.
+        cache_ignore_triggered: whether it makes no difference which input triggered.
+        coalesce: whether equal requests while a job runs wait for that job. Default: if there is a
+            ``cache_by``; without one, each run may have an effect of its own.
         **kwargs: ``output``, ``inputs``, ``state``, ``prevent_initial_call`` and further keywords
             of ``dash.callback``.
 
@@ -120,6 +136,11 @@ def long_callback(
         "interval": interval,
         "on_error": on_error,
         "timeout": timeout,
+        "cache_by": cache_by,
+        "expire": expire,
+        "cache_args_to_ignore": cache_args_to_ignore,
+        "cache_ignore_triggered": cache_ignore_triggered,
+        "coalesce": coalesce,
     }
     return declare(None, args, {**options, **kwargs})
 
@@ -181,8 +202,9 @@ def _declare(
     except Exception as error:
         raise RegistrationError(f"{name}: {type(error).__name__}: {error}") from error
     outputs = registration.entry["outputs_indices"]
-    # A manager belongs to the web process, and stays there.
-    recipe = Recipe(function, args, {**kwargs, "manager": None})
+    _check_ignored(name, options.cache_args_to_ignore, registration.entry["inputs_state_indices"])
+    # These belong to the web process, and stay there.
+    recipe = Recipe(function, args, {**kwargs, "manager": None, "cache_by": None})
     return LongCallback(function, options, registration, recipe)
 
 
@@ -238,7 +260,37 @@ def _options(name: str, given: dict[str, Any]) -> Options:
         interval=None if given.get("interval") is None else given["interval"] / 1000,
         on_error=on_error,
         timeout=given.get("timeout"),
+        cache_by=check_cache_by(name, given.get("cache_by")),
+        expire=check_expire(name, given.get("expire")),
+        cache_args_to_ignore=_ignored(name, given.get("cache_args_to_ignore")),
+        cache_ignore_triggered=bool(given.get("cache_ignore_triggered", True)),
+        coalesce=given.get("coalesce"),
     )
+
+
+def _ignored(name: str, ignored: Any) -> list[int | str]:
+    if ignored is None:
+        return []
+    values: list[Any] = list(ignored) if isinstance(ignored, (list, tuple)) else [ignored]
+    if not all(isinstance(value, (int, str)) for value in values):
+        raise RegistrationError(
+            f"{name}: cache_args_to_ignore={ignored!r} takes indices, or names if the inputs are "
+            "a dict"
+        )
+    return values
+
+
+def _check_ignored(name: str, ignored: list[int | str], grouping: Any) -> None:
+    if isinstance(grouping, dict):
+        known: list[Any] = list(grouping)
+    else:
+        known = list(range(1 if isinstance(grouping, int) else len(grouping)))
+    for value in ignored:
+        if value not in known:
+            raise RegistrationError(
+                f"{name}: cache_args_to_ignore names {value!r}, but the arguments are "
+                f"{', '.join(map(repr, known))} (set_progress is not counted)"
+            )
 
 
 def _running(name: str, running: Any) -> list[tuple[Output, Any, Any]]:
@@ -304,6 +356,11 @@ _OURS = (
     "interval",
     "on_error",
     "timeout",
+    "cache_by",
+    "expire",
+    "cache_args_to_ignore",
+    "cache_ignore_triggered",
+    "coalesce",
 )
 
 
@@ -339,8 +396,13 @@ def _extend_client(app: dash.Dash | None, callback: LongCallback) -> None:
         )
 
 
-def client_config(callback: LongCallback) -> dict[str, Any]:
-    """What the browser client knows of a callback."""
+def client_config(callback: LongCallback, *, cached: bool = False) -> dict[str, Any]:
+    """What the browser client knows of a callback.
+
+    Args:
+        callback: the callback.
+        cached: whether its manager keeps results.
+    """
     options, spec = callback.options, callback.registration.spec
     every = [output for output in _targets(callback) if _has(output, ALL)]
 
@@ -356,6 +418,7 @@ def client_config(callback: LongCallback) -> dict[str, Any]:
         "running": [{**target(o), "on": on, "off": off} for o, on, off in options.running],
         "progress": [target(output) for output in callback.progress_outputs],
         "defaults": options.progress_default,
+        "cached": callback.options.cache_by is not None or cached,
         "cancel": [{"id": _id(i), "property": i.component_property} for i in options.cancel],
     }
 

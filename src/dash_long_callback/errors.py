@@ -3,6 +3,7 @@
 LongCallbackError
 ├── RegistrationError      the decorator was used wrongly; raised at import
 ├── NotPickleable          the function can be neither imported nor sent to a worker
+├── CacheByFailed          a ``cache_by`` function raised, or returned what is not JSON
 ├── StoreError             the store can't be read or written
 ├── BadRequest             a client sent something that is not ours
 │   └── RequestTooLarge
@@ -26,6 +27,10 @@ class RegistrationError(LongCallbackError, TypeError):
 
 class NotPickleable(LongCallbackError):
     """A worker can neither import the function nor be sent it by value."""
+
+
+class CacheByFailed(LongCallbackError):
+    """A ``cache_by`` function raised, or returned what is not JSON. The message names it."""
 
 
 class StoreError(LongCallbackError):

@@ -55,9 +55,16 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 
 @dataclass(frozen=True)
 class Succeeded:
-    """The function returned; ``response`` is the JSON for the page, ``b"{}"`` for no update."""
+    """The function returned.
+
+    Attributes:
+        response: the JSON for the page, ``b"{}"`` for no update.
+        lasting: whether the next who asks may get it, too: not what ``on_error`` made of an
+            error, and not a ``PreventUpdate``.
+    """
 
     response: bytes
+    lasting: bool = True
     state = State.SUCCEEDED
 
 
@@ -123,6 +130,11 @@ class Job:
     started: float | None = None
     ended: float | None = None
     interval: float | None = None
+    #: Names what determines the outcome; None if it is neither kept nor shared.
+    cache_key: str | None = None
+    #: Whether the outcome is kept for the next who asks, and seconds after its last use to drop it.
+    kept: bool = False
+    expire: float | None = None
 
     def end(self, outcome: Outcome) -> None:
         """Enter the state of ``outcome``, if the state it is in allows it."""
@@ -183,6 +195,34 @@ class Job:
             for n, target, patch in raw["slots"]
         }
         return cls(**raw)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a job gave the page, ready to be given to the next who asks.
+
+    Attributes:
+        updates: what ``set_props`` set, in order.
+        response: the outputs.
+    """
+
+    updates: list[tuple[Target, bytes]]
+    response: bytes
+
+    def dump(self) -> bytes:
+        """As bytes; the JSON values in it are neither parsed nor encoded again."""
+        index = json.dumps([[target, len(value)] for target, value in self.updates]).encode()
+        return b"".join([index, b"\n", *(value for _, value in self.updates), self.response])
+
+    @classmethod
+    def load(cls, data: bytes) -> Result:
+        """The reverse of :meth:`dump`."""
+        start = data.index(b"\n") + 1
+        updates: list[tuple[Target, bytes]] = []
+        for target, length in json.loads(data[:start]):
+            updates.append((tuple(target), data[start : start + length]))
+            start += length
+        return cls(updates, data[start:])
 
 
 def new_job_id() -> str:

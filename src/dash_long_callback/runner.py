@@ -193,6 +193,8 @@ class Run:
         self.stopping: JobCancelled | JobTimedOut | None = None
         #: Whether an exception raised now would hit the user's function.
         self.armed = False
+        #: Whether ``on_error`` made the result.
+        self.handled = False
         self.reporter = Reporter(store, job)
 
     def stop(self, reason: JobCancelled | JobTimedOut) -> None:
@@ -222,9 +224,10 @@ class Run:
             answer = dash_internals.run_in_context(
                 self.callback.registration, json.loads(request), props
             )
-            return Succeeded(answer if isinstance(answer, bytes) else answer.encode())
+            response = answer if isinstance(answer, bytes) else answer.encode()
+            return Succeeded(response, lasting=not self.handled)
         except PreventUpdate:
-            return Succeeded(b"{}")
+            return Succeeded(b"{}", lasting=False)
         except JobCancelled:
             return Cancelled()
         except JobTimedOut:
@@ -255,6 +258,9 @@ def run_job(run: Run) -> Outcome:
     if isinstance(outcome, Failed):
         log.error("%s failed\n%s", run.callback.name, outcome.traceback or outcome.message)
     response = outcome.response if isinstance(outcome, Succeeded) else None
+    if isinstance(outcome, Succeeded) and outcome.lasting and run.job.kept:
+        # Before the record ends: who sees it ended and is not the first to ask finds the result.
+        run.store.keep(run.job, outcome.response)
 
     def end(job: Job) -> bool:
         if job.state.ended:
@@ -282,6 +288,7 @@ def call(
         handler = options.on_error or dash_internals.app_error_handler()
         if handler is None or isinstance(error, SystemExit):
             raise
+        run.handled = True
         value = handler(error)
         if value is None or not outputs:
             raise PreventUpdate from error

@@ -23,6 +23,7 @@
      * @property {(Target & {on: any, off: any})[]} running
      * @property {Target[]} progress
      * @property {any[] | null} defaults
+     * @property {boolean} cached Whether the answer may be there already.
      * @property {Target[]} cancel
      */
     /**
@@ -42,6 +43,8 @@
     /** Milliseconds between tries when the server can't be reached: doubled, up to the second. */
     const RETRY_MIN = 250;
     const RETRY_MAX = 5000;
+    /** Milliseconds after which the page shows that a job runs whose result may have been kept. */
+    const SHOW_AFTER = 60;
     /** Milliseconds without an answer after which a job is given up. */
     const GIVE_UP = 120000;
 
@@ -245,6 +248,8 @@
             this.seq = 0;
             this.settled = false;
             this.cancelled = false;
+            /** Whether the page shows that it runs. */
+            this.shown = false;
             /** How many values of progress no screen has shown yet. */
             this.unseen = 0;
             /** @type {(value: any) => void} */
@@ -346,6 +351,14 @@
             }
         }
 
+        /** Show that it runs, unless it does already. */
+        show() {
+            if (!this.shown && !this.settled) {
+                this.shown = true;
+                this.setRunning("on");
+            }
+        }
+
         /** @param {() => void} finish */
         settle(finish) {
             if (this.settled) {
@@ -355,8 +368,8 @@
             poller.remove(this);
             if (current.get(this.slot) === this) {
                 current.delete(this.slot);
-                this.setRunning("off");
-                if (this.config.progress.length) {
+                if (this.shown) {
+                    this.setRunning("off");
                     this.resetProgress();
                 }
             }
@@ -600,11 +613,15 @@
             replaced.cancel();
             // Before the new run writes progress; "running" simply stays on.
             replaced.settle(() => replaced.resolve(replaced.values({})));
-            if (config.progress.length) {
-                job.resetProgress();
-            }
+            job.shown = replaced.shown;
+            job.resetProgress();
         }
-        job.setRunning("on");
+        if (config.cached) {
+            // The answer may be there already: then nothing flashes.
+            setTimeout(() => job.show(), SHOW_AFTER);
+        } else {
+            job.show();
+        }
         const changed = context.triggered.map((/** @type {{prop_id: string}} */ t) => t.prop_id);
         submit(job, {
             output: name,
@@ -638,6 +655,9 @@
         if (job.cancelled) {
             // Before the server had told its name.
             job.cancel();
+        }
+        if (!answer.news.ended) {
+            job.show();
         }
         job.hear(answer.news);
         if (!job.settled && !answer.news.ended) {

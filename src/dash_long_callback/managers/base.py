@@ -3,33 +3,65 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dash_long_callback.errors import JobNotFound
-from dash_long_callback.jobs import Cancelled, Job, State, new_job_id
+from dash_long_callback.callbacks import registry
+from dash_long_callback.errors import JobNotFound, RegistrationError
+from dash_long_callback.jobs import Cancelled, Job, Result, State, new_job_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.executors.base import Executor
     from dash_long_callback.stores.base import Store
 
+    CacheBy: TypeAlias = Callable[[], Any] | Sequence[Callable[[], Any]]
+
 
 class Disposition(str, Enum):
     """What a manager did with a request for a job."""
 
+    #: A job was started.
     NEW = "new"
+    #: An equal job runs already: it will answer this request, too.
+    JOINED = "joined"
+    #: An equal job has run before: its result is the answer, and there is no job.
+    CACHED = "cached"
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """The answer to a request for a job."""
+    """The answer to a request for a job.
+
+    Attributes:
+        job_id: what the asker names the job by; nothing is stored under it if it was cached.
+        result: the result, if it was cached.
+    """
 
     job_id: str
     disposition: Disposition
+    result: Result | None = None
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """Whether an outcome may answer more than one request.
+
+    Attributes:
+        key: hash of all that determines the outcome.
+        keep: keep the result for those who ask later.
+        coalesce: let those who ask while the job runs wait for it, too.
+        expire: seconds after its last use to drop a kept result; None keeps it until it is
+            evicted by size.
+    """
+
+    key: str
+    keep: bool
+    coalesce: bool
+    expire: float | None
 
 
 @dataclass(frozen=True)
@@ -55,32 +87,79 @@ class Manager:
     Args:
         store: keeps the jobs.
         executor: runs them.
+        cache_by: functions of no arguments whose values are part of what determines an outcome.
+            With any, even an empty list, results are kept for the next who asks; None: not.
+        expire: seconds after its last use to drop a kept result.
     """
 
-    def __init__(self, store: Store, executor: Executor) -> None:
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        cache_by: CacheBy | None = None,
+        expire: float | None = None,
+    ) -> None:
         self.store = store
         self.executor = executor
+        self.cache_by = check_cache_by("the manager", cache_by)
+        self.expire = check_expire("the manager", expire)
 
     def ensure_running(self) -> None:
         """Have workers ready before the first job."""
         self.executor.ensure_running()
 
-    def submit(self, callback: LongCallback, request: bytes) -> Receipt:
-        """Start a job.
+    def submit(
+        self, callback: LongCallback, request: bytes, sharing: Sharing | None = None
+    ) -> Receipt:
+        """Start a job, join an equal one that runs, or answer with the result of one that has run.
 
         Args:
             callback: what to run.
             request: JSON of its arguments and context.
+            sharing: what makes jobs equal; None: each is on its own.
 
         Raises:
             StoreError: if the job can't be stored; it is not started then.
         """
         job = Job(new_job_id(), callback.key, interval=callback.options.interval)
+        if sharing is not None:
+            if (result := self._kept(sharing)) is not None:
+                return Receipt(job.id, Disposition.CACHED, result)
+            job.kept, job.expire = sharing.keep, sharing.expire
+            job.cache_key = sharing.key
         with self.store.transaction():
+            if sharing is not None and sharing.coalesce:
+                if (flight := self.store.flight(sharing.key)) is not None:
+                    self.store.join(flight, job.id)
+                    return Receipt(job.id, Disposition.JOINED)
+                # It may have landed since we looked; nothing can land in this transaction.
+                if (result := self._kept(sharing)) is not None:
+                    return Receipt(job.id, Disposition.CACHED, result)
             self.store.create(job, request)
             self.executor.start(job)
         self.executor.started()
         return Receipt(job.id, Disposition.NEW)
+
+    def clear(self, callback: Callable[..., Any] | None = None) -> None:
+        """Drop kept results.
+
+        Args:
+            callback: the function of a long callback; None drops the results of all.
+
+        Raises:
+            ValueError: if it is not a long callback of this process.
+
+        Example:
+            >>> manager.clear(update_report)
+        """
+        if callback is None:
+            self.store.clear()
+            return
+        found = [c for c in registry.all() if c.function is callback]
+        if not found:
+            raise ValueError(f"{callback!r} is not the function of a long callback")
+        for one in found:
+            self.store.clear(one.key)
 
     def news(self, jobs: Mapping[str, int]) -> dict[str, News]:
         """What is new on these jobs, each since its sequence number. Unknown jobs are left out.
@@ -89,8 +168,14 @@ class Manager:
         """
         found: dict[str, News] = {}
         for job_id, seq in jobs.items():
-            known = self.store.load_all(job_id)
-            if known is not None:
+            known = self.store.load_all(job_id) or self._joined(job_id)
+            if known is None:
+                continue
+            if known[0].cache_key is not None and self.store.has_left(job_id):
+                # The job goes on for the others who asked.
+                gone = replace(known[0], state=State.CANCELLED, seq=known[0].seq + 1, error=None)
+                found[job_id] = News(gone, [], None)
+            else:
                 found[job_id] = self._news(*known, seq)
         return found
 
@@ -109,15 +194,21 @@ class Manager:
     def cancel(self, job_id: str) -> None:
         """End a job: at once if it waits, else as soon as its function lets go.
 
-        A job that has ended stays as it is.
+        A job that has ended stays as it is. Of several who share a job, the last ends it.
 
         Raises:
             JobNotFound: if there is no such job.
         """
-        job = self.store.load(job_id)
-        if job is None:
+        asker = job_id
+        known = self.store.load_all(job_id) or self._joined(job_id)
+        if known is None:
             raise JobNotFound
-        if self.store.change(job_id, _cancel_queued) is None and not job.state.ended:
+        job, job_id = known[0], known[0].id
+        if job.state.ended:
+            return
+        if job.cache_key is not None and not self.store.leave(job, asker):
+            return
+        if self.store.change(job_id, _cancel_queued) is None:
             self.store.ask_cancel(job_id)
             self.executor.cancel(job_id)
 
@@ -125,6 +216,13 @@ class Manager:
         """End everything that was started, running jobs included."""
         self.executor.stop()
         self.store.close()
+
+    def _joined(self, asker: str) -> tuple[Job, bytes | None] | None:
+        job_id = self.store.joined(asker)
+        return None if job_id is None else self.store.load_all(job_id)
+
+    def _kept(self, sharing: Sharing) -> Result | None:
+        return self.store.kept(sharing.key, sharing.expire) if sharing.keep else None
 
     def _news(self, job: Job, response: bytes | None, seq: int) -> News:
         slots = job.since(seq)
@@ -136,6 +234,35 @@ class Manager:
             if value is not None
         ]
         return News(job, updates, response)
+
+
+def check_cache_by(name: str, cache_by: CacheBy | None) -> list[Callable[[], Any]] | None:
+    """``cache_by`` as a list, or None.
+
+    Raises:
+        RegistrationError: if it is neither a function nor a list of functions.
+    """
+    if cache_by is None:
+        return None
+    functions: list[Any] = [cache_by] if callable(cache_by) else list(cache_by)
+    for function in functions:
+        if not callable(function):
+            raise RegistrationError(
+                f"{name}: cache_by takes a function of no arguments, or a list of them, "
+                f"got {function!r}"
+            )
+    return functions
+
+
+def check_expire(name: str, expire: float | None) -> float | None:
+    """``expire`` as it is.
+
+    Raises:
+        RegistrationError: if it is not a number above 0.
+    """
+    if expire is not None and not (isinstance(expire, (int, float)) and expire > 0):  # pyright: ignore[reportUnnecessaryIsInstance] - users may lack a type checker
+        raise RegistrationError(f"{name}: expire={expire!r} must be a number of seconds above 0")
+    return expire
 
 
 def _cancel_queued(job: Job) -> bool:

@@ -15,10 +15,12 @@ from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors.local import LocalExecutor
 from dash_long_callback.executors.local.supervisor import PoolOptions
 from dash_long_callback.managers.base import Manager
-from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.stores.diskcache import SIZE_LIMIT, DiskcacheStore
 
 if TYPE_CHECKING:
     import diskcache
+
+    from dash_long_callback.managers.base import CacheBy
 
 #: Seconds that a job and its outcome are kept: a laptop may sleep over night.
 RETENTION = 24 * 3600.0
@@ -37,6 +39,10 @@ class DiskcacheLongCallbackManager(Manager):
     Args:
         cache: a ``diskcache.Cache`` or ``diskcache.FanoutCache``. Its directory is used, not the
             object. None: a folder for this app below the user's cache directory.
+        cache_by: a function of no arguments, or a list of them, that run in the web request.
+            Results are kept, and given to the next who asks with equal arguments while the values
+            of these functions are equal. None: nothing is kept. A callback may have its own.
+        expire: seconds after its last use to drop a kept result.
         workers: jobs that run at the same time, at most. None: as many as there are processors,
             but from 2 to 4.
         start_method: how workers are started: ``"forkserver"`` (the default where it exists:
@@ -44,6 +50,7 @@ class DiskcacheLongCallbackManager(Manager):
             ``"fork"`` (copies the server; deadlocks if a thread holds a lock at that moment).
         grace: seconds that a cancelled function has to clean up before its process is ended.
         retention: seconds that a job and its outcome are kept after the last change.
+        size_limit: bytes that kept results may take; the least recently used are dropped first.
 
     Raises:
         RegistrationError: if an argument is of the wrong type or value.
@@ -58,11 +65,14 @@ class DiskcacheLongCallbackManager(Manager):
     def __init__(
         self,
         cache: diskcache.Cache | diskcache.FanoutCache | None = None,
+        cache_by: CacheBy | None = None,
+        expire: float | None = None,
         *,
         workers: int | None = None,
         start_method: Literal["forkserver", "spawn", "fork"] | None = None,
         grace: float = GRACE,
         retention: float = RETENTION,
+        size_limit: int = SIZE_LIMIT,
     ) -> None:
         methods = get_all_start_methods()
         method = start_method or ("forkserver" if "forkserver" in methods else "spawn")
@@ -73,8 +83,9 @@ class DiskcacheLongCallbackManager(Manager):
         if workers is not None and workers < 1:
             raise RegistrationError(f"workers={workers!r}: at least one is needed to run a job")
         count = workers or min(max(os.cpu_count() or 1, 2), MAX_WORKERS)
-        store = DiskcacheStore(_directory(cache), retention)
-        super().__init__(store, LocalExecutor(store, PoolOptions(count, method, grace)))
+        store = DiskcacheStore(_directory(cache), retention, size_limit)
+        executor = LocalExecutor(store, PoolOptions(count, method, grace))
+        super().__init__(store, executor, cache_by, expire)
 
 
 def _directory(cache: diskcache.Cache | diskcache.FanoutCache | None) -> Path:

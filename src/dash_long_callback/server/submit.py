@@ -1,4 +1,4 @@
-"""A click arrives: LongCallback + arguments + context → a job, or its outcome if it is quick."""
+"""A click arrives: callback + arguments + context → a job, or its outcome if there is one already."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dash_long_callback import dash_internals
 from dash_long_callback.server import pacing
-from dash_long_callback.server.wire import news_json, object_json
+from dash_long_callback.server.sharing import sharing_of
+from dash_long_callback.server.wire import news_json, object_json, result_json
 
 if TYPE_CHECKING:
     from dash_long_callback.callbacks import LongCallback
@@ -27,16 +28,19 @@ def submit(callback: LongCallback, context: Any, app_manager: Manager) -> bytes:
     """
     manager = callback.options.manager or app_manager
     request = dash_internals.to_json_bytes(dash_internals.context_fields(context))
-    job_id = manager.submit(callback, request).job_id
+    receipt = manager.submit(callback, request, sharing_of(callback, manager, context))
+    job_id = json.dumps(receipt.job_id).encode()
+    if receipt.result is not None:
+        return object_json({"job": job_id, "news": result_json(receipt.result), "after": b"0"})
     found = manager.wait(
-        {job_id: 0},
+        {receipt.job_id: 0},
         pacing.SUBMIT_SECONDS,
-        lambda found: all(n.job.state.ended for n in found.values()),
+        lambda found: all(news.job.state.ended for news in found.values()),
     )
     return object_json(
         {
-            "job": json.dumps(job_id).encode(),
-            "news": news_json(found[job_id]),
+            "job": job_id,
+            "news": news_json(found[receipt.job_id]),
             "after": json.dumps(pacing.PACE_MIN).encode(),
         }
     )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from dash_long_callback.errors import BadRequest, RequestTooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from dash_long_callback.jobs import Result, Target
     from dash_long_callback.managers.base import News
 
 #: Bytes of a request that names jobs: some thousands of them.
@@ -24,13 +25,27 @@ def news_json(news: News) -> bytes:
     head: dict[str, Any] = {"state": job.state.value, "seq": job.seq, "ended": job.state.ended}
     if job.error is not None:
         head["error"] = job.error
-    parts = [json.dumps(head, separators=(",", ":")).encode()[:-1]]
-    if news.updates:
-        rows = (b"[%s,%s]" % (json.dumps(target).encode(), value) for target, value in news.updates)
-        parts.append(b',"updates":[' + b",".join(rows) + b"]")
-    if news.response is not None:
-        parts.append(b',"response":' + news.response)
-    return b"".join([*parts, b"}"])
+    head_json = json.dumps(head, separators=(",", ":")).encode()[:-1]
+    return b"".join([head_json, *_body(news.updates, news.response)])
+
+
+def result_json(result: Result) -> bytes:
+    """A kept result, as the news of a job that has succeeded."""
+    head = b'{"state":"succeeded","seq":1,"ended":true'
+    return b"".join([head, *_body(result.updates, result.response)])
+
+
+def _body(updates: Sequence[tuple[Target, bytes]], response: bytes | None) -> Iterator[bytes]:
+    # Pieces for one join: a result may be large, and each copy of it costs.
+    if updates:
+        yield b',"updates":['
+        for number, (target, value) in enumerate(updates):
+            yield b"," if number else b""
+            yield from (b"[", json.dumps(target).encode(), b",", value, b"]")
+        yield b"]"
+    if response is not None:
+        yield from (b',"response":', response)
+    yield b"}"
 
 
 def object_json(fields: Mapping[str, bytes]) -> bytes:

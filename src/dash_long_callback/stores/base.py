@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from dash_long_callback.jobs import Job
+    from dash_long_callback.jobs import Job, Result
 
 #: Seconds without a heartbeat before a job counts as Lost. Long enough for a function that holds
 #: the interpreter's lock for some seconds in C code, short enough for a user who waits.
@@ -86,6 +86,38 @@ class Store(ABC):
     @abstractmethod
     def cancel_asked(self, job_id: str) -> bool:
         """Whether :meth:`ask_cancel` was called."""
+
+    @abstractmethod
+    def keep(self, job: Job, response: bytes) -> None:
+        """Keep what a running job gives the page, for the next who asks (see ``jobs.Result``)."""
+
+    @abstractmethod
+    def kept(self, cache_key: str, expire: float | None) -> Result | None:
+        """What was kept under a key, if it is still there; a use of it, so it expires later."""
+
+    @abstractmethod
+    def clear(self, callback: str | None = None) -> None:
+        """Drop what was kept: all of it, or that of one callback."""
+
+    @abstractmethod
+    def flight(self, cache_key: str) -> Job | None:
+        """The job that has not ended and will give the outcome of this key, if there is one."""
+
+    @abstractmethod
+    def join(self, job: Job, asker: str) -> None:
+        """Give a job another asker, whose id can be used as the job's is."""
+
+    @abstractmethod
+    def leave(self, job: Job, asker: str) -> bool:
+        """Take an asker away from a job. Returns whether it was the last."""
+
+    @abstractmethod
+    def joined(self, asker: str) -> str | None:
+        """The id of the job that an asker has joined."""
+
+    @abstractmethod
+    def has_left(self, asker: str) -> bool:
+        """Whether :meth:`leave` was called for this asker."""
 
     @abstractmethod
     def version(self) -> int:

@@ -7,26 +7,36 @@ Rows, all of them bytes, all with an expiry. ``<id>`` is a job's id.
     <id>:u<n>       the value in slot n, JSON
     <id>:lease      a worker holds this job; expires unless renewed
     <id>:cancel     the user wants this job cancelled
+    <id>:askers     ids of those who wait for a shared job, JSON
+    <id>:joined     the id of the job that this asker waits for
+    <id>:left       this asker waits no more
+    flight:<key>    the id of the job that will give the outcome of a cache key
     queue-<n>       ids of queued jobs, in order
     doorbell        UDP port on which the leader hears of news (see ``executors.local``)
+
+Kept results are in a cache of their own, the folder ``results``: cache key → ``jobs.Result``,
+tagged with the callback, evicted by size, the least recently used first.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import os
 import sqlite3
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import diskcache
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Job, State
+from dash_long_callback.jobs import Job, Result, State
 from dash_long_callback.stores.base import LEASE_SECONDS, Store
+from dash_long_callback.stores.bytes_disk import BytesDisk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -37,44 +47,15 @@ BUSY_SECONDS = 20
 FIRST_LOOKS, LATER_LOOKS = 0.0002, 0.004
 #: Seconds after which the slower pace begins.
 QUICK_SECONDS = 0.05
+#: Bytes that kept results may take, if not told otherwise.
+SIZE_LIMIT = 1 << 30
 _QUEUE = "queue"
+
+#: The process that opened, jobs, the connection that notices writes, kept results.
+_Opened: TypeAlias = tuple[int, diskcache.Cache, sqlite3.Connection, diskcache.Cache]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class BytesDisk(diskcache.Disk):
-    """A diskcache disk that knows bytes only.
-
-    ``diskcache`` unpickles any row that says it is pickled (CVE-2025-69872), so that whoever can
-    write to the directory can run code in every process that reads it. This one refuses.
-    """
-
-    def put(self, key: Any) -> Any:
-        if not isinstance(key, (str, bytes)):
-            raise TypeError("keys are str")
-        return super().put(key)
-
-    def get(self, key: Any, raw: bool) -> Any:
-        if not raw:
-            _refuse()
-        return super().get(key, raw)
-
-    def store(self, value: Any, read: bool, key: Any = diskcache.UNKNOWN) -> Any:
-        if not isinstance(value, bytes):
-            raise TypeError("values are bytes")
-        return super().store(value, read, key=key)
-
-    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
-        if mode not in (diskcache.core.MODE_RAW, diskcache.core.MODE_BINARY):
-            _refuse()
-        return super().fetch(mode, filename, value, read)
-
-
-def _refuse() -> NoReturn:
-    raise StoreError(
-        "the cache directory holds a row that this package did not write; it is not read"
-    )
 
 
 def _guarded(
@@ -96,15 +77,22 @@ class DiskcacheStore(Store):
     Args:
         directory: made on first use, readable by its owner only.
         retention: seconds that a job and its outcome are kept.
+        size_limit: bytes that kept results may take.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], retention: float) -> None:
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        retention: float,
+        size_limit: int = SIZE_LIMIT,
+    ) -> None:
         self.directory = Path(directory)
         self.retention = retention
+        self.size_limit = size_limit
         self._lock = threading.Lock()
-        self._opened: tuple[int, diskcache.Cache, sqlite3.Connection] | None = None
+        self._opened: _Opened | None = None
 
-    def _open(self) -> tuple[int, diskcache.Cache, sqlite3.Connection]:
+    def _open(self) -> _Opened:
         # Opened on first use, and again after a fork: SQLite connections must not cross one.
         with self._lock:
             if self._opened is None or self._opened[0] != os.getpid():
@@ -122,7 +110,14 @@ class DiskcacheStore(Store):
                     isolation_level=None,
                     check_same_thread=False,
                 )
-                self._opened = (os.getpid(), cache, news)
+                results = diskcache.Cache(
+                    str(self.directory / "results"),
+                    timeout=BUSY_SECONDS,
+                    disk=BytesDisk,
+                    eviction_policy="least-recently-used",
+                    size_limit=self.size_limit,
+                )
+                self._opened = (os.getpid(), cache, news, results)
             return self._opened
 
     @property
@@ -131,6 +126,13 @@ class DiskcacheStore(Store):
         if opened is None or opened[0] != os.getpid():
             opened = self._open()
         return opened[1]
+
+    @property
+    def _results(self) -> Any:
+        opened = self._opened
+        if opened is None or opened[0] != os.getpid():
+            opened = self._open()
+        return opened[3]
 
     @contextmanager
     def transaction(self) -> Generator[None]:
@@ -142,6 +144,9 @@ class DiskcacheStore(Store):
         with self._cache.transact(retry=True):
             self._set(f"{job.id}:request", request)
             self._set(f"{job.id}:job", job.dump())
+            if job.cache_key is not None:
+                self._set(f"flight:{job.cache_key}", job.id.encode())
+                self._set(f"{job.id}:askers", json.dumps([job.id]).encode())
 
     @_guarded
     def load(self, job_id: str) -> Job | None:
@@ -162,6 +167,8 @@ class DiskcacheStore(Store):
                 return None
             # One row for both: who sees "succeeded" finds the result, with one write and one read.
             record = job.dump()
+            if job.cache_key is not None and job.state.ended:
+                self._cache.delete(f"flight:{job.cache_key}")
             self._set(f"{job_id}:job", record if response is None else record + b"\n" + response)
             return job
 
@@ -214,6 +221,64 @@ class DiskcacheStore(Store):
         return f"{job_id}:cancel" in self._cache
 
     @_guarded
+    def keep(self, job: Job, response: bytes) -> None:
+        slots = [(n, slot) for n, slot in job.since(0) if not isinstance(slot.target, int)]
+        values = self.values(job.id, [n for n, _ in slots])
+        updates = [(s.target, v) for (_, s), v in zip(slots, values, strict=True) if v is not None]
+        data = Result(updates, response).dump()
+        self._results.set(job.cache_key, data, expire=job.expire, tag=job.callback, retry=True)
+
+    @_guarded
+    def kept(self, cache_key: str, expire: float | None) -> Result | None:
+        data = self._results.get(cache_key, retry=True)
+        if data is None:
+            return None
+        if expire is not None:
+            self._results.touch(cache_key, expire=expire, retry=True)
+        return Result.load(data)
+
+    @_guarded
+    def clear(self, callback: str | None = None) -> None:
+        if callback is None:
+            self._results.clear(retry=True)
+        else:
+            self._results.evict(callback, retry=True)
+
+    @_guarded
+    def flight(self, cache_key: str) -> Job | None:
+        job_id = self._cache.get(f"flight:{cache_key}")
+        job = None if job_id is None else self.load(job_id.decode())
+        if job is None or job.state.ended or self.cancel_asked(job.id):
+            return None
+        return job
+
+    @_guarded
+    def join(self, job: Job, asker: str) -> None:
+        with self._cache.transact(retry=True):
+            self._set(f"{asker}:joined", job.id.encode())
+            self._set(f"{job.id}:askers", json.dumps([*self._askers(job), asker]).encode())
+
+    @_guarded
+    def leave(self, job: Job, asker: str) -> bool:
+        with self._cache.transact(retry=True):
+            left = [one for one in self._askers(job) if one != asker]
+            self._set(f"{job.id}:askers", json.dumps(left).encode())
+            self._set(f"{asker}:left", b"")
+            return not left
+
+    @_guarded
+    def joined(self, asker: str) -> str | None:
+        job_id = self._cache.get(f"{asker}:joined")
+        return None if job_id is None else job_id.decode()
+
+    @_guarded
+    def has_left(self, asker: str) -> bool:
+        return f"{asker}:left" in self._cache
+
+    def _askers(self, job: Job) -> list[str]:
+        return json.loads(self._cache.get(f"{job.id}:askers", b"[]"))
+
+    @_guarded
     def version(self) -> int:
         # SQLite counts the commits of all other connections for us; a look takes microseconds.
         opened = self._opened
@@ -264,7 +329,7 @@ class DiskcacheStore(Store):
             if job is not None and job.state is State.RUNNING:
                 self._set(
                     f"{job_id}:job",
-                    Job(job.id, job.callback, created=job.created, interval=job.interval).dump(),
+                    replace(job, state=State.QUEUED, started=None).dump(),
                 )
                 self.enqueue(job_id, front=True)
 
@@ -283,6 +348,8 @@ class DiskcacheStore(Store):
     def purge(self) -> None:
         """Delete what has expired."""
         self._cache.expire(retry=True)
+        self._results.expire(retry=True)
+        self._results.cull(retry=True)
 
     @_guarded
     def set_doorbell(self, port: int) -> None:
@@ -300,6 +367,7 @@ class DiskcacheStore(Store):
             if self._opened is not None and self._opened[0] == os.getpid():
                 self._opened[1].close()
                 self._opened[2].close()
+                self._opened[3].close()
             self._opened = None
 
     @contextmanager

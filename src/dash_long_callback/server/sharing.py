@@ -1,0 +1,67 @@
+"""Whether a request's outcome may answer others, and what makes them equal."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from dash_long_callback import dash_internals
+from dash_long_callback.cache_key import cache_key
+from dash_long_callback.errors import CacheByFailed
+from dash_long_callback.managers.base import Sharing
+
+if TYPE_CHECKING:
+    from dash_long_callback.callbacks import LongCallback
+    from dash_long_callback.managers.base import Manager
+
+
+def sharing_of(callback: LongCallback, manager: Manager, context: Any) -> Sharing | None:
+    """How a request shares its outcome; None if it does not.
+
+    The decorator's ``cache_by`` and ``expire`` override the manager's.
+
+    Args:
+        callback: what was asked for.
+        manager: what will run it.
+        context: Dash's callback context of the request.
+
+    Raises:
+        CacheByFailed: if a ``cache_by`` function raises, or returns what is not JSON.
+    """
+    options = callback.options
+    cache_by = manager.cache_by if options.cache_by is None else options.cache_by
+    coalesce = cache_by is not None if options.coalesce is None else options.coalesce
+    if cache_by is None and not coalesce:
+        return None
+    key = cache_key(
+        callback.key,
+        callback.digest,
+        _arguments(callback, context),
+        [_value(callback, function, context) for function in cache_by or ()],
+        None
+        if options.cache_ignore_triggered
+        else [trigger["prop_id"] for trigger in context.triggered_inputs],
+    )
+    expire = manager.expire if options.expire is None else options.expire
+    return Sharing(key, keep=cache_by is not None, coalesce=coalesce, expire=expire)
+
+
+def _arguments(callback: LongCallback, context: Any) -> Any:
+    arguments = dash_internals.grouped_arguments(callback.registration, context)
+    ignored = callback.options.cache_args_to_ignore
+    if isinstance(arguments, dict):
+        return {name: value for name, value in arguments.items() if name not in ignored}
+    return [value for index, value in enumerate(arguments) if index not in ignored]
+
+
+def _value(callback: LongCallback, function: Any, context: Any) -> Any:
+    name = getattr(function, "__qualname__", repr(function))
+    try:
+        with dash_internals.callback_context(context):
+            value = function()
+        return json.loads(dash_internals.to_json_bytes(value))
+    except Exception as error:
+        raise CacheByFailed(
+            f"the cache_by function {name} of {callback.name} failed: "
+            f"{type(error).__name__}: {error}"
+        ) from error
