@@ -13,8 +13,11 @@ NAMES = ["click", "start", "queue", "progress", "memory", "burst", "throughput"]
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME", help=str(NAMES))
-    for name in parser.parse_args().names or NAMES:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of " + ", ".join(NAMES))
+    names = parser.parse_args().names or NAMES
+    if unknown := [name for name in names if name not in NAMES]:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    for name in names:
         begun = time.monotonic()
         result = importlib.import_module(f"benchmarks.{name}").run()
         print(table(result))

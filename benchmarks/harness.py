@@ -284,6 +284,7 @@ def save(result: Result) -> None:
         },
         "system": platform.system(),
         "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[1], 1),
         **asdict(result),
     }
     (RESULTS / f"{result.name}.json").write_text(json.dumps(kept, indent=1) + "\n")
@@ -306,5 +307,8 @@ def overview(order: list[str]) -> str:
         rows = [Row(**row) for row in kept["rows"]]
         parts.append(table(Result(kept["name"], kept["title"], rows)))
         versions = ", ".join(f"{k} {v}" for k, v in kept["versions"].items())
-        parts.append(f"{kept['date']}, {kept['system']}, {kept['cores']} cores; {versions}.\n")
+        parts.append(
+            f"{kept['date']}, {kept['system']}, {kept['cores']} cores, load average "
+            f"{kept.get('load')} (5 minutes); {versions}.\n"
+        )
     return "\n".join(parts)

@@ -9,6 +9,9 @@ import flask
 from dash import Input, Output, html
 from settings import PORT, Jobs, new_app, page
 
+#: Jobs that are run one after another.
+TRIPS = 200
+
 app = new_app(__name__)
 server = app.server
 app.layout = page(*(html.Div(id=name, n_clicks=0) for name in ("now", "noop", "span")))
@@ -67,7 +70,7 @@ def dash_start():
 def throughput():
     """Milliseconds of round trips, one after another; then seconds for all jobs at once."""
     jobs, rounds, count = Jobs(app), [], int(flask.request.args["jobs"])
-    for _ in range(200):
+    for _ in range(TRIPS):
         begun = time.perf_counter()
         jobs.wait(jobs.submit("noop"))
         rounds.append((time.perf_counter() - begun) * 1000)
@@ -76,7 +79,12 @@ def throughput():
     submitted = time.perf_counter() - begun
     for job_id in ids:
         jobs.result(job_id)
-    return flask.jsonify(round_trips=rounds, submit_s=submitted, all_s=time.perf_counter() - begun)
+    return flask.jsonify(
+        round_trips=rounds,
+        submit_s=submitted,
+        all_s=time.perf_counter() - begun,
+        jobs=TRIPS + count,
+    )
 
 
 @server.get("/bench/futures")
@@ -86,7 +94,7 @@ def futures():
     context = multiprocessing.get_context("forkserver")
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
         list(pool.map(time.sleep, [0.05] * 8))
-        for _ in range(200):
+        for _ in range(TRIPS):
             begun = time.perf_counter()
             pool.submit(os.getppid).result()
             rounds.append((time.perf_counter() - begun) * 1000)
