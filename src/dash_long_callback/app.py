@@ -167,6 +167,8 @@ def _plug(app: dash.Dash, manager: Manager | None) -> None:
             f"long_callback_manager={manager!r} is not a manager; pass a "
             "DiskcacheLongCallbackManager, or nothing for the embedded default"
         )
+    if (module := app.config.name) in sys.modules and module not in registry.modules:
+        registry.modules.append(module)
     vars(app)[_ATTRIBUTE] = manager or DiskcacheLongCallbackManager()
     app.scripts.append_script(
         {"relative_package_path": "browser/long_callback.js", "namespace": "dash_long_callback"}

@@ -90,6 +90,8 @@ class Registry:
 
     def __init__(self) -> None:
         self._callbacks: dict[str, LongCallback] = {}
+        #: Modules that made the apps, in their order: importing them declares the callbacks again.
+        self.modules: list[str] = []
         self._lock = threading.Lock()
 
     def add(self, callback: LongCallback) -> None:

@@ -290,7 +290,7 @@ def call(
             raise
         run.handled = True
         value = handler(error)
-        if value is None or not outputs:
+        if value is None or outputs == []:
             raise PreventUpdate from error
     return fill_no_update(value, outputs)
 

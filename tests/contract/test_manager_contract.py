@@ -73,18 +73,11 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def stop(manager: Manager) -> None:
-    manager.stop()
-    executor: Any = manager.executor
-    if isinstance(executor, LocalExecutor):
-        executor._bell.close()  # left open by stop(), so that a stopped manager can submit again
-
-
 def _open(make: Callable[[Path], Manager], folder: Path) -> Iterator[Manager]:
     manager = make(folder)
     yield manager
     used, election = pids(manager), getattr(manager.executor, "_election", None)
-    stop(manager)
+    manager.stop()
     wait_until(lambda: not any(map(alive, used)))
     assert election is None or not election._thread.is_alive()
 
@@ -330,7 +323,6 @@ def test_an_idle_worker_that_is_killed_loses_no_job(pool: Manager) -> None:
     assert [result(ended(pool, job_id)) for job_id in jobs] == [0, 1, 2, 3]
 
 
-@pytest.mark.xfail(reason="the supervisor does not know whether the worker has begun the job")
 def test_a_worker_that_dies_before_it_begins_a_job_does_not_lose_it(pool: Manager) -> None:
     result(ended(pool, submit(pool, contract_callbacks.work, 0)))
     wait_until(lambda: len(pids(pool)) == WORKERS)
@@ -471,7 +463,7 @@ def test_stopping_ends_running_jobs_in_words_and_leaves_no_process(tmp_path: Pat
     wait_until((tmp_path / "begun-s").exists)
     wait_until(lambda: len(pids(manager)) == WORKERS)
     used = pids(manager)
-    stop(manager)
+    manager.stop()
     wait_until(lambda: not any(map(alive, used)))
     store = DiskcacheStore(tmp_path / "jobs", 60)
     job = store.load(job_id)
@@ -488,9 +480,9 @@ def test_what_waited_when_a_manager_stopped_is_run_by_the_next_one(tmp_path: Pat
     blockers = [submit(first, contract_callbacks.wait, f"b{i}", tmp_path) for i in range(WORKERS)]
     wait_until(lambda: len(list(tmp_path.glob("begun-b*"))) == WORKERS)
     waiting = submit(first, contract_callbacks.work, "kept")
-    stop(first)
+    first.stop()
     second = local(tmp_path / "jobs")
     second.ensure_running()
     assert result(ended(second, waiting)) == "kept"
     assert all(ended(second, job_id).job.state is State.LOST for job_id in blockers)
-    stop(second)
+    second.stop()

@@ -30,9 +30,6 @@ from dash_long_callback.stores.diskcache import DiskcacheStore
 #: What dash types as lists are groupings and dicts, too.
 context: Any = ctx
 
-#: The runner takes the index of a single output, 0, for "no outputs".
-single_output = pytest.mark.xfail(reason="runner.call drops on_error's value for a single output")
-
 OUT, IN = Output("out", "children"), Input("in", "value")
 BAR = Output("bar", "value")
 
@@ -249,7 +246,6 @@ def fails(_: Any) -> Any:
     raise ValueError("no luck")
 
 
-@single_output
 def test_on_error_gets_the_exception_and_returns_the_output(app: Dash, click: Click) -> None:
     app.long_callback(OUT, IN, on_error=lambda error: f"{type(error).__name__}: {error}")(fails)
     ended = click(app, 1)
@@ -257,7 +253,6 @@ def test_on_error_gets_the_exception_and_returns_the_output(app: Dash, click: Cl
     assert ended.outputs == {"out": {"children": "ValueError: no luck"}}
 
 
-@single_output
 def test_the_app_s_on_error_is_used_if_the_callback_has_none(
     make_app: Callable[..., Dash], click: Click
 ) -> None:
@@ -266,7 +261,6 @@ def test_the_app_s_on_error_is_used_if_the_callback_has_none(
     assert click(app, 1).outputs == {"out": {"children": "app: no luck"}}
 
 
-@single_output
 def test_the_callback_s_on_error_wins_over_the_app_s(
     make_app: Callable[..., Dash], click: Click
 ) -> None:
@@ -729,7 +723,6 @@ def test_a_timeout_raises_in_the_function_and_names_the_seconds(
     )
 
 
-@single_output
 def test_on_error_is_told_of_a_timeout(app: Dash, store: DiskcacheStore) -> None:
     @app.long_callback(OUT, IN, progress=BAR, timeout=1, on_error=lambda e: type(e).__name__)
     def work(set_progress: Any, _: Any) -> None:
@@ -775,7 +768,6 @@ def test_a_cancel_before_the_call_calls_nothing(app: Dash, store: DiskcacheStore
     assert calls == []
 
 
-@single_output
 def test_a_lost_job_calls_on_error_and_not_the_function(app: Dash, store: DiskcacheStore) -> None:
     calls: list[int] = []
     app.long_callback(OUT, IN, on_error=lambda e: f"{type(e).__name__}: {e}")(calls.append)

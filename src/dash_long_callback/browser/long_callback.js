@@ -338,7 +338,7 @@
                 this.settle(() => this.reject(failure(describe(news))));
             } else if (news.response && !this.cancelled) {
                 const { response, dist } = news.response;
-                const finish = () => this.settle(() => this.resolve(this.values(response || {})));
+                const finish = () => this.settle(() => this.deliver(response || {}));
                 if (!dist) {
                     finish();
                     return;
@@ -347,7 +347,7 @@
                     this.settle(() => this.reject(failure("A component library could not be loaded.")))
                 );
             } else {
-                this.settle(() => this.resolve(this.values({})));
+                this.settle(() => this.deliver({}));
             }
         }
 
@@ -377,25 +377,35 @@
         }
 
         /**
+         * Resolve with the values for the outputs that are still on the page.
          * @param {Object<string, Object<string, any>>} response
-         * @returns {any} in the shape of the outputs
          */
-        values(response) {
+        deliver(response) {
             /** @type {Map<string, Object<string, any>>} */
             const byId = new Map(Object.entries(response).map(([id, props]) => [stringify(parseId(id)), props]));
-            /** @param {any} output @returns {any} */
+            let anything = false;
+            /** @param {any} output @returns {any} in the shape of the outputs */
             const pick = (output) => {
                 if (Array.isArray(output)) {
                     return output.map(pick);
                 }
-                const props = byId.get(stringify(output.id)) || {};
+                const values = byId.get(stringify(output.id)) || {};
                 const property = output.property.split("@")[0];
-                if (!(property in props)) {
+                const props = propsOf(output.id);
+                if (!props || !(property in values)) {
                     return clientside.no_update;
                 }
-                return patched(props[property], (propsOf(output.id) || {})[property]);
+                anything = true;
+                return patched(values[property], props[property]);
             };
-            return this.outputs ? pick(this.outputs) : clientside.no_update;
+            const values = this.outputs && pick(this.outputs);
+            if (anything) {
+                this.resolve(values);
+            } else {
+                // With no_update, the renderer would still look at each output, and fail over one
+                // that has left the page.
+                this.reject(clientside.PreventUpdate);
+            }
         }
 
         /** The outputs stay as they are from here on, even if the job has just succeeded. */
@@ -612,7 +622,7 @@
         if (replaced) {
             replaced.cancel();
             // Before the new run writes progress; "running" simply stays on.
-            replaced.settle(() => replaced.resolve(replaced.values({})));
+            replaced.settle(() => replaced.deliver({}));
             job.shown = replaced.shown;
             job.resetProgress();
         }
@@ -643,7 +653,7 @@
         try {
             const response = await post("_dash-update-component", payload);
             if (!response.ok || response.status === 204) {
-                job.settle(() => (response.ok ? job.resolve(job.values({})) : job.reject(response)));
+                job.settle(() => (response.ok ? job.deliver({}) : job.reject(response)));
                 return;
             }
             answer = await response.json();

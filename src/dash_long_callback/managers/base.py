@@ -206,11 +206,14 @@ class Manager:
         job, job_id = known[0], known[0].id
         if job.state.ended:
             return
-        if job.cache_key is not None and not self.store.leave(job, asker):
-            return
-        if self.store.change(job_id, _cancel_queued) is None:
+        # In one step: nobody joins between the last one's leaving and the job's end.
+        with self.store.transaction():
+            if job.cache_key is not None and not self.store.leave(job, asker):
+                return
+            if self.store.change(job_id, _cancel_queued) is not None:
+                return
             self.store.ask_cancel(job_id)
-            self.executor.cancel(job_id)
+        self.executor.cancel(job_id)
 
     def stop(self) -> None:
         """End everything that was started, running jobs included."""
@@ -244,7 +247,8 @@ def check_cache_by(name: str, cache_by: CacheBy | None) -> list[Callable[[], Any
     """
     if cache_by is None:
         return None
-    functions: list[Any] = [cache_by] if callable(cache_by) else list(cache_by)
+    listed = isinstance(cache_by, (list, tuple))
+    functions: list[Any] = list(cache_by) if listed else [cache_by]  # pyright: ignore[reportArgumentType, reportUnknownVariableType]
     for function in functions:
         if not callable(function):
             raise RegistrationError(
@@ -260,7 +264,8 @@ def check_expire(name: str, expire: float | None) -> float | None:
     Raises:
         RegistrationError: if it is not a number above 0.
     """
-    if expire is not None and not (isinstance(expire, (int, float)) and expire > 0):  # pyright: ignore[reportUnnecessaryIsInstance] - users may lack a type checker
+    number = isinstance(expire, (int, float)) and not isinstance(expire, bool)
+    if expire is not None and not (number and expire > 0):
         raise RegistrationError(f"{name}: expire={expire!r} must be a number of seconds above 0")
     return expire
 

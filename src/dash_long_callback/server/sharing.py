@@ -41,6 +41,7 @@ def sharing_of(callback: LongCallback, manager: Manager, context: Any) -> Sharin
         None
         if options.cache_ignore_triggered
         else [trigger["prop_id"] for trigger in context.triggered_inputs],
+        outputs=context.outputs_list,
     )
     expire = manager.expire if options.expire is None else options.expire
     return Sharing(key, keep=cache_by is not None, coalesce=coalesce, expire=expire)

@@ -1,4 +1,4 @@
-"""A click arrives: callback + arguments + context → a job, or its outcome if there is one already."""
+"""A click arrives: callback + arguments + context → a job, or its outcome if there is one."""
 
 from __future__ import annotations
 

@@ -116,6 +116,7 @@ class DiskcacheStore(Store):
                     disk=BytesDisk,
                     eviction_policy="least-recently-used",
                     size_limit=self.size_limit,
+                    cull_limit=0,  # see _shrink()
                 )
                 self._opened = (os.getpid(), cache, news, results)
             return self._opened
@@ -168,7 +169,7 @@ class DiskcacheStore(Store):
             # One row for both: who sees "succeeded" finds the result, with one write and one read.
             record = job.dump()
             if job.cache_key is not None and job.state.ended:
-                self._cache.delete(f"flight:{job.cache_key}")
+                self._land(job)
             self._set(f"{job_id}:job", record if response is None else record + b"\n" + response)
             return job
 
@@ -201,8 +202,13 @@ class DiskcacheStore(Store):
     def renew(self, job: Job) -> None:
         with self._cache.transact(retry=True):
             self._cache.set(f"{job.id}:lease", b"", expire=LEASE_SECONDS)
-            for name in ("job", "request", *(f"u{n}" for n in tuple(job.slots))):
-                self._cache.touch(f"{job.id}:{name}", expire=self.retention)
+            names = ("job", "request", "askers", *(f"u{n}" for n in tuple(job.slots)))
+            rows = [f"{job.id}:{name}" for name in names]
+            if job.cache_key is not None:
+                rows.append(f"flight:{job.cache_key}")
+                rows += [f"{asker}:joined" for asker in self._askers(job)]
+            for row in rows:
+                self._cache.touch(row, expire=self.retention)
 
     @_guarded
     def leased(self, job_id: str) -> bool:
@@ -226,7 +232,10 @@ class DiskcacheStore(Store):
         values = self.values(job.id, [n for n, _ in slots])
         updates = [(s.target, v) for (_, s), v in zip(slots, values, strict=True) if v is not None]
         data = Result(updates, response).dump()
+        if len(data) > self.size_limit:  # it would evict all others, and then itself
+            return
         self._results.set(job.cache_key, data, expire=job.expire, tag=job.callback, retry=True)
+        self._shrink()
 
     @_guarded
     def kept(self, cache_key: str, expire: float | None) -> Result | None:
@@ -243,6 +252,16 @@ class DiskcacheStore(Store):
             self._results.clear(retry=True)
         else:
             self._results.evict(callback, retry=True)
+
+    def _shrink(self) -> None:
+        # One by one. diskcache's own cull drops ten at a time, which may be all there is, the
+        # newest included.
+        results = self._results
+        while results.volume() > self.size_limit:
+            oldest = results._sql("SELECT key FROM Cache ORDER BY access_time LIMIT 1").fetchone()  # noqa: SLF001
+            if oldest is None:
+                return
+            results.delete(oldest[0], retry=True)
 
     @_guarded
     def flight(self, cache_key: str) -> Job | None:
@@ -274,6 +293,12 @@ class DiskcacheStore(Store):
     @_guarded
     def has_left(self, asker: str) -> bool:
         return f"{asker}:left" in self._cache
+
+    def _land(self, job: Job) -> None:
+        # Unless it was cancelled and another job has taken its place.
+        flight = f"flight:{job.cache_key}"
+        if self._cache.get(flight) == job.id.encode():
+            self._cache.delete(flight)
 
     def _askers(self, job: Job) -> list[str]:
         return json.loads(self._cache.get(f"{job.id}:askers", b"[]"))
@@ -349,7 +374,7 @@ class DiskcacheStore(Store):
         """Delete what has expired."""
         self._cache.expire(retry=True)
         self._results.expire(retry=True)
-        self._results.cull(retry=True)
+        self._shrink()
 
     @_guarded
     def set_doorbell(self, port: int) -> None:

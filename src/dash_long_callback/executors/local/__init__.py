@@ -38,7 +38,7 @@ class LocalExecutor(Executor):
         self._lock = threading.Lock()
         self._election: Election | None = None
         self._pid = os.getpid()
-        self._bell = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._bell: socket.socket | None = None
 
     def start(self, job: Job) -> None:
         self._store.enqueue(job.id)
@@ -65,6 +65,9 @@ class LocalExecutor(Executor):
             if self._election is not None and self._pid == os.getpid():
                 self._election.stop()
                 self._election = None
+            if self._bell is not None:
+                self._bell.close()
+                self._bell = None
 
     def _ring(self) -> None:
         if self._election is not None and self._election.wake():
@@ -72,4 +75,6 @@ class LocalExecutor(Executor):
         port = self._store.doorbell()
         if port is not None:
             # Best effort: the leader also looks by itself, now and then.
+            if self._bell is None:
+                self._bell = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self._bell.sendto(b"", ("127.0.0.1", port))

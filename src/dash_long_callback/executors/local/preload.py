@@ -43,23 +43,22 @@ class AppModules:
         return json.dumps(asdict(self))
 
 
-def app_modules(modules: list[str]) -> AppModules:
-    """Describe the modules of this process that declare long callbacks.
+def app_modules(names: list[str]) -> AppModules:
+    """Describe what a worker imports: ``__main__``, as any child does, and the app's modules.
 
     Args:
-        modules: their names, as ``__module__`` says; ``__main__`` may be among them.
+        names: the modules, as ``__name__`` says; ``__main__`` may be among them.
     """
-    found = AppModules(names=[name for name in modules if name not in ("__main__", "__mp_main__")])
-    if len(found.names) < len(modules):
-        main = sys.modules["__main__"]
-        spec = getattr(main, "__spec__", None)
-        path = getattr(main, "__file__", None)
-        if spec is not None:
-            found.main_name = spec.name
-        elif path is not None:
-            # The same path that the standard library computes for a child, or it imports it twice.
-            started_in: str = getattr(process, "ORIGINAL_DIR", None) or ""
-            found.main_path = os.path.normpath(os.path.join(started_in, path))  # noqa: PTH118
+    found = AppModules(names=[name for name in names if name not in ("__main__", "__mp_main__")])
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    path = getattr(main, "__file__", None)
+    if spec is not None:
+        found.main_name = spec.name
+    elif path is not None:
+        # The same path that the standard library computes for a child, or it imports it twice.
+        started_in: str = getattr(process, "ORIGINAL_DIR", None) or ""
+        found.main_path = os.path.normpath(os.path.join(started_in, path))  # noqa: PTH118
     return found
 
 
@@ -100,7 +99,3 @@ def _main(app: AppModules) -> None:
 def _modules(app: AppModules) -> None:
     for name in app.names:
         importlib.import_module(name)
-
-
-if VARIABLE in os.environ:  # imported by the fork server
-    import_app(AppModules(**json.loads(os.environ.pop(VARIABLE))))

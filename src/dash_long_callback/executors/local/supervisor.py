@@ -20,6 +20,7 @@ from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import NotPickleable, StoreError
 from dash_long_callback.executors.local import preload
 from dash_long_callback.executors.local.worker import (
+    Begun,
     Done,
     Ready,
     Start,
@@ -43,6 +44,10 @@ TICK_SECONDS = 0.5
 PURGE_SECONDS = 60.0
 #: Seconds that a worker has to exit by itself when everything ends.
 EXIT_SECONDS = 2.0
+#: The module that the fork server imports.
+FORK_SERVER = "dash_long_callback.executors.local.fork_server"
+#: Times that a job is given to another worker, if one dies before it calls the function.
+BEGIN_TRIES = 2
 #: Workers in a row that may die before they are ready; then waiting jobs are told so.
 START_TRIES = 3
 #: Seconds before another try to start workers, once that has failed.
@@ -57,13 +62,11 @@ class PoolOptions:
         workers: jobs that run at the same time, at most.
         start_method: ``"forkserver"``, ``"spawn"`` or ``"fork"``.
         grace: seconds that a cancelled function has to end before its process is ended.
-        modules: names of modules to import besides those that declare long callbacks.
     """
 
     workers: int
     start_method: str
     grace: float
-    modules: tuple[str, ...] = ()
 
 
 @dataclass
@@ -72,7 +75,8 @@ class _Worker:
     pipe: Connection
     digests: dict[str, str] | None = None
     job: Job | None = None
-    begun: float = 0.0
+    given: float = 0.0
+    begun: bool = False
     stop: Stop | None = None
     kill_at: float = float("inf")
     retiring: bool = False
@@ -100,6 +104,7 @@ class Supervisor:
         self._workers: list[_Worker] = []
         self._orphans: dict[str, Job] = {}
         self._lost: list[_Lost] = []
+        self._tries: dict[str, int] = {}
         self._failed_starts = 0
         self._start_after = 0.0
         self._stopping = threading.Event()
@@ -182,7 +187,7 @@ class Supervisor:
             target=worker_main, args=(theirs, options), name="long-callback-worker", daemon=False
         )
         if self._options.start_method == "forkserver":
-            self._context.set_forkserver_preload([preload.__name__])  # type: ignore[attr-defined]
+            self._context.set_forkserver_preload([FORK_SERVER])  # type: ignore[attr-defined]
             # The fork server, if it is not running yet, inherits what to import.
             os.environ[preload.VARIABLE] = app.dump()
         try:
@@ -193,7 +198,7 @@ class Supervisor:
         return _Worker(process, ours)
 
     def _modules(self) -> list[str]:
-        found = [*self._options.modules]
+        found = list(registry.modules)
         found += [getattr(c.function, "__module__", "") for c in registry.all()]
         return list(dict.fromkeys(name for name in found if name))
 
@@ -206,6 +211,8 @@ class Supervisor:
                     self._failed_starts = 0
                     for error in message.errors:
                         log.warning("a worker could not import a module of the app\n%s", error)
+                elif isinstance(message, Begun):
+                    worker.begun = True
                 elif isinstance(message, Done):
                     self._done(worker, message)
         except (EOFError, OSError):
@@ -214,6 +221,7 @@ class Supervisor:
     def _done(self, worker: _Worker, done: Done) -> None:
         if done.problem is not None:
             self._end(done.job_id, Lost(done.problem))
+        self._tries.pop(done.job_id, None)
         worker.job = worker.stop = None
         worker.kill_at = float("inf")
         if done.spent:
@@ -233,7 +241,11 @@ class Supervisor:
         job, code = worker.job, worker.process.exitcode
         if job is None:
             return
-        if worker.stop is not None:
+        if not worker.begun and self._tries.get(job.id, 0) < BEGIN_TRIES:
+            # Its function was not called: another worker may.
+            self._tries[job.id] = self._tries.get(job.id, 0) + 1
+            self._store.unclaim(job.id)
+        elif worker.stop is not None:
             timeout = _timeout(job)
             self._end(job.id, TimedOut(timeout or 0) if worker.stop.timed_out else Cancelled())
         else:
@@ -280,7 +292,7 @@ class Supervisor:
         except NotPickleable as error:
             self._end(job.id, Failed("NotPickleable", str(error)))
             return
-        worker.job, worker.begun, worker.stop = job, time.monotonic(), None
+        worker.job, worker.given, worker.begun, worker.stop = job, time.monotonic(), False, None
         try:
             worker.pipe.send(Start(job, callback.key, pickled, lost))
         except OSError:  # it died a moment ago, and never saw the job
@@ -315,7 +327,7 @@ class Supervisor:
         for worker in self._workers:
             if worker.job and not worker.stop:
                 timeout = _timeout(worker.job)
-                if timeout and now - worker.begun > timeout:
+                if timeout and now - worker.given > timeout:
                     self._stop(worker, Stop(worker.job.id, timed_out=True))
             if now >= worker.kill_at:
                 worker.kill_at = float("inf")
@@ -324,7 +336,7 @@ class Supervisor:
     def _next_timeout(self) -> float:
         now = time.monotonic()
         left = [
-            worker.begun + timeout - now
+            worker.given + timeout - now
             for worker in self._workers
             if worker.job and not worker.stop and (timeout := _timeout(worker.job))
         ]

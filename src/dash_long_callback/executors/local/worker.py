@@ -1,7 +1,7 @@
 """A worker process: imports the app, then runs one job after another in its main thread.
 
-A second thread listens to the leader: ``Start`` and ``Stop`` come in, ``Ready`` and ``Done`` go
-out. If the leader vanishes, the worker finishes its job and exits.
+A second thread listens to the leader: ``Start`` and ``Stop`` come in, ``Ready``, ``Begun`` and
+``Done`` go out. If the leader vanishes, the worker finishes its job and exits.
 """
 
 from __future__ import annotations
@@ -88,6 +88,13 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """Worker to leader: this job's function is about to be called."""
+
+    job_id: str
+
+
+@dataclass(frozen=True)
 class Done:
     """Worker to leader: this job has ended, or why its outcome could not be stored.
 
@@ -156,6 +163,7 @@ class _Worker:
         run = self._run = Run(self._store, job, callback, error)
         if job.id in self._stopped:
             run.stop(JobCancelled())
+        self._send(Begun(job.id))
         try:
             outcome = run_job(run)
         except StoreError as problem:
@@ -223,6 +231,6 @@ class _Worker:
             self._stop(Stop(run.job.id))
         self._todo.put(None)
 
-    def _send(self, message: Done) -> None:
+    def _send(self, message: Begun | Done) -> None:
         with self._sending, contextlib.suppress(OSError):
             self._leader.send(message)

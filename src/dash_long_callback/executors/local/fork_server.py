@@ -1,0 +1,16 @@
+"""What the fork server imports: it imports the app, so that all workers share its memory.
+
+A module of its own, which nothing else imports: were it part of the package's own imports, the app
+would be imported while the package is half imported itself, and fail.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from dash_long_callback.executors.local.preload import VARIABLE, AppModules, import_app
+
+if VARIABLE in os.environ:
+    # Errors are told by the workers, which import again what could not be imported here.
+    import_app(AppModules(**json.loads(os.environ.pop(VARIABLE))))
