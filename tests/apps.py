@@ -51,6 +51,7 @@ class Server:
         folder: for the app, its cache directory, its gates and notes, and its log.
         env: more environment variables.
         command: arguments of Python; ``{port}`` is filled in.
+        files: more files of the app, path to text.
 
     Attributes:
         folder: as given.
@@ -63,6 +64,7 @@ class Server:
         folder: Path,
         env: Mapping[str, str] | None = None,
         command: Sequence[str] = ("app.py",),
+        files: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.port = _free_port()
@@ -70,6 +72,9 @@ class Server:
         self._command = [sys.executable, *(part.format(port=self.port) for part in command)]
         self._process: subprocess.Popen[bytes] | None = None
         shutil.copy(IN_APP, folder)
+        for path, text in (files or {}).items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
         app = folder / "app.py"
         if isinstance(source, Path):
             shutil.copy(source, app)

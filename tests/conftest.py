@@ -25,13 +25,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Starts apps, ``serve(source)``, that end with the test."""
+    """Starts apps, ``serve(source, **arguments of Server)``, that end with the test."""
     servers: list[Server] = []
 
-    def start(source: str | Path, env: dict[str, str] | None = None) -> Server:
+    def start(source: str | Path, **options: Any) -> Server:
         folder = tmp_path / f"app{len(servers)}"
         folder.mkdir()
-        servers.append(Server(source, folder, env))
+        servers.append(Server(source, folder, **options))
         return servers[-1].start()
 
     yield start

@@ -41,7 +41,6 @@ class Page:
         self._expected: list[str] = []
         self._console: list[str] = []
         self._command("Network.enable")
-        self.plug_in()  # what is to be unplugged must have been watched from its beginning
         self._script = self._command("Page.addScriptToEvaluateOnNewDocument", source=RECORDER)[
             "identifier"
         ]
@@ -71,7 +70,7 @@ class Page:
         self._command("Network.setBlockedURLs", urls=list(patterns))
 
     def unplug(self, *, offline: bool = True) -> None:
-        """Let all requests fail, those that wait for their answer too."""
+        """Let all new requests fail, as without a network."""
         self._command(
             "Network.emulateNetworkConditions",
             offline=offline,
