@@ -1,0 +1,59 @@
+"""Runs an app that was written for Dash 2.0 to 2.5 on today's Dash.
+
+Make ``import dash_long_callback.compat`` the first line of the app. It gives ``dash`` back what
+Dash 3 has removed:
+
+- ``dash.Dash(long_callback_manager=...)`` and ``@app.long_callback``,
+- ``dash.long_callback`` with ``DiskcacheLongCallbackManager``,
+- ``app.run_server()``.
+
+The first line, as a name that was imported from ``dash`` before stays what it was. Nothing else in
+this package changes ``dash``; a new app needs no change and imports from ``dash_long_callback``.
+
+Example:
+    >>> import dash_long_callback.compat
+    >>> import dash, diskcache
+    >>> from dash.long_callback import DiskcacheLongCallbackManager
+    >>> manager = DiskcacheLongCallbackManager(diskcache.Cache("./cache"))
+    >>> app = dash.Dash(__name__, long_callback_manager=manager)
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import dash
+
+import dash_long_callback
+
+
+class Dash(dash_long_callback.Dash):
+    """``dash.Dash`` as it was: with long callbacks and ``run_server``."""
+
+    def run_server(self, *args: Any, **kwargs: Any) -> None:
+        """The old name of ``run``."""
+        self.run(*args, **kwargs)
+
+
+class _LongCallbackModule(ModuleType):
+    """``dash.long_callback``."""
+
+    DiskcacheLongCallbackManager = dash_long_callback.DiskcacheLongCallbackManager
+
+    @property
+    def CeleryLongCallbackManager(self) -> Any:  # noqa: N802 - the name of a class
+        # ImportError, not AttributeError: `from dash.long_callback import ...` shows its message.
+        raise ImportError(
+            "dash-long-callback has no CeleryLongCallbackManager yet. Use "
+            "DiskcacheLongCallbackManager, which needs neither a broker nor a worker command; it "
+            "serves any number of web processes on one machine."
+        )
+
+
+# A class in the place of the other, and not changes to the other: a second import, or a reload,
+# changes nothing more, and dash_long_callback.Dash builds upon Dash's own class as ever.
+_dash: Any = dash
+_dash.Dash = _dash.dash.Dash = Dash
+_dash.long_callback = sys.modules["dash.long_callback"] = _LongCallbackModule("dash.long_callback")
