@@ -95,7 +95,8 @@ def register(
         callbacks, by_id = GLOBAL_CALLBACK_LIST, GLOBAL_CALLBACK_MAP
     else:
         callbacks, by_id = app._callback_list, app.callback_map
-    prevent = bool(app is not None and app.config.prevent_initial_callbacks)
+    # True, False or "initial_duplicate", which prevents nothing but allows duplicates.
+    prevent = False if app is None else app.config.prevent_initial_callbacks
     dash.callback(
         *args,
         **kwargs,

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import diskcache
@@ -15,8 +16,12 @@ from dash import Input, Output, dcc, html
 from dash_long_callback import Dash, DiskcacheLongCallbackManager
 
 here = Path(os.environ["FOLDER"])
+cache = diskcache.Cache(os.environ.get("CACHE", str(here / "cache")))
+if "JOBS" in os.environ:
+    # Only the directory counts.
+    cache = types.SimpleNamespace(directory=os.environ["JOBS"])
 manager = DiskcacheLongCallbackManager(
-    diskcache.Cache(os.environ.get("CACHE", str(here / "cache"))),
+    cache,
     workers=int(os.environ.get("ENGINE_APP_WORKERS", "2")),
     start_method=os.environ.get("ENGINE_APP_START") or None,
     grace=1.0,

@@ -319,6 +319,24 @@ def test_full_disk_is_said_in_words_and_loses_no_queued_job(tmp_path: Path) -> N
         subprocess.run(["umount", disk], check=True)
 
 
+def test_read_only_disk_is_said_in_words_until_it_is_writable(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", disk]).returncode:
+        missing("the right to mount a read-only disk")
+    # The user's own cache elsewhere: diskcache itself does not open on a read-only disk.
+    server = python_server(tmp_path, JOBS=str(disk))
+    try:
+        server.start()
+        assert _dispatch_status(server, ["sleep", 0, "x"]) == 500
+        assert "check that it is writable" in server.log
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        assert server.value(server.submit("sleep", 0, "writable")) == "writable"
+    finally:
+        server.stop()
+        subprocess.run(["umount", disk], check=True)
+
+
 def _dispatch_status(server: EngineServer, order: list[object]) -> int:
     body = {
         "output": "result.children",

@@ -404,3 +404,14 @@ def test_the_page_of_an_app_has_the_config_of_its_own_callbacks_only(
     page = one.server.test_client().get("/").get_data(as_text=True)
     assert "mine.children" in page
     assert "theirs.children" not in page
+
+
+@pytest.mark.parametrize(
+    ("config", "prevented"), [(False, False), (True, True), ("initial_duplicate", False)]
+)
+def test_app_wide_prevention_of_initial_calls_means_what_it_means_for_dash(
+    config: Any, prevented: bool
+) -> None:
+    app = Dash(__name__, prevent_initial_callbacks=config)
+    app.long_callback(Output("out", "children"), Input("in", "value"))(work)
+    assert app._callback_list[0]["prevent_initial_call"] is prevented
