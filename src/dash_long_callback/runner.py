@@ -60,7 +60,7 @@ class Reporter:
 
     The first value is written at once; of those that come too fast the latest is written when its
     time comes, by a thread that starts when it is first needed. Nothing is lost at the end:
-    :meth:`close` writes what is left.
+    ``close`` writes what is left.
     """
 
     def __init__(self, store: Store, job: Job) -> None:
@@ -340,4 +340,6 @@ def _failed(error: Exception) -> Failed:
         tb = tb.tb_next
     # An error that Dash raised about the result has no frame of the user's at all.
     text = "".join(traceback.format_exception(type(error), error, tb))
+    # What a worker calls the app's script; of an error of `__main__`, Python names no module.
+    text = text.replace("__mp_main__.", "")
     return Failed(type(error).__name__, str(error), text)

@@ -1,0 +1,212 @@
+"""The examples, each alone and all in the gallery, and an app in the words of Dash 2."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from apps import Server
+from page import Page
+from selenium.webdriver.common.by import By
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = ["1_simple", "2_disable", "3_cancelable", "4_progress", "5_progress2"]
+BEFORE = "Nothing has run yet."
+#: The dev tools of an app in debug mode ask Plotly for the newest version; a test needs no network.
+OFFLINE = {"DASH_DISABLE_VERSION_CHECK": "true"}
+
+
+def cache_below(folder: Path) -> dict[str, str]:
+    """Has the default manager write to a folder of the test, and not to the user's."""
+    return {"XDG_CACHE_HOME": str(folder)}
+
+
+def example(serve: Callable[..., Server], page: Page, name: str, folder: Path) -> None:
+    """Open an example as its reader does: python examples/name.py."""
+    page.open(serve(EXAMPLES / f"{name}.py", env={**OFFLINE, **cache_below(folder)}).url)
+    assert page.text("#result") == BEFORE
+
+
+def test_simple(serve: Callable[..., Server], blank: Page, tmp_path: Path):
+    example(serve, blank, "1_simple", tmp_path)
+    blank.click("#run")
+    blank.wait_text("#result", "Clicks so far: 1")
+
+
+def test_disable(serve: Callable[..., Server], blank: Page, tmp_path: Path):
+    example(serve, blank, "2_disable", tmp_path)
+    blank.click("#run")
+    blank.wait_text("#run", "Running …")
+    assert blank.prop("run", "disabled") is True
+    blank.wait_text("#result", "Clicks so far: 1")
+    blank.wait_text("#run", "Run")
+    assert blank.prop("run", "disabled") is False
+
+
+def test_cancelable(serve: Callable[..., Server], blank: Page, tmp_path: Path):
+    example(serve, blank, "3_cancelable", tmp_path)
+    blank.click("#run")
+    blank.wait_prop("cancel", "disabled", value=False)
+    blank.click("#cancel")
+    blank.wait_prop("run", "disabled", value=False)
+    assert blank.prop("cancel", "disabled") is True
+    assert blank.text("#result") == BEFORE
+    blank.click("#run")
+    blank.wait_text("#result", "Clicks so far: 2", 20)
+
+
+def test_progress(serve: Callable[..., Server], blank: Page, tmp_path: Path):
+    example(serve, blank, "4_progress", tmp_path)
+    assert not shown(blank, "#bar")
+    blank.click("#run")
+    blank.wait(lambda: int(blank.prop("bar", "value") or 0) > 4, "the bar to move", 20)
+    assert shown(blank, "#bar")
+    assert blank.prop("bar", "max") == "20"
+    blank.wait_text("#result", "Clicks so far: 1")
+    blank.wait_prop("bar", "hidden", value=True)
+
+
+def test_progress_in_a_chart(serve: Callable[..., Server], blank: Page, tmp_path: Path):
+    example(serve, blank, "5_progress2", tmp_path)
+    assert bars(blank) == [0, 0, 0, 0]
+    blank.click("#run")
+    blank.wait(lambda: bars(blank)[0] == 100, "the first bar to be full", 20)
+    assert bars(blank)[3] < 100
+    blank.wait_text("#result", "Clicks so far: 1")
+    assert bars(blank) == [0, 0, 0, 0]
+
+
+def shown(page: Page, selector: str) -> bool:
+    return page.driver.find_element(By.CSS_SELECTOR, selector).is_displayed()
+
+
+def bars(page: Page) -> list[int]:
+    return page.prop("chart", "figure")["data"][0]["y"]
+
+
+# The gallery
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("gallery")
+    server = Server("", folder, cache_below(folder), command=[str(EXAMPLES / "gallery.py")])
+    yield server.start()
+    server.stop(signal.SIGINT)  # Ctrl-C; fails if anything is left
+
+
+@contextmanager
+def frame(page: Page, name: str) -> Generator[None]:
+    """Inside, the page is that of an example in the gallery."""
+    [element] = page.driver.find_elements(By.CSS_SELECTOR, f"[id='{name}'] iframe")
+    page.driver.switch_to.frame(element)
+    try:
+        yield
+    finally:
+        page.driver.switch_to.default_content()
+
+
+def test_all_examples_run_side_by_side_in_the_gallery(gallery: Server, blank: Page):
+    blank.open(gallery.url)
+    for name in NAMES:
+        with frame(blank, name):
+            blank.wait(blank.is_idle, f"{name} to be rendered", 20)
+            blank.click("#run")
+    for name in NAMES:
+        with frame(blank, name):
+            blank.wait_text("#result", "Clicks so far: 1", 30)
+            blank.wait_idle()
+            assert blank.errors() == []
+
+
+def test_gallery_shows_the_files_that_run(gallery: Server, blank: Page):
+    blank.open(gallery.url)
+    for name in NAMES:
+        code = f"[id='{name}'] pre code"
+        blank.wait(lambda code=code: blank.exists(code + " .hljs-keyword"), "coloured code")
+        text = blank.text(code)
+        assert text
+        assert text.strip() in (EXAMPLES / f"{name}.py").read_text()
+        assert "@app.long_callback(" in text
+
+
+def test_frames_are_as_high_as_their_examples(gallery: Server, blank: Page):
+    blank.open(gallery.url)
+
+    def fits(name: str) -> bool:
+        scrolls = "const e = document.documentElement; return e.scrollHeight > innerHeight"
+        with frame(blank, name):
+            return blank.exists("#run") and not blank.js(scrolls)
+
+    for name in NAMES:
+        blank.wait(lambda name=name: fits(name), f"the frame of {name} to fit")
+    with frame(blank, "4_progress"):
+        blank.wait(blank.is_idle)
+        blank.click("#run")
+        blank.wait(lambda: shown(blank, "#bar"))
+    blank.wait(lambda: fits("4_progress"), "the frame to grow with the progress bar")
+
+
+# An app in the words of Dash 2
+
+DASH_2 = """
+import dash_long_callback.compat
+import time
+import dash
+from dash import html
+from dash.dependencies import Input, Output
+from dash.long_callback import DiskcacheLongCallbackManager
+import diskcache
+
+cache = diskcache.Cache("./cache")
+long_callback_manager = DiskcacheLongCallbackManager(cache)
+
+app = dash.Dash(__name__, long_callback_manager=long_callback_manager)
+app.layout = html.Div(
+    [
+        html.P(id="result", children=["Not clicked"]),
+        html.Progress(id="bar", value="0"),
+        html.Button(id="run", children="Run"),
+        html.Button(id="cancel", children="Cancel"),
+    ]
+)
+
+@app.long_callback(
+    output=Output("result", "children"),
+    inputs=Input("run", "n_clicks"),
+    running=[
+        (Output("run", "disabled"), True, False),
+        (Output("cancel", "disabled"), False, True),
+        (Output("bar", "style"), {"visibility": "visible"}, {"visibility": "hidden"}),
+    ],
+    cancel=[Input("cancel", "n_clicks")],
+    progress=[Output("bar", "value"), Output("bar", "max")],
+    prevent_initial_call=True,
+)
+def callback(set_progress, n_clicks):
+    total = 10
+    for i in range(total):
+        time.sleep(0.2)
+        set_progress((str(i + 1), str(total)))
+    return [f"Clicked {n_clicks} times"]
+
+if __name__ == "__main__":
+    app.run_server(debug=True)
+"""
+
+
+def test_app_in_the_words_of_dash_2(serve: Callable[..., Server], blank: Page):
+    blank.open(serve(DASH_2, env=OFFLINE).url)
+    blank.click("#run")
+    blank.wait_prop("run", "disabled", value=True)
+    blank.wait_prop("bar", "value", "2", 20)
+    assert shown(blank, "#bar")
+    blank.click("#cancel")
+    blank.wait_prop("run", "disabled", value=False)
+    assert blank.text("#result") == "Not clicked"
+    assert not shown(blank, "#bar")
+    blank.click("#run")
+    blank.wait_text("#result", "Clicked 2 times", 20)
