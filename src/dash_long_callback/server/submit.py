@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 from dash_long_callback import dash_internals
+from dash_long_callback.errors import CacheByFailed
+from dash_long_callback.jobs import Failed, Job, new_job_id
+from dash_long_callback.managers.base import News
 from dash_long_callback.server import pacing
 from dash_long_callback.server.sharing import sharing_of
 from dash_long_callback.server.wire import news_json, object_json, result_json
@@ -13,6 +17,8 @@ from dash_long_callback.server.wire import news_json, object_json, result_json
 if TYPE_CHECKING:
     from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.managers.base import Manager
+
+log = logging.getLogger("dash_long_callback")
 
 
 def submit(callback: LongCallback, context: Any, app_manager: Manager) -> bytes:
@@ -28,7 +34,12 @@ def submit(callback: LongCallback, context: Any, app_manager: Manager) -> bytes:
     """
     manager = callback.options.manager or app_manager
     request = dash_internals.to_json_bytes(dash_internals.context_fields(context))
-    receipt = manager.submit(callback, request, sharing_of(callback, manager, context))
+    try:
+        sharing = sharing_of(callback, manager, context)
+    except CacheByFailed as error:
+        log.exception("%s can't be shared", callback.name)
+        return _refused(callback, error)
+    receipt = manager.submit(callback, request, sharing)
     job_id = json.dumps(receipt.job_id).encode()
     if receipt.result is not None:
         return object_json({"job": job_id, "news": result_json(receipt.result), "after": b"0"})
@@ -44,3 +55,11 @@ def submit(callback: LongCallback, context: Any, app_manager: Manager) -> bytes:
             "after": json.dumps(pacing.PACE_MIN).encode(),
         }
     )
+
+
+def _refused(callback: LongCallback, error: CacheByFailed) -> bytes:
+    # As a job that failed: the page tells why also where Flask, without debug, answers just "500".
+    job = Job(new_job_id(), callback.key)
+    job.end(Failed(type(error).__name__, str(error)))
+    news = news_json(News(job, [], None))
+    return object_json({"job": json.dumps(job.id).encode(), "news": news, "after": b"0"})
