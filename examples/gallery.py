@@ -11,7 +11,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from dash_long_callback import Dash
 
 FOLDER = Path(__file__).parent
-NAMES = ["1_simple", "2_disable", "3_cancelable", "4_progress", "5_progress2"]
+NAMES = ["1_simple", "2_disable", "3_cancelable", "4_progress", "5_progress2", "7_caching"]
 
 
 def server(name):

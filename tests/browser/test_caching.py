@@ -232,6 +232,7 @@ def example(serve: Callable[..., Server], tmp_path: Path) -> Server:
 
 
 def test_the_example_runs_four_times_and_then_never_again(example: Server, blank: Page):
+    blank.expect_console("dash-version.plotly.com")  # debug=True asks there for a newer Dash
     blank.open(example.url)
     for n in (1, 2, 3, 4):
         press(blank, n)
