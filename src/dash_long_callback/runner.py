@@ -257,10 +257,16 @@ def run_job(run: Run) -> Outcome:
         run.reporter.close()
     if isinstance(outcome, Failed):
         log.error("%s failed\n%s", run.callback.name, outcome.traceback or outcome.message)
+    elif isinstance(outcome, (TimedOut, Lost)):
+        log.error("%s: %s", run.callback.name, outcome.reason)
     response = outcome.response if isinstance(outcome, Succeeded) else None
     if isinstance(outcome, Succeeded) and outcome.lasting and run.job.kept:
         # Before the record ends: who sees it ended and is not the first to ask finds the result.
-        run.store.keep(run.job, outcome.response)
+        try:
+            run.store.keep(run.job, outcome.response)
+        except StoreError:
+            # Who asked gets the result all the same.
+            log.exception("the result of %s could not be kept", run.callback.name)
 
     def end(job: Job) -> bool:
         if job.state.ended:

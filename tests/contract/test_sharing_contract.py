@@ -23,7 +23,7 @@ from dash._utils import AttributeDict
 
 from dash_long_callback import long_callback, plug
 from dash_long_callback.callbacks import LongCallback, registry
-from dash_long_callback.errors import CacheByFailed
+from dash_long_callback.errors import CacheByFailed, StoreError
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.executors.local import LocalExecutor
 from dash_long_callback.executors.local.supervisor import PoolOptions
@@ -544,6 +544,39 @@ def test_clear_drops_all_results(manager: Manager, tmp_path: Path) -> None:
         receipt = ask(manager, "a", tmp_path, function)
         assert receipt.disposition is Disposition.NEW
         ended(manager, receipt)
+
+
+@pytest.mark.parametrize("function", [callbacks.work, None], ids=["one", "all"])
+def test_what_runs_while_results_are_cleared_is_for_nobody_else(
+    function: Any, pool: Manager, tmp_path: Path
+) -> None:
+    """It may work on what is out of date."""
+    old = ask(pool, "wait", tmp_path)
+    wait_until(lambda: runs(tmp_path) == 1)
+    pool.clear(function)
+    (tmp_path / "open").touch()
+    assert value_of(ended(pool, old).response) == "wait!"
+    (tmp_path / "open").unlink()
+    new = ask(pool, "wait", tmp_path)
+    assert new.disposition is Disposition.NEW
+    wait_until(lambda: runs(tmp_path) == 2)
+    assert ask(pool, "wait", tmp_path).disposition is Disposition.JOINED
+    pool.clear(function)
+    assert ask(pool, "wait", tmp_path).disposition is Disposition.NEW
+    (tmp_path / "open").touch()
+    assert value_of(ended(pool, new).response) == "wait!"
+
+
+def test_a_result_that_can_not_be_kept_is_a_result_all_the_same(
+    store: DiskcacheStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(store, "keep", full)
+    manager = Manager(store, InlineExecutor(store), cache_by=[])
+    for _ in range(2):
+        assert value_of(ended(manager, ask(manager, "a", tmp_path)).response) == "a!"
 
 
 def test_clear_of_what_is_no_long_callback_says_so(manager: Manager) -> None:

@@ -11,6 +11,7 @@ Rows, all of them bytes, all with an expiry. ``<id>`` is a job's id.
     <id>:joined     the id of the job that this asker waits for
     <id>:left       this asker waits no more
     flight:<key>    the id of the job that will give the outcome of a cache key
+    cleared:<name>  when the results of a callback were cleared, of all if <name> is empty
     queue-<n>       ids of queued jobs, in order
     doorbell        UDP port on which the leader hears of news (see ``executors.local``)
 
@@ -168,6 +169,9 @@ class DiskcacheStore(Store):
                 return None
             # One row for both: who sees "succeeded" finds the result, with one write and one read.
             record = job.dump()
+            if job.state.ended:
+                # Cookies and headers are in it: kept no longer than they are needed.
+                self._cache.delete(f"{job_id}:request")
             if job.cache_key is not None and job.state.ended:
                 self._land(job)
             self._set(f"{job_id}:job", record if response is None else record + b"\n" + response)
@@ -234,7 +238,11 @@ class DiskcacheStore(Store):
         data = Result(updates, response).dump()
         if len(data) > self.size_limit:  # it would evict all others, and then itself
             return
-        self._results.set(job.cache_key, data, expire=job.expire, tag=job.callback, retry=True)
+        # In one step, so that `clear` comes before, and is seen, or after, and drops it.
+        with self._results.transact(retry=True):
+            if self._cleared(job):
+                return
+            self._results.set(job.cache_key, data, expire=job.expire, tag=job.callback, retry=True)
         self._shrink()
 
     @_guarded
@@ -248,6 +256,8 @@ class DiskcacheStore(Store):
 
     @_guarded
     def clear(self, callback: str | None = None) -> None:
+        # Jobs that run may work on what is out of date: see _cleared().
+        self._set(f"cleared:{callback or ''}", str(time.time()).encode())
         if callback is None:
             self._results.clear(retry=True)
         else:
@@ -267,9 +277,14 @@ class DiskcacheStore(Store):
     def flight(self, cache_key: str) -> Job | None:
         job_id = self._cache.get(f"flight:{cache_key}")
         job = None if job_id is None else self.load(job_id.decode())
-        if job is None or job.state.ended or self.cancel_asked(job.id):
+        if job is None or job.state.ended or self.cancel_asked(job.id) or self._cleared(job):
             return None
         return job
+
+    def _cleared(self, job: Job) -> bool:
+        """Whether results were cleared since the job was created: its own is not for others."""
+        rows = (self._cache.get(f"cleared:{name}") for name in ("", job.callback))
+        return any(at is not None and float(at) >= job.created for at in rows)
 
     @_guarded
     def join(self, job: Job, asker: str) -> None:
