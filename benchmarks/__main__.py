@@ -8,7 +8,7 @@ import time
 
 from benchmarks.harness import RESULTS, overview, save, table
 
-NAMES = ["click", "start", "queue", "progress", "memory", "burst", "throughput"]
+NAMES = ["click", "start", "queue", "progress", "memory", "burst", "throughput", "cache_hit"]
 
 
 def main() -> None:
