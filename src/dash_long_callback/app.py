@@ -42,7 +42,7 @@ class Dash(dash.Dash):
     Raises:
         RegistrationError: if ``long_callback_manager`` is not a manager.
 
-    Example:
+    Examples:
         >>> app = Dash(__name__)
         >>> @app.long_callback(Output("result", "children"), Input("run", "n_clicks"))
         ... def work(n_clicks):
@@ -75,7 +75,7 @@ class Dash(dash.Dash):
     ) -> Callable[[F], F]:
         """Declare a callback of this app that may take seconds to hours.
 
-        Takes the arguments of :func:`dash_long_callback.long_callback`, which describes them.
+        Takes the arguments of ``dash_long_callback.long_callback``, which describes them.
         """
         options = {
             "manager": manager,
@@ -115,7 +115,7 @@ def plug(app: A, long_callback_manager: Manager | None = None) -> A:
 
     Args:
         app: any ``dash.Dash``. Gets ``long_callback`` and ``long_callback_manager``.
-        long_callback_manager: as for :class:`Dash`.
+        long_callback_manager: as for ``Dash``.
 
     Returns:
         The app itself.
@@ -124,7 +124,7 @@ def plug(app: A, long_callback_manager: Manager | None = None) -> A:
         RegistrationError: if ``app`` is not a Dash app or was plugged already, or the manager is
             not one.
 
-    Example:
+    Examples:
         >>> app = plug(dash.Dash(__name__))
         >>> @app.long_callback(Output("result", "children"), Input("run", "n_clicks"))
         ... def work(n_clicks):

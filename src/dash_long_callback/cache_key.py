@@ -45,7 +45,7 @@ def cache_key(
     Raises:
         TypeError: if a value is not JSON.
 
-    Example:
+    Examples:
         >>> cache_key("out.children", "…", [1, {"a": 2, "b": 3}]) == cache_key(
         ...     "out.children", "…", [1.0, {"b": 3, "a": 2}]
         ... )

@@ -10,7 +10,7 @@ Dash 3 has removed:
 The first line, as a name that was imported from ``dash`` before stays what it was. Nothing else in
 this package changes ``dash``; a new app needs no change and imports from ``dash_long_callback``.
 
-Example:
+Examples:
     >>> import dash_long_callback.compat
     >>> import dash, diskcache
     >>> from dash.long_callback import DiskcacheLongCallbackManager

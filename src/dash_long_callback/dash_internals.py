@@ -148,7 +148,7 @@ def context_fields(context: Any) -> dict[str, Any]:
 def run_in_context(
     registration: Registration, fields: dict[str, Any], updated_props: dict[str, Any]
 ) -> str | bytes:
-    """Run a registered function as Dash's dispatch would, from :func:`context_fields`.
+    """Run a registered function as Dash's dispatch would, from ``context_fields``.
 
     ``updated_props`` is where ``dash.set_props`` puts what it is given. Returns Dash's JSON.
     """

@@ -113,7 +113,7 @@ def long_callback(
         RegistrationError: if an argument is of the wrong type, shape or name. The message names
             the callback and the fix.
 
-    Example:
+    Examples:
         >>> @long_callback(
         ...     Output("result", "children"),
         ...     Input("run", "n_clicks"),

@@ -92,6 +92,11 @@ class TimedOut:
     seconds: float
     state = State.TIMED_OUT
 
+    @property
+    def reason(self) -> str:
+        """What happened, in words."""
+        return f"the job ran longer than its timeout of {self.seconds:g} s"
+
 
 @dataclass(frozen=True)
 class Lost:
@@ -187,7 +192,7 @@ class Job:
 
     @classmethod
     def load(cls, data: bytes) -> Job:
-        """The reverse of :meth:`dump`."""
+        """The reverse of ``dump``."""
         raw: dict[str, Any] = json.loads(data)
         raw["state"] = State(raw["state"])
         raw["slots"] = {
@@ -216,7 +221,7 @@ class Result:
 
     @classmethod
     def load(cls, data: bytes) -> Result:
-        """The reverse of :meth:`dump`."""
+        """The reverse of ``dump``."""
         start = data.index(b"\n") + 1
         updates: list[tuple[Target, bytes]] = []
         for target, length in json.loads(data[:start]):
@@ -239,10 +244,7 @@ def _error_of(outcome: Outcome) -> dict[str, str] | None:
             "traceback": outcome.traceback,
         }
     if isinstance(outcome, TimedOut):
-        return {
-            "type": "JobTimedOut",
-            "message": f"the job ran longer than its timeout of {outcome.seconds:g} s",
-        }
+        return {"type": "JobTimedOut", "message": outcome.reason}
     if isinstance(outcome, Lost):
         return {"type": "JobLost", "message": outcome.reason}
     return None

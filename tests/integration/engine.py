@@ -51,14 +51,18 @@ class EngineServer(Server):
         return answer.json()["jobs"][job]
 
     def outcome(self, job: str, timeout: float = 20.0) -> dict[str, Any]:
-        seen = {"seq": 0}
+        seen = 0
 
         def ended() -> dict[str, Any] | None:
-            seen["news"] = news = self.news(job, seen["seq"])  # type: ignore[assignment]
-            seen["seq"] = news["seq"]
+            nonlocal seen
+            try:
+                news = self.news(job, seen)
+            except requests.ConnectionError:
+                return None  # the browser client tries again, too
+            seen = news["seq"]
             return news if news["ended"] else None
 
-        return wait_until(ended, timeout)
+        return wait_until(ended, timeout) or {}
 
     def value(self, job: str) -> Any:
         outcome = self.outcome(job)
@@ -67,7 +71,7 @@ class EngineServer(Server):
 
     def worker_of(self, job: str) -> int:
         """The process that runs the job: it reports it as its first progress."""
-        return wait_until(lambda: dict_of(self.news(job)).get(0))
+        return wait_until(lambda: dict(self.news(job).get("updates", [])).get(0)) or 0
 
     def marks(self) -> list[tuple[str, str, float]]:
         path = self.folder / "marks"
@@ -75,10 +79,6 @@ class EngineServer(Server):
             return []
         lines = re.findall(r"(begin|end) (\S+) (\S+) \d+\n", path.read_text())
         return [(kind, name, float(at)) for kind, name, at in lines]
-
-
-def dict_of(news: dict[str, Any]) -> dict[int, Any]:
-    return {target: value for target, value in news.get("updates", [])}
 
 
 def most_at_once(marks: list[tuple[str, str, float]]) -> int:

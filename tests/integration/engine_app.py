@@ -9,6 +9,7 @@ import sys
 import time
 import types
 from pathlib import Path
+from typing import Any
 
 import diskcache
 from dash import Input, Output, dcc, html
@@ -16,20 +17,27 @@ from dash import Input, Output, dcc, html
 from dash_long_callback import Dash, DiskcacheLongCallbackManager
 
 here = Path(os.environ["FOLDER"])
-cache = diskcache.Cache(os.environ.get("CACHE", str(here / "cache")))
+cache: Any = diskcache.Cache(os.environ.get("CACHE", str(here / "cache")))
 if "JOBS" in os.environ:
     # Only the directory counts.
     cache = types.SimpleNamespace(directory=os.environ["JOBS"])
+start_method: Any = os.environ.get("ENGINE_APP_START")
 manager = DiskcacheLongCallbackManager(
     cache,
     workers=int(os.environ.get("ENGINE_APP_WORKERS", "2")),
-    start_method=os.environ.get("ENGINE_APP_START") or None,
+    start_method=start_method,
     grace=1.0,
 )
 app = Dash(__name__, long_callback_manager=manager)
 server = app.server
 app.layout = html.Div(
-    [dcc.Store(id="order"), html.P(id="result"), html.P(id="progress"), html.P(id="quick")]
+    [
+        dcc.Store(id="order"),
+        html.P(id="result"),
+        html.P(id="progress"),
+        html.P(id="quick"),
+        html.P(id="handled"),
+    ]
 )
 
 
@@ -39,7 +47,7 @@ app.layout = html.Div(
     progress=Output("progress", "children"),
     prevent_initial_call=True,
 )
-def obey(set_progress, order):
+def obey(set_progress: Any, order: Any) -> Any:
     name, *args = order
     set_progress(os.getpid())
     return ORDERS[name](*args)
@@ -48,21 +56,33 @@ def obey(set_progress, order):
 @app.long_callback(
     Output("quick", "children"), Input("order", "data"), prevent_initial_call=True, timeout=0.5
 )
-def limited(order):
+def limited(order: float) -> str:
     time.sleep(order)
     return "in time"
 
 
-def do_pid():
+@app.long_callback(
+    Output("handled", "children"),
+    Input("order", "data"),
+    prevent_initial_call=True,
+    timeout=0.5,
+    on_error=lambda error: f"{type(error).__name__}: {error}",
+)
+def handled(order: Any) -> Any:
+    name, *args = order
+    return ORDERS[name](*args)
+
+
+def do_pid() -> Any:
     return os.getpid()
 
 
-def do_sleep(seconds, value="slept"):
+def do_sleep(seconds: float, value: str = "slept") -> Any:
     time.sleep(seconds)
     return value
 
 
-def do_mark(seconds, value):
+def do_mark(seconds: float, value: str) -> Any:
     """Leave a trace of when the job began and ended."""
     log = here / "marks"
     with log.open("a") as out:
@@ -73,27 +93,27 @@ def do_mark(seconds, value):
     return value
 
 
-def do_crash():
+def do_crash() -> Any:
     ctypes.string_at(0)
 
 
-def do_exit():
+def do_exit() -> Any:
     os._exit(7)
 
 
-def do_kill():
+def do_kill() -> Any:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def do_clean_up(seconds):
+def do_clean_up(seconds: float) -> Any:
     try:
         time.sleep(seconds)
     finally:
         (here / "cleaned").write_text("yes")
 
 
-def do_await(seconds):
-    async def nap():
+def do_await(seconds: float) -> Any:
+    async def nap() -> None:
         try:
             await asyncio.sleep(seconds)
         finally:
@@ -102,7 +122,7 @@ def do_await(seconds):
     asyncio.run(nap())
 
 
-def do_ignore_cancel():
+def do_ignore_cancel() -> Any:
     while True:
         try:
             time.sleep(60)
@@ -110,13 +130,13 @@ def do_ignore_cancel():
             (here / "ignored").write_text("yes")
 
 
-def do_children(seconds):
+def do_children(seconds: float) -> Any:
     child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"])
     (here / "child").write_text(str(child.pid))
     time.sleep(seconds)
 
 
-def do_version():
+def do_version() -> Any:
     return VERSION
 
 

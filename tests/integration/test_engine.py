@@ -60,7 +60,7 @@ def test_no_more_than_the_given_number_of_jobs_run_at_once(
 
 
 @pytest.mark.parametrize(
-    ("order", "words"),
+    "order, words",
     [("kill", "SIGKILL (out of memory?)"), ("crash", "SIGSEGV"), ("exit", "exited with code 7")],
 )
 def test_dead_worker_ends_its_job_as_lost_in_words(
@@ -134,6 +134,22 @@ def test_job_longer_than_its_timeout_ends_in_words(server: EngineServer) -> None
     assert "timeout of 0.5 s" in outcome["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    "order, words",
+    [
+        (["kill"], "JobLost: the worker process was ended by SIGKILL"),
+        (["sleep", 60], "JobTimedOut: the job ran longer than its timeout of 0.5 s"),
+        (["ignore_cancel"], "JobTimedOut: the job ran longer than its timeout of 0.5 s"),
+    ],
+)
+def test_on_error_is_called_whatever_ended_the_job(
+    server: EngineServer, order: list[object], words: str
+) -> None:
+    outcome = server.outcome(server.dispatch(order, output="handled")["job"])
+    assert outcome["state"] == "succeeded", outcome
+    assert outcome["response"]["response"]["handled"]["children"].startswith(words)
+
+
 def test_two_clients_with_equal_arguments_both_get_their_result(server: EngineServer) -> None:
     jobs = [server.submit("sleep", 0.3, "mine") for _ in range(2)]
     assert jobs[0] != jobs[1]
@@ -154,7 +170,7 @@ def test_workers_do_not_hold_the_listening_socket(server: EngineServer) -> None:
     }
     assert listening
     for pid in server.processes().keys() - {server.pid}:
-        links = [os.readlink(f) for f in Path(f"/proc/{pid}/fd").iterdir()]
+        links = [str(f.readlink()) for f in Path(f"/proc/{pid}/fd").iterdir()]
         assert not {f"socket:[{inode}]" for inode in listening} & set(links)
 
 
@@ -174,7 +190,7 @@ def test_forged_job_id_is_404_and_reveals_nothing(server: EngineServer) -> None:
 
 @pytest.mark.parametrize("path", ["updates", "cancel"])
 @pytest.mark.parametrize(
-    ("body", "status"),
+    "body, status",
     [
         (b"", 400),
         (b"\xff\xfe", 400),
@@ -297,7 +313,9 @@ def test_sigterm_of_the_reloader_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_full_disk_is_said_in_words_and_loses_no_queued_job(tmp_path: Path) -> None:
     disk = tmp_path / "cache"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk]).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=False
+    ).returncode:
         missing("the right to mount a small disk")
     server = python_server(tmp_path)
     try:
@@ -322,7 +340,7 @@ def test_full_disk_is_said_in_words_and_loses_no_queued_job(tmp_path: Path) -> N
 def test_read_only_disk_is_said_in_words_until_it_is_writable(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", disk]).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", disk], check=False).returncode:
         missing("the right to mount a read-only disk")
     # The user's own cache elsewhere: diskcache itself does not open on a read-only disk.
     server = python_server(tmp_path, JOBS=str(disk))

@@ -29,7 +29,7 @@ def leader(server: EngineServer) -> int:
         for pid in web_processes(server):
             for file in Path(f"/proc/{pid}/fd").iterdir():
                 try:
-                    if os.readlink(file).endswith("leader.lock"):
+                    if str(file.readlink()).endswith("leader.lock"):
                         return pid
                 except OSError:
                     continue
@@ -86,6 +86,21 @@ def test_restarted_web_process_hands_over(tmp_path: Path) -> None:
         os.kill(first, signal.SIGTERM)
         wait_until(lambda: first not in server.processes())
         assert server.value(server.submit("sleep", 0, "after")) == "after"
+    finally:
+        server.stop()
+
+
+def test_queued_jobs_go_on_after_the_leader_was_replaced_without_a_new_click(
+    tmp_path: Path,
+) -> None:
+    server = gunicorn_server(tmp_path, "--workers", "2", ENGINE_APP_WORKERS="1").start()
+    try:
+        blocker = server.submit("sleep", 5, "blocker")
+        server.worker_of(blocker)
+        queued = server.submit("sleep", 0, "queued")
+        for pid in web_processes(server):
+            os.kill(pid, signal.SIGTERM)
+        assert server.value(queued) == "queued"  # asks for news only
     finally:
         server.stop()
 

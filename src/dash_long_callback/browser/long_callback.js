@@ -51,6 +51,13 @@
     /** Milliseconds to wait for a picture: it never comes if the tab goes to the background. */
     const PAINT_MAX = 100;
 
+    /**
+     * Long jobs that may keep a place among the callbacks that the renderer runs at once, which are
+     * twelve. These few have all of its care: its title says "Updating...", and callbacks that need
+     * their outputs wait. The others make way for the page's ordinary callbacks.
+     */
+    const PLACES = 4;
+
     /** This tab, so that the server knows when a request replaces another. */
     const TAB = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("");
 
@@ -235,14 +242,17 @@
          * @param {string} name
          * @param {Config} config
          * @param {any} outputs as the renderer gives them: one, a list, or lists for wildcards
+         * @param {any[]} inputs
          * @param {any[]} states values of the states, ours last
          */
-        constructor(name, config, outputs, states) {
+        constructor(name, config, outputs, inputs, states) {
             this.name = name;
             this.config = config;
             this.outputs = outputs;
             this.states = states;
-            this.slot = name + " " + JSON.stringify(flat(outputs).map((output) => stringify(output.id)));
+            /** What MATCH has matched, if it was used: without outputs, the inputs tell. */
+            this.ids = (outputs ? flat(outputs) : inputs.filter((input) => !Array.isArray(input))).map((one) => one.id);
+            this.slot = name + " " + JSON.stringify(this.ids.map(stringify));
             /** @type {string | null} */
             this.id = null;
             this.seq = 0;
@@ -256,6 +266,8 @@
             this.resolve = () => {};
             /** @type {(error: any) => void} */
             this.reject = () => {};
+            /** What the renderer knows it by, while it has no place there. @type {any} */
+            this.parked = null;
             this.promise = new Promise((resolve, reject) => {
                 this.resolve = resolve;
                 this.reject = reject;
@@ -279,7 +291,7 @@
             if (typeof id === "string") {
                 return id;
             }
-            const matched = flat(this.outputs).map((output) => output.id).filter((other) => typeof other === "object");
+            const matched = this.ids.filter((other) => typeof other === "object");
             return Object.fromEntries(
                 Object.entries(id).map(([key, value]) => {
                     const like = isWild(value, "MATCH") && matched.find((other) => key in other);
@@ -368,6 +380,7 @@
             poller.remove(this);
             if (current.get(this.slot) === this) {
                 current.delete(this.slot);
+                this.unpark();
                 if (this.shown) {
                     this.setRunning("off");
                     this.resetProgress();
@@ -405,6 +418,33 @@
                 // With no_update, the renderer would still look at each output, and fail over one
                 // that has left the page.
                 this.reject(clientside.PreventUpdate);
+            }
+        }
+
+        /** Make way for the page's other callbacks: the renderer forgets this one until it ends. */
+        park() {
+            const store = page.store;
+            if (!store || !store.getState().callbacks) {
+                return;
+            }
+            const { callbacks, paths } = store.getState();
+            const mine = JSON.stringify(flat(this.outputs).map((output) => stringify(output.id)));
+            this.parked = callbacks.watched.find(
+                (/** @type {any} */ pending) =>
+                    pending.callback.output === this.name &&
+                    JSON.stringify(flat(pending.getOutputs(paths)).map((output) => stringify(output.id))) === mine
+            );
+            if (this.parked) {
+                store.dispatch({ type: "Callbacks.RemoveWatched", payload: [this.parked] });
+                // As when a callback has ended: whoever waits for the place takes it now.
+                store.dispatch({ type: "Callbacks.Completed", payload: 1 });
+            }
+        }
+
+        unpark() {
+            if (this.parked) {
+                page.store.dispatch({ type: "Callbacks.AddWatched", payload: [this.parked] });
+                this.parked = null;
             }
         }
 
@@ -616,13 +656,15 @@
     function run(name, config) {
         const context = clientside.callback_context;
         const states = context.states_list || [];
-        const job = new Job(name, config, context.outputs_list, states.map(valueOf));
+        const job = new Job(name, config, context.outputs_list, context.inputs_list, states.map(valueOf));
         const replaced = current.get(job.slot);
         current.set(job.slot, job);
         if (replaced) {
             replaced.cancel();
-            // Before the new run writes progress; "running" simply stays on.
-            replaced.settle(() => replaced.deliver({}));
+            // Before the new run writes progress; "running" simply stays on. So do spinners, which
+            // the end of any promise of these outputs turns off: the old one ends with the new.
+            const end = () => replaced.deliver({});
+            replaced.settle(() => job.promise.then(end, end));
             job.shown = replaced.shown;
             job.resetProgress();
         }
@@ -671,6 +713,10 @@
         }
         job.hear(answer.news);
         if (!job.settled && !answer.news.ended) {
+            const placed = Array.from(poller.jobs.values()).filter((other) => !other.parked);
+            if (placed.length >= PLACES) {
+                job.park();
+            }
             poller.add(job, answer.after);
         }
     }

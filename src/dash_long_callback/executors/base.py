@@ -18,7 +18,7 @@ class Executor(ABC):
 
     @abstractmethod
     def started(self) -> None:
-        """The transaction that :meth:`start` was called in is done: tell those who wait for it."""
+        """The transaction that ``start`` was called in is done: tell those who wait for it."""
 
     @abstractmethod
     def cancel(self, job_id: str) -> None:

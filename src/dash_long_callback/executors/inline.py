@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class InlineExecutor(Executor):
     """No process, no thread, no waiting: a job has ended when ``submit`` returns.
 
-    Example:
+    Examples:
         >>> manager = Manager(DiskcacheStore(tmp_path, retention=60), InlineExecutor(store))
     """
 

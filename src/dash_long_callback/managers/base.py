@@ -149,7 +149,7 @@ class Manager:
         Raises:
             ValueError: if it is not a long callback of this process.
 
-        Example:
+        Examples:
             >>> manager.clear(update_report)
         """
         if callback is None:
@@ -182,7 +182,7 @@ class Manager:
     def wait(
         self, jobs: Mapping[str, int], timeout: float, enough: Callable[[dict[str, News]], bool]
     ) -> dict[str, News]:
-        """As :meth:`news`, but wait up to ``timeout`` seconds until the news is ``enough``."""
+        """As ``news``, but wait up to ``timeout`` seconds until the news is ``enough``."""
         deadline = time.monotonic() + timeout
         while True:
             # The version before the news: what is written in between is seen in the next round.

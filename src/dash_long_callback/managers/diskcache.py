@@ -55,7 +55,7 @@ class DiskcacheLongCallbackManager(Manager):
     Raises:
         RegistrationError: if an argument is of the wrong type or value.
 
-    Example:
+    Examples:
         >>> import diskcache
         >>> from dash_long_callback import Dash, DiskcacheLongCallbackManager
         >>> cache = diskcache.Cache("./cache")

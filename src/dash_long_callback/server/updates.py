@@ -41,6 +41,8 @@ def updates(body: bytes, managers: Sequence[Manager], environ: Mapping[str, Any]
         if known := manager.news({i: seq for i, seq in jobs.items() if i not in found}):
             found |= known
             used.append(manager)
+            # Whoever ran these jobs may have gone since; then this process may have to lead.
+            manager.ensure_running()
     if not found:
         raise JobNotFound
     held = False

@@ -85,7 +85,7 @@ class Store(ABC):
 
     @abstractmethod
     def cancel_asked(self, job_id: str) -> bool:
-        """Whether :meth:`ask_cancel` was called."""
+        """Whether ``ask_cancel`` was called."""
 
     @abstractmethod
     def keep(self, job: Job, response: bytes) -> None:
@@ -117,7 +117,7 @@ class Store(ABC):
 
     @abstractmethod
     def has_left(self, asker: str) -> bool:
-        """Whether :meth:`leave` was called for this asker."""
+        """Whether ``leave`` was called for this asker."""
 
     @abstractmethod
     def version(self) -> int:
@@ -125,7 +125,7 @@ class Store(ABC):
 
     @abstractmethod
     def wait(self, version: int, timeout: float) -> bool:
-        """Wait until :meth:`version` differs from ``version``; False if ``timeout`` s passed."""
+        """Wait until ``version`` differs from ``version``; False if ``timeout`` s passed."""
 
     @abstractmethod
     def close(self) -> None:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from multiprocessing import process, spawn
 from typing import Any
 
-#: Carries an :class:`AppModules` to the fork server, which takes no arguments of ours.
+#: Carries an ``AppModules`` to the fork server, which takes no arguments of ours.
 VARIABLE = "DASH_LONG_CALLBACK_MODULES"
 
 

@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 
 from dash_long_callback.callbacks import LongCallback, registry
-from dash_long_callback.errors import NotPickleable, StoreError
+from dash_long_callback.errors import (
+    JobEnded,
+    JobLost,
+    JobTimedOut,
+    NotPickleable,
+    StoreError,
+)
 from dash_long_callback.executors.local import preload
 from dash_long_callback.executors.local.worker import (
     Begun,
@@ -77,6 +83,7 @@ class _Worker:
     job: Job | None = None
     given: float = 0.0
     begun: bool = False
+    error: JobEnded | None = None
     stop: Stop | None = None
     kill_at: float = float("inf")
     retiring: bool = False
@@ -87,15 +94,15 @@ class _Worker:
 
 
 @dataclass
-class _Lost:
-    """A job whose worker died and whose ``on_error`` is to be called by another."""
+class _Unhandled:
+    """A job whose worker died, and whose ``on_error`` another worker is to call."""
 
     job: Job
-    reason: str
+    error: JobEnded
 
 
 class Supervisor:
-    """Runs the pool. All methods but :meth:`stop` and :meth:`wake` belong to its thread."""
+    """Runs the pool. All methods but ``stop`` and ``wake`` belong to its thread."""
 
     def __init__(self, store: DiskcacheStore, options: PoolOptions) -> None:
         self._store = store
@@ -103,7 +110,7 @@ class Supervisor:
         self._context: BaseContext = multiprocessing.get_context(options.start_method)
         self._workers: list[_Worker] = []
         self._orphans: dict[str, Job] = {}
-        self._lost: list[_Lost] = []
+        self._unhandled: list[_Unhandled] = []
         self._tries: dict[str, int] = {}
         self._failed_starts = 0
         self._start_after = 0.0
@@ -114,12 +121,12 @@ class Supervisor:
         self._address = self._door.getsockname()
 
     def stop(self) -> None:
-        """Make :meth:`run` end. May be called from any thread."""
+        """Make ``run`` end. May be called from any thread."""
         self._stopping.set()
         self.wake()
 
     def wake(self) -> None:
-        """Have :meth:`run` look for news. May be called from any thread."""
+        """Have ``run`` look for news. May be called from any thread."""
         with contextlib.suppress(OSError):
             self._door.sendto(b"", self._address)
 
@@ -242,16 +249,23 @@ class Supervisor:
         if job is None:
             return
         if not worker.begun and self._tries.get(job.id, 0) < BEGIN_TRIES:
-            # Its function was not called: another worker may.
             self._tries[job.id] = self._tries.get(job.id, 0) + 1
-            self._store.unclaim(job.id)
-        elif worker.stop is not None:
-            timeout = _timeout(job)
-            self._end(job.id, TimedOut(timeout or 0) if worker.stop.timed_out else Cancelled())
+            self._again(worker, job)
+        elif worker.error is not None:  # it was the handler that did not survive
+            self._end(job.id, _outcome_of(worker.error, job))
+        elif worker.stop is None:
+            self._fail(job, JobLost(f"the worker process {_died(code)} while it ran the job"))
+        elif worker.stop.timed_out:
+            self._fail(job, JobTimedOut(TimedOut(_timeout(job) or 0).reason))
         else:
-            reason = f"the worker process {_died(code)} while it ran the job"
-            log.error("%s: %s", job.callback, reason)
-            self._lose(job, reason)
+            self._end(job.id, Cancelled())
+
+    def _again(self, worker: _Worker, job: Job) -> None:
+        """A worker died before it called the function, or the handler: another worker may."""
+        if worker.error is None:
+            self._store.unclaim(job.id)
+        else:
+            self._unhandled.append(_Unhandled(job, worker.error))
 
     def _kill(self, worker: _Worker) -> None:
         if hasattr(os, "killpg"):
@@ -271,9 +285,9 @@ class Supervisor:
         # Jobs that an earlier leader's workers still run count, too.
         busy = sum(w.job is not None for w in self._workers) + len(self._orphans)
         for worker in [w for w in self._workers if w.idle]:
-            if self._lost:
-                lost = self._lost.pop()
-                self._give(worker, lost.job, lost.reason)
+            if self._unhandled:
+                unhandled = self._unhandled.pop()
+                self._give(worker, unhandled.job, unhandled.error)
             elif busy < self._options.workers:
                 job = self._store.claim()
                 if job is None:
@@ -281,7 +295,7 @@ class Supervisor:
                 self._give(worker, job)
                 busy += 1
 
-    def _give(self, worker: _Worker, job: Job, lost: str | None = None) -> None:
+    def _give(self, worker: _Worker, job: Job, error: JobEnded | None = None) -> None:
         callback = registry.get(job.callback)
         if callback is None:
             message = f"this app has no long callback {job.callback!r}: was it renamed since?"
@@ -289,15 +303,16 @@ class Supervisor:
             return
         try:
             pickled = self._by_value(callback) if self._differs(worker, callback) else None
-        except NotPickleable as error:
-            self._end(job.id, Failed("NotPickleable", str(error)))
+        except NotPickleable as problem:
+            self._end(job.id, Failed("NotPickleable", str(problem)))
             return
-        worker.job, worker.given, worker.begun, worker.stop = job, time.monotonic(), False, None
+        worker.job, worker.error, worker.stop = job, error, None
+        worker.given, worker.begun = time.monotonic(), False
         try:
-            worker.pipe.send(Start(job, callback.key, pickled, lost))
+            worker.pipe.send(Start(job, callback.key, pickled, error))
         except OSError:  # it died a moment ago, and never saw the job
             worker.job = None
-            self._store.unclaim(job.id)
+            self._again(worker, job)
 
     def _differs(self, worker: _Worker, callback: LongCallback) -> bool:
         assert worker.digests is not None
@@ -355,16 +370,19 @@ class Supervisor:
                 del self._orphans[job.id]
             elif not self._store.leased(job.id):
                 del self._orphans[job.id]
-                self._lose(
-                    current, "its worker process has not been heard of since the server restarted"
+                self._fail(
+                    current,
+                    JobLost("its worker process has not been heard of since the server restarted"),
                 )
 
-    def _lose(self, job: Job, reason: str) -> None:
+    def _fail(self, job: Job, error: JobEnded) -> None:
+        """End a job that can't end by itself: by its ``on_error`` if it has one."""
+        log.error("%s: %s", job.callback, error)
         callback = registry.get(job.callback)
         if callback is not None and callback.handles_errors:
-            self._lost.append(_Lost(job, reason))
+            self._unhandled.append(_Unhandled(job, error))
         else:
-            self._end(job.id, Lost(reason))
+            self._end(job.id, _outcome_of(error, job))
 
     def _end(self, job_id: str, outcome: Outcome) -> None:
         def end(job: Job) -> bool:
@@ -379,6 +397,7 @@ class Supervisor:
         for worker in self._workers:
             with contextlib.suppress(StoreError):
                 if worker.job is not None:
+                    log.error("%s: the server was stopped while the job ran", worker.job.callback)
                     # Before the stop: the worker would write Cancelled, which nobody wished.
                     self._end(worker.job.id, Lost("the server was stopped while the job ran"))
             with contextlib.suppress(OSError):
@@ -390,6 +409,12 @@ class Supervisor:
             worker.process.join()
             worker.pipe.close()
         self._door.close()
+
+
+def _outcome_of(error: JobEnded, job: Job) -> Outcome:
+    if isinstance(error, JobTimedOut):
+        return TimedOut(_timeout(job) or 0)
+    return Lost(str(error))
 
 
 def _timeout(job: Job) -> float | None:

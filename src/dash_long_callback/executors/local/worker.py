@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 
 from dash_long_callback.callbacks import LongCallback, registry
-from dash_long_callback.errors import JobCancelled, JobEnded, JobLost, JobTimedOut, StoreError
+from dash_long_callback.errors import JobCancelled, JobEnded, JobTimedOut, StoreError
 from dash_long_callback.executors.local.preload import AppModules, import_app
 from dash_long_callback.jobs import Cancelled, Job, TimedOut
 from dash_long_callback.runner import Run, run_job
@@ -70,13 +70,13 @@ class Start:
         job: its record.
         callback: its key.
         pickled: the callback by value, if the worker can't have it by import.
-        lost: how an earlier worker of this job died; then only ``on_error`` is called.
+        error: how the job ended with an earlier worker; then only ``on_error`` is called.
     """
 
     job: Job
     callback: str
     pickled: bytes | None = None
-    lost: str | None = None
+    error: JobEnded | None = None
 
 
 @dataclass(frozen=True)
@@ -154,13 +154,12 @@ class _Worker:
 
     def _do(self, start: Start) -> Done:
         job = start.job
-        error: JobEnded | None = None if start.lost is None else JobLost(start.lost)
         try:
             callback = self._callback(start)
         except Exception as problem:
             log.exception("%s can't be loaded", start.callback)
             return Done(job.id, f"the worker can't load {start.callback}: {problem}")
-        run = self._run = Run(self._store, job, callback, error)
+        run = self._run = Run(self._store, job, callback, start.error)
         if job.id in self._stopped:
             run.stop(JobCancelled())
         self._send(Begun(job.id))
@@ -212,13 +211,8 @@ class _Worker:
             run = self._run
             if run is None or run.job.id != stop.job_id:
                 return
-        run.stop(
-            JobTimedOut(
-                f"the job ran longer than its timeout of {run.callback.options.timeout:g} s"
-            )
-            if stop.timed_out
-            else JobCancelled()
-        )
+        limit = TimedOut(run.callback.options.timeout or 0)
+        run.stop(JobTimedOut(limit.reason) if stop.timed_out else JobCancelled())
         if hasattr(signal, "pthread_kill"):
             # Unlike an exception set from another thread, a signal ends a sleep or a read.
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
