@@ -191,8 +191,12 @@ def update(set_progress, n):
 
 def kill(page: Page, selector: str) -> None:
     """Kill the worker whose process id an element shows, as the system does without memory."""
-    page.wait(lambda: (page.text(selector) or "").isdigit())
-    os.kill(int(page.text(selector) or ""), signal.SIGKILL)
+
+    def pid() -> int:
+        text = page.text(selector) or ""
+        return int(text) if text.isdigit() else 0
+
+    os.kill(page.wait(pid), signal.SIGKILL)
 
 
 def test_a_killed_worker_is_an_error_in_words_within_seconds(page: Page):

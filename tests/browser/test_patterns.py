@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from apps import Server
 from page import Page
 
 source = """
+from dash import __version__ as dash_version
 app.config.suppress_callback_exceptions = True
 
 def each(kind, **names):
@@ -185,6 +187,39 @@ def test_an_output_that_is_removed_meanwhile_is_no_error(page: Page, app: Server
     app.open_gate("removed")
     page.wait_text("#removed-state", "off")
     page.wait_idle()
+
+
+source += """
+if tuple(map(int, dash_version.split(".")[:2])) >= (4, 4):
+    page += [html.Div([html.Button("run", id=each("bare-run", n=n)),
+                       html.Button("stop", id=each("bare-stop", n=n)),
+                       html.Div(id=each("bare-state", n=n)), html.Div(id=each("bare", n=n))])
+             for n in (1, 2)]
+
+    @app.long_callback(Input(each("bare-run", n=MATCH), "n_clicks"), prevent_initial_call=True,
+                       cancel=Input(each("bare-stop", n=MATCH), "n_clicks"),
+                       running=(Output(each("bare-state", n=MATCH), "children"), "on", "off"))
+    def update(clicks):
+        n = ctx.triggered_id["n"]
+        set_props(each("bare", n=n), {"children": f"at work {n}"})
+        wait_for(f"bare-{n}")
+        set_props(each("bare", n=n), {"children": f"done {n}"})
+"""
+
+
+@pytest.mark.newest_only
+def test_match_without_an_output_is_what_the_input_matched(page: Page, app: Server):
+    for n in (1, 2):
+        page.click({"kind": "bare-run", "n": n})
+        page.wait_text({"kind": "bare", "n": n}, f"at work {n}")
+        page.wait_text({"kind": "bare-state", "n": n}, "on")
+    page.click({"kind": "bare-stop", "n": 1})
+    page.wait_text({"kind": "bare-state", "n": 1}, "off")
+    assert page.text({"kind": "bare-state", "n": 2}) == "on"
+    app.open_gate("bare-2")
+    page.wait_text({"kind": "bare", "n": 2}, "done 2")
+    page.wait_text({"kind": "bare-state", "n": 2}, "off")
+    assert page.text({"kind": "bare", "n": 1}) == "at work 1"
 
 
 # Pages
