@@ -188,7 +188,6 @@ def test_reads_delete_nothing(make: Callable[..., DiskcacheStore]) -> None:
     def read(handle: DiskcacheStore) -> list[Any]:
         return [
             handle.load(job.id),
-            handle.request(job.id),
             response(handle, job.id),
             handle.values(job.id, [2, 3]),
             handle.cancel_asked(job.id),
@@ -198,6 +197,13 @@ def test_reads_delete_nothing(make: Callable[..., DiskcacheStore]) -> None:
     first = read(store)
     assert None not in first
     assert read(store) == read(make()) == first
+
+
+def test_request_is_kept_until_the_job_ends_and_no_longer(store: DiskcacheStore) -> None:
+    job = started(store)
+    assert store.request(job.id) is not None
+    store.change(job.id, end(Succeeded(b"{}")), b"{}")
+    assert store.request(job.id) is None
 
 
 # Atomic

@@ -43,7 +43,7 @@ class Store(ABC):
 
     @abstractmethod
     def request(self, job_id: str) -> bytes | None:
-        """The JSON that the job was created with."""
+        """The JSON that the job was created with, until it ends: cookies and headers are in it."""
 
     @abstractmethod
     def change(
