@@ -195,7 +195,7 @@ def test_a_failing_cache_by_function_is_named_in_the_dev_tools(page: Page, app: 
     text = page.wait_error("CacheByFailed")
     assert "the cache_by function current_user of broken (broken-result.children) failed" in text
     assert "LookupError: nobody is logged in" in text
-    page.wait_prop("broken-run", "disabled", value=False)
+    page.wait(lambda: not page.prop("broken-run", "disabled"))
     assert app.notes("broken") == []
 
 
