@@ -1,8 +1,8 @@
-"""Several jobs at once: of one tab, of two tabs, one after the other; and what Dash shows of them."""
+"""Several jobs: of one tab, of two tabs, one after the other; and what Dash shows of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from apps import Server
@@ -17,7 +17,7 @@ def part(name, *more, **kwargs):
 
 
 @contextmanager
-def second_tab(page: Page, url: str) -> Iterator[None]:
+def second_tab(page: Page, url: str) -> Generator[None]:
     """Another tab, with the same page, is in front."""
     driver = page.driver
     first = driver.current_window_handle
