@@ -111,6 +111,10 @@ class Server:
 
     def warm_up(self, workers: int) -> None:
         """Have all workers started, and each have run a job."""
+        # As a visitor does: a page load starts them. Not by a first job, which start_method="fork"
+        # may copy in the middle of its SQLite transaction; the copy then waits for ever.
+        requests.get(self.url, timeout=60)
+        wait_until(lambda: len(self.worker_pids()) >= workers, 180)
         self.get("bench/warm", workers=workers)
 
     def _answers(self) -> bool:
