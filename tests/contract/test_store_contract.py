@@ -361,9 +361,9 @@ def test_five_megabytes_come_back_as_they_were(make: Callable[..., DiskcacheStor
     record = store.change(job.id, begin)
     assert record is not None
     put(store, record, 0, big)
-    store.change(job.id, end(Succeeded(big)), big)
     other = make()
     assert other.request(job.id) == big
+    store.change(job.id, end(Succeeded(big)), big)
     assert other.values(job.id, record.slots) == [big]
     assert response(other, job.id) == big
 
