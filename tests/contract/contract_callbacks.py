@@ -45,8 +45,8 @@ def work(set_progress: Any, kind: Any, path: str) -> Any:
 def wait(set_progress: Any, kind: Any, path: str) -> Any:
     """Tells that it has begun, and waits until its gate is opened."""
     folder = Path(path)
-    (folder / f"begun-{kind}").write_text(str(os.getpid()))
     try:
+        (folder / f"begun-{kind}").write_text(str(os.getpid()))
         deadline = time.monotonic() + 60
         while not (folder / f"open-{kind}").exists():
             if time.monotonic() > deadline:
