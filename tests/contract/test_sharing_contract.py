@@ -342,7 +342,7 @@ def test_a_cancel_detaches_the_one_who_cancels(leaver: int, pool: Manager, tmp_p
 
 def test_the_last_one_s_cancel_ends_the_job(pool: Manager, tmp_path: Path) -> None:
     receipts = [ask(pool, "wait", tmp_path) for _ in range(3)]
-    wait_until(lambda: runs(tmp_path) == 1)
+    wait_until(lambda: pool.news({receipts[0].job_id: 0})[receipts[0].job_id].updates)
     for receipt in receipts:
         assert not (tmp_path / "left").exists()
         pool.cancel(receipt.job_id)

@@ -2,6 +2,7 @@
 
 import os
 import time
+from typing import Any
 
 import diskcache
 import flask
@@ -22,24 +23,24 @@ order = Input("order", "data")
 
 
 @app.long_callback(Output("result", "children"), order, prevent_initial_call=True)
-def slow(seconds):
+def slow(seconds: float) -> str:
     note("run", os.getpid())
     time.sleep(seconds)
     return "slept"
 
 
-def user():
+def user() -> str:
     note("web", os.getpid())
     return flask.request.cookies["user"]
 
 
 @app.long_callback(Output("user", "children"), order, prevent_initial_call=True, cache_by=user)
-def per_user(_order):
+def per_user(_order: Any) -> str:
     note("user-run")
     return f"for {ctx.cookies['user']}"
 
 
-def asked_by():
+def asked_by() -> list[Any]:
     return [ctx.triggered_id, ctx.inputs, ctx.headers.get("X-Tenant")]
 
 
@@ -50,7 +51,7 @@ def asked_by():
     cache_by=[asked_by],
     cache_args_to_ignore=0,
 )
-def by_context(value):
+def by_context(value: Any) -> Any:
     note("context-run")
     return value
 
