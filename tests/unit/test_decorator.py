@@ -407,7 +407,7 @@ def test_the_page_of_an_app_has_the_config_of_its_own_callbacks_only(
 
 
 @pytest.mark.parametrize(
-    ("config", "prevented"), [(False, False), (True, True), ("initial_duplicate", False)]
+    "config, prevented", [(False, False), (True, True), ("initial_duplicate", False)]
 )
 def test_app_wide_prevention_of_initial_calls_means_what_it_means_for_dash(
     config: Any, prevented: bool
