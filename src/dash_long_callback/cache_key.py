@@ -7,7 +7,8 @@ Equal meaning, equal key; different meaning, different key:
   its type only: name a version of it in ``cache_by``);
 * the arguments, as canonical JSON: the order of keys does not count, ``1`` and ``1.0`` are equal,
   ``1``, ``True`` and ``"1"`` are not;
-* the components it updates, which differ if its outputs have ``MATCH`` or ``ALL``;
+* the components it updates, and those behind each ``ALL`` that it reads: they differ from page to
+  page;
 * the inputs that triggered it, if asked for;
 * the values of the ``cache_by`` functions.
 """
@@ -27,7 +28,7 @@ def cache_key(
     cache_by: Sequence[Any] = (),
     triggered: Sequence[str] | None = None,
     *,
-    outputs: Any = None,
+    components: Any = None,
 ) -> str:
     """The key under which an outcome is kept.
 
@@ -37,7 +38,7 @@ def cache_key(
         arguments: JSON values of its arguments, those to ignore left out.
         cache_by: JSON values of its ``cache_by`` functions, in their order.
         triggered: ``"id.property"`` of the inputs that triggered it; None if that does not count.
-        outputs: JSON of the components it updates.
+        components: JSON of the components it updates, and of those behind each ``ALL``.
 
     Returns:
         64 hexadecimal digits.
@@ -57,7 +58,7 @@ def cache_key(
         _canonical(arguments),
         _canonical(cache_by),
         None if triggered is None else sorted(triggered),
-        _canonical(outputs),
+        _canonical(components),
     ]
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -6,7 +6,7 @@ from typing import Any
 
 import diskcache
 import flask
-from dash import Input, Output, ctx, dcc, html
+from dash import ALL, Input, Output, ctx, dcc, html
 from in_app import FOLDER, note, serve
 
 from dash_long_callback import Dash, DiskcacheLongCallbackManager
@@ -17,7 +17,13 @@ manager = DiskcacheLongCallbackManager(
 app = Dash(__name__, long_callback_manager=manager)
 server = app.server
 app.layout = html.Div(
-    [dcc.Store(id="order"), html.P(id="result"), html.P(id="user"), html.P(id="page")]
+    [
+        dcc.Store(id="order"),
+        html.P(id="result"),
+        html.P(id="user"),
+        html.P(id="page"),
+        html.P(id="rows"),
+    ]
 )
 order = Input("order", "data")
 
@@ -54,6 +60,11 @@ def asked_by() -> list[Any]:
 def by_context(value: Any) -> Any:
     note("context-run")
     return value
+
+
+@app.long_callback(Output("rows", "children"), Input({"row": ALL}, "data"))
+def rows(_values: list[Any]) -> str:
+    return "rows " + ", ".join(one["id"]["row"] for one in ctx.inputs_list[0])
 
 
 if __name__ == "__main__":

@@ -135,6 +135,24 @@ def test_cache_by_sees_the_context_of_the_request(server: EngineServer) -> None:
     assert len(server.notes("context-run")) == 3
 
 
+def test_equal_values_of_other_components_are_another_question(server: EngineServer) -> None:
+    def ask(rows: list[str]) -> str:
+        body = {
+            "output": "rows.children",
+            "outputs": {"id": "rows", "property": "children"},
+            "inputs": [
+                [{"id": {"row": row}, "property": "data", "value": 1} for row in rows],
+            ],
+            "changedPropIds": [],
+        }
+        answer = requests.post(server.url + "_dash-update-component", json=body, timeout=60)
+        return answer.json()["news"]["response"]["response"]["rows"]["children"]
+
+    for _ in range(2):
+        assert ask(["a", "b"]) == "rows a, b"
+        assert ask(["c", "d"]) == "rows c, d"
+
+
 def test_a_failing_cache_by_function_is_an_error_that_names_it(server: EngineServer) -> None:
     body = {
         "output": "user.children",

@@ -161,7 +161,13 @@ def test_the_trigger_counts_and_the_order_of_several_does_not(
 @given(JSON)
 def test_a_value_counts_in_the_place_where_it_stands(value: Any) -> None:
     """An argument is not a cache_by value, an output or a trigger."""
-    keys = [key([value]), key(cache_by=[value]), key(outputs=[value]), key(triggered=["x"]), key()]
+    keys = [
+        key([value]),
+        key(cache_by=[value]),
+        key(components=[value]),
+        key(triggered=["x"]),
+        key(),
+    ]
     assert len(set(keys)) == len(keys)
 
 

@@ -41,7 +41,7 @@ def sharing_of(callback: LongCallback, manager: Manager, context: Any) -> Sharin
         None
         if options.cache_ignore_triggered
         else [trigger["prop_id"] for trigger in context.triggered_inputs],
-        outputs=context.outputs_list,
+        components=[context.outputs_list, _every_id(context)],
     )
     expire = manager.expire if options.expire is None else options.expire
     return Sharing(key, keep=cache_by is not None, coalesce=coalesce, expire=expire)
@@ -53,6 +53,12 @@ def _arguments(callback: LongCallback, context: Any) -> Any:
     if isinstance(arguments, dict):
         return {name: value for name, value in arguments.items() if name not in ignored}
     return [value for index, value in enumerate(arguments) if index not in ignored]
+
+
+def _every_id(context: Any) -> list[Any]:
+    """The components behind each ``ALL``: equal values of others are not the same question."""
+    groups = context.inputs_list + (context.states_list or [])
+    return [[part["id"] for part in group] for group in groups if isinstance(group, list)]
 
 
 def _value(callback: LongCallback, function: Any, context: Any) -> Any:
