@@ -15,8 +15,13 @@ from selenium.webdriver.common.by import By
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ["1_simple", "2_disable", "3_cancelable", "4_progress", "5_progress2"]
 BEFORE = "Nothing has run yet."
-#: The dev tools of an app in debug mode ask Plotly for the newest version; a test needs no network.
-OFFLINE = {"DASH_DISABLE_VERSION_CHECK": "true"}
+#: For apps in debug mode: no question to Plotly for the newest version, no reload when a developer
+#: saves a file meanwhile, and bundles that load in a fraction of the time.
+QUIET = {
+    "DASH_DISABLE_VERSION_CHECK": "true",
+    "DASH_HOT_RELOAD": "false",
+    "DASH_SERVE_DEV_BUNDLES": "false",
+}
 
 
 def cache_below(folder: Path) -> dict[str, str]:
@@ -26,14 +31,14 @@ def cache_below(folder: Path) -> dict[str, str]:
 
 def example(serve: Callable[..., Server], page: Page, name: str, folder: Path) -> None:
     """Open an example as its reader does: python examples/name.py."""
-    page.open(serve(EXAMPLES / f"{name}.py", env={**OFFLINE, **cache_below(folder)}).url)
+    page.open(serve(EXAMPLES / f"{name}.py", env={**QUIET, **cache_below(folder)}).url)
     assert page.text("#result") == BEFORE
 
 
 def test_simple(serve: Callable[..., Server], blank: Page, tmp_path: Path):
     example(serve, blank, "1_simple", tmp_path)
     blank.click("#run")
-    blank.wait_text("#result", "Clicks so far: 1")
+    blank.wait_text("#result", "Clicks so far: 1", 20)
 
 
 def test_disable(serve: Callable[..., Server], blank: Page, tmp_path: Path):
@@ -41,7 +46,7 @@ def test_disable(serve: Callable[..., Server], blank: Page, tmp_path: Path):
     blank.click("#run")
     blank.wait_text("#run", "Running …")
     assert blank.prop("run", "disabled") is True
-    blank.wait_text("#result", "Clicks so far: 1")
+    blank.wait_text("#result", "Clicks so far: 1", 20)
     blank.wait_text("#run", "Run")
     assert blank.prop("run", "disabled") is False
 
@@ -51,7 +56,7 @@ def test_cancelable(serve: Callable[..., Server], blank: Page, tmp_path: Path):
     blank.click("#run")
     blank.wait_prop("cancel", "disabled", value=False)
     blank.click("#cancel")
-    blank.wait_prop("run", "disabled", value=False)
+    blank.wait_prop("run", "disabled", value=False, timeout=20)
     assert blank.prop("cancel", "disabled") is True
     assert blank.text("#result") == BEFORE
     blank.click("#run")
@@ -65,7 +70,7 @@ def test_progress(serve: Callable[..., Server], blank: Page, tmp_path: Path):
     blank.wait(lambda: int(blank.prop("bar", "value") or 0) > 4, "the bar to move", 20)
     assert shown(blank, "#bar")
     assert blank.prop("bar", "max") == "20"
-    blank.wait_text("#result", "Clicks so far: 1")
+    blank.wait_text("#result", "Clicks so far: 1", 20)
     blank.wait_prop("bar", "hidden", value=True)
 
 
@@ -75,7 +80,7 @@ def test_progress_in_a_chart(serve: Callable[..., Server], blank: Page, tmp_path
     blank.click("#run")
     blank.wait(lambda: bars(blank)[0] == 100, "the first bar to be full", 20)
     assert bars(blank)[3] < 100
-    blank.wait_text("#result", "Clicks so far: 1")
+    blank.wait_text("#result", "Clicks so far: 1", 20)
     assert bars(blank) == [0, 0, 0, 0]
 
 
@@ -199,13 +204,13 @@ if __name__ == "__main__":
 
 
 def test_app_in_the_words_of_dash_2(serve: Callable[..., Server], blank: Page):
-    blank.open(serve(DASH_2, env=OFFLINE).url)
+    blank.open(serve(DASH_2, env=QUIET).url)
     blank.click("#run")
     blank.wait_prop("run", "disabled", value=True)
     blank.wait_prop("bar", "value", "2", 20)
     assert shown(blank, "#bar")
     blank.click("#cancel")
-    blank.wait_prop("run", "disabled", value=False)
+    blank.wait_prop("run", "disabled", value=False, timeout=20)
     assert blank.text("#result") == "Not clicked"
     assert not shown(blank, "#bar")
     blank.click("#run")
