@@ -63,6 +63,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(service))
+    Page.prepare(driver)
     yield driver
     driver.quit()
 
@@ -79,15 +80,24 @@ def app(
 
 
 @pytest.fixture
-def blank(driver: WebDriver) -> Iterator[Page]:
+def blank(driver: WebDriver, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page that is not opened yet."""
     page = Page(driver)
+    failed = request.session.testsfailed
     yield page
     page.close()
+    if request.session.testsfailed > failed:
+        page.leave()
 
 
 @pytest.fixture
-def page(blank: Page, app: Server) -> Page:
-    """The module's app, opened anew."""
-    blank.open(app.url)
+def page(blank: Page, app: Server, request: pytest.FixtureRequest) -> Page:
+    """The module's app in the browser.
+
+    Opened anew, unless the module says ``keep_page = True``, as its tests use different parts of
+    the page, and the test before has left no trace of errors. Half of the time of a test is the
+    loading of the page.
+    """
+    if not (getattr(request.module, "keep_page", False) and blank.driver.current_url == app.url):
+        blank.open(app.url)
     return blank

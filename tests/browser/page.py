@@ -40,10 +40,12 @@ class Page:
         self.driver = driver
         self._expected: list[str] = []
         self._console: list[str] = []
-        self._command("Network.enable")
-        self._script = self._command("Page.addScriptToEvaluateOnNewDocument", source=RECORDER)[
-            "identifier"
-        ]
+
+    @staticmethod
+    def prepare(driver: WebDriver) -> None:
+        """Make a new browser ready for pages."""
+        driver.execute_cdp_cmd("Network.enable", {})
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": RECORDER})
 
     # Do
 
@@ -191,7 +193,10 @@ class Page:
         self._console.append(pattern)
 
     def close(self) -> None:
-        """Fail the test if the page had errors that it did not expect."""
+        """Fail the test if the page had errors that it did not expect.
+
+        A page that is as good as new stays open, for another test of the same app.
+        """
         errors = [t for t in self.errors() if not any(re.search(p, t) for p in self._expected)]
         if self._expected:
             self.expect_console("dash_renderer")  # it writes there what it shows in the dev tools
@@ -200,12 +205,16 @@ class Page:
             for text in self.console("SEVERE")
             if not any(re.search(p, text) for p in self._console)
         ]
-        self.block()
-        self.plug_in()
-        self._command("Page.removeScriptToEvaluateOnNewDocument", identifier=self._script)
-        self.driver.get("about:blank")
+        if self._expected or self._console or errors or severe or not self.is_idle():
+            self.leave()
         if found := errors + severe:
             pytest.fail("\n".join(["unexpected errors in the dev tools or the console:", *found]))
+
+    def leave(self) -> None:
+        """Leave the page, so that the next test opens its own."""
+        self.block()
+        self.plug_in()
+        self.driver.get("about:blank")
 
     _seen: list[dict[str, Any]] | None = None
 

@@ -8,6 +8,8 @@ from typing import Any
 from apps import Server
 from page import Page
 
+keep_page = True
+
 source = """
 import flask, json
 
@@ -95,7 +97,8 @@ def test_triggered_id_is_a_dict_where_the_id_is_one(page: Page):
     assert described(page, "#context") == described(page, "#ordinary")
 
 
-def test_on_load_nothing_has_triggered(page: Page):
+def test_on_load_nothing_has_triggered(page: Page, app: Server):
+    page.open(app.url)
     context = described(page, "#context")
     assert context["triggered_id"] is None
     assert context == described(page, "#ordinary")

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from apps import Server
 from page import Page
 
+keep_page = True
+
 source = """
 import signal, sys
 

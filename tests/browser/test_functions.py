@@ -203,15 +203,10 @@ RUN
 
 APPS = {
     "Dash": "app = dash_long_callback.Dash(__name__, long_callback_manager=manager)",
-    "plug": "app = plug(dash.Dash(__name__), manager)",
-    "subclass": (
+    "plug": (
         "class Special(dash.Dash): pass\n"
-        "app = Special(__name__)\n"
+        "app = Special(__name__, url_base_pathname='/some/where/')\n"
         "assert plug(app, long_callback_manager=manager) is app"
-    ),
-    "prefix": (
-        "app = dash_long_callback.Dash(__name__, url_base_pathname='/some/where/',\n"
-        "                              long_callback_manager=manager)"
     ),
     "spawn": (
         "manager = DiskcacheLongCallbackManager(diskcache.Cache(str(FOLDER / 'cache')),\n"
@@ -227,7 +222,7 @@ def test_an_app_may_run_without_a_guard_around_it(
 ):
     page = blank
     app = serve(START.replace("APP", APPS[way]).replace("RUN", "serve(app)"))
-    page.open(app.url + ("some/where/" if way == "prefix" else ""))
+    page.open(app.url + ("some/where/" if way == "plug" else ""))
     page.wait_text("#progress", "idle")
     page.click("#run")
     page.wait_text("#result", "__mp_main__ 1")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
 from apps import Server
 from page import Page
+
+keep_page = True
 
 source = """
 from dash import __version__ as dash_version
@@ -262,10 +264,16 @@ def update(set_progress, n):
 """
 
 
-def test_the_modules_of_pages_use_the_global_decorator(blank: Page, serve: Callable[..., Server]):
-    page = blank
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     files = {f"pages/{name}.py": PAGE.replace("NAME", name) for name in ("first", "second")}
-    app = serve(PAGES_APP, files=files)
+    server = Server(PAGES_APP, tmp_path_factory.mktemp("pages"), files=files)
+    yield server.start()
+    server.stop()
+
+
+def test_the_modules_of_pages_use_the_global_decorator(blank: Page, pages: Server):
+    page, app = blank, pages
     page.open(f"{app.url}first")
     page.wait_text("#first-bar", "idle")
     page.click("#first-run")
@@ -285,11 +293,10 @@ def test_the_modules_of_pages_use_the_global_decorator(blank: Page, serve: Calla
     page.wait_text("#first-result", "first 1")
 
 
-def test_leaving_a_page_while_its_job_runs_is_no_error(blank: Page, serve: Callable[..., Server]):
-    page = blank
-    files = {f"pages/{name}.py": PAGE.replace("NAME", name) for name in ("first", "second")}
-    app = serve(PAGES_APP, files=files)
+def test_leaving_a_page_while_its_job_runs_is_no_error(blank: Page, pages: Server):
+    page, app = blank, pages
     page.open(f"{app.url}first")
+    app.close_gate("first-1")
     page.click("#first-run")
     page.wait_text("#first-bar", "at work")
     page.click("#to-second")

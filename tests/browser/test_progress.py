@@ -5,6 +5,8 @@ from __future__ import annotations
 from apps import Server
 from page import Page
 
+keep_page = True
+
 source = """
 def part(name, *more, default=..., **kwargs):
     page.extend([html.Button("run", id=f"{name}-run"), html.Button("stop", id=f"{name}-stop"),
@@ -346,6 +348,7 @@ def test_the_default_is_set_when_the_component_appears_later(page: Page):
 
 
 def test_progress_goes_on_if_its_component_appears_or_leaves_meanwhile(page: Page, app: Server):
+    page.open(app.url)
     app.open_gate("later-end-1")
     page.click("#later-run")
     page.wait(lambda: any("later-bar" in text for text in page.console()))

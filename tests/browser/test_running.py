@@ -5,6 +5,8 @@ from __future__ import annotations
 from apps import Server
 from page import Page
 
+keep_page = True
+
 source = """
 import flask
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from apps import Server
 from page import Page
 
+keep_page = True
+
 source = """
 def part(name, *more, **kwargs):
     page.extend([html.Button("run", id=f"{name}-run"), html.Div(id=f"{name}-result"), *more])
