@@ -14,7 +14,8 @@ BENCH_ARGS ?=
 
 # The oldest Dash that is supported; every name in dash_internals.py is tested against it.
 OLDEST_DASH := 3.0.4
-OLDEST_TESTS := tests/unit tests/contract tests/integration tests/browser
+# Processes, signals and gunicorn are the same on every Dash; they are tested on the newest only.
+OLDEST_TESTS := tests/unit tests/contract tests/integration/test_compat.py tests/browser
 
 PACKAGING := pyproject.toml src/dash_long_callback/_version.py
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check

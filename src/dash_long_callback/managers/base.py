@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     CacheBy: TypeAlias = Callable[[], Any] | Sequence[Callable[[], Any]]
 
 
+#: Seconds after which a waiting request asks whether it is still wanted, if nothing is new.
+LOOK_SECONDS = 1.0
+
+
 class Disposition(str, Enum):
     """What a manager did with a request for a job."""
 
@@ -188,8 +192,10 @@ class Manager:
             # The version before the news: what is written in between is seen in the next round.
             version = self.store.version()
             found = self.news(jobs)
-            if enough(found) or not self.store.wait(version, deadline - time.monotonic()):
+            left = deadline - time.monotonic()
+            if enough(found) or left <= 0:
                 return found
+            self.store.wait(version, min(left, LOOK_SECONDS))
 
     def cancel(self, job_id: str) -> None:
         """End a job: at once if it waits, else as soon as its function lets go.

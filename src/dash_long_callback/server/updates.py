@@ -45,11 +45,12 @@ def updates(body: bytes, managers: Sequence[Manager], environ: Mapping[str, Any]
             manager.ensure_running()
     if not found:
         raise JobNotFound
-    held = False
-    if len(used) == 1 and len(found) == len(jobs) and not _anything(found, jobs):
+    # Waiting is for the news of one store; jobs of several managers are asked about in turn.
+    waits = len(used) == 1 and len(found) == len(jobs) and bool(environ.get("wsgi.multithread"))
+    if waits and not _anything(found, jobs):
         with holds.hold(str(request.get("tab")), environ) as hold:
+            waits = hold is not None
             if hold is not None:
-                held = True
                 found = used[0].wait(
                     jobs,
                     pacing.HOLD_SECONDS,
@@ -57,10 +58,8 @@ def updates(body: bytes, managers: Sequence[Manager], environ: Mapping[str, Any]
                         not hold.wanted or len(found) < len(jobs) or _anything(found, jobs)
                     ),
                 )
-    else:
-        held = bool(environ.get("wsgi.multithread"))
     answer = {i: news_json(found[i]) if i in found else b"null" for i in jobs}
-    after = 0.0 if held else _after(found)
+    after = 0.0 if waits else _after(found)
     return object_json({"jobs": object_json(answer), "after": json.dumps(after).encode()})
 
 

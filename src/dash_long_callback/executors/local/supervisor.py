@@ -143,8 +143,10 @@ class Supervisor:
                     if time.monotonic() > purge_at:
                         purge_at = time.monotonic() + PURGE_SECONDS
                         self._store.purge()
-                except StoreError:
-                    log.exception("the store can't be used; trying again")
+                except Exception:
+                    # A full disk, a fork server that was killed: whatever it is, the workers and
+                    # their jobs are worth another try.
+                    log.exception("the engine of %s stumbled; trying again", self._store.directory)
                     self._stopping.wait(TICK_SECONDS)
         finally:
             self._end_all()
