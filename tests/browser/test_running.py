@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from apps import Server
 from page import Page
 
@@ -12,8 +13,13 @@ import flask
 
 @app.server.before_request
 def misbehave():
-    if is_open("500") and flask.request.path.endswith("_dash-update-component"):
+    path = flask.request.path
+    if is_open("500") and path.endswith("_dash-update-component"):
         flask.abort(500)
+    for status in (403, 429, 502):
+        if is_open(f"updates-{status}") and path.endswith("/updates"):
+            note(f"updates-{status}")
+            return f"a proxy says {status}", status
 
 def part(name, **kwargs):
     kwargs.setdefault("running", [(Output(f"{name}-state", "children"), "on", "off")])
@@ -231,6 +237,38 @@ def test_a_job_survives_a_network_that_fails_for_a_while(page: Page, app: Server
     page.block()
     page.wait_text("#flaky-result", "1")
     page.wait_text("#flaky-state", "off")
+
+
+source += """
+for status in (403, 429, 502):
+    @part(f"proxy-{status}")
+    def update(n, status=status):
+        wait_for(f"proxy-{status}")
+        return f"{n}"
+"""
+
+
+@pytest.mark.parametrize("status", [429, 502])
+def test_a_proxy_that_fails_for_a_while_is_asked_again(page: Page, app: Server, status: int):
+    page.expect_console(f"{status}")
+    app.open_gate(f"updates-{status}")
+    page.click(f"#proxy-{status}-run")
+    app.wait_for_note(f"updates-{status}", 2)
+    assert page.text(f"#proxy-{status}-state") == "on"
+    app.close_gate(f"updates-{status}")
+    app.open_gate(f"proxy-{status}")
+    page.wait_text(f"#proxy-{status}-result", "1")
+    page.wait_text(f"#proxy-{status}-state", "off")
+
+
+def test_running_ends_when_the_news_is_refused(page: Page, app: Server):
+    page.expect_console("403")
+    app.open_gate("updates-403")
+    page.click("#proxy-403-run")
+    page.wait_error("The job's news can't be read: a proxy says 403")
+    page.wait_text("#proxy-403-state", "off")
+    app.close_gate("updates-403")
+    app.open_gate("proxy-403")
 
 
 source += """

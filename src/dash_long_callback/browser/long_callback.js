@@ -48,6 +48,10 @@
     /** Milliseconds without an answer after which a job is given up. */
     const GIVE_UP = 120000;
 
+    /** Milliseconds to wait for an answer: the server holds a request for a fraction of that. */
+    const ANSWER_MAX = 60000;
+    /** Statuses of proxies that say "later", below those that say "never". */
+    const LATER = [408, 425, 429];
     /** Milliseconds to wait for a picture: it never comes if the tab goes to the background. */
     const PAINT_MAX = 100;
 
@@ -494,7 +498,7 @@
         for (let pause = RETRY_MIN; Date.now() - start < GIVE_UP; pause = Math.min(pause * 2, RETRY_MAX)) {
             try {
                 const response = await post("_dash-long-callback/cancel", { jobs: [id] });
-                if (response.status < 500) {
+                if (response.status < 500 && !LATER.includes(response.status)) {
                     return;
                 }
             } catch (error) {
@@ -581,6 +585,7 @@
             let response;
             /** @type {any} */
             let answer = null;
+            const late = setTimeout(() => request.abort(), ANSWER_MAX);
             try {
                 response = await post("_dash-long-callback/updates", { tab: TAB, jobs }, request.signal);
                 if (response.ok) {
@@ -588,6 +593,8 @@
                 }
             } catch (error) {
                 return this.retry(request, null);
+            } finally {
+                clearTimeout(late);
             }
             if (this.request !== request) {
                 return; // replaced while it was on its way
@@ -623,7 +630,8 @@
             const now = Date.now();
             this.failingSince = this.failures ? this.failingSince : now;
             this.failures += 1;
-            const final = response && response.status >= 400 && response.status < 500;
+            const final =
+                response && response.status >= 400 && response.status < 500 && !LATER.includes(response.status);
             if (final || now - this.failingSince > GIVE_UP) {
                 const why = response ? await response.text() : "the server can't be reached";
                 Array.from(this.jobs.values()).forEach((job) =>
