@@ -111,6 +111,8 @@ class Supervisor:
         self._workers: list[_Worker] = []
         self._orphans: dict[str, Job] = {}
         self._unhandled: list[_Unhandled] = []
+        #: Whether a job may wait in the queue; if not, a look would only take its lock from others.
+        self._queued = True
         self._tries: dict[str, int] = {}
         self._failed_starts = 0
         self._start_after = 0.0
@@ -163,10 +165,13 @@ class Supervisor:
             with contextlib.suppress(BlockingIOError):
                 while True:
                     self._door.recv(1)
+        if self._door in ready or not ready:
+            self._queued = True
         for worker in list(self._workers):
-            self._hear(worker)
-            if not worker.process.is_alive():
-                self._hear(worker)  # what it said last
+            dead = worker.process.sentinel in ready
+            if dead or worker.pipe in ready:
+                self._hear(worker)
+            if dead:
                 self._bury(worker)
         if self._door in ready or not ready:
             self._look_for_cancels()
@@ -266,6 +271,7 @@ class Supervisor:
         """A worker died before it called the function, or the handler: another worker may."""
         if worker.error is None:
             self._store.unclaim(job.id)
+            self._queued = True
         else:
             self._unhandled.append(_Unhandled(job, worker.error))
 
@@ -291,8 +297,9 @@ class Supervisor:
                 unhandled = self._unhandled.pop()
                 self._give(worker, unhandled.job, unhandled.error)
             elif busy < self._options.workers:
-                job = self._store.claim()
+                job = self._store.claim() if self._queued else None
                 if job is None:
+                    self._queued = False
                     return
                 self._give(worker, job)
                 busy += 1
