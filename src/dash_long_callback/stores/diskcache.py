@@ -38,6 +38,7 @@ from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Job, Result, State
 from dash_long_callback.stores.base import LEASE_SECONDS, Store
 from dash_long_callback.stores.bytes_disk import BytesDisk
+from dash_long_callback.stores.pooled_cache import PooledCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -99,7 +100,7 @@ class DiskcacheStore(Store):
             if self._opened is None or self._opened[0] != os.getpid():
                 self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self.directory.chmod(0o700)
-                cache = diskcache.Cache(
+                cache = PooledCache(
                     str(self.directory),
                     timeout=BUSY_SECONDS,
                     disk=BytesDisk,
@@ -111,7 +112,7 @@ class DiskcacheStore(Store):
                     isolation_level=None,
                     check_same_thread=False,
                 )
-                results = diskcache.Cache(
+                results = PooledCache(
                     str(self.directory / "results"),
                     timeout=BUSY_SECONDS,
                     disk=BytesDisk,
