@@ -19,7 +19,10 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class State(str, Enum):
@@ -228,6 +231,26 @@ class Result:
             updates.append((tuple(target), data[start : start + length]))
             start += length
         return cls(updates, data[start:])
+
+
+def begin(job: Job) -> bool:
+    """Start a job that waits. For ``Store.change``."""
+    if job.state is not State.QUEUED:
+        return False
+    job.enter(State.RUNNING)
+    return True
+
+
+def ending(outcome: Outcome) -> Callable[[Job], bool]:
+    """End a job that has not ended. For ``Store.change``."""
+
+    def end(job: Job) -> bool:
+        if job.state.ended:
+            return False
+        job.end(outcome)
+        return True
+
+    return end
 
 
 def new_job_id() -> str:

@@ -36,7 +36,16 @@ from dash_long_callback.errors import (
     StoreError,
 )
 from dash_long_callback.grouping import NoUpdate, fill_no_update, spread
-from dash_long_callback.jobs import Cancelled, Failed, Job, Lost, Outcome, Succeeded, TimedOut
+from dash_long_callback.jobs import (
+    Cancelled,
+    Failed,
+    Job,
+    Lost,
+    Outcome,
+    Succeeded,
+    TimedOut,
+    ending,
+)
 from dash_long_callback.stores.base import HEARTBEAT_SECONDS
 
 if TYPE_CHECKING:
@@ -196,6 +205,7 @@ class Run:
         #: Whether ``on_error`` made the result.
         self.handled = False
         self.reporter = Reporter(store, job)
+        self._thread = threading.get_ident()
 
     def stop(self, reason: JobCancelled | JobTimedOut) -> None:
         """Ask the function to stop: the next update, or whoever interrupts the thread, raises."""
@@ -209,9 +219,22 @@ class Run:
 
     def set_progress(self, value: Any) -> None:
         """What a long callback with ``progress`` gets as its first argument."""
-        self.checkpoint()
         values = spread(value, self.callback.options.progress, "set_progress")
-        self.reporter.put(enumerate(values))
+        self.report(enumerate(values))
+
+    def report(self, updates: Iterable[tuple[Target, Any]]) -> None:
+        """Carry updates to the store; before and after, the function may be told to stop."""
+        self.checkpoint()
+        # An interrupt in the middle of a write could leave a transaction open, and its lock taken.
+        armed = self.armed and threading.get_ident() == self._thread
+        if armed:
+            self.armed = False
+        try:
+            self.reporter.put(updates)
+        finally:
+            if armed:
+                self.armed = True
+        self.checkpoint()
 
     def outcome(self) -> Outcome:
         """Run the job to its end."""
@@ -267,14 +290,7 @@ def run_job(run: Run) -> Outcome:
         except StoreError:
             # Who asked gets the result all the same.
             log.exception("the result of %s could not be kept", run.callback.name)
-
-    def end(job: Job) -> bool:
-        if job.state.ended:
-            return False
-        job.end(outcome)
-        return True
-
-    run.store.change(run.job.id, end, response)
+    run.store.change(run.job.id, ending(outcome), response)
     return outcome
 
 
@@ -332,8 +348,7 @@ class _Props(dict[str, Any]):
         self._run = run
 
     def __setitem__(self, component_id: str, props: dict[str, Any]) -> None:
-        self._run.checkpoint()
-        self._run.reporter.put(((component_id, prop), value) for prop, value in props.items())
+        self._run.report(((component_id, prop), value) for prop, value in props.items())
 
 
 #: Frames of these folders are between the worker and the user's function: not the user's concern.

@@ -164,14 +164,14 @@ def test_writes_in_a_transaction_happen_together_or_not_at_all(store: DiskcacheS
     jobs: list[Job] = []
 
     def fail() -> None:
-        with store.transaction():
+        with store.exclusive(None):
             jobs.append(new(store))
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
     assert store.load(jobs[0].id) is None
-    with store.transaction():
+    with store.exclusive(None):
         jobs.append(new(store))
     assert store.load(jobs[1].id) == jobs[1]
 
@@ -414,44 +414,38 @@ def test_a_wish_to_cancel_is_kept(make: Callable[..., DiskcacheStore]) -> None:
 # News
 
 
-def test_the_version_changes_with_a_write_of_another_handle(
+def test_what_was_written_since_the_watch_began_is_not_missed(
     make: Callable[..., DiskcacheStore],
 ) -> None:
     reader, writer = make(), make()
-    version = reader.version()
-    assert reader.version() == version
-    new(writer)
-    assert reader.version() != version
+    job = started(writer)
+    with reader.watch() as watch:
+        watch.follow([job.id])
+        writer.change(job.id, ending(Cancelled()))
+        assert watch.wait(30)
 
 
-def test_wait_returns_at_once_if_the_version_is_old(make: Callable[..., DiskcacheStore]) -> None:
-    reader, writer = make(), make()
-    version = reader.version()
-    new(writer)
-    assert reader.wait(version, 0)
+def test_a_wait_without_news_ends_with_its_timeout(store: DiskcacheStore) -> None:
+    job = started(store)
+    with store.watch() as watch:
+        watch.follow([job.id])
+        while watch.wait(0.3):  # what there was before
+            pass
+        begun = time.monotonic()
+        assert not watch.wait(0.05)
+        assert 0.05 <= time.monotonic() - begun < 5
 
 
-def test_wait_without_news_ends_with_its_timeout(store: DiskcacheStore) -> None:
-    version = store.version()
-    begun = time.monotonic()
-    assert not store.wait(version, 0.05)
-    assert 0.05 <= time.monotonic() - begun < 5
-
-
-def test_wait_notices_a_write_of_the_same_handle(store: DiskcacheStore) -> None:
-    version = store.version()
-    timer = threading.Timer(0.05, new, [store])
-    timer.start()
-    assert store.wait(version, 30)
-    timer.join()
-
-
-def _create(kind: str, place: Path, go: Any) -> None:
-    store = STORES[kind](place, 60)
-    store.version()
-    go.wait(60)
-    new(store)
-    store.close()
+def test_a_wait_notices_a_write_of_the_same_handle(store: DiskcacheStore) -> None:
+    job = started(store)
+    with store.watch() as watch:
+        watch.follow([job.id])
+        while watch.wait(0.3):
+            pass
+        timer = threading.Timer(0.05, store.change, [job.id, ending(Cancelled())])
+        timer.start()
+        assert watch.wait(30)
+        timer.join()
 
 
 def test_wait_notices_a_write_of_another_process(

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -757,6 +758,39 @@ def test_a_cancel_raises_at_the_next_update(update: str, app: Dash, store: Diskc
     job = store.load("job")
     assert job is not None
     assert (job.state, steps) == (JobState.CANCELLED, ["before", "cleanup"])
+
+
+@pytest.mark.parametrize("update", ["set_progress", "set_props"])
+def test_an_interrupt_in_the_middle_of_a_write_waits_until_it_is_done(
+    update: str, app: Dash, store: DiskcacheStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[bool] = []
+    write = store.write
+
+    def interrupted_write(*args: Any) -> bool:
+        run.stop(JobCancelled())
+        signal.raise_signal(signal.SIGINT)
+        written.append(write(*args))
+        return written[-1]
+
+    @app.long_callback(OUT, IN, progress=BAR)
+    def work(set_progress: Any, _: Any) -> None:
+        if update == "set_progress":
+            set_progress(1)
+        else:
+            set_props("a", {"b": 1})
+        written.append(False)  # not reached
+
+    monkeypatch.setattr(store, "write", interrupted_write)
+    run = Run(store, running(store), registry.all()[-1])
+    before = signal.signal(signal.SIGINT, lambda *_: run.checkpoint())
+    try:
+        run_job(run)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    job = store.load("job")
+    assert job is not None
+    assert (job.state, written) == (JobState.CANCELLED, [True])
 
 
 def test_a_cancel_before_the_call_calls_nothing(app: Dash, store: DiskcacheStore) -> None:

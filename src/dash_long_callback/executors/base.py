@@ -20,6 +20,9 @@ class Executor(ABC):
     def started(self) -> None:
         """The transaction that ``start`` was called in is done: tell those who wait for it."""
 
+    def look(self, job: Job) -> None:  # noqa: B027 - nothing to do where a supervisor watches
+        """Somebody waits for this job, and nothing is new: end it if it can't end by itself."""
+
     @abstractmethod
     def cancel(self, job_id: str) -> None:
         """The store has been told that this running job is to be cancelled: act on it."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dash_long_callback.callbacks import registry
 from dash_long_callback.executors.base import Executor
-from dash_long_callback.jobs import Job, Lost, State
+from dash_long_callback.jobs import Job, Lost, begin, ending
 from dash_long_callback.runner import Run, run_job
 
 if TYPE_CHECKING:
@@ -31,11 +31,12 @@ class InlineExecutor(Executor):
         jobs, self._jobs = self._jobs, []
         for job in jobs:
             callback = registry.get(job.callback)
-            running = self._store.change(job.id, _begin)
+            running = self._store.change(job.id, begin)
             if running is None:
                 continue
             if callback is None:
-                self._store.change(job.id, _lose)
+                lost = Lost(f"this process has no long callback {job.callback}")
+                self._store.change(job.id, ending(lost))
             else:
                 run_job(Run(self._store, running, callback))
 
@@ -47,15 +48,3 @@ class InlineExecutor(Executor):
 
     def stop(self) -> None:
         """Nothing to stop."""
-
-
-def _begin(job: Job) -> bool:
-    if job.state is not State.QUEUED:
-        return False
-    job.enter(State.RUNNING)
-    return True
-
-
-def _lose(job: Job) -> bool:
-    job.end(Lost(f"this process has no long callback {job.callback}"))
-    return True

@@ -12,7 +12,7 @@ from dash_long_callback.errors import JobNotFound, RegistrationError
 from dash_long_callback.jobs import Cancelled, Job, Result, State, new_job_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.executors.base import Executor
@@ -131,7 +131,7 @@ class Manager:
                 return Receipt(job.id, Disposition.CACHED, result)
             job.kept, job.expire = sharing.keep, sharing.expire
             job.cache_key = sharing.key
-        with self.store.transaction():
+        with self.store.exclusive(job.cache_key if sharing and sharing.coalesce else None):
             if sharing is not None and sharing.coalesce:
                 if (flight := self.store.flight(sharing.key)) is not None:
                     self.store.join(flight, job.id)
@@ -184,18 +184,39 @@ class Manager:
         return found
 
     def wait(
-        self, jobs: Mapping[str, int], timeout: float, enough: Callable[[dict[str, News]], bool]
+        self,
+        jobs: Mapping[str, int],
+        timeout: float,
+        enough: Callable[[dict[str, News]], bool],
+        wanted: Callable[[], bool] = lambda: True,
     ) -> dict[str, News]:
-        """As ``news``, but wait up to ``timeout`` seconds until the news is ``enough``."""
+        """As ``news``, but wait up to ``timeout`` seconds until the news is ``enough``.
+
+        ``wanted`` is asked now and then; the wait ends early if it returns False.
+        """
         deadline = time.monotonic() + timeout
-        while True:
-            # The version before the news: what is written in between is seen in the next round.
-            version = self.store.version()
-            found = self.news(jobs)
-            left = deadline - time.monotonic()
-            if enough(found) or left <= 0:
-                return found
-            self.store.wait(version, min(left, LOOK_SECONDS))
+        with self.store.watch() as watch:
+            watch.follow(jobs)
+            while True:
+                found = self.news(jobs)
+                if enough(found):
+                    return found
+                # A job that was joined has another id than the one it is asked for by.
+                watch.follow(news.job.id for news in found.values())
+                while True:
+                    left = deadline - time.monotonic()
+                    if left <= 0 or not wanted():
+                        return found
+                    if watch.wait(min(left, LOOK_SECONDS)):
+                        break
+                    if watch.silent():
+                        self.look(found.values())
+
+    def look(self, found: Iterable[News]) -> None:
+        """Somebody waits for these jobs, and nothing is new: see that they can still end."""
+        for job in {news.job.id: news.job for news in found}.values():
+            if not job.state.ended:
+                self.executor.look(job)
 
     def cancel(self, job_id: str) -> None:
         """End a job: at once if it waits, else as soon as its function lets go.
@@ -213,7 +234,7 @@ class Manager:
         if job.state.ended:
             return
         # In one step: nobody joins between the last one's leaving and the job's end.
-        with self.store.transaction():
+        with self.store.exclusive(job.cache_key):
             if job.cache_key is not None and not self.store.leave(job, asker):
                 return
             if self.store.change(job_id, _cancel_queued) is not None:

@@ -36,11 +36,11 @@ def updates(body: bytes, managers: Sequence[Manager], environ: Mapping[str, Any]
     request = parse(body)
     jobs = jobs_since(request)
     found: dict[str, News] = {}
-    used: list[Manager] = []
+    used: dict[Manager, dict[str, News]] = {}
     for manager in managers:
         if known := manager.news({i: seq for i, seq in jobs.items() if i not in found}):
             found |= known
-            used.append(manager)
+            used[manager] = known
             # Whoever ran these jobs may have gone since; then this process may have to lead.
             manager.ensure_running()
     if not found:
@@ -51,13 +51,15 @@ def updates(body: bytes, managers: Sequence[Manager], environ: Mapping[str, Any]
         with holds.hold(str(request.get("tab")), environ) as hold:
             waits = hold is not None
             if hold is not None:
-                found = used[0].wait(
+                found = next(iter(used)).wait(
                     jobs,
                     pacing.HOLD_SECONDS,
-                    lambda found: (
-                        not hold.wanted or len(found) < len(jobs) or _anything(found, jobs)
-                    ),
+                    lambda found: len(found) < len(jobs) or _anything(found, jobs),
+                    lambda: hold.wanted,
                 )
+    if not waits:
+        for manager, known in used.items():
+            manager.look(known.values())
     answer = {i: news_json(found[i]) if i in found else b"null" for i in jobs}
     after = 0.0 if waits else _after(found)
     return object_json({"jobs": object_json(answer), "after": json.dumps(after).encode()})

@@ -18,6 +18,25 @@ LEASE_SECONDS = 10.0
 HEARTBEAT_SECONDS = 2.0
 
 
+class Watch(ABC):
+    """Waits for news. What is written after ``follow`` is not missed."""
+
+    @abstractmethod
+    def follow(self, job_ids: Iterable[str]) -> None:
+        """Wait for the news of these jobs, too."""
+
+    @abstractmethod
+    def wait(self, timeout: float) -> bool:
+        """Return True when there may be news since the last call; False after ``timeout`` s."""
+
+    def silent(self) -> bool:
+        """Whether no worker of these jobs was heard of for as long as a lease lasts.
+
+        Tells it once, and again when as much time has passed.
+        """
+        return False
+
+
 class Store(ABC):
     """Keeps jobs. Safe to use from several threads and processes at once.
 
@@ -30,8 +49,11 @@ class Store(ABC):
     retention: float
 
     @abstractmethod
-    def transaction(self) -> AbstractContextManager[object]:
-        """Writes inside happen together or not at all."""
+    def exclusive(self, key: str | None) -> AbstractContextManager[object]:
+        """Keep others out who pass the same cache key; None keeps nobody out.
+
+        Where the store can, what is written inside happens together or not at all.
+        """
 
     @abstractmethod
     def create(self, job: Job, request: bytes) -> None:
@@ -120,12 +142,8 @@ class Store(ABC):
         """Whether ``leave`` was called for this asker."""
 
     @abstractmethod
-    def version(self) -> int:
-        """A number that changes with every write of anybody."""
-
-    @abstractmethod
-    def wait(self, version: int, timeout: float) -> bool:
-        """Wait until ``version`` differs from ``version``; False if ``timeout`` s passed."""
+    def watch(self) -> AbstractContextManager[Watch]:
+        """Wait for news of jobs, as long as the block runs."""
 
     @abstractmethod
     def close(self) -> None:

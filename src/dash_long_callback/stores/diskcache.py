@@ -35,8 +35,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVa
 import diskcache
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Job, Result, State
-from dash_long_callback.stores.base import LEASE_SECONDS, Store
+from dash_long_callback.jobs import Job, Result, State, begin
+from dash_long_callback.stores.base import LEASE_SECONDS, Store, Watch
 from dash_long_callback.stores.bytes_disk import BytesDisk
 from dash_long_callback.stores.pooled_cache import PooledCache
 
@@ -71,6 +71,28 @@ def _guarded(
             return method(self, *args, **kwargs)
 
     return guarded
+
+
+class _Watch(Watch):
+    """Looks at the version of the database: nothing in SQLite can wake another process."""
+
+    def __init__(self, store: DiskcacheStore) -> None:
+        self._store = store
+        self._version = store.version()
+
+    def follow(self, job_ids: Iterable[str]) -> None:
+        """Every write counts."""
+
+    def wait(self, timeout: float) -> bool:
+        now = start = time.monotonic()
+        while (version := self._store.version()) == self._version:
+            now = time.monotonic()
+            left = start + timeout - now
+            if left <= 0:
+                return False
+            time.sleep(min(left, FIRST_LOOKS if now - start < QUICK_SECONDS else LATER_LOOKS))
+        self._version = version
+        return True
 
 
 class DiskcacheStore(Store):
@@ -138,7 +160,7 @@ class DiskcacheStore(Store):
         return opened[3]
 
     @contextmanager
-    def transaction(self) -> Generator[None]:
+    def exclusive(self, key: str | None) -> Generator[None]:  # noqa: ARG002 - SQLite has one lock
         with self.words(), self._cache.transact(retry=True):
             yield
 
@@ -321,6 +343,7 @@ class DiskcacheStore(Store):
 
     @_guarded
     def version(self) -> int:
+        """A number that changes with every write of anybody else."""
         # SQLite counts the commits of all other connections for us; a look takes microseconds.
         opened = self._opened
         if opened is None or opened[0] != os.getpid():
@@ -328,16 +351,9 @@ class DiskcacheStore(Store):
         with self._lock:
             return int(opened[2].execute("PRAGMA data_version").fetchone()[0])
 
-    def wait(self, version: int, timeout: float) -> bool:
-        # Nothing in SQLite can wake another process, so this looks, but only while somebody waits.
-        now = start = time.monotonic()
-        while self.version() == version:
-            now = time.monotonic()
-            left = start + timeout - now
-            if left <= 0:
-                return False
-            time.sleep(min(left, FIRST_LOOKS if now - start < QUICK_SECONDS else LATER_LOOKS))
-        return True
+    @contextmanager
+    def watch(self) -> Generator[_Watch]:
+        yield _Watch(self)
 
     @_guarded
     def enqueue(self, job_id: str, *, front: bool = False) -> None:
@@ -358,7 +374,7 @@ class DiskcacheStore(Store):
                 _, job_id = self._cache.pull(prefix=_QUEUE, default=(None, None), retry=True)
                 if job_id is None:
                     return None
-                job = self.change(job_id.decode(), _start)
+                job = self.change(job_id.decode(), begin)
                 if job is not None:  # else it was cancelled while it waited, or has expired
                     return job
 
@@ -424,10 +440,3 @@ class DiskcacheStore(Store):
 
     def _set(self, key: str, value: bytes) -> None:
         self._cache.set(key, value, expire=self.retention, retry=True)
-
-
-def _start(job: Job) -> bool:
-    if job.state is not State.QUEUED:
-        return False
-    job.enter(State.RUNNING)
-    return True

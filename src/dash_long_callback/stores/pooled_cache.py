@@ -67,4 +67,6 @@ class _Loan:
         self._free = free
 
     def __del__(self) -> None:
+        if self.connection.in_transaction:  # its thread was torn out of one
+            self.connection.rollback()
         self._free.append(self.connection)

@@ -34,7 +34,7 @@ from dash_long_callback.executors.local.worker import (
     WorkerOptions,
     worker_main,
 )
-from dash_long_callback.jobs import Cancelled, Failed, Job, Lost, Outcome, State, TimedOut
+from dash_long_callback.jobs import Cancelled, Failed, Job, Lost, Outcome, State, TimedOut, ending
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -394,13 +394,7 @@ class Supervisor:
             self._end(job.id, _outcome_of(error, job))
 
     def _end(self, job_id: str, outcome: Outcome) -> None:
-        def end(job: Job) -> bool:
-            if job.state.ended:
-                return False
-            job.end(outcome)
-            return True
-
-        self._store.change(job_id, end)
+        self._store.change(job_id, ending(outcome))
 
     def _end_all(self) -> None:
         for worker in self._workers:
