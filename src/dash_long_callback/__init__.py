@@ -4,6 +4,7 @@ from dash_long_callback._version import __version__
 from dash_long_callback.app import Dash, plug
 from dash_long_callback.decorator import long_callback
 from dash_long_callback.errors import (
+    ContextNotSent,
     JobCancelled,
     JobEnded,
     JobLost,
@@ -11,9 +12,12 @@ from dash_long_callback.errors import (
     LongCallbackError,
     RegistrationError,
 )
+from dash_long_callback.managers.celery import CeleryLongCallbackManager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
 
 __all__ = [
+    "CeleryLongCallbackManager",
+    "ContextNotSent",
     "Dash",
     "DiskcacheLongCallbackManager",
     "JobCancelled",

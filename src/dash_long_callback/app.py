@@ -71,6 +71,9 @@ class Dash(dash.Dash):
         cache_args_to_ignore: int | str | Sequence[int | str] | None = None,
         cache_ignore_triggered: bool = True,
         coalesce: bool | None = None,
+        context: Sequence[str] | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
         **kwargs: Any,
     ) -> Callable[[F], F]:
         """Declare a callback of this app that may take seconds to hours.
@@ -91,6 +94,9 @@ class Dash(dash.Dash):
             "cache_args_to_ignore": cache_args_to_ignore,
             "cache_ignore_triggered": cache_ignore_triggered,
             "coalesce": coalesce,
+            "context": context,
+            "queue": queue,
+            "priority": priority,
         }
         return declare(self, args, {**options, **kwargs})
 

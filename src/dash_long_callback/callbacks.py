@@ -38,6 +38,9 @@ class Options:
     cache_args_to_ignore: list[int | str] = field(default_factory=list["int | str"])
     cache_ignore_triggered: bool = True
     coalesce: bool | None = None
+    context: list[str] | None = None
+    queue: str | None = None
+    priority: int | None = None
 
 
 @dataclass

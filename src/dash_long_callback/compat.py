@@ -4,7 +4,7 @@ Make ``import dash_long_callback.compat`` the first line of the app. It gives ``
 Dash 3 has removed:
 
 - ``dash.Dash(long_callback_manager=...)`` and ``@app.long_callback``,
-- ``dash.long_callback`` with ``DiskcacheLongCallbackManager``,
+- ``dash.long_callback`` with ``DiskcacheLongCallbackManager`` and ``CeleryLongCallbackManager``,
 - ``app.run_server()``.
 
 The first line, as a name that was imported from ``dash`` before stays what it was. Nothing else in
@@ -41,15 +41,7 @@ class _LongCallbackModule(ModuleType):
     """``dash.long_callback``."""
 
     DiskcacheLongCallbackManager = dash_long_callback.DiskcacheLongCallbackManager
-
-    @property
-    def CeleryLongCallbackManager(self) -> Any:  # noqa: N802 - the name of a class
-        # ImportError, not AttributeError: `from dash.long_callback import ...` shows its message.
-        raise ImportError(
-            "dash-long-callback has no CeleryLongCallbackManager yet. Use "
-            "DiskcacheLongCallbackManager, which needs neither a broker nor a worker command; it "
-            "serves any number of web processes on one machine."
-        )
+    CeleryLongCallbackManager = dash_long_callback.CeleryLongCallbackManager
 
 
 # A class in the place of the other, and not changes to the other: a second import, or a reload,

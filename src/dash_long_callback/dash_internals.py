@@ -40,14 +40,16 @@ from dash.dependencies import (
     _Wildcard as Wildcard,
 )
 
+from dash_long_callback.errors import ContextNotSent
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Collection, Generator, Mapping
 
 #: The clientside namespace that our browser client defines.
 NAMESPACE = "long_callback"
 
-#: What of a request's context travels to the job: all that `dash.ctx` offers, except the response.
-_CONTEXT = ("cookies", "headers", "path", "remote", "origin", "custom_data")
+#: What of a request may travel to the job beside its inputs, as `dash.ctx` calls it.
+CONTEXT = ("cookies", "headers", "path", "remote", "origin", "custom_data", "args")
 
 if not issubclass(Wildcard, enum.Enum):
     # Before 3.4 MATCH and ALL are compared by identity, which a pickle would lose.
@@ -134,14 +136,38 @@ def long_callback_ids(app: dash.Dash) -> list[str]:
     ]
 
 
-def context_fields(context: Any) -> dict[str, Any]:
-    """The part of a request that a job needs, ready for JSON."""
-    fields: dict[str, Any] = {name: context.get(name) for name in _CONTEXT}
+class _NotSent(dict[str, Any]):
+    """In the place of what did not travel to the job: says so when it is asked for."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def _say(self, *_: Any) -> Any:
+        raise ContextNotSent(self._name)
+
+    __getitem__ = __iter__ = __len__ = __contains__ = get = keys = values = items = _say  # pyright: ignore[reportAssignmentType]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._say()
+
+
+def context_fields(context: Any, travel: Collection[str] = CONTEXT) -> dict[str, Any]:
+    """The part of a request that a job needs, ready for JSON.
+
+    Args:
+        context: Dash's callback context of the request.
+        travel: which of ``CONTEXT`` are part of it.
+    """
+    fields: dict[str, Any] = {name: context.get(name) for name in CONTEXT if name in travel}
     fields["inputs"] = context.inputs_list
     fields["states"] = context.states_list
     fields["outputs"] = context.outputs_list
     fields["changed"] = [trigger["prop_id"] for trigger in context.triggered_inputs]
-    fields["args"] = dict(context.get("args") or {})
+    if "args" in fields:
+        fields["args"] = dict(fields["args"] or {})
     return fields
 
 
@@ -155,8 +181,11 @@ def run_in_context(
     inputs, states = fields["inputs"], fields["states"] or []
     outputs = fields["outputs"]
     entry = registration.entry
-    context = AttributeDict({name: fields.get(name) for name in (*_CONTEXT, "args")})
+    context = AttributeDict({name: fields.get(name) for name in CONTEXT})
     context.custom_data = AttributeDict(fields.get("custom_data") or {})
+    for name in ("cookies", "headers", "custom_data", "args"):
+        if name not in fields:
+            context[name] = _NotSent(name)
     context.inputs_list = inputs
     context.states_list = states
     context.outputs_list = [] if entry.get("no_output") else outputs

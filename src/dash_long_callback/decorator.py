@@ -74,6 +74,9 @@ def long_callback(
     cache_args_to_ignore: int | str | Sequence[int | str] | None = None,
     cache_ignore_triggered: bool = True,
     coalesce: bool | None = None,
+    context: Sequence[str] | None = None,
+    queue: str | None = None,
+    priority: int | None = None,
     **kwargs: Any,
 ) -> Callable[[F], F]:
     """Declare a callback that may take seconds to hours, without an app at hand.
@@ -103,6 +106,12 @@ def long_callback(
         cache_ignore_triggered: whether it makes no difference which input triggered.
         coalesce: whether equal requests while a job runs wait for that job. Default: if there is a
             ``cache_by``; without one, each run may have an effect of its own.
+        context: which of "cookies", "headers", "path", "remote", "origin", "custom_data" and
+            "args" the function finds in ``dash.ctx``. Default: all with Diskcache; with Celery
+            "path", as the others may hold secrets and would leave the machine.
+        queue: the Celery queue that the jobs go to. Default: the manager's.
+        priority: of the jobs in the queue, as the Celery broker counts it. Diskcache does not
+            use either.
         **kwargs: ``output``, ``inputs``, ``state``, ``prevent_initial_call`` and further keywords
             of ``dash.callback``.
 
@@ -141,6 +150,9 @@ def long_callback(
         "cache_args_to_ignore": cache_args_to_ignore,
         "cache_ignore_triggered": cache_ignore_triggered,
         "coalesce": coalesce,
+        "context": context,
+        "queue": queue,
+        "priority": priority,
     }
     return declare(None, args, {**options, **kwargs})
 
@@ -265,6 +277,9 @@ def _options(name: str, given: dict[str, Any]) -> Options:
         cache_args_to_ignore=_ignored(name, given.get("cache_args_to_ignore")),
         cache_ignore_triggered=bool(given.get("cache_ignore_triggered", True)),
         coalesce=given.get("coalesce"),
+        context=_context(name, given.get("context")),
+        queue=_queue(name, given.get("queue")),
+        priority=_priority(name, given.get("priority")),
     )
 
 
@@ -278,6 +293,31 @@ def _ignored(name: str, ignored: Any) -> list[int | str]:
             "a dict"
         )
     return values
+
+
+def _context(name: str, context: Any) -> list[str] | None:
+    if context is None:
+        return None
+    names: list[Any] = [context] if isinstance(context, str) else list(context)
+    for value in names:
+        if value not in dash_internals.CONTEXT:
+            raise RegistrationError(
+                f"{name}: context takes names of {', '.join(map(repr, dash_internals.CONTEXT))}, "
+                f"got {value!r}"
+            )
+    return names
+
+
+def _queue(name: str, queue: Any) -> str | None:
+    if queue is not None and (not isinstance(queue, str) or not queue):
+        raise RegistrationError(f"{name}: queue={queue!r} must be the name of a Celery queue")
+    return queue
+
+
+def _priority(name: str, priority: Any) -> int | None:
+    if priority is not None and (type(priority) is not int or not 0 <= priority <= 255):
+        raise RegistrationError(f"{name}: priority={priority!r} must be a whole number from 0 on")
+    return priority
 
 
 def _check_ignored(name: str, ignored: list[int | str], grouping: Any) -> None:
@@ -361,6 +401,9 @@ _OURS = (
     "cache_args_to_ignore",
     "cache_ignore_triggered",
     "coalesce",
+    "context",
+    "queue",
+    "priority",
 )
 
 

@@ -7,6 +7,7 @@ LongCallbackError
 ├── StoreError             the store can't be read or written
 ├── BadRequest             a client sent something that is not ours
 │   └── RequestTooLarge
+├── ContextNotSent         the job asked ``dash.ctx`` for what did not travel to it
 ├── JobNotFound            no such job: it never existed or has expired
 └── JobEnded               how a job ended, other than by its own code
     ├── JobLost            its worker died
@@ -57,6 +58,16 @@ class JobNotFound(LongCallbackError):
     def __init__(self) -> None:
         # The id is left out on purpose: an answer must not echo what a client made up.
         super().__init__("no such job: it never existed or has expired; run the callback again")
+
+
+class ContextNotSent(LongCallbackError):
+    """A job asked ``dash.ctx`` for a part of the request that was not sent to its worker."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"ctx.{name} was not sent to the worker: it may hold secrets, and is kept out of the "
+            f"store unless the callback asks for it with context=[{name!r}]"
+        )
 
 
 class JobEnded(LongCallbackError):

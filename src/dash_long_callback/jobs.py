@@ -143,6 +143,10 @@ class Job:
     #: Whether the outcome is kept for the next who asks, and seconds after its last use to drop it.
     kept: bool = False
     expire: float | None = None
+    #: Times that it was sent to a worker again, as none had begun it.
+    resent: int = 0
+    #: Whether its worker died, and another was asked to call its ``on_error``.
+    handed_over: bool = False
 
     def end(self, outcome: Outcome) -> None:
         """Enter the state of ``outcome``, if the state it is in allows it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dash_long_callback import dash_internals
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import JobNotFound, RegistrationError
 from dash_long_callback.jobs import Cancelled, Job, Result, State, new_job_id
@@ -95,6 +96,9 @@ class Manager:
             With any, even an empty list, results are kept for the next who asks; None: not.
         expire: seconds after its last use to drop a kept result.
     """
+
+    #: Which parts of a request are sent to the job, unless a callback says so itself.
+    context: frozenset[str] = frozenset(dash_internals.CONTEXT)
 
     def __init__(
         self,
@@ -202,15 +206,16 @@ class Manager:
                 if enough(found):
                     return found
                 # A job that was joined has another id than the one it is asked for by.
-                watch.follow(news.job.id for news in found.values())
+                watch.follow({*jobs, *(news.job.id for news in found.values())})
                 while True:
                     left = deadline - time.monotonic()
                     if left <= 0 or not wanted():
-                        return found
+                        return self.news(jobs)  # the record is the truth, whatever was heard
                     if watch.wait(min(left, LOOK_SECONDS)):
                         break
                     if watch.silent():
-                        self.look(found.values())
+                        self.look(self.news(jobs).values())
+                        break
 
     def look(self, found: Iterable[News]) -> None:
         """Somebody waits for these jobs, and nothing is new: see that they can still end."""

@@ -33,7 +33,8 @@ def submit(callback: LongCallback, context: Any, app_manager: Manager) -> bytes:
         JSON: the job's id, its news if there are any yet, and the seconds until the client asks.
     """
     manager = callback.options.manager or app_manager
-    request = dash_internals.to_json_bytes(dash_internals.context_fields(context))
+    travel = manager.context if callback.options.context is None else callback.options.context
+    request = dash_internals.to_json_bytes(dash_internals.context_fields(context, travel))
     try:
         sharing = sharing_of(callback, manager, context)
     except CacheByFailed as error:

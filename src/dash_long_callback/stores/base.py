@@ -23,7 +23,7 @@ class Watch(ABC):
 
     @abstractmethod
     def follow(self, job_ids: Iterable[str]) -> None:
-        """Wait for the news of these jobs, too."""
+        """Wait for the news of these jobs from now on, and of no others."""
 
     @abstractmethod
     def wait(self, timeout: float) -> bool:
@@ -144,6 +144,10 @@ class Store(ABC):
     @abstractmethod
     def watch(self) -> AbstractContextManager[Watch]:
         """Wait for news of jobs, as long as the block runs."""
+
+    @abstractmethod
+    def watch_cancel(self) -> AbstractContextManager[Watch]:
+        """As ``watch``, for the wishes to cancel jobs."""
 
     @abstractmethod
     def close(self) -> None:

@@ -355,6 +355,8 @@ class DiskcacheStore(Store):
     def watch(self) -> Generator[_Watch]:
         yield _Watch(self)
 
+    watch_cancel = watch
+
     @_guarded
     def enqueue(self, job_id: str, *, front: bool = False) -> None:
         """Put a job at the back of the queue; at the front if it was taken and not begun."""

@@ -1,0 +1,180 @@
+"""The Celery engine's manager: any number of machines, behind a message broker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dash_long_callback.callbacks import registry
+from dash_long_callback.errors import RegistrationError
+from dash_long_callback.managers.base import Manager
+
+if TYPE_CHECKING:
+    import celery
+
+    from dash_long_callback.managers.base import CacheBy
+    from dash_long_callback.stores.base import Store
+
+#: Seconds that a job and its outcome are kept in Redis, which is memory.
+RETENTION = 3600.0
+#: Seconds that a cancelled function has to clean up before its process is ended.
+GRACE = 5.0
+
+
+class CeleryLongCallbackManager(Manager):
+    """Runs long callbacks in Celery workers, on this machine or on others.
+
+    Jobs are kept in the app's Celery result backend. Workers are started as Celery users do, with
+    the module of the Dash app: ``celery -A app:celery_app worker``.
+
+    Args:
+        celery_app: a ``celery.Celery`` with a broker and a result backend. Redis serves as both;
+            RabbitMQ as broker.
+        cache_by: a function of no arguments, or a list of them, that run in the web request.
+            Results are kept, and given to the next who asks with equal arguments while the values
+            of these functions are equal. None: nothing is kept. A callback may have its own.
+        expire: seconds after its last use to drop a kept result; None: ``retention``.
+        queue: the Celery queue for callbacks that name none. None: as Celery routes the task
+            ``dash_long_callback.run``.
+        grace: seconds that a cancelled function has to clean up before its process is ended.
+        retention: seconds that a job and its outcome are kept after the last change.
+
+    Raises:
+        RegistrationError: if an argument is of the wrong type or value, or the result backend
+            can't keep jobs.
+        ImportError: if Celery is not installed.
+
+    Examples:
+        >>> from celery import Celery
+        >>> from dash_long_callback import CeleryLongCallbackManager, Dash
+        >>> redis = "redis://localhost:6379/0"
+        >>> celery_app = Celery(__name__, broker=redis, backend=redis)
+        >>> app = Dash(__name__, long_callback_manager=CeleryLongCallbackManager(celery_app))
+    """
+
+    #: What of a request is on the way to a worker, unless a callback asks for more.
+    context = frozenset({"path"})
+
+    def __init__(
+        self,
+        celery_app: celery.Celery,
+        cache_by: CacheBy | None = None,
+        expire: float | None = None,
+        *,
+        queue: str | None = None,
+        grace: float = GRACE,
+        retention: float = RETENTION,
+    ) -> None:
+        try:
+            import celery
+            import psutil  # noqa: F401
+        except ImportError as error:
+            raise ImportError(
+                "CeleryLongCallbackManager needs Celery: pip install 'dash-long-callback[celery]'"
+            ) from error
+        if not isinstance(celery_app, celery.Celery):
+            raise RegistrationError(
+                f"celery_app={celery_app!r} is not a celery.Celery; pass "
+                'Celery(__name__, broker="redis://...", backend="redis://...")'
+            )
+        from dash_long_callback.executors.celery import CeleryExecutor
+
+        store = _store(celery_app, retention)
+        self._executor = CeleryExecutor(celery_app, store, queue, grace)
+        super().__init__(store, self._executor, cache_by, expire)
+
+    def waiting(self) -> dict[str, int]:
+        """How many jobs wait in each queue.
+
+        Jobs that a worker has reserved and not begun are not counted
+        (see Celery's ``worker_prefetch_multiplier``).
+
+        Returns:
+            The number of messages, by the name of the queue.
+
+        Raises:
+            StoreError: if the broker can't be reached.
+        """
+        ours = [c for c in registry.all() if c.options.manager in (None, self)]
+        named = {c.options.queue for c in ours if c.options.queue is not None}
+        return self._executor.waiting(named)
+
+
+#: Result backends of Celery that cannot keep jobs, by the beginning of their URL.
+_REFUSED = {
+    "rpc": "it hands each result to one process only",
+    "db+": "it knows tasks, not keys and values",
+    "disabled": "none is configured",
+}
+
+
+def _store(celery_app: Any, retention: float) -> Store:
+    """A store in the result backend of a Celery app.
+
+    Raises:
+        RegistrationError: if that is impossible.
+    """
+    from celery.app.backends import by_url
+    from celery.backends.base import KeyValueStoreBackend
+    from celery.backends.redis import RedisBackend
+
+    configured = celery_app.conf.result_backend
+
+    def make() -> Any:
+        cls, url = by_url(configured, celery_app.loader)
+        return cls(app=celery_app, url=url)
+
+    try:
+        backend = make()
+    except Exception as error:
+        raise RegistrationError(
+            f"the Celery result backend {_safe(configured)} can't be used: {error}"
+        ) from error
+    if isinstance(backend, RedisBackend):
+        return _redis_store(backend, make, retention)
+    if isinstance(backend, KeyValueStoreBackend):
+        from dash_long_callback.stores.key_value import KeyValueStore
+
+        return KeyValueStore(make, retention)
+    raise RegistrationError(
+        f"the Celery result backend {_safe(configured)} can't keep long callbacks: "
+        + next(
+            (why for start, why in _REFUSED.items() if str(configured).startswith(start)),
+            "it is not a store of keys and values",
+        )
+        + '. Use Redis, as in Celery(..., backend="redis://localhost:6379/0").'
+    )
+
+
+def _redis_store(backend: Any, make: Any, retention: float) -> Store:
+    from redis.backoff import ConstantBackoff
+    from redis.retry import Retry
+
+    from dash_long_callback.stores.redis import RedisStore
+
+    def connect() -> Any:
+        # A backend of our own, from Celery's settings: TLS, password, database and Sentinel are
+        # its business. Only patience differs: a user waits for the answer.
+        own = make()
+        if own.connparams.get("socket_connect_timeout") is None:
+            own.connparams["socket_connect_timeout"] = 2.0
+        client = own.client
+        client.set_retry(Retry(ConstantBackoff(0.1), 2))
+        return client
+
+    return RedisStore(connect, retention, _prefix(backend))
+
+
+def _prefix(backend: Any) -> str:
+    """What Celery puts before its own keys, from ``global_keyprefix`` in its settings."""
+    from celery.backends.base import KeyValueStoreBackend
+    from kombu.utils.encoding import bytes_to_str
+
+    own = bytes_to_str(KeyValueStoreBackend.task_keyprefix)
+    return str(bytes_to_str(backend.task_keyprefix)).removesuffix(own)
+
+
+def _safe(url: Any) -> str:
+    """A URL without its password."""
+    from kombu.utils.url import maybe_sanitize_url
+
+    return repr(maybe_sanitize_url(url)) if url else "(none)"

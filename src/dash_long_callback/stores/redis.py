@@ -1,0 +1,405 @@
+"""Jobs in Redis 6.2 or newer, shared by any number of machines.
+
+Keys, all of them below ``<prefix>dlc:``, all with an expiry. ``<id>`` is a job's id.
+
+    job:<id>            hash: the record (see ``jobs.Job.dump``), its state once more, arguments
+                        and context, the value in each slot, the result
+    lease:<id>          a worker holds this job; expires unless renewed
+    cancel:<id>         the user wants this job cancelled
+    askers:<id>         set: ids of those who wait for a shared job
+    joined:<id>         the id of the job that this asker waits for
+    left:<id>           this asker waits no more
+    flight:<key>        the id of the job that will give the outcome of a cache key
+    lock:<key>          held while somebody decides whether to join that job
+    kept:<key>          ``jobs.Result``
+    kept-of:<callback>  set: the keys under which results of this callback are kept
+    cleared:<callback>  when the results of a callback were cleared, of all without a name
+
+Channels, see ``redis_news``:
+
+    news:<id>           the record has changed, or its worker is alive
+    stop:<id>           the user wants this job cancelled
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import threading
+import time
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import redis
+
+from dash_long_callback.errors import StoreError
+from dash_long_callback.jobs import Job, Result, State
+from dash_long_callback.stores.base import LEASE_SECONDS, Store, Watch
+from dash_long_callback.stores.redis_news import ALIVE, CHANGED, Subscriber
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+    from contextlib import AbstractContextManager
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Seconds that a process may hold the lock of a cache key, and that others wait for it.
+LOCK_SECONDS = 10.0
+
+#: Replace a record, if it is still the one that was read.
+#: KEYS: job, lease, flight. ARGV: old record, new record, state, response, seconds to keep,
+#: seconds of a lease if it starts now, id, channel, message.
+_CHANGE = """
+if redis.call('HGET', KEYS[1], 'record') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'record', ARGV[2], 'state', ARGV[3])
+if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'response', ARGV[4]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+if ARGV[6] ~= '' then
+  redis.call('SET', KEYS[2], '', 'PX', ARGV[6])
+elseif ARGV[3] ~= 'queued' and ARGV[3] ~= 'running' then
+  -- Cookies and headers may be in it: kept no longer than they are needed.
+  redis.call('HDEL', KEYS[1], 'request')
+  redis.call('DEL', KEYS[2])
+  -- Unless it was cancelled and another job has taken its place.
+  if redis.call('GET', KEYS[3]) == ARGV[7] then redis.call('DEL', KEYS[3]) end
+end
+redis.call('PUBLISH', ARGV[8], ARGV[9])
+return 1
+"""
+
+#: Write the updates of a running job.
+#: KEYS: job. ARGV: record, seconds to keep, channel, message, number of stale slots, these,
+#: then slots and values.
+_WRITE = """
+if redis.call('HGET', KEYS[1], 'state') ~= 'running' then return 0 end
+redis.call('HSET', KEYS[1], 'record', ARGV[1])
+local first = 6 + tonumber(ARGV[5])
+for i = 6, first - 1 do redis.call('HDEL', KEYS[1], ARGV[i]) end
+for i = first, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('PUBLISH', ARGV[3], ARGV[4])
+return 1
+"""
+
+#: Keep a result, unless results were cleared since its job was created.
+#: KEYS: cleared of all, cleared of the callback, kept, keys of the callback.
+#: ARGV: created, result, seconds to keep, cache key.
+_KEEP = """
+for i = 1, 2 do
+  local at = redis.call('GET', KEYS[i])
+  if at and tonumber(at) >= tonumber(ARGV[1]) then return 0 end
+end
+redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])
+redis.call('SADD', KEYS[4], ARGV[4])
+if redis.call('PTTL', KEYS[4]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[4], ARGV[3]) end
+return 1
+"""
+
+
+def _guarded(
+    method: Callable[Concatenate[RedisStore, P], R],
+) -> Callable[Concatenate[RedisStore, P], R]:
+    """Have a method raise StoreError for what redis-py raises."""
+
+    @functools.wraps(method)
+    def guarded(self: RedisStore, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except redis.RedisError as error:
+            raise StoreError(f"Redis can't be used ({error}); check that it is running") from error
+
+    return guarded
+
+
+class RedisStore(Store):
+    """Jobs in Redis.
+
+    Args:
+        connect: makes a client; called once in each process.
+        retention: seconds that a job and its outcome are kept.
+        prefix: put before each key.
+    """
+
+    def __init__(
+        self, connect: Callable[[], redis.Redis], retention: float, prefix: str = ""
+    ) -> None:
+        self.retention = retention
+        self._connect = connect
+        self._prefix = f"{prefix}dlc:"
+        self._lock = threading.Lock()
+        self._opened: tuple[int, _Connected] | None = None
+
+    @property
+    def _connected(self) -> _Connected:
+        opened = self._opened
+        if opened is None or opened[0] != os.getpid():
+            with self._lock:
+                opened = self._opened
+                if opened is None or opened[0] != os.getpid():
+                    # A client of its own after a fork: a subscription must not cross one.
+                    opened = self._opened = (os.getpid(), _Connected(self._connect()))
+        return opened[1]
+
+    @property
+    def _redis(self) -> Any:
+        return self._connected.client
+
+    def _key(self, kind: str, name: str = "") -> str:
+        return f"{self._prefix}{kind}:{name}"
+
+    @property
+    def _ttl(self) -> int:
+        return _ms(self.retention)
+
+    def exclusive(self, key: str | None) -> AbstractContextManager[object]:
+        return nullcontext() if key is None else self._exclusive(key)
+
+    @contextmanager
+    def _exclusive(self, key: str) -> Generator[None]:
+        lock = self._redis.lock(
+            self._key("lock", key), timeout=LOCK_SECONDS, blocking_timeout=LOCK_SECONDS, sleep=0.005
+        )
+        self._acquire(lock)
+        try:
+            yield
+        finally:
+            self._release(lock)
+
+    @_guarded
+    def _acquire(self, lock: Any) -> None:
+        if not lock.acquire():
+            raise StoreError("another process holds the lock of this result; try again")
+
+    @_guarded
+    def _release(self, lock: Any) -> None:
+        lock.release()
+
+    @_guarded
+    def create(self, job: Job, request: bytes) -> None:
+        key = self._key("job", job.id)
+        with self._redis.pipeline() as pipe:
+            fields = {"record": job.dump(), "state": job.state.value, "request": request}
+            pipe.hset(key, mapping=fields).pexpire(key, self._ttl)
+            if job.cache_key is not None:
+                askers = self._key("askers", job.id)
+                pipe.set(self._key("flight", job.cache_key), job.id, px=self._ttl)
+                pipe.sadd(askers, job.id).pexpire(askers, self._ttl)
+            pipe.execute()
+
+    @_guarded
+    def load(self, job_id: str) -> Job | None:
+        record = self._redis.hget(self._key("job", job_id), "record")
+        return None if record is None else Job.load(record)
+
+    @_guarded
+    def request(self, job_id: str) -> bytes | None:
+        return self._redis.hget(self._key("job", job_id), "request")
+
+    @_guarded
+    def change(
+        self, job_id: str, change: Callable[[Job], bool], response: bytes | None = None
+    ) -> Job | None:
+        key = self._key("job", job_id)
+        while (record := self._redis.hget(key, "record")) is not None:
+            job = Job.load(record)
+            begins = job.state is State.QUEUED
+            if not change(job):
+                return None
+            begins = begins and job.state is State.RUNNING
+            flight = self._key("flight", job.cache_key or "")
+            changed = self._connected.change(
+                keys=[key, self._key("lease", job_id), flight],
+                args=[
+                    record,
+                    job.dump(),
+                    job.state.value,
+                    response or b"",
+                    self._ttl,
+                    _ms(LEASE_SECONDS) if begins else "",
+                    job_id,
+                    self._key("news", job_id),
+                    CHANGED,
+                ],
+            )
+            if changed:
+                return job
+        return None
+
+    @_guarded
+    def write(self, job: Job, values: dict[int, bytes], stale: Iterable[int]) -> bool:
+        gone = [f"u{slot}" for slot in stale]
+        pairs = [part for slot, value in values.items() for part in (f"u{slot}", value)]
+        written = self._connected.write(
+            keys=[self._key("job", job.id)],
+            args=[
+                job.dump(),
+                self._ttl,
+                self._key("news", job.id),
+                CHANGED,
+                len(gone),
+                *gone,
+                *pairs,
+            ],
+        )
+        return bool(written)
+
+    @_guarded
+    def values(self, job_id: str, slots: Iterable[int]) -> list[bytes | None]:
+        fields = [f"u{slot}" for slot in slots]
+        return self._redis.hmget(self._key("job", job_id), fields) if fields else []
+
+    @_guarded
+    def load_all(self, job_id: str) -> tuple[Job, bytes | None] | None:
+        record, response = self._redis.hmget(self._key("job", job_id), "record", "response")
+        return None if record is None else (Job.load(record), response)
+
+    @_guarded
+    def renew(self, job: Job) -> None:
+        keys = [self._key("job", job.id)]
+        if job.cache_key is not None:
+            askers = self._key("askers", job.id)
+            waiting = [name.decode() for name in self._redis.smembers(askers)]
+            keys += [askers, self._key("flight", job.cache_key)]
+            keys += [self._key("joined", asker) for asker in waiting]
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.set(self._key("lease", job.id), b"", px=_ms(LEASE_SECONDS))
+            for key in keys:
+                pipe.pexpire(key, self._ttl)
+            pipe.publish(self._key("news", job.id), ALIVE)
+            pipe.execute()
+
+    @_guarded
+    def leased(self, job_id: str) -> bool:
+        return bool(self._redis.exists(self._key("lease", job_id)))
+
+    @_guarded
+    def ask_cancel(self, job_id: str) -> None:
+        with self._redis.pipeline() as pipe:
+            pipe.set(self._key("cancel", job_id), b"", px=self._ttl)
+            pipe.publish(self._key("stop", job_id), CHANGED)
+            pipe.execute()
+
+    @_guarded
+    def cancel_asked(self, job_id: str) -> bool:
+        return bool(self._redis.exists(self._key("cancel", job_id)))
+
+    @_guarded
+    def keep(self, job: Job, response: bytes) -> None:
+        slots = [(n, slot) for n, slot in job.since(0) if not isinstance(slot.target, int)]
+        values = self.values(job.id, [n for n, _ in slots])
+        updates = [(s.target, v) for (_, s), v in zip(slots, values, strict=True) if v is not None]
+        cache_key = job.cache_key or ""
+        self._connected.keep(
+            keys=[
+                self._key("cleared"),
+                self._key("cleared", _name(job.callback)),
+                self._key("kept", cache_key),
+                self._key("kept-of", _name(job.callback)),
+            ],
+            args=[
+                job.created,
+                Result(updates, response).dump(),
+                self._kept_ttl(job.expire),
+                cache_key,
+            ],
+        )
+
+    @_guarded
+    def kept(self, cache_key: str, expire: float | None) -> Result | None:
+        data = self._redis.getex(self._key("kept", cache_key), px=self._kept_ttl(expire))
+        return None if data is None else Result.load(data)
+
+    def _kept_ttl(self, expire: float | None) -> int:
+        return self._ttl if expire is None else _ms(expire)
+
+    @_guarded
+    def clear(self, callback: str | None = None) -> None:
+        name = "" if callback is None else _name(callback)
+        # Jobs that run may work on what is out of date: see _cleared().
+        self._redis.set(self._key("cleared", name), str(time.time()), px=self._ttl)
+        index = self._key("kept-of", name or "*")
+        for of in [index] if name else list(self._redis.scan_iter(index)):
+            found = [self._key("kept", key.decode()) for key in self._redis.smembers(of)]
+            self._redis.delete(of, *found)
+
+    @_guarded
+    def flight(self, cache_key: str) -> Job | None:
+        job_id = self._redis.get(self._key("flight", cache_key))
+        job = None if job_id is None else self.load(job_id.decode())
+        if job is None or job.state.ended or self.cancel_asked(job.id) or self._cleared(job):
+            return None
+        return job
+
+    def _cleared(self, job: Job) -> bool:
+        """Whether results were cleared since the job was created: its own is not for others."""
+        names = [self._key("cleared"), self._key("cleared", _name(job.callback))]
+        return any(at is not None and float(at) >= job.created for at in self._redis.mget(names))
+
+    @_guarded
+    def join(self, job: Job, asker: str) -> None:
+        askers = self._key("askers", job.id)
+        with self._redis.pipeline() as pipe:
+            pipe.set(self._key("joined", asker), job.id, px=self._ttl)
+            pipe.sadd(askers, asker).pexpire(askers, self._ttl)
+            pipe.execute()
+
+    @_guarded
+    def leave(self, job: Job, asker: str) -> bool:
+        askers = self._key("askers", job.id)
+        with self._redis.pipeline() as pipe:
+            pipe.srem(askers, asker)
+            pipe.set(self._key("left", asker), b"", px=self._ttl)
+            pipe.publish(self._key("news", job.id), CHANGED)
+            pipe.scard(askers)
+            return pipe.execute()[-1] == 0
+
+    @_guarded
+    def joined(self, asker: str) -> str | None:
+        job_id = self._redis.get(self._key("joined", asker))
+        return None if job_id is None else job_id.decode()
+
+    @_guarded
+    def has_left(self, asker: str) -> bool:
+        return bool(self._redis.exists(self._key("left", asker)))
+
+    @contextmanager
+    def watch(self) -> Generator[Watch]:
+        with self._connected.news.watch(lambda job_id: self._key("news", job_id)) as watch:
+            yield watch
+
+    @contextmanager
+    def watch_cancel(self) -> Generator[Watch]:
+        with self._connected.news.watch(lambda job_id: self._key("stop", job_id)) as watch:
+            yield watch
+
+    def close(self) -> None:
+        with self._lock:
+            if self._opened is not None and self._opened[0] == os.getpid():
+                self._opened[1].close()
+            self._opened = None
+
+
+class _Connected:
+    """A client and what hangs on it."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.change = client.register_script(_CHANGE)
+        self.write = client.register_script(_WRITE)
+        self.keep = client.register_script(_KEEP)
+        self.news = Subscriber(client)
+
+    def close(self) -> None:
+        self.news.close()
+        self.client.close()
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
+
+
+def _name(callback: str) -> str:
+    # Callback ids are long, and may hold anything.
+    return hashlib.sha256(callback.encode()).hexdigest()[:32]
