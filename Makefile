@@ -30,6 +30,10 @@ help:  ## List the targets
 demo: .venv-demo/.stamp  ## Run the gallery of examples
 	.venv-demo/bin/python examples/gallery.py
 
+.PHONY: demo-celery
+demo-celery: .venv-demo-celery/.stamp  ## Run example 6: a Redis, a Celery worker and the app
+	@exec .venv-demo-celery/bin/python scripts/demo-celery
+
 .PHONY: venv
 venv: .venv/.stamp  ## Make .venv: the newest Dash, the package (editable), all development tools
 
@@ -70,7 +74,7 @@ docs: .venv/.stamp  ## Build the documentation into site/
 
 .PHONY: clean
 clean:  ## Remove the environments and all that was built
-	rm -rf .venv .venv-oldest .venv-demo node_modules site dist build htmlcov benchmarks/.tmp
+	rm -rf .venv .venv-oldest .venv-demo .venv-demo-celery node_modules site dist build htmlcov benchmarks/.tmp
 	rm -rf .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
 	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
@@ -97,6 +101,11 @@ endef
 .venv-demo/.stamp: $(PACKAGING)
 	$(make-venv)
 	.venv-demo/bin/python $(PIP_INSTALL) --editable .
+	@touch $@
+
+.venv-demo-celery/.stamp: $(PACKAGING)
+	$(make-venv)
+	.venv-demo-celery/bin/python $(PIP_INSTALL) --editable ".[celery]"
 	@touch $@
 
 node_modules/.stamp: package.json package-lock.json .npmrc
