@@ -3,8 +3,12 @@
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from dash import _callback, _get_app
+
+from managers import Services
 
 from dash_long_callback.callbacks import registry
 
@@ -19,3 +23,11 @@ def _own_callbacks(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[
         # Emptied and not replaced: others have imported these objects.
         monkeypatch.setattr(_callback, name, kept)
         kept.clear()
+
+
+@pytest.fixture(scope="session")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """Real servers, started when they are first needed."""
+    running = Services(tmp_path_factory.mktemp("services"))
+    yield running
+    running.stop()

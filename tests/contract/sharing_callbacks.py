@@ -80,7 +80,7 @@ def handled(kind: Any, path: str) -> Any:
     return run(kind, path)
 
 
-@long_callback(Output("slow", "children"), IN, PATH, timeout=0.3)
+@long_callback(Output("limited", "children"), IN, PATH, timeout=0.3)
 def limited(kind: Any, path: str) -> Any:
     """May not run for long."""
     return run(kind, path)

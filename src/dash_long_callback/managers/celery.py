@@ -134,7 +134,7 @@ def _store(celery_app: Any, retention: float) -> Store:
     if isinstance(backend, KeyValueStoreBackend):
         from dash_long_callback.stores.key_value import KeyValueStore
 
-        return KeyValueStore(make, retention)
+        return KeyValueStore(make, retention, _prefix(backend))
     raise RegistrationError(
         f"the Celery result backend {_safe(configured)} can't keep long callbacks: "
         + next(

@@ -46,6 +46,8 @@ TASK = "dash_long_callback.run"
 #: Seconds after which a job that has not begun is looked at, and how long it may wait until its
 #: message is sent again; that doubles with each time.
 UNKNOWN_SECONDS, RESEND_SECONDS = 2.0, 60.0
+#: Times that a job is sent again at once, if its worker dies before it begins.
+BEGIN_TRIES = 2
 #: Seconds that connecting to the broker may take: a user waits for the answer.
 CONNECT_SECONDS = 2.0
 #: Seconds that Celery gives a job above its timeout and the grace, before it ends the process.
@@ -229,7 +231,11 @@ class CeleryExecutor(Executor):
             return
         try:
             job = self._store.load(args[0])
-            if job is not None and job.state is State.RUNNING:
+            if job is not None and job.state is State.QUEUED:
+                # It died before the job began: another may begin it.
+                if job.resent < BEGIN_TRIES and self._store.change(job.id, _resend(job.resent)):
+                    self._send(job)
+            elif job is not None and job.state is State.RUNNING:
                 if isinstance(exception, TimeLimitExceeded):
                     error: JobEnded = JobTimedOut(TimedOut(_timeout(job)).reason)
                 else:

@@ -1,0 +1,233 @@
+"""The managers that the contract tests ask: each pair of a store and an executor.
+
+Another pair is one more line in ``POOLS``.
+"""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import psutil
+from celery import Celery
+from services import RabbitMQ, RedisServer, Service
+
+from dash_long_callback import CeleryLongCallbackManager
+from dash_long_callback.executors.inline import InlineExecutor
+from dash_long_callback.executors.local import LocalExecutor
+from dash_long_callback.executors.local.supervisor import PoolOptions
+from dash_long_callback.managers.base import Manager
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+WORKERS = 2
+#: Seconds after which a test gives up: a machine that is busy with others may take its time.
+PATIENCE = 60.0
+GRACE = 0.5
+
+
+class Services:
+    """Servers that are started when a test first needs them, and end with the session."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: dict[type[Service], Any] = {}
+
+    def get(self, kind: type[Service]) -> Any:
+        """The running server of a kind."""
+        if kind not in self._running:
+            self._running[kind] = kind(self._folder / kind.__name__).start()
+        return self._running[kind]
+
+    def stop(self) -> None:
+        """End all of them."""
+        for service in self._running.values():
+            service.stop()
+
+
+class Opened:
+    """A manager with what runs its jobs."""
+
+    def __init__(self, manager: Manager, worker: CeleryWorker | None = None) -> None:
+        self.manager = manager
+        self.worker = worker
+
+    def pids(self) -> list[int]:
+        """The processes that are ready for jobs."""
+        if self.worker is not None:
+            return self.worker.pids()
+        election = getattr(self.manager.executor, "_election", None)
+        if election is None or election._supervisor is None:
+            return []
+        return [w.process.pid for w in election._supervisor._workers if w.digests is not None]
+
+
+class CeleryWorker:
+    """``celery -A contract_celery worker`` on a queue of its own.
+
+    Args:
+        folder: for its log.
+        broker: URL.
+        backend: URL.
+        options: of the command.
+    """
+
+    def __init__(self, folder: Path, broker: str, backend: str, *options: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.queue = f"q{secrets.token_hex(4)}"
+        self._log = folder / f"{self.queue}.log"
+        self._options = options
+        here = str(Path(__file__).parent)
+        self._environment = {
+            **os.environ,
+            "CONTRACT_BROKER": broker,
+            "CONTRACT_BACKEND": backend,
+            "CONTRACT_QUEUE": self.queue,
+            "PYTHONPATH": here,
+        }
+        self.broker, self.backend = broker, backend
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """What it has written."""
+        return self._log.read_text(errors="replace")
+
+    def start(self) -> CeleryWorker:
+        """Start it; returns when it takes jobs."""
+        self._log.touch()
+        seen = len(self.log)
+        command = [sys.executable, "-m", "celery", "-A", "contract_celery", "worker", "--loglevel"]
+        command += ["INFO", "--concurrency", str(WORKERS), "--hostname", f"{self.queue}@test"]
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, *self._options],
+                cwd=Path(__file__).parent,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_until(lambda: self._ready(seen))
+        return self
+
+    def _ready(self, seen: int) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log
+        return " ready." in self.log[seen:]
+
+    def pids(self) -> list[int]:
+        """The processes of its pool."""
+        assert self.process is not None
+        try:
+            children = psutil.Process(self.process.pid).children()
+            return [c.pid for c in children if "resource_tracker" not in " ".join(c.cmdline())]
+        except psutil.Error:
+            return []
+
+    def kill(self) -> None:
+        """End all of its processes as a power cut would."""
+        assert self.process is not None
+        family = [psutil.Process(self.process.pid)]
+        family += family[0].children(recursive=True)
+        for one in family:
+            one.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it in peace, if it runs; jobs that still run are ended."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+def inline(folder: Path, services: Services) -> Opened:
+    store = DiskcacheStore(folder, retention=600)
+    return Opened(Manager(store, InlineExecutor(store), cache_by=[]))
+
+
+def local(folder: Path, services: Services) -> Opened:
+    store = DiskcacheStore(folder, retention=600)
+    pool = PoolOptions(WORKERS, "forkserver", grace=GRACE)
+    return Opened(Manager(store, LocalExecutor(store, pool), cache_by=[]))
+
+
+def celery_manager(worker: CeleryWorker, **options: Any) -> CeleryLongCallbackManager:
+    """What a web process has."""
+    app = Celery("contract", broker=worker.broker, backend=worker.backend)
+    options = {"cache_by": [], "grace": GRACE, "retention": 600, **options}
+    return CeleryLongCallbackManager(app, queue=worker.queue, **options)
+
+
+def _celery(folder: Path, broker: str, backend: str, *options: str) -> Opened:
+    worker = CeleryWorker(folder, broker, backend, *options).start()
+    return Opened(celery_manager(worker), worker)
+
+
+def celery_redis(folder: Path, services: Services) -> Opened:
+    url = services.get(RedisServer).url
+    return _celery(folder, url, url)
+
+
+def celery_rabbitmq(folder: Path, services: Services) -> Opened:
+    return _celery(folder, services.get(RabbitMQ).url, services.get(RedisServer).url)
+
+
+Make: TypeAlias = "Callable[[Path, Services], Opened]"
+#: What only the embedded engine does: functions by value, jobs that begin in their order.
+LOCAL: dict[str, Make] = {"diskcache+local": local}
+#: What has worker processes.
+POOLS: dict[str, Make] = {
+    **LOCAL,
+    "redis+celery over redis": celery_redis,
+    "redis+celery over rabbitmq": celery_rabbitmq,
+}
+#: What runs in this process.
+INLINE: dict[str, Make] = {"diskcache+inline": inline}
+
+
+@contextmanager
+def opened(
+    make: Callable[[Path, Services], Opened], folder: Path, services: Services
+) -> Iterator[Opened]:
+    """A manager, and the end of all that it started."""
+    one = make(folder, services)
+    try:
+        yield one
+    finally:
+        used = one.pids()
+        election = getattr(one.manager.executor, "_election", None)
+        one.manager.stop()
+        if one.worker is not None:
+            one.worker.stop()
+        wait_until(lambda: not any(map(alive, used)))
+        assert election is None or not election._thread.is_alive()
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is not a zombie."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait for a condition, or fail."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
