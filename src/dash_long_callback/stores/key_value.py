@@ -1,0 +1,543 @@
+"""Jobs in any Celery result backend that keeps values under keys, such as files or memcached.
+
+Keys, all of them below ``<prefix>dlc-``, all with an expiry. A key ends with a hash of the name
+that is given here: names come from clients, and are to be neither paths nor too long. ``<id>`` is
+a job's id.
+
+    job-<id>              the record (see ``jobs.Job.dump``) in one line; behind it, the result
+    request-<id>          arguments and context, JSON
+    u<n>-<id>             the value in slot n, JSON
+    lease-<id>            a worker holds this job; JSON: until when, when its rows were last written
+    cancel-<id>           the user wants this job cancelled
+    askers-<id>           ids of those who wait for a shared job, JSON
+    joined-<id>           the id of the job that this asker waits for
+    left-<id>             this asker waits no more
+    flight-<key>          the id of the job that will give the outcome of a cache key
+    kept-<key>            JSON in one line: callback, its generations; behind it, ``jobs.Result``
+    generation-<callback> when the results of a callback were cleared, and a random word that names
+                          those kept since; of all callbacks if there is no name
+
+Before each value stands a line: when it expires, its length, its checksum. Files know no expiry,
+and who reads one while it is written sees half of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import secrets
+import threading
+import time
+import zlib
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dash_long_callback.errors import StoreError
+from dash_long_callback.jobs import Job, Result, State
+from dash_long_callback.stores.base import LEASE_SECONDS, Store, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+    from contextlib import AbstractContextManager
+
+#: Seconds between two looks for news: quick at first, for jobs that end at once, then slower.
+FIRST_LOOKS, LATER_LOOKS = 0.01, 0.25
+#: How much longer each pause between two looks is than the one before.
+SLOWER = 1.2
+#: Seconds that a value which somebody is writing may stay half a value. One that stays so for
+#: longer has lost its writer, and counts as missing.
+TORN_SECONDS = 0.2
+#: Seconds between two searches for expired files, and that a file stays after it has expired: who
+#: read it just before may be writing it again.
+PURGE_SECONDS = 60.0
+#: The longest that memcached keeps a value; a larger number means a date to it.
+LONGEST_SECONDS = 30 * 24 * 3600.0
+#: Locks of each kind in a process: names share them.
+LOCKS = 64
+#: Bytes of a file's beginning in which its first line ends.
+_HEAD_BYTES = 64
+
+
+class KeyValueStore(Store):
+    """Jobs in a ``celery.backends.base.KeyValueStoreBackend``.
+
+    Such a backend can read, write and delete one value, and nothing in one step. Threads of one
+    process keep out of each other's way here. Processes do not: of two that change a row in the
+    same moment, the last wins. That is rare, as a job has one writer, its worker, and does little
+    harm: a job that is cancelled while a worker begins it hears of the wish as well, and equal
+    requests in the same moment may be two jobs. Where that matters, use Redis.
+
+    Args:
+        make: makes a backend of our own; called as often as threads need one at once.
+        retention: seconds that a job and its outcome are kept.
+        prefix: put before each key.
+    """
+
+    def __init__(self, make: Callable[[], Any], retention: float, prefix: str = "") -> None:
+        self.retention = retention
+        self._make = make
+        self._prefix = f"{prefix}dlc-"
+        self._processes: dict[int, _Process] = {}
+
+    @property
+    def _process(self) -> _Process:
+        # Of its own after a fork: connections must not cross one, and locks may be taken.
+        pid = os.getpid()
+        found = self._processes.get(pid)
+        return found or self._processes.setdefault(pid, _Process(self._make))
+
+    def exclusive(self, key: str | None) -> AbstractContextManager[object]:
+        return nullcontext() if key is None else _pick(self._process.keys, key)
+
+    def _writing(self, job_id: str) -> AbstractContextManager[object]:
+        return _pick(self._process.jobs, job_id)
+
+    def create(self, job: Job, request: bytes) -> None:
+        self._purge()
+        self._set("request", job.id, request)
+        self._set("job", job.id, job.dump())
+        if job.cache_key is not None:
+            self._set("askers", job.id, json.dumps([job.id]).encode())
+            self._set("flight", job.cache_key, job.id.encode())
+
+    def load(self, job_id: str) -> Job | None:
+        found = self.load_all(job_id)
+        return None if found is None else found[0]
+
+    def request(self, job_id: str) -> bytes | None:
+        return self._get("request", job_id)
+
+    def change(
+        self, job_id: str, change: Callable[[Job], bool], response: bytes | None = None
+    ) -> Job | None:
+        with self._writing(job_id):
+            old = self._get("job", job_id)
+            if old is None:
+                return None
+            job = _load(old)[0]
+            waited = job.state is State.QUEUED
+            if not change(job):
+                return None
+            if waited and job.state is State.CANCELLED:
+                # A worker that begins it in this very moment, and overwrites this, sees the wish.
+                self.ask_cancel(job_id)
+            record = job.dump()
+            # One row for both: who sees "succeeded" finds the result, with one write and one read.
+            new = record if response is None else record + b"\n" + response
+            self._replace(job_id, old, new)
+            if job.state.ended:
+                # Cookies and headers are in it: kept no longer than they are needed.
+                self._delete("request", job_id)
+                self._delete("lease", job_id)
+                self._land(job)
+            return job
+
+    def write(self, job: Job, values: dict[int, bytes], stale: Iterable[int]) -> bool:
+        with self._writing(job.id):
+            old = self._get("job", job.id)
+            if old is None or _load(old)[0].state is not State.RUNNING:
+                return False
+            # Before the record: who sees the number of a slot must find its value.
+            for slot, value in values.items():
+                self._set(f"u{slot}", job.id, value)
+            self._replace(job.id, old, job.dump())
+            for slot in stale:
+                self._delete(f"u{slot}", job.id)
+            return True
+
+    def _replace(self, job_id: str, old: bytes, new: bytes) -> None:
+        try:
+            self._set("job", job_id, new)
+        except StoreError:
+            # memcached drops what it had when it refuses what is too large.
+            with contextlib.suppress(StoreError):
+                self._set("job", job_id, old)
+            raise
+
+    def values(self, job_id: str, slots: Iterable[int]) -> list[bytes | None]:
+        return self._get_all([(f"u{slot}", job_id) for slot in slots])
+
+    def load_all(self, job_id: str) -> tuple[Job, bytes | None] | None:
+        data = self._get("job", job_id)
+        return None if data is None else _load(data)
+
+    def renew(self, job: Job) -> None:
+        now = time.time()
+        lease = self._get("lease", job.id)
+        written = job.created if lease is None else json.loads(lease)[1]
+        # Not with each heartbeat: there is nothing to extend an expiry with but writing it all.
+        if now - written > self.retention / 2:
+            self._rewrite(job)
+            written = now
+        until = now + LEASE_SECONDS
+        self._set("lease", job.id, json.dumps([until, written]).encode())
+
+    def _rewrite(self, job: Job) -> None:
+        names = ("job", "request", "askers", *(f"u{n}" for n in tuple(job.slots)))
+        rows = [(name, job.id) for name in names]
+        if job.cache_key is not None:
+            rows.append(("flight", job.cache_key))
+            rows += [("joined", asker) for asker in self._askers(job)]
+        for kind, name in rows:
+            with self._writing(job.id):
+                value = self._get(kind, name)
+                if value is not None:
+                    self._set(kind, name, value)
+
+    def leased(self, job_id: str) -> bool:
+        lease = self._get("lease", job_id)
+        if lease is not None:
+            return time.time() < json.loads(lease)[0]
+        # A young job has not had its first heartbeat.
+        job = self.load(job_id)
+        return job is not None and time.time() - (job.started or 0) < LEASE_SECONDS
+
+    def ask_cancel(self, job_id: str) -> None:
+        self._set("cancel", job_id, b"")
+
+    def cancel_asked(self, job_id: str) -> bool:
+        return self._get("cancel", job_id) is not None
+
+    def keep(self, job: Job, response: bytes) -> None:
+        slots = [(n, slot) for n, slot in job.since(0) if not isinstance(slot.target, int)]
+        values = self.values(job.id, [n for n, _ in slots])
+        updates = [(s.target, v) for (_, s), v in zip(slots, values, strict=True) if v is not None]
+        words: list[str] = []
+        for name, row in zip(("", job.callback), self._generations(job.callback), strict=True):
+            cleared, word = _generation(row)
+            if cleared >= job.created:
+                return
+            # One that is lost is made anew: with it, all is cleared that was kept under the old.
+            words.append(word or self._begin_generation(name, 0))
+        head = json.dumps([job.callback, words]).encode()
+        data = b"\n".join([head, Result(updates, response).dump()])
+        self._set("kept", job.cache_key or "", data, self._kept_seconds(job.expire))
+
+    def kept(self, cache_key: str, expire: float | None) -> Result | None:
+        found = self._find("kept", cache_key)
+        if found is None:
+            return None
+        until, data = found
+        head, _, result = data.partition(b"\n")
+        callback, words = json.loads(head)
+        if words != [_generation(row)[1] for row in self._generations(callback)]:
+            return None
+        seconds = self._kept_seconds(expire)
+        # Not with each use: there is nothing to extend an expiry with but writing it all.
+        if until - time.time() < 0.9 * seconds:
+            self._set("kept", cache_key, data, seconds)
+        return Result.load(result)
+
+    def _kept_seconds(self, expire: float | None) -> float:
+        return self.retention if expire is None else expire
+
+    def clear(self, callback: str | None = None) -> None:
+        # Jobs that run may work on what is out of date: see _cleared().
+        self._begin_generation(callback or "", time.time())
+
+    def _begin_generation(self, callback: str, cleared: float) -> str:
+        word = secrets.token_hex(8)
+        row = json.dumps([cleared, word]).encode()
+        self._set("generation", callback, row, LONGEST_SECONDS)
+        return word
+
+    def _generations(self, callback: str) -> list[bytes | None]:
+        return self._get_all([("generation", ""), ("generation", callback)])
+
+    def flight(self, cache_key: str) -> Job | None:
+        job_id = self._get("flight", cache_key)
+        job = None if job_id is None else self.load(job_id.decode())
+        if job is None or job.state.ended or self.cancel_asked(job.id) or self._cleared(job):
+            return None
+        return job
+
+    def _cleared(self, job: Job) -> bool:
+        """Whether results were cleared since the job was created: its own is not for others."""
+        return any(_generation(row)[0] >= job.created for row in self._generations(job.callback))
+
+    def join(self, job: Job, asker: str) -> None:
+        with self._writing(job.id):
+            self._set("joined", asker, job.id.encode())
+            self._set("askers", job.id, json.dumps([*self._askers(job), asker]).encode())
+
+    def leave(self, job: Job, asker: str) -> bool:
+        with self._writing(job.id):
+            left = [one for one in self._askers(job) if one != asker]
+            self._set("askers", job.id, json.dumps(left).encode())
+            self._set("left", asker, b"")
+            return not left
+
+    def joined(self, asker: str) -> str | None:
+        job_id = self._get("joined", asker)
+        return None if job_id is None else job_id.decode()
+
+    def has_left(self, asker: str) -> bool:
+        return self._get("left", asker) is not None
+
+    def _land(self, job: Job) -> None:
+        # Unless it was cancelled and another job has taken its place.
+        if job.cache_key is not None and self._get("flight", job.cache_key) == job.id.encode():
+            self._delete("flight", job.cache_key)
+
+    def _askers(self, job: Job) -> list[str]:
+        return json.loads(self._get("askers", job.id) or b"[]")
+
+    @contextmanager
+    def watch(self) -> Generator[Watch]:
+        yield _Watch(self, ("job", "left"))
+
+    @contextmanager
+    def watch_cancel(self) -> Generator[Watch]:
+        yield _Watch(self, ("cancel",))
+
+    def close(self) -> None:
+        process = self._processes.pop(os.getpid(), None)
+        if process is not None:
+            process.close()
+
+    # Rows
+
+    def rows(self, kinds: Iterable[str], names: Iterable[str]) -> list[bytes | None]:
+        """The rows of these kinds for each of these names; None for what is missing."""
+        return self._get_all([(kind, name) for name in names for kind in kinds])
+
+    def _get(self, kind: str, name: str) -> bytes | None:
+        found = self._find(kind, name)
+        return None if found is None else found[1]
+
+    def _find(self, kind: str, name: str) -> tuple[float, bytes] | None:
+        """When a row expires, and its value; None if it is missing or has expired."""
+        key = self._key(kind, name)
+        torn_until = 0.0
+        while True:
+            with self._process.backend() as backend:
+                row = backend.get(backend.key_t(key))
+            if row is None:
+                return None
+            found = _unpack(_bytes(row))
+            if found is not None:
+                return found if time.time() < found[0] else None
+            now = time.monotonic()
+            torn_until = torn_until or now + TORN_SECONDS
+            if now > torn_until:
+                return None
+            time.sleep(0.001)
+
+    def _get_all(self, wanted: list[tuple[str, str]]) -> list[bytes | None]:
+        if not wanted:
+            return []
+        with self._process.backend() as backend:
+            keys = [backend.key_t(self._key(kind, name)) for kind, name in wanted]
+            rows = backend.mget(keys)
+            # As Celery has it: memcached answers with what there is, others in order.
+            rows = [rows.get(key) for key in keys] if hasattr(rows, "get") else list(rows)
+        found: list[bytes | None] = []
+        for (kind, name), row in zip(wanted, rows, strict=True):
+            known = None if row is None else _unpack(_bytes(row))
+            if known is None:
+                found.append(None if row is None else self._get(kind, name))
+            else:
+                found.append(known[1] if time.time() < known[0] else None)
+        return found
+
+    def _set(self, kind: str, name: str, value: bytes, seconds: float | None = None) -> None:
+        seconds = min(self.retention if seconds is None else seconds, LONGEST_SECONDS)
+        row = _pack(time.time() + seconds, value)
+        with self._process.backend() as backend:
+            # In whole seconds, and memcached's seconds end early. Ours, in the row, are exact.
+            backend.expires = min(math.ceil(seconds) + 1, int(LONGEST_SECONDS))
+            try:
+                stored = backend.set(backend.key_t(self._key(kind, name)), row)
+            except OSError:
+                raise
+            except Exception as error:
+                raise StoreError(_refused(len(row), _words(error))) from error
+            # Celery hands on what the client says: False or 0 for no, None if it says nothing.
+            if stored is not None and not stored:
+                raise StoreError(_refused(len(row), "no reason given"))
+
+    def _delete(self, kind: str, name: str) -> None:
+        with self._process.backend() as backend, contextlib.suppress(FileNotFoundError):
+            backend.delete(backend.key_t(self._key(kind, name)))
+
+    def _key(self, kind: str, name: str) -> str:
+        return f"{self._prefix}{kind}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+    def _purge(self) -> None:
+        """Delete expired files now and then; other backends do this themselves."""
+        process, now = self._process, time.monotonic()
+        if now - process.purged < PURGE_SECONDS:
+            return
+        process.purged = now
+        with process.backend() as backend:
+            folder = getattr(backend, "path", None)
+            if not isinstance(folder, bytes):
+                return
+            for file in Path(os.fsdecode(folder)).iterdir():
+                if file.name.startswith(self._prefix):
+                    with contextlib.suppress(FileNotFoundError):
+                        _purge_file(file)
+
+
+class _Process:
+    """What a process has of its own: backends to lend to threads, and locks."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._idle: list[Any] = []
+        self.jobs = [threading.RLock() for _ in range(LOCKS)]
+        self.keys = [threading.RLock() for _ in range(LOCKS)]
+        self.purged = -math.inf
+
+    @contextmanager
+    def backend(self) -> Generator[Any]:
+        """A backend that no other thread uses; says in words what it can't do."""
+        try:
+            try:
+                backend = self._idle.pop()
+            except IndexError:
+                backend = self._make()
+            try:
+                yield backend
+            except BaseException:
+                # An answer may be on its way that the next one would take for its own.
+                _close(backend)
+                raise
+        except StoreError:
+            raise
+        except Exception as error:
+            raise StoreError(
+                f"the Celery result backend can't be used ({_words(error)}); "
+                "check that it is running, can be written, and is not full"
+            ) from error
+        self._idle.append(backend)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        while self._idle:
+            _close(self._idle.pop())
+
+
+class _Watch(Watch):
+    """Looks at rows again and again: these backends can't tell anybody of a write."""
+
+    def __init__(self, store: KeyValueStore, kinds: tuple[str, ...]) -> None:
+        self._store = store
+        self._kinds = kinds
+        self._jobs: list[str] = []
+        self._seen: list[bytes | None] = []
+        self._new = False
+        self._pause = FIRST_LOOKS
+        self._heard = time.monotonic()
+
+    def follow(self, job_ids: Iterable[str]) -> None:
+        jobs = list(dict.fromkeys(job_ids))
+        if jobs == self._jobs:
+            return
+        if set(jobs) - set(self._jobs):
+            self._new = True
+            self._pause = FIRST_LOOKS
+        else:
+            # Without a look that could overlook something: only what is not followed is forgotten.
+            count = len(self._kinds)
+            known = {j: self._seen[i * count : (i + 1) * count] for i, j in enumerate(self._jobs)}
+            self._seen = [row for job in jobs for row in known[job]]
+        self._jobs = jobs
+
+    def wait(self, timeout: float) -> bool:
+        if self._new:
+            # What came before is seen by looking now.
+            self._seen = self._look()
+            self._new = False
+            return True
+        deadline = time.monotonic() + timeout
+        while (seen := self._look()) == self._seen:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(left, self._pause))
+            self._pause = min(LATER_LOOKS, self._pause * SLOWER)
+        self._seen = seen
+        self._pause = FIRST_LOOKS
+        self._heard = time.monotonic()
+        return True
+
+    def silent(self) -> bool:
+        # Heartbeats are not looked at: whoever is told asks the store for the lease.
+        now = time.monotonic()
+        if now - self._heard < LEASE_SECONDS:
+            return False
+        self._heard = now
+        return True
+
+    def _look(self) -> list[bytes | None]:
+        return self._store.rows(self._kinds, self._jobs)
+
+
+def _load(data: bytes) -> tuple[Job, bytes | None]:
+    record, _, response = data.partition(b"\n")
+    return Job.load(record), response or None
+
+
+def _generation(row: bytes | None) -> tuple[float, str | None]:
+    """When results were last cleared, and the word that names those kept since."""
+    return (0.0, None) if row is None else tuple(json.loads(row))
+
+
+def _pick(locks: list[Any], name: str) -> Any:
+    return locks[zlib.crc32(name.encode()) % len(locks)]
+
+
+def _pack(until: float, value: bytes) -> bytes:
+    return b"%.3f %d %d\n%b" % (until, len(value), zlib.crc32(value), value)
+
+
+def _unpack(row: bytes) -> tuple[float, bytes] | None:
+    """When a row expires, and its value; None if it is half written."""
+    head, _, rest = row.partition(b"\n")
+    try:
+        until, length, checksum = head.split(b" ")
+        # Of two who write a file at once, the one with more to write leaves its tail behind.
+        value = rest[: int(length)]
+        return (float(until), value) if zlib.crc32(value) == int(checksum) else None
+    except ValueError:
+        return None
+
+
+def _purge_file(path: Path) -> None:
+    with path.open("rb") as file:
+        head, end, _ = file.read(_HEAD_BYTES).partition(b"\n")
+        # Of one that lost its writer: from when on it was as it is.
+        until = os.fstat(file.fileno()).st_mtime
+    with contextlib.suppress(ValueError):
+        if end:
+            until = float(head.split(b" ")[0])
+    if until + PURGE_SECONDS < time.time():
+        path.unlink()
+
+
+def _bytes(row: Any) -> bytes:
+    return row.encode() if isinstance(row, str) else bytes(row)
+
+
+def _close(backend: Any) -> None:
+    client = backend.__dict__.get("client")
+    close = getattr(client, "close", None) or getattr(client, "disconnect_all", None)
+    if close is not None:
+        with contextlib.suppress(Exception):
+            close()
+
+
+def _refused(size: int, words: str) -> str:
+    return (
+        f"the Celery result backend did not take a value of {size} bytes ({words}); check that it "
+        "is running and not full, and how large a value may be (memcached: 1 MB, see its option -I)"
+    )
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
