@@ -1,47 +1,54 @@
-"""What every store promises, run against each of them.
-
-Another store is one more line in ``STORES``. What only a store of one kind can be asked stands at
-the end, under its name.
-"""
+"""What every store promises, run against each of them (see ``stores.STORES``)."""
 
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
-import sqlite3
-import stat
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import diskcache  # pyright: ignore[reportMissingTypeStubs]
 import pytest
+import stores
+from managers import Services
+from stores import ATOMIC, REQUEST, STORES, Place, new, put, response, started, wait_until
 
-from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Cancelled, Failed, Job, Lost, State, Succeeded, new_job_id
-from dash_long_callback.stores import diskcache as diskcache_store
-from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.jobs import (
+    Cancelled,
+    Failed,
+    Job,
+    Lost,
+    Result,
+    State,
+    Succeeded,
+    begin,
+    ending,
+    new_job_id,
+)
+from dash_long_callback.stores import redis_news
+from dash_long_callback.stores.base import Store
 
-#: Makes a handle on the same store: (place, retention in seconds).
-MakeStore = Callable[[Path, float], DiskcacheStore]
-STORES: dict[str, MakeStore] = {"diskcache": DiskcacheStore}
-
-REQUEST = b'{"inputs":[]}'
+only_atomic = pytest.mark.parametrize("place", ATOMIC, indirect=True)
+only_large = pytest.mark.parametrize(
+    "place", [name for name, kind in STORES.items() if kind.large], indirect=True
+)
 
 
 @pytest.fixture(params=STORES)
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., DiskcacheStore]]:
-    """Opens the store once more, as another process would."""
-    opened: list[DiskcacheStore] = []
+def place(request: pytest.FixtureRequest, tmp_path: Path, services: Services) -> Place:
+    return stores.place(request.param, tmp_path / "store", services)
 
-    def open_store(retention: float = 60.0) -> DiskcacheStore:
-        opened.append(STORES[request.param](tmp_path / "store", retention))
+
+@pytest.fixture
+def make(place: Place) -> Iterator[Callable[..., Store]]:
+    """Opens the store once more, as another process would."""
+    opened: list[Store] = []
+
+    def open_store(retention: float = 60.0) -> Store:
+        opened.append(place.open(retention))
         return opened[-1]
 
     yield open_store
@@ -50,64 +57,36 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..
 
 
 @pytest.fixture
-def store(make: Callable[..., DiskcacheStore]) -> DiskcacheStore:
+def store(make: Callable[..., Store]) -> Store:
     return make()
 
 
-def new(store: DiskcacheStore) -> Job:
-    job = Job(new_job_id(), "out.children", interval=0.5)
-    store.create(job, REQUEST)
-    return job
-
-
-def begin(job: Job) -> bool:
-    if job.state is not State.QUEUED:
-        return False
-    job.enter(State.RUNNING)
-    return True
-
-
-def started(store: DiskcacheStore) -> Job:
-    job = store.change(new(store).id, begin)
-    assert job is not None
-    return job
-
-
-def end(outcome: Any) -> Callable[[Job], bool]:
-    def change(job: Job) -> bool:
-        job.end(outcome)
-        return True
-
-    return change
-
-
-def response(store: DiskcacheStore, job_id: str) -> bytes | None:
-    found = store.load_all(job_id)
-    return None if found is None else found[1]
-
-
-def put(store: DiskcacheStore, job: Job, target: Any, value: bytes, *, patch: bool = False) -> bool:
-    slot, stale = job.put(target, patch=patch)
-    return store.write(job, {slot: value}, stale)
+def at_once(*functions: Callable[[], object]) -> None:
+    """Run each in a thread of its own."""
+    threads = [threading.Thread(target=function) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 # Records
 
 
-def test_a_job_is_read_as_it_was_created(store: DiskcacheStore) -> None:
+def test_a_job_is_read_as_it_was_created(store: Store) -> None:
     job = new(store)
     assert store.load(job.id) == job
     assert store.request(job.id) == REQUEST
 
 
-def test_another_handle_sees_the_job(make: Callable[..., DiskcacheStore]) -> None:
+def test_another_handle_sees_the_job(make: Callable[..., Store]) -> None:
     job = new(make())
     other = make()
     assert other.load(job.id) == job
     assert other.request(job.id) == REQUEST
 
 
-def test_a_job_that_never_existed_is_none_everywhere(store: DiskcacheStore) -> None:
+def test_a_job_that_never_existed_is_none_everywhere(store: Store) -> None:
     assert store.load("nothing") is None
     assert store.load_all("nothing") is None
     assert store.request("nothing") is None
@@ -119,7 +98,7 @@ def test_a_job_that_never_existed_is_none_everywhere(store: DiskcacheStore) -> N
     assert not store.cancel_asked("nothing")
 
 
-def test_a_change_is_kept_and_returned(store: DiskcacheStore) -> None:
+def test_a_change_is_kept_and_returned(store: Store) -> None:
     job = new(store)
     changed = store.change(job.id, begin)
     assert changed is not None
@@ -127,7 +106,7 @@ def test_a_change_is_kept_and_returned(store: DiskcacheStore) -> None:
     assert store.load(job.id) == changed
 
 
-def test_a_change_that_declines_leaves_record_and_response_alone(store: DiskcacheStore) -> None:
+def test_a_change_that_declines_leaves_record_and_response_alone(store: Store) -> None:
     job = new(store)
 
     def decline(record: Job) -> bool:
@@ -139,7 +118,7 @@ def test_a_change_that_declines_leaves_record_and_response_alone(store: Diskcach
     assert response(store, job.id) is None
 
 
-def test_an_exception_in_a_change_leaves_the_record_alone(store: DiskcacheStore) -> None:
+def test_an_exception_in_a_change_leaves_the_record_alone(store: Store) -> None:
     job = new(store)
 
     def fail(record: Job) -> bool:
@@ -152,40 +131,24 @@ def test_an_exception_in_a_change_leaves_the_record_alone(store: DiskcacheStore)
     assert store.change(job.id, begin) is not None, "and the store can be written again"
 
 
-def test_a_response_is_read_byte_for_byte(store: DiskcacheStore) -> None:
+def test_a_response_is_read_byte_for_byte(store: Store) -> None:
     job = started(store)
     written = '{"multi":true,  "☃":1.50}\n'.encode()
-    store.change(job.id, end(Succeeded(written)), written)
+    store.change(job.id, ending(Succeeded(written)), written)
     assert response(store, job.id) == written
     assert store.load_all(job.id) == (store.load(job.id), written)
 
 
-def test_writes_in_a_transaction_happen_together_or_not_at_all(store: DiskcacheStore) -> None:
-    jobs: list[Job] = []
-
-    def fail() -> None:
-        with store.exclusive(None):
-            jobs.append(new(store))
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
-    assert store.load(jobs[0].id) is None
-    with store.exclusive(None):
-        jobs.append(new(store))
-    assert store.load(jobs[1].id) == jobs[1]
-
-
-def test_reads_delete_nothing(make: Callable[..., DiskcacheStore]) -> None:
+def test_reads_delete_nothing(make: Callable[..., Store]) -> None:
     store = make()
     job = started(store)
     put(store, job, 0, b"1")
     put(store, job, ("a", "b"), b"2", patch=True)
     store.ask_cancel(job.id)
     store.renew(job)
-    store.change(job.id, end(Succeeded(b"{}")), b"{}")
+    store.change(job.id, ending(Succeeded(b"{}")), b"{}")
 
-    def read(handle: DiskcacheStore) -> list[Any]:
+    def read(handle: Store) -> list[Any]:
         return [
             handle.load(job.id),
             response(handle, job.id),
@@ -199,17 +162,17 @@ def test_reads_delete_nothing(make: Callable[..., DiskcacheStore]) -> None:
     assert read(store) == read(make()) == first
 
 
-def test_request_is_kept_until_the_job_ends_and_no_longer(store: DiskcacheStore) -> None:
+def test_request_is_kept_until_the_job_ends_and_no_longer(store: Store) -> None:
     job = started(store)
     assert store.request(job.id) is not None
-    store.change(job.id, end(Succeeded(b"{}")), b"{}")
+    store.change(job.id, ending(Succeeded(b"{}")), b"{}")
     assert store.request(job.id) is None
 
 
 # Atomic
 
 
-def test_of_many_threads_exactly_one_gets_to_change_a_job(store: DiskcacheStore) -> None:
+def test_of_many_threads_exactly_one_gets_to_change_a_job(store: Store) -> None:
     count = 8
     jobs = [new(store) for _ in range(5)]
     meet = threading.Barrier(count)
@@ -229,8 +192,8 @@ def test_of_many_threads_exactly_one_gets_to_change_a_job(store: DiskcacheStore)
     assert sorted(winners) == sorted(job.id for job in jobs)
 
 
-def _race(kind: str, place: Path, ids: list[str], meet: Any, winners: Any) -> None:
-    store = STORES[kind](place, 60)
+def _race(place: Place, ids: list[str], meet: Any, winners: Any) -> None:
+    store = place.open()
     for job_id in ids:
         meet.wait(60)
         if store.change(job_id, begin) is not None:
@@ -238,18 +201,12 @@ def _race(kind: str, place: Path, ids: list[str], meet: Any, winners: Any) -> No
     store.close()
 
 
-def test_of_many_processes_exactly_one_gets_to_change_a_job(
-    make: Callable[..., DiskcacheStore], request: pytest.FixtureRequest
-) -> None:
-    store = make()
+@only_atomic
+def test_of_many_processes_exactly_one_gets_to_change_a_job(place: Place, store: Store) -> None:
     ids = [new(store).id for _ in range(10)]
-    kind = request.node.callspec.params["make"]
     context = multiprocessing.get_context("spawn")
     meet, winners = context.Barrier(4), context.Queue()
-    processes = [
-        context.Process(target=_race, args=(kind, store.directory, ids, meet, winners))
-        for _ in range(4)
-    ]
+    processes = [context.Process(target=_race, args=(place, ids, meet, winners)) for _ in range(4)]
     for process in processes:
         process.start()
     found = sorted(winners.get(timeout=60) for _ in ids)
@@ -261,53 +218,104 @@ def test_of_many_processes_exactly_one_gets_to_change_a_job(
     winners.close()
 
 
-def test_of_many_threads_each_claims_another_job(store: DiskcacheStore) -> None:
-    ids = [new(store).id for _ in range(20)]
-    for job_id in ids:
-        store.enqueue(job_id)
-    claimed: list[str] = []
-
-    def claim_all() -> None:
-        while (job := store.claim()) is not None:
-            claimed.append(job.id)
-
-    threads = [threading.Thread(target=claim_all) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(claimed) == sorted(ids)
+def count(store: Store, job_id: str) -> None:
+    for _ in range(25):
+        store.change(job_id, lambda record: bool(record.put(0, patch=True)))
 
 
-def test_changes_by_many_threads_lose_none(store: DiskcacheStore) -> None:
+def test_changes_by_many_threads_lose_none(store: Store) -> None:
     job = started(store)
-
-    def count() -> None:
-        for _ in range(25):
-            store.change(job.id, lambda record: bool(record.put(0, patch=True)))
-
-    threads = [threading.Thread(target=count) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[lambda: count(store, job.id)] * 4)
     record = store.load(job.id)
     assert record is not None
     assert record.seq == job.seq + 100
     assert len(record.slots) == 100
 
 
+@only_atomic
+def test_changes_by_many_handles_lose_none(make: Callable[..., Store]) -> None:
+    handles = [make() for _ in range(4)]
+    job = started(handles[0])
+    at_once(*[lambda handle=handle: count(handle, job.id) for handle in handles])
+    record = handles[0].load(job.id)
+    assert record is not None
+    assert record.seq == job.seq + 100
+
+
+def test_exclusive_keeps_out_other_threads_with_the_same_key(store: Store) -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work() -> None:
+        for _ in range(5):
+            with store.exclusive("key"):
+                inside.append(1)
+                most.append(len(inside))
+                time.sleep(0.001)
+                inside.pop()
+
+    at_once(*[work] * 4)
+    assert len(most) == 20
+    assert max(most) == 1
+
+
+@only_atomic
+def test_exclusive_keeps_out_other_handles_with_the_same_key(make: Callable[..., Store]) -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work(store: Store) -> None:
+        for _ in range(5):
+            with store.exclusive("key"):
+                inside.append(1)
+                most.append(len(inside))
+                time.sleep(0.001)
+                inside.pop()
+
+    handles = [make() for _ in range(4)]
+    at_once(*[lambda handle=handle: work(handle) for handle in handles])
+    assert len(most) == 20
+    assert max(most) == 1
+
+
+def test_jobs_are_written_inside_exclusive(store: Store) -> None:
+    with store.exclusive("key"):
+        job = new(store, cache_key="key")
+        flight = store.flight("key")
+        assert flight is not None
+        assert store.leave(flight, job.id)
+        assert store.change(job.id, ending(Cancelled())) is not None
+    assert store.flight("key") is None
+
+
+def test_an_error_inside_exclusive_lets_others_in(store: Store) -> None:
+    def fail() -> None:
+        with store.exclusive("key"):
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    entered: list[bool] = []
+
+    def enter() -> None:
+        with store.exclusive("key"):
+            entered.append(True)
+
+    at_once(enter)
+    assert entered
+
+
 # Updates
 
 
-def test_a_value_is_in_its_slot(store: DiskcacheStore) -> None:
+def test_a_value_is_in_its_slot(store: Store) -> None:
     job = started(store)
     assert put(store, job, 0, b'{"a":1}')
     assert store.load(job.id) == job
     assert store.values(job.id, job.slots) == [b'{"a":1}']
 
 
-def test_a_replaced_value_is_gone(store: DiskcacheStore) -> None:
+def test_a_replaced_value_is_gone(store: Store) -> None:
     job = started(store)
     put(store, job, 0, b"1")
     old = list(job.slots)
@@ -315,7 +323,7 @@ def test_a_replaced_value_is_gone(store: DiskcacheStore) -> None:
     assert store.values(job.id, [*old, *job.slots]) == [None, b"2"]
 
 
-def test_a_patch_leaves_what_it_patches(store: DiskcacheStore) -> None:
+def test_a_patch_leaves_what_it_patches(store: Store) -> None:
     job = started(store)
     put(store, job, 0, b"1")
     put(store, job, 0, b"2", patch=True)
@@ -325,12 +333,10 @@ def test_a_patch_leaves_what_it_patches(store: DiskcacheStore) -> None:
 @pytest.mark.parametrize(
     "outcome", [Succeeded(b"{}"), Failed("E", "m"), Cancelled(), Lost("x")], ids=type
 )
-def test_a_write_after_the_end_is_refused_and_writes_nothing(
-    outcome: Any, store: DiskcacheStore
-) -> None:
+def test_a_write_after_the_end_is_refused_and_writes_nothing(outcome: Any, store: Store) -> None:
     job = started(store)
     put(store, job, 0, b"1")
-    store.change(job.id, end(outcome))
+    store.change(job.id, ending(outcome))
     ended = store.load(job.id)
     slot, stale = job.put(0, patch=False)
     assert not store.write(job, {slot: b"2"}, stale)
@@ -338,7 +344,7 @@ def test_a_write_after_the_end_is_refused_and_writes_nothing(
     assert store.values(job.id, [*stale, slot]) == [b"1", None]
 
 
-def test_a_write_to_a_job_that_waits_or_is_unknown_is_refused(store: DiskcacheStore) -> None:
+def test_a_write_to_a_job_that_waits_or_is_unknown_is_refused(store: Store) -> None:
     waiting, unknown = new(store), Job("unknown", "cb", state=State.RUNNING)
     assert not store.write(waiting, {1: b"1"}, [])
     assert not store.write(unknown, {1: b"1"}, [])
@@ -346,14 +352,15 @@ def test_a_write_to_a_job_that_waits_or_is_unknown_is_refused(store: DiskcacheSt
     assert store.values("unknown", [1]) == [None]
 
 
-def test_many_values_are_written_together(store: DiskcacheStore) -> None:
+def test_many_values_are_written_together(store: Store) -> None:
     job = started(store)
     values = {job.put(("a", f"p{i}"), patch=False)[0]: str(i).encode() for i in range(100)}
     assert store.write(job, values, [])
     assert store.values(job.id, values) == list(values.values())
 
 
-def test_five_megabytes_come_back_as_they_were(make: Callable[..., DiskcacheStore]) -> None:
+@only_large
+def test_five_megabytes_come_back_as_they_were(make: Callable[..., Store]) -> None:
     store = make()
     big = b'"' + os.urandom(2_500_000).hex().encode() + b'"'
     job = Job(new_job_id(), "cb")
@@ -363,26 +370,35 @@ def test_five_megabytes_come_back_as_they_were(make: Callable[..., DiskcacheStor
     put(store, record, 0, big)
     other = make()
     assert other.request(job.id) == big
-    store.change(job.id, end(Succeeded(big)), big)
+    store.change(job.id, ending(Succeeded(big)), big)
     assert other.values(job.id, record.slots) == [big]
     assert response(other, job.id) == big
+
+
+def test_half_a_megabyte_comes_back_as_it_was(make: Callable[..., Store]) -> None:
+    store = make()
+    big = os.urandom(500_000)
+    job = started(store)
+    put(store, job, 0, big)
+    store.change(job.id, ending(Succeeded(big)), big)
+    assert make().values(job.id, job.slots) == [big]
+    assert response(make(), job.id) == big
 
 
 # Lease, cancel
 
 
-def test_a_job_is_leased_from_its_claim_on(store: DiskcacheStore) -> None:
+def test_a_job_is_leased_from_its_begin_on(store: Store) -> None:
     job = new(store)
-    store.enqueue(job.id)
     assert not store.leased(job.id)
-    store.claim()
+    store.change(job.id, begin)
     assert store.leased(job.id)
 
 
 def test_a_lease_that_is_not_renewed_runs_out(
-    store: DiskcacheStore, monkeypatch: pytest.MonkeyPatch
+    place: Place, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(diskcache_store, "LEASE_SECONDS", 0.2)
+    monkeypatch.setattr(place.kind.module, "LEASE_SECONDS", 0.2)
     job = started(store)
     begun = time.monotonic()
     store.renew(job)
@@ -392,9 +408,9 @@ def test_a_lease_that_is_not_renewed_runs_out(
 
 
 def test_a_renewed_lease_lasts_longer(
-    store: DiskcacheStore, monkeypatch: pytest.MonkeyPatch
+    place: Place, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(diskcache_store, "LEASE_SECONDS", 1.0)
+    monkeypatch.setattr(place.kind.module, "LEASE_SECONDS", 1.0)
     job = started(store)
     until = time.monotonic() + 1.5
     while time.monotonic() < until:
@@ -403,7 +419,7 @@ def test_a_renewed_lease_lasts_longer(
         time.sleep(0.05)
 
 
-def test_a_wish_to_cancel_is_kept(make: Callable[..., DiskcacheStore]) -> None:
+def test_a_wish_to_cancel_is_kept(make: Callable[..., Store]) -> None:
     store = make()
     job = started(store)
     assert not store.cancel_asked(job.id)
@@ -414,9 +430,14 @@ def test_a_wish_to_cancel_is_kept(make: Callable[..., DiskcacheStore]) -> None:
 # News
 
 
-def test_what_was_written_since_the_watch_began_is_not_missed(
-    make: Callable[..., DiskcacheStore],
-) -> None:
+def drained(watch: Any) -> Any:
+    """A watch that has told of all there was before."""
+    while watch.wait(0.3):
+        pass
+    return watch
+
+
+def test_what_was_written_since_the_watch_began_is_not_missed(make: Callable[..., Store]) -> None:
     reader, writer = make(), make()
     job = started(writer)
     with reader.watch() as watch:
@@ -425,148 +446,291 @@ def test_what_was_written_since_the_watch_began_is_not_missed(
         assert watch.wait(30)
 
 
-def test_a_wait_without_news_ends_with_its_timeout(store: DiskcacheStore) -> None:
+def test_a_wait_without_news_ends_with_its_timeout(store: Store) -> None:
     job = started(store)
     with store.watch() as watch:
         watch.follow([job.id])
-        while watch.wait(0.3):  # what there was before
-            pass
+        drained(watch)
         begun = time.monotonic()
         assert not watch.wait(0.05)
         assert 0.05 <= time.monotonic() - begun < 5
 
 
-def test_a_wait_notices_a_write_of_the_same_handle(store: DiskcacheStore) -> None:
+def test_a_wait_notices_a_write_of_the_same_process(make: Callable[..., Store]) -> None:
+    # SQLite tells of the writes of other connections only, which those of a web server's threads
+    # are.
+    store, writer = make(), make()
     job = started(store)
     with store.watch() as watch:
         watch.follow([job.id])
-        while watch.wait(0.3):
-            pass
-        timer = threading.Timer(0.05, store.change, [job.id, ending(Cancelled())])
+        drained(watch)
+        timer = threading.Timer(0.05, writer.change, [job.id, ending(Cancelled())])
         timer.start()
         assert watch.wait(30)
         timer.join()
 
 
-def test_wait_notices_a_write_of_another_process(
-    store: DiskcacheStore, request: pytest.FixtureRequest
-) -> None:
+def test_every_write_of_a_job_is_news(make: Callable[..., Store]) -> None:
+    reader, writer = make(), make()
+    job = new(writer, cache_key="key")
+    with reader.watch() as watch:
+        watch.follow([job.id])
+        drained(watch)
+
+        def news_of(function: Callable[[], object]) -> None:
+            function()
+            assert watch.wait(30)
+            drained(watch)
+
+        news_of(lambda: writer.change(job.id, begin))
+        running = writer.load(job.id)
+        assert running is not None
+        news_of(lambda: put(writer, running, 0, b"1"))
+        news_of(lambda: writer.leave(running, job.id))
+        news_of(lambda: writer.change(job.id, ending(Succeeded(b"{}")), b"{}"))
+
+
+def test_what_is_followed_can_be_changed(make: Callable[..., Store]) -> None:
+    reader, writer = make(), make()
+    first, second, third = (started(writer) for _ in range(3))
+    with reader.watch() as watch:
+        watch.follow([first.id])
+        drained(watch)
+        watch.follow([first.id, second.id])
+        drained(watch)
+        watch.follow([second.id])
+        drained(watch)
+        watch.follow([third.id, second.id])
+        drained(watch)
+        writer.change(second.id, ending(Cancelled()))
+        assert watch.wait(30)
+
+
+def test_many_watches_hear_of_their_own_jobs(make: Callable[..., Store]) -> None:
+    reader, writer = make(), make()
+    jobs = [started(writer) for _ in range(5)]
+    ready, heard = threading.Semaphore(0), list[str]()
+
+    def wait(job: Job) -> None:
+        with reader.watch() as watch:
+            watch.follow([job.id])
+            drained(watch)
+            ready.release()
+            while True:
+                watch.wait(30)
+                record = reader.load(job.id)
+                assert record is not None
+                if record.state.ended:
+                    heard.append(job.id)
+                    return
+
+    def write() -> None:
+        for _ in jobs:
+            ready.acquire()
+        for job in jobs:
+            writer.change(job.id, ending(Cancelled()))
+
+    at_once(*[lambda job=job: wait(job) for job in jobs], write)
+    assert sorted(heard) == sorted(job.id for job in jobs)
+
+
+def _end(place: Place, job_id: str, go: Any) -> None:
+    store = place.open()
+    store.load(job_id)
+    go.wait(60)
+    store.change(job_id, ending(Cancelled()))
+    store.close()
+
+
+def test_a_wait_notices_a_write_of_another_process(place: Place, store: Store) -> None:
     context = multiprocessing.get_context("spawn")
     go = context.Event()
-    kind = request.node.callspec.params["make"]
-    process = context.Process(target=_create, args=(kind, store.directory, go))
+    job = started(store)
+    process = context.Process(target=_end, args=(place, job.id, go))
     process.start()
-    version = store.version()
-    while store.wait(version, 0.5):  # what the process writes when it opens the store
-        version = store.version()
-    threading.Timer(0.05, go.set).start()
-    assert store.wait(version, 60)
+    with store.watch() as watch:
+        watch.follow([job.id])
+        drained(watch)
+        timer = threading.Timer(0.05, go.set)
+        timer.start()
+        wait_until(lambda: watch.wait(1) and _ended(store, job.id), 60)
+        timer.join()
     process.join(60)
     assert process.exitcode == 0
 
 
-# Queue
+def _ended(store: Store, job_id: str) -> bool:
+    job = store.load(job_id)
+    return job is not None and job.state.ended
 
 
-def test_jobs_are_claimed_in_the_order_in_which_they_came(store: DiskcacheStore) -> None:
-    ids = [new(store).id for _ in range(30)]
-    for job_id in ids:
-        store.enqueue(job_id)
-    claimed = [job.id for job in iter(store.claim, None)]
-    assert claimed == ids
+def test_a_wish_to_cancel_is_news(make: Callable[..., Store]) -> None:
+    worker, web = make(), make()
+    job = started(worker)
+    with worker.watch_cancel() as watch:
+        watch.follow([job.id])
+        drained(watch)
+        web.ask_cancel(job.id)
+        assert watch.wait(30)
+        assert worker.cancel_asked(job.id)
 
 
-def test_a_claimed_job_is_running(store: DiskcacheStore) -> None:
-    job = new(store)
-    store.enqueue(job.id)
-    claimed = store.claim()
-    assert claimed is not None
-    assert claimed.state is State.RUNNING
-    assert store.load(job.id) == claimed
-    assert [one.id for one in store.active()] == [job.id]
+@pytest.mark.parametrize("place", [name for name in STORES if name != "diskcache"], indirect=True)
+def test_a_wish_that_came_before_the_worker_watched_is_news(make: Callable[..., Store]) -> None:
+    worker, web = make(), make()
+    job = started(worker)
+    web.ask_cancel(job.id)
+    with worker.watch_cancel() as watch:
+        watch.follow([job.id])
+        assert watch.wait(30)
 
 
-def test_an_empty_queue_gives_none(store: DiskcacheStore) -> None:
-    assert store.claim() is None
+def test_silence_is_told_after_a_lease_and_once(
+    place: Place, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if place.name == "diskcache":
+        assert not watched_silence(store)  # its leader looks by itself
+        return
+    for module in {place.kind.module, redis_news}:
+        monkeypatch.setattr(module, "LEASE_SECONDS", 0.3)
+    assert watched_silence(store)
 
 
-def test_a_cancelled_job_is_passed_over(store: DiskcacheStore) -> None:
-    first, second = new(store), new(store)
-    for job in (first, second):
-        store.enqueue(job.id)
-    store.change(first.id, end(Cancelled()))
-    claimed = store.claim()
-    assert claimed is not None
-    assert claimed.id == second.id
-    assert store.claim() is None
+def watched_silence(store: Store) -> bool:
+    with store.watch() as watch:
+        watch.follow([started(store).id])
+        drained(watch)
+        deadline = time.monotonic() + 1
+        while time.monotonic() < deadline:
+            if watch.silent():
+                assert not watch.silent()
+                return True
+            watch.wait(0.05)
+    return False
 
 
-def test_a_job_that_is_given_back_is_the_next_one(store: DiskcacheStore) -> None:
-    ids = [new(store).id for _ in range(3)]
-    for job_id in ids:
-        store.enqueue(job_id)
-    store.claim()
-    store.unclaim(ids[0])
-    record = store.load(ids[0])
+# Shared jobs and kept results
+
+
+def test_a_job_is_in_flight_until_it_ends(store: Store) -> None:
+    assert store.flight("key") is None
+    job = new(store, cache_key="key")
+    assert store.flight("key") == job
+    store.change(job.id, begin)
+    assert store.flight("key") == store.load(job.id)
+    store.change(job.id, ending(Succeeded(b"{}")), b"{}")
+    assert store.flight("key") is None
+
+
+def test_a_cancelled_job_is_in_flight_no_more(store: Store) -> None:
+    job = started(store, cache_key="key")
+    store.ask_cancel(job.id)
+    assert store.flight("key") is None
+    newer = new(store, cache_key="key")
+    store.change(job.id, ending(Cancelled()))
+    flight = store.flight("key")
+    assert flight is not None
+    assert flight.id == newer.id, "the end of the older one leaves it alone"
+
+
+def test_the_last_who_leaves_is_told_so(make: Callable[..., Store]) -> None:
+    store, other = make(), make()
+    job = new(store, cache_key="key")
+    other.join(job, "second")
+    store.join(job, "third")
+    assert other.joined("third") == job.id
+    assert store.joined("second") == job.id
+    assert store.joined(job.id) is None
+    assert not store.leave(job, job.id)
+    assert not other.leave(job, "second")
+    assert other.has_left(job.id)
+    assert not other.has_left("third")
+    assert store.leave(job, "third")
+
+
+def test_askers_who_come_and_go_at_once_are_all_counted(store: Store) -> None:
+    job = new(store, cache_key="key")
+    at_once(*[lambda n=n: store.join(job, f"asker {n}") for n in range(8)])
+    last: list[bool] = [store.leave(job, job.id)]
+    at_once(*[lambda n=n: last.append(store.leave(job, f"asker {n}")) for n in range(8)])
+    assert sorted(last) == [False] * 8 + [True]
+
+
+def keep(store: Store, key: str, callback: str = "out.children", expire: float | None = 60) -> Job:
+    job = Job(new_job_id(), callback, cache_key=key, kept=True, expire=expire)
+    store.create(job, REQUEST)
+    record = store.change(job.id, begin)
     assert record is not None
-    assert (record.state, record.started) == (State.QUEUED, None)
-    assert [job.id for job in iter(store.claim, None)] == ids
+    put(store, record, ("a", "b"), b'"set"')
+    put(store, record, 0, b'"progress"')
+    store.keep(record, f'"{key}"'.encode())
+    store.change(job.id, ending(Succeeded(b"{}")), b"{}")
+    return record
 
 
-def test_a_job_that_has_ended_can_not_be_given_back(store: DiskcacheStore) -> None:
-    job = new(store)
-    store.enqueue(job.id)
-    store.claim()
-    store.change(job.id, end(Lost("x")))
-    store.unclaim(job.id)
-    assert store.claim() is None
+def test_a_result_is_kept_with_what_was_set_on_the_way(make: Callable[..., Store]) -> None:
+    keep(make(), "key")
+    assert make().kept("key", 60) == Result([(("a", "b"), b'"set"')], b'"key"')
+    assert make().kept("another", 60) is None
 
 
-def test_only_running_jobs_are_active(store: DiskcacheStore) -> None:
-    new(store)
-    store.change(started(store).id, end(Cancelled()))
-    running = started(store)
-    assert [job.id for job in store.active()] == [running.id]
+def test_clear_drops_the_results_of_one_callback(make: Callable[..., Store]) -> None:
+    store, other = make(), make()
+    for key, callback in (("1", "one"), ("2", "one"), ("3", "two")):
+        keep(store, key, callback)
+    other.clear("one")
+    assert [store.kept(key, 60) is not None for key in "123"] == [False, False, True]
+    keep(store, "1", "one")
+    assert other.kept("1", 60) is not None, "what is kept later stays"
+
+
+def test_clear_drops_the_results_of_all_callbacks(make: Callable[..., Store]) -> None:
+    store, other = make(), make()
+    keep(store, "1", "one")
+    keep(store, "2", "two")
+    other.clear()
+    assert store.kept("1", 60) is None
+    assert store.kept("2", 60) is None
+    keep(store, "2", "two")
+    assert other.kept("2", 60) is not None
+
+
+@pytest.mark.parametrize("callback", ["out.children", None])
+def test_what_ran_when_results_were_cleared_is_for_nobody_else(
+    callback: str | None, store: Store
+) -> None:
+    job = started(store, cache_key="key", kept=True, expire=60)
+    store.clear(callback)
+    assert store.flight("key") is None
+    store.keep(job, b"{}")
+    assert store.kept("key", 60) is None
+
+
+def test_clearing_another_callback_leaves_a_job_in_flight(store: Store) -> None:
+    job = started(store, cache_key="key", kept=True, expire=60)
+    store.clear("another")
+    keep(store, "2", "another")
+    assert store.flight("key") == job
+    store.keep(job, b"{}")
+    assert store.kept("key", 60) is not None
+
+
+def test_a_kept_result_expires_after_its_last_use(make: Callable[..., Store]) -> None:
+    store = make()
+    keep(store, "used", expire=1.0)
+    keep(store, "unused", expire=1.0)
+    until = time.monotonic() + 1.6
+    while time.monotonic() < until:
+        assert store.kept("used", 1.0) is not None
+        time.sleep(0.05)
+    assert store.kept("unused", 1.0) is None
+    wait_until(lambda: time.sleep(1.1) or store.kept("used", 1.0) is None)
 
 
 # Time
 
 
-def wait_until(condition: Callable[[], bool], timeout: float = 20) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
-
-
-def fill(store: DiskcacheStore) -> list[Job]:
-    """Jobs in every state, with everything that a store keeps."""
-    big = b'"' + b"x" * 100_000 + b'"'
-    waiting, running, ended = new(store), started(store), started(store)
-    store.enqueue(waiting.id)
-    store.enqueue(new(store).id, front=True)
-    for job in (running, ended):
-        put(store, job, 0, b"1")
-        put(store, job, ("a", "b"), big)
-        store.renew(job)
-        store.ask_cancel(job.id)
-    store.change(ended.id, end(Succeeded(big)), big)
-    store.set_doorbell(12345)
-    return [waiting, running, ended]
-
-
-def test_an_expired_job_is_gone_for_every_reader(make: Callable[..., DiskcacheStore]) -> None:
-    store = make(0.3)
-    jobs = fill(store)
-    other = make()
-    wait_until(lambda: all(other.load(job.id) is None for job in jobs))
-    wait_until(lambda: all(other.request(job.id) is None for job in jobs))
-    wait_until(lambda: all(response(other, job.id) is None for job in jobs))
-    assert store.claim() is None
-    assert store.active() == []
-
-
-def test_a_heartbeat_keeps_a_running_job_from_expiring(make: Callable[..., DiskcacheStore]) -> None:
+def test_a_heartbeat_keeps_a_running_job_from_expiring(make: Callable[..., Store]) -> None:
     store = make(1.0)
     job = started(store)
     put(store, job, 0, b"1")
@@ -579,215 +743,42 @@ def test_a_heartbeat_keeps_a_running_job_from_expiring(make: Callable[..., Diskc
     assert store.values(job.id, job.slots) == [b"1"]
 
 
-# Diskcache only
+def fill(store: Store) -> list[Job]:
+    """Jobs in every state, with everything that a store keeps."""
+    big = b'"' + b"x" * 100_000 + b'"'
+    waiting = new(store, cache_key="waiting")
+    running = started(store, cache_key="running")
+    ended = started(store, cache_key="ended", kept=True, expire=0.3)
+    for job in (running, ended):
+        put(store, job, 0, b"1")
+        put(store, job, ("a", "b"), big)
+        store.renew(job)
+        store.join(job, f"asker of {job.cache_key}")
+        store.ask_cancel(job.id)
+    store.leave(running, running.id)
+    store.keep(ended, big)
+    store.change(ended.id, ending(Succeeded(big)), big)
+    return [waiting, running, ended]
 
 
-def rows(directory: Path) -> list[tuple[Any, ...]]:
-    connection = sqlite3.connect(directory / "cache.db")
-    found = connection.execute("SELECT key, expire_time FROM Cache").fetchall()
-    connection.close()
-    return found
+def test_all_is_gone_for_every_reader_when_it_has_expired(make: Callable[..., Store]) -> None:
+    store = make(0.3)
+    jobs = fill(store)
+    running = jobs[1]
+    other = make()
 
+    def gone() -> bool:
+        found = [
+            *(other.load(job.id) for job in jobs),
+            *(other.request(job.id) for job in jobs),
+            *(other.load_all(job.id) for job in jobs),
+            *other.values(running.id, running.slots),
+            *(other.flight(str(job.cache_key)) for job in jobs),
+            other.joined("asker of running"),
+            other.kept("ended", 0.3),
+        ]
+        flags = [other.cancel_asked(running.id), other.has_left(running.id)]
+        return found == [None] * len(found) and not any(flags)
 
-def files(directory: Path) -> list[str]:
-    return [str(p.relative_to(directory)) for p in directory.rglob("*.val")]
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def disk(directory: Path) -> Iterator[DiskcacheStore]:
-    store = DiskcacheStore(directory, 60)
-    yield store
-    store.close()
-
-
-def test_every_row_of_a_diskcache_store_has_an_expiry(
-    disk: DiskcacheStore, directory: Path
-) -> None:
-    fill(disk)
-    found = rows(directory)
-    assert len(found) > 15
-    assert [key for key, expires in found if expires is None] == []
-
-
-def test_nothing_is_left_of_a_diskcache_store_when_all_has_expired(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(diskcache_store, "LEASE_SECONDS", 0.1)
-    store = DiskcacheStore(directory, 0.1)
-    fill(store)
-    assert rows(directory)
-    assert files(directory)
-
-    def empty() -> bool:
-        store.purge()
-        return not rows(directory)
-
-    wait_until(empty)
-    assert files(directory) == []
-    store.close()
-
-
-def test_a_diskcache_directory_is_readable_by_its_owner_only(
-    disk: DiskcacheStore, directory: Path
-) -> None:
-    disk.version()
-    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-
-
-def test_a_diskcache_directory_that_was_open_is_closed_to_others(directory: Path) -> None:
-    directory.mkdir(mode=0o755)
-    store = DiskcacheStore(directory, 60)
-    store.version()
-    store.close()
-    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-
-
-def test_a_diskcache_directory_is_not_made_before_it_is_used(directory: Path) -> None:
-    DiskcacheStore(directory, 60).close()
-    assert not directory.exists()
-
-
-class Trap:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __reduce__(self) -> Any:
-        return Path.touch, (self._path,)
-
-
-def test_the_trap_of_these_tests_works(tmp_path: Path) -> None:
-    pickle.loads(pickle.dumps(Trap(tmp_path / "trapped")))
-    assert (tmp_path / "trapped").exists()
-
-
-READS: dict[str, tuple[str, Callable[[DiskcacheStore], object]]] = {
-    "load": ("job-id:job", lambda store: store.load("job-id")),
-    "request": ("job-id:request", lambda store: store.request("job-id")),
-    "load_all": ("job-id:job", lambda store: store.load_all("job-id")),
-    "values": ("job-id:u1", lambda store: store.values("job-id", [1])),
-    "change": ("job-id:job", lambda store: store.change("job-id", begin)),
-    "claim": ("queue-500000000000000", lambda store: store.claim()),
-    "doorbell": ("doorbell", lambda store: store.doorbell()),
-    "active": ("job-id:job", lambda store: store.active()),
-}
-
-
-@pytest.mark.parametrize("size", [1, 100_000], ids=["in a row", "in a file"])
-@pytest.mark.parametrize("key,read", READS.values(), ids=READS)
-def test_a_pickled_value_is_refused_and_not_unpickled(
-    key: str,
-    read: Callable[[DiskcacheStore], object],
-    size: int,
-    disk: DiskcacheStore,
-    tmp_path: Path,
-) -> None:
-    disk.version()
-    with diskcache.Cache(str(disk.directory), disk=diskcache.Disk) as forger:
-        forger.set(key, (Trap(tmp_path / "trapped"), "x" * size), expire=60)
-    with pytest.raises(StoreError, match="a row that this package did not write"):
-        read(disk)
-    assert not (tmp_path / "trapped").exists()
-
-
-def test_a_pickled_key_is_refused_and_not_unpickled(
-    disk: DiskcacheStore, directory: Path, tmp_path: Path
-) -> None:
-    disk.version()
-    with diskcache.Cache(str(directory), disk=diskcache.Disk) as forger:
-        forger.set(Trap(tmp_path / "trapped"), b"", expire=60)
-    with pytest.raises(StoreError, match="a row that this package did not write"):
-        disk.active()
-    assert not (tmp_path / "trapped").exists()
-
-
-def limit_pages(store: DiskcacheStore) -> None:
-    """Have SQLite say that the disk is full from here on, as it does when it is."""
-    connection = store._cache._con
-    pages = connection.execute("PRAGMA page_count").fetchone()[0]
-    connection.execute(f"PRAGMA max_page_count = {pages}")
-
-
-def test_a_full_disk_is_an_error_in_words_and_earlier_jobs_are_kept(disk: DiskcacheStore) -> None:
-    job = started(disk)
-    put(disk, job, 0, b"1")
-    limit_pages(disk)
-    lost: list[Job] = []
-
-    def create_many() -> None:
-        for _ in range(1000):
-            lost.append(Job(new_job_id(), "cb"))
-            disk.create(lost[-1], b"x" * 20_000)
-
-    with pytest.raises(StoreError, match=r"can't be used \(.*full.*\); check .* disk is not full"):
-        create_many()
-    assert disk.load(lost[-1].id) is None, "the record and its request, or neither"
-    assert disk.load(job.id) == job
-    assert disk.values(job.id, job.slots) == [b"1"]
-
-
-def test_a_directory_that_can_not_be_made_is_an_error_in_words(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    store = DiskcacheStore(tmp_path / "file" / "store", 60)
-    with pytest.raises(StoreError, match="check that it is writable"):
-        store.load("x")
-
-
-def test_a_file_that_is_no_database_is_an_error_in_words(directory: Path) -> None:
-    directory.mkdir()
-    (directory / "cache.db").write_bytes(b"this is not SQLite" * 1000)
-    store = DiskcacheStore(directory, 60)
-    with pytest.raises(StoreError, match="can't be used"):
-        store.load("x")
-
-
-def test_a_commit_that_fails_is_an_error_in_words(disk: DiskcacheStore) -> None:
-    def fail() -> None:
-        with disk.transaction():
-            limit_pages(disk)
-            for _ in range(100):
-                disk.create(Job(new_job_id(), "cb"), b"x" * 20_000)
-
-    with pytest.raises(StoreError, match="full"):
-        fail()
-
-
-def test_a_store_can_be_used_again_after_it_was_closed(disk: DiskcacheStore) -> None:
-    job = new(disk)
-    disk.close()
-    assert disk.load(job.id) == job
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_store_opens_its_own_connection_after_a_fork(tmp_path: Path) -> None:
-    code = """
-import os, sys
-from dash_long_callback.jobs import Job
-from dash_long_callback.stores.diskcache import DiskcacheStore
-store = DiskcacheStore(sys.argv[1], 60)
-store.create(Job("parent", "cb"), b"{}")
-before = store._opened
-child = os.fork()
-if child == 0:
-    store.create(Job("child", "cb"), b"{}")
-    os._exit(0 if store._opened is not before and store.load("parent") else 1)
-code = os.waitpid(child, 0)[1]
-assert store.load("child") and store._opened is before
-sys.exit(code)
-"""
-    command = [sys.executable, "-c", code, str(tmp_path / "store")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def test_the_doorbell_is_the_port_that_was_set_last(disk: DiskcacheStore) -> None:
-    assert disk.doorbell() is None
-    disk.set_doorbell(1)
-    disk.set_doorbell(2)
-    assert disk.doorbell() == 2
+    assert not gone()
+    wait_until(lambda: time.sleep(0.4) or gone())

@@ -1,0 +1,120 @@
+"""The stores that the contract tests ask. Another store is one more line in ``STORES``."""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from celery import Celery
+from services import Memcached, RedisServer, Service
+
+from dash_long_callback.jobs import Job, begin, new_job_id
+from dash_long_callback.managers.celery import _store
+from dash_long_callback.stores import diskcache, key_value, redis
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dash_long_callback.stores.base import Store
+
+REQUEST = b'{"inputs":[]}'
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of store.
+
+    Attributes:
+        module: where its LEASE_SECONDS are.
+        service: the server that it needs.
+        atomic: what it reads, changes and writes is one step, whoever else writes.
+        large: takes values above 1 MB.
+    """
+
+    module: Any
+    service: type[Service] | None = None
+    atomic: bool = False
+    large: bool = True
+
+
+STORES: dict[str, Kind] = {
+    "diskcache": Kind(diskcache, atomic=True),
+    "redis": Kind(redis, RedisServer, atomic=True),
+    "celery-filesystem": Kind(key_value),
+    "celery-memcached": Kind(key_value, Memcached, large=False),
+}
+ATOMIC = [name for name, kind in STORES.items() if kind.atomic]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a store is: all that another process needs to open it, too."""
+
+    name: str
+    url: str
+    prefix: str
+
+    @property
+    def kind(self) -> Kind:
+        """What sort of store it is."""
+        return STORES[self.name]
+
+    def open(self, retention: float = 60.0) -> Store:
+        """A handle of its own on this store."""
+        if self.name == "diskcache":
+            return DiskcacheStore(self.url, retention)
+        return celery_store(self.url, self.prefix, retention)
+
+
+def place(name: str, folder: Path, services: Any) -> Place:
+    """An empty store of a kind, which shares its server with others."""
+    service = STORES[name].service
+    if service is not None:
+        return Place(name, services.get(service).url, f"{new_job_id()}-")
+    folder.mkdir(parents=True, exist_ok=True)
+    return Place(name, str(folder) if name == "diskcache" else f"file://{folder}", "some-")
+
+
+def celery_store(url: str, prefix: str = "", retention: float = 60.0) -> Any:
+    """The store that a Celery manager makes for a result backend."""
+    app = Celery("stores", broker="memory://", backend=url)
+    app.conf.result_backend_transport_options = {"global_keyprefix": prefix}
+    return _store(app, retention)
+
+
+def new(store: Store, **fields: Any) -> Job:
+    """A job that waits."""
+    job = Job(new_job_id(), "out.children", interval=0.5, **fields)
+    store.create(job, REQUEST)
+    return job
+
+
+def started(store: Store, **fields: Any) -> Job:
+    """A job that runs."""
+    job = store.change(new(store, **fields).id, begin)
+    assert job is not None
+    return job
+
+
+def response(store: Store, job_id: str) -> bytes | None:
+    """A job's result."""
+    found = store.load_all(job_id)
+    return None if found is None else found[1]
+
+
+def put(store: Store, job: Job, target: Any, value: bytes, *, patch: bool = False) -> bool:
+    """An update, as a worker writes it."""
+    slot, stale = job.put(target, patch=patch)
+    return store.write(job, {slot: value}, stale)
+
+
+def wait_until(condition: Callable[[], object], timeout: float = 20) -> None:
+    """Wait for a condition, or fail."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)

@@ -1,0 +1,364 @@
+"""What only a DiskcacheStore is asked: its queue, its rows and files, its folder, its errors."""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import os
+import pickle
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import diskcache  # pyright: ignore[reportMissingTypeStubs]
+import pytest
+from stores import new, put, started, wait_until
+
+from dash_long_callback.errors import StoreError
+from dash_long_callback.jobs import (
+    Cancelled,
+    Job,
+    Lost,
+    State,
+    Succeeded,
+    begin,
+    ending,
+    new_job_id,
+)
+from dash_long_callback.stores import diskcache as diskcache_store
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def disk(directory: Path) -> Iterator[DiskcacheStore]:
+    store = DiskcacheStore(directory, 60)
+    yield store
+    store.close()
+
+
+def fill(store: DiskcacheStore) -> list[Job]:
+    """Jobs in every state, with everything that a store keeps."""
+    big = b'"' + b"x" * 100_000 + b'"'
+    waiting, running, ended = new(store), started(store), started(store)
+    store.enqueue(waiting.id)
+    store.enqueue(new(store).id, front=True)
+    for job in (running, ended):
+        put(store, job, 0, b"1")
+        put(store, job, ("a", "b"), big)
+        store.renew(job)
+        store.ask_cancel(job.id)
+    store.change(ended.id, ending(Succeeded(big)), big)
+    store.set_doorbell(12345)
+    return [waiting, running, ended]
+
+
+def test_writes_in_a_transaction_happen_together_or_not_at_all(disk: DiskcacheStore) -> None:
+    jobs: list[Job] = []
+
+    def fail() -> None:
+        with disk.exclusive(None):
+            jobs.append(new(disk))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert disk.load(jobs[0].id) is None
+    with disk.exclusive(None):
+        jobs.append(new(disk))
+    assert disk.load(jobs[1].id) == jobs[1]
+
+
+def test_of_many_threads_each_claims_another_job(disk: DiskcacheStore) -> None:
+    ids = [new(disk).id for _ in range(20)]
+    for job_id in ids:
+        disk.enqueue(job_id)
+    claimed: list[str] = []
+
+    def claim_all() -> None:
+        while (job := disk.claim()) is not None:
+            claimed.append(job.id)
+
+    threads = [threading.Thread(target=claim_all) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == sorted(ids)
+
+
+def test_jobs_are_claimed_in_the_order_in_which_they_came(disk: DiskcacheStore) -> None:
+    ids = [new(disk).id for _ in range(30)]
+    for job_id in ids:
+        disk.enqueue(job_id)
+    claimed = [job.id for job in iter(disk.claim, None)]
+    assert claimed == ids
+
+
+def test_a_claimed_job_is_running(disk: DiskcacheStore) -> None:
+    job = new(disk)
+    disk.enqueue(job.id)
+    claimed = disk.claim()
+    assert claimed is not None
+    assert claimed.state is State.RUNNING
+    assert disk.load(job.id) == claimed
+    assert [one.id for one in disk.active()] == [job.id]
+
+
+def test_an_empty_queue_gives_none(disk: DiskcacheStore) -> None:
+    assert disk.claim() is None
+
+
+def test_a_cancelled_job_is_passed_over(disk: DiskcacheStore) -> None:
+    first, second = new(disk), new(disk)
+    for job in (first, second):
+        disk.enqueue(job.id)
+    disk.change(first.id, ending(Cancelled()))
+    claimed = disk.claim()
+    assert claimed is not None
+    assert claimed.id == second.id
+    assert disk.claim() is None
+
+
+def test_a_job_that_is_given_back_is_the_next_one(disk: DiskcacheStore) -> None:
+    ids = [new(disk).id for _ in range(3)]
+    for job_id in ids:
+        disk.enqueue(job_id)
+    disk.claim()
+    disk.unclaim(ids[0])
+    record = disk.load(ids[0])
+    assert record is not None
+    assert (record.state, record.started) == (State.QUEUED, None)
+    assert [job.id for job in iter(disk.claim, None)] == ids
+
+
+def test_a_job_that_has_ended_can_not_be_given_back(disk: DiskcacheStore) -> None:
+    job = new(disk)
+    disk.enqueue(job.id)
+    disk.claim()
+    disk.change(job.id, ending(Lost("x")))
+    disk.unclaim(job.id)
+    assert disk.claim() is None
+
+
+def test_only_running_jobs_are_active(disk: DiskcacheStore) -> None:
+    new(disk)
+    disk.change(started(disk).id, ending(Cancelled()))
+    running = started(disk)
+    assert [job.id for job in disk.active()] == [running.id]
+
+
+def rows(directory: Path) -> list[tuple[Any, ...]]:
+    connection = sqlite3.connect(directory / "cache.db")
+    found = connection.execute("SELECT key, expire_time FROM Cache").fetchall()
+    connection.close()
+    return found
+
+
+def files(directory: Path) -> list[str]:
+    return [str(p.relative_to(directory)) for p in directory.rglob("*.val")]
+
+
+def test_every_row_of_a_diskcache_store_has_an_expiry(
+    disk: DiskcacheStore, directory: Path
+) -> None:
+    fill(disk)
+    found = rows(directory)
+    assert len(found) > 15
+    assert [key for key, expires in found if expires is None] == []
+
+
+def test_nothing_is_left_of_a_diskcache_store_when_all_has_expired(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diskcache_store, "LEASE_SECONDS", 0.1)
+    store = DiskcacheStore(directory, 0.1)
+    fill(store)
+    assert rows(directory)
+    assert files(directory)
+
+    def empty() -> bool:
+        store.purge()
+        return not rows(directory)
+
+    wait_until(empty)
+    assert files(directory) == []
+    store.close()
+
+
+def test_a_diskcache_directory_is_readable_by_its_owner_only(
+    disk: DiskcacheStore, directory: Path
+) -> None:
+    disk.version()
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+def test_a_diskcache_directory_that_was_open_is_closed_to_others(directory: Path) -> None:
+    directory.mkdir(mode=0o755)
+    store = DiskcacheStore(directory, 60)
+    store.version()
+    store.close()
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+def test_a_diskcache_directory_is_not_made_before_it_is_used(directory: Path) -> None:
+    DiskcacheStore(directory, 60).close()
+    assert not directory.exists()
+
+
+class Trap:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self._path,)
+
+
+def test_the_trap_of_these_tests_works(tmp_path: Path) -> None:
+    pickle.loads(pickle.dumps(Trap(tmp_path / "trapped")))
+    assert (tmp_path / "trapped").exists()
+
+
+READS: dict[str, tuple[str, Callable[[DiskcacheStore], object]]] = {
+    "load": ("job-id:job", lambda store: store.load("job-id")),
+    "request": ("job-id:request", lambda store: store.request("job-id")),
+    "load_all": ("job-id:job", lambda store: store.load_all("job-id")),
+    "values": ("job-id:u1", lambda store: store.values("job-id", [1])),
+    "change": ("job-id:job", lambda store: store.change("job-id", begin)),
+    "claim": ("queue-500000000000000", lambda store: store.claim()),
+    "doorbell": ("doorbell", lambda store: store.doorbell()),
+    "active": ("job-id:job", lambda store: store.active()),
+}
+
+
+@pytest.mark.parametrize("size", [1, 100_000], ids=["in a row", "in a file"])
+@pytest.mark.parametrize("key,read", READS.values(), ids=READS)
+def test_a_pickled_value_is_refused_and_not_unpickled(
+    key: str,
+    read: Callable[[DiskcacheStore], object],
+    size: int,
+    disk: DiskcacheStore,
+    tmp_path: Path,
+) -> None:
+    disk.version()
+    with diskcache.Cache(str(disk.directory), disk=diskcache.Disk) as forger:
+        forger.set(key, (Trap(tmp_path / "trapped"), "x" * size), expire=60)
+    with pytest.raises(StoreError, match="a row that this package did not write"):
+        read(disk)
+    assert not (tmp_path / "trapped").exists()
+
+
+def test_a_pickled_key_is_refused_and_not_unpickled(
+    disk: DiskcacheStore, directory: Path, tmp_path: Path
+) -> None:
+    disk.version()
+    with diskcache.Cache(str(directory), disk=diskcache.Disk) as forger:
+        forger.set(Trap(tmp_path / "trapped"), b"", expire=60)
+    with pytest.raises(StoreError, match="a row that this package did not write"):
+        disk.active()
+    assert not (tmp_path / "trapped").exists()
+
+
+def limit_pages(disk: DiskcacheStore) -> None:
+    """Have SQLite say that the disk is full from here on, as it does when it is."""
+    connection = disk._cache._con
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def test_a_full_disk_is_an_error_in_words_and_earlier_jobs_are_kept(disk: DiskcacheStore) -> None:
+    job = started(disk)
+    put(disk, job, 0, b"1")
+    limit_pages(disk)
+    lost: list[Job] = []
+
+    def create_many() -> None:
+        for _ in range(1000):
+            lost.append(Job(new_job_id(), "cb"))
+            disk.create(lost[-1], b"x" * 20_000)
+
+    with pytest.raises(StoreError, match=r"can't be used \(.*full.*\); check .* disk is not full"):
+        create_many()
+    assert disk.load(lost[-1].id) is None, "the record and its request, or neither"
+    assert disk.load(job.id) == job
+    assert disk.values(job.id, job.slots) == [b"1"]
+
+
+def test_a_directory_that_can_not_be_made_is_an_error_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    store = DiskcacheStore(tmp_path / "file" / "store", 60)
+    with pytest.raises(StoreError, match="check that it is writable"):
+        store.load("x")
+
+
+def test_a_file_that_is_no_database_is_an_error_in_words(directory: Path) -> None:
+    directory.mkdir()
+    (directory / "cache.db").write_bytes(b"this is not SQLite" * 1000)
+    store = DiskcacheStore(directory, 60)
+    with pytest.raises(StoreError, match="can't be used"):
+        store.load("x")
+
+
+def test_a_commit_that_fails_is_an_error_in_words(disk: DiskcacheStore) -> None:
+    def fail() -> None:
+        with disk.exclusive(None):
+            limit_pages(disk)
+            for _ in range(100):
+                disk.create(Job(new_job_id(), "cb"), b"x" * 20_000)
+
+    with pytest.raises(StoreError, match="full"):
+        fail()
+
+
+def test_a_store_can_be_used_again_after_it_was_closed(disk: DiskcacheStore) -> None:
+    job = new(disk)
+    disk.close()
+    assert disk.load(job.id) == job
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_store_opens_its_own_connection_after_a_fork(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from dash_long_callback.jobs import Job
+from dash_long_callback.stores.diskcache import DiskcacheStore
+store = DiskcacheStore(sys.argv[1], 60)
+store.create(Job("parent", "cb"), b"{}")
+before = store._opened
+child = os.fork()
+if child == 0:
+    store.create(Job("child", "cb"), b"{}")
+    os._exit(0 if store._opened is not before and store.load("parent") else 1)
+code = os.waitpid(child, 0)[1]
+assert store.load("child") and store._opened is before
+sys.exit(code)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "store")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_doorbell_is_the_port_that_was_set_last(disk: DiskcacheStore) -> None:
+    assert disk.doorbell() is None
+    disk.set_doorbell(1)
+    disk.set_doorbell(2)
+    assert disk.doorbell() == 2
+
+
+def test_an_expired_job_is_neither_queued_nor_active(directory: Path) -> None:
+    store = DiskcacheStore(directory, 0.3)
+    jobs = fill(store)
+    wait_until(lambda: all(store.load(job.id) is None for job in jobs))
+    assert store.claim() is None
+    assert store.active() == []
+    store.close()
