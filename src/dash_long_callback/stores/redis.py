@@ -28,10 +28,11 @@ import hashlib
 import os
 import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import redis
+from redis.exceptions import LockNotOwnedError
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Job, Result, State
@@ -174,7 +175,9 @@ class RedisStore(Store):
 
     @_guarded
     def _release(self, lock: Any) -> None:
-        lock.release()
+        # One that has expired was held for too long, but what was done inside is done.
+        with suppress(LockNotOwnedError):
+            lock.release()
 
     @_guarded
     def create(self, job: Job, request: bytes) -> None:

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -28,6 +28,8 @@ CHANGED, ALIVE = b"1", b"0"
 RETRY_SECONDS = 0.5
 #: Seconds that the thread waits in one go; redis-py can't wait for ever.
 WAIT_SECONDS = 60.0
+#: What a lost connection looks like, also to a thread that reads while another one closes it.
+_INTERRUPTIONS = (redis.RedisError, OSError, ValueError)
 
 
 class Subscriber:
@@ -41,6 +43,8 @@ class Subscriber:
         self._pubsub = client.pubsub()
         self._lock = threading.Lock()
         self._watches: dict[bytes, set[RedisWatch]] = defaultdict(set)
+        #: Channels that could not be subscribed to.
+        self._missing: set[bytes] = set()
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -67,13 +71,34 @@ class Subscriber:
             if not new:
                 return
             # The confirmation counts as a message: what came before it is seen by looking then.
-            try:
-                self._pubsub.subscribe(*new)
-            except redis.RedisError:
-                pass  # redis-py has noted them, and subscribes when it connects again
+            if self._missing:
+                self._missing.update(new)  # Redis is away: one thread tries, not each that asks
+            else:
+                self._subscribe(new)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._listen, daemon=True, name="news")
                 self._thread.start()
+
+    def _subscribe(self, channels: Iterable[bytes]) -> None:
+        try:
+            self._pubsub.subscribe(*channels)
+        except _INTERRUPTIONS:
+            # redis-py subscribes again only to what it was subscribed to before.
+            self._missing.update(channels)
+            threading.Thread(target=self._try_again, daemon=True, name="news again").start()
+
+    def _try_again(self) -> None:
+        while not self._closed:
+            time.sleep(RETRY_SECONDS)
+            with self._lock:
+                wanted = [channel for channel in self._missing if channel in self._watches]
+                try:
+                    if wanted and not self._closed:
+                        self._pubsub.subscribe(*wanted)
+                except _INTERRUPTIONS:
+                    continue
+                self._missing.clear()
+                return
 
     def unfollow(self, watch: RedisWatch, channels: Iterable[bytes]) -> None:
         """Have a watch told no more of these channels."""
@@ -85,16 +110,14 @@ class Subscriber:
                     del self._watches[channel]
                     gone.append(channel)
             if gone and not self._closed:
-                try:
+                with suppress(*_INTERRUPTIONS):
                     self._pubsub.unsubscribe(*gone)
-                except redis.RedisError:
-                    pass
 
     def _listen(self) -> None:
         while not self._closed:
             try:
                 message = self._pubsub.get_message(timeout=WAIT_SECONDS)
-            except (redis.RedisError, OSError, ValueError) as error:
+            except _INTERRUPTIONS as error:
                 if self._closed:
                     return
                 log.warning("news from Redis are interrupted (%s); connecting again", error)
