@@ -1,0 +1,354 @@
+"""What only a RedisStore is asked: expiries, news without polling, and a Redis that goes away."""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from managers import Services
+from services import RedisServer
+from stores import celery_store, new, put, response, started, wait_until
+
+from dash_long_callback.errors import StoreError
+from dash_long_callback.jobs import Cancelled, Job, State, Succeeded, begin, ending, new_job_id
+from dash_long_callback.stores import redis as redis_store
+from dash_long_callback.stores.base import Watch
+from dash_long_callback.stores.redis import RedisStore
+
+
+@pytest.fixture
+def server(services: Services) -> RedisServer:
+    return services.get(RedisServer)
+
+
+@pytest.fixture
+def client(server: RedisServer) -> Iterator[Any]:
+    """Looks at the server from outside."""
+    with redis.Redis(port=server.port) as client:
+        yield client
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"{new_job_id()}-"
+
+
+@pytest.fixture
+def make(server: RedisServer, prefix: str) -> Iterator[Callable[..., RedisStore]]:
+    opened: list[RedisStore] = []
+
+    def open_store(retention: float = 60.0) -> RedisStore:
+        opened.append(celery_store(server.url, prefix, retention))
+        return opened[-1]
+
+    yield open_store
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(make: Callable[..., RedisStore]) -> RedisStore:
+    return make()
+
+
+def live(store: RedisStore, expire: float | None) -> None:
+    """Whole lives of jobs, with all that can happen to them."""
+    with store.exclusive("key"):
+        job = new(store, cache_key="key", kept=True, expire=expire)
+    store.join(job, "second")
+    store.join(job, "third")
+    running = store.change(job.id, begin)
+    assert running is not None
+    for n in range(3):
+        put(store, running, 0, str(n).encode())
+    put(store, running, ("a", "b"), b"1", patch=True)
+    store.renew(running)
+    store.leave(running, "second")
+    store.keep(running, b"{}")
+    store.change(job.id, ending(Succeeded(b"{}")), b"{}")
+    store.kept("key", expire)
+    store.clear(job.callback)
+    cancelled = started(store, cache_key="cancelled")
+    store.ask_cancel(cancelled.id)
+    store.leave(cancelled, cancelled.id)
+    store.change(cancelled.id, ending(Cancelled()))
+    store.clear()
+    later = started(store, cache_key="later", kept=True, expire=expire)
+    store.keep(later, b"{}")
+    store.renew(later)
+    new(store, cache_key="waiting")
+
+
+# Expiry and keys
+
+
+@pytest.mark.parametrize("expire", [None, 5.0, 500.0])
+def test_every_key_has_an_expiry(
+    expire: float | None, store: RedisStore, client: Any, prefix: str
+) -> None:
+    live(store, expire)
+    found = list(client.scan_iter(f"{prefix}*"))
+    assert len(found) > 10
+    assert [key for key in found if client.pttl(key) <= 0] == []
+
+
+def test_nothing_is_left_when_all_has_expired(
+    make: Callable[..., RedisStore], client: Any, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_store, "LEASE_SECONDS", 0.2)
+    live(make(0.3), 0.3)
+    assert list(client.scan_iter(f"{prefix}*"))
+    wait_until(lambda: not list(client.scan_iter(f"{prefix}*")))
+
+
+def test_every_key_is_below_the_prefix_of_celery_and_of_ours(
+    services: Services, server: RedisServer, tmp_path: Path
+) -> None:
+    own = RedisServer(tmp_path / "own").start()
+    try:
+        for prefix in ("", "team-"):
+            store = celery_store(own.url, prefix)
+            live(store, 60)
+            with redis.Redis(port=own.port) as client:
+                keys = list(client.scan_iter("*"))
+                assert keys
+                begins = f"{prefix}dlc:".encode()
+                assert [key for key in keys if not key.startswith(begins)] == []
+                client.flushall()
+            store.close()
+    finally:
+        own.stop()
+
+
+def test_stores_with_other_prefixes_see_nothing_of_each_other(
+    store: RedisStore, server: RedisServer
+) -> None:
+    job = started(store)
+    other = celery_store(server.url, "other-")
+    with other.watch() as watch:
+        watch.follow([job.id])
+        drain(watch)
+        store.change(job.id, ending(Cancelled()))
+        assert not watch.wait(0.3)
+    assert other.load(job.id) is None
+    other.close()
+
+
+# News
+
+
+def drain(watch: Watch) -> None:
+    while watch.wait(0.3):
+        pass
+
+
+def subscribers(client: Any) -> list[dict[str, str]]:
+    return client.client_list(_type="pubsub")
+
+
+def test_twenty_watches_share_one_connection(
+    make: Callable[..., RedisStore], client: Any, server: RedisServer
+) -> None:
+    reader, writer = make(), make()
+    jobs = [started(writer) for _ in range(20)]
+    before = len(subscribers(client))
+    with ExitStack() as stack:
+        watches = [stack.enter_context(reader.watch()) for _ in jobs]
+        for watch, job in zip(watches, jobs, strict=True):
+            watch.follow([job.id])
+        for watch in watches:
+            drain(watch)
+        assert len(subscribers(client)) == before + 1
+        for job in jobs:
+            writer.change(job.id, ending(Cancelled()))
+        assert all(watch.wait(10) for watch in watches)
+
+
+def ours(client: Any) -> dict[str, int]:
+    """How often each command was executed, but for those of the one who looks."""
+    stats = client.info("commandstats")
+    return {name: s["calls"] for name, s in stats.items() if name != "cmdstat_info"}
+
+
+def test_nothing_is_asked_of_redis_while_watches_wait(store: RedisStore, client: Any) -> None:
+    jobs = [started(store) for _ in range(5)]
+    with ExitStack() as stack:
+        watches = [stack.enter_context(store.watch()) for _ in jobs]
+        for watch, job in zip(watches, jobs, strict=True):
+            watch.follow([job.id])
+            drain(watch)
+        ours(client)
+        before = ours(client)
+        found: list[bool] = []
+        threads = [
+            threading.Thread(target=lambda watch=watch: found.append(watch.wait(1)))
+            for watch in watches
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [False] * 5
+        assert ours(client) == before
+
+
+def test_a_watch_leaves_no_channel_behind(store: RedisStore, client: Any, prefix: str) -> None:
+    with store.watch() as watch, store.watch_cancel() as cancels:
+        watch.follow([started(store).id])
+        cancels.follow(["x", "y"])
+        wait_until(lambda: len(client.pubsub_channels(f"{prefix}*")) == 3)
+        cancels.follow(["y"])
+        wait_until(lambda: len(client.pubsub_channels(f"{prefix}*")) == 2)
+    wait_until(lambda: not client.pubsub_channels(f"{prefix}*"))
+    assert not store._connected.news._watches
+
+
+def test_news_go_on_when_the_subscriber_has_lost_its_connection(
+    make: Callable[..., RedisStore], client: Any
+) -> None:
+    reader, writer = make(), make()
+    job = started(writer)
+    with reader.watch() as watch:
+        watch.follow([job.id])
+        drain(watch)
+        for n in range(5):
+            client.client_kill_filter(_type="pubsub")
+            # At once, while nobody hears of it.
+            put(writer, job, 0, str(n).encode())
+            wait_until(lambda n=n: watch.wait(5) and seen(reader, job) == str(n).encode())
+            drain(watch)
+            assert seen(reader, job) == str(n).encode()
+            # And later, when it listens again.
+            put(writer, job, 0, b"later")
+            assert watch.wait(10)
+            assert seen(reader, job) == b"later"
+
+
+def seen(store: RedisStore, job: Job) -> bytes | None:
+    record = store.load(job.id)
+    assert record is not None
+    return store.values(job.id, [n for n, _ in record.since(0)])[-1]
+
+
+# A Redis that goes away
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server that a test may kill. It keeps what it has."""
+    server = RedisServer(tmp_path / "own", appendonly="yes", appendfsync="always").start()
+    yield server
+    server.stop()
+
+
+def test_a_watch_goes_on_when_redis_was_killed_and_comes_back(own: RedisServer) -> None:
+    reader, writer = celery_store(own.url), celery_store(own.url)
+    job = started(writer)
+    with reader.watch() as watch:
+        watch.follow([job.id])
+        drain(watch)
+        own.kill()
+        assert watch.wait(10), "who waits is told to look, and hears what is wrong"
+        own.start()
+        wait_until(lambda: is_heard(own))
+        drain(watch)
+        writer.change(job.id, ending(Succeeded(b"1")), b"1")
+        assert watch.wait(10)
+        assert response(reader, job.id) == b"1"
+    reader.close()
+    writer.close()
+
+
+def is_heard(server: RedisServer) -> bool:
+    with redis.Redis(port=server.port) as client:
+        return bool(subscribers(client))
+
+
+def test_a_watch_that_began_while_redis_was_down_hears_of_news(own: RedisServer) -> None:
+    reader, writer = celery_store(own.url), celery_store(own.url)
+    job = started(writer)
+    own.kill()
+    with reader.watch() as watch:
+        watch.follow([job.id])
+        own.start()
+        wait_until(lambda: is_heard(own))
+        drain(watch)
+        writer.change(job.id, ending(Succeeded(b"1")), b"1")
+        assert watch.wait(10)
+    reader.close()
+    writer.close()
+
+
+CALLS: dict[str, Callable[[RedisStore, Job], object]] = {
+    "create": lambda store, job: new(store),
+    "load": lambda store, job: store.load(job.id),
+    "change": lambda store, job: store.change(job.id, ending(Cancelled())),
+    "write": lambda store, job: put(store, job, 0, b"1"),
+    "renew": lambda store, job: store.renew(job),
+    "ask_cancel": lambda store, job: store.ask_cancel(job.id),
+    "kept": lambda store, job: store.kept("key", 60),
+    "flight": lambda store, job: store.flight("key"),
+    "exclusive": lambda store, job: store.exclusive("key").__enter__(),
+}
+
+
+def test_errors_are_in_words_and_soon_while_redis_is_down(own: RedisServer) -> None:
+    store = celery_store(own.url)
+    job = started(store)
+    own.kill()
+    for name, call in CALLS.items():
+        begun = time.monotonic()
+        with pytest.raises(StoreError, match=r"Redis can't be used \(.*\); check that it is runn"):
+            call(store, job)
+        assert time.monotonic() - begun < 3, name
+    own.start()
+    found = store.load(job.id)
+    assert found is not None
+    assert (found.state, found.seq) == (State.RUNNING, 1), "as it was"
+    store.close()
+
+
+# Locks
+
+
+def test_the_lock_of_a_dead_holder_expires(
+    make: Callable[..., RedisStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_store, "LOCK_SECONDS", 0.5)
+    dead, other = make(), make()
+    held = dead.exclusive("key")
+    held.__enter__()  # and never leaves
+    begun = time.monotonic()
+    monkeypatch.setattr(redis_store, "LOCK_SECONDS", 10)
+    with other.exclusive("key"):
+        assert 0.3 < time.monotonic() - begun < 5
+    del held
+
+
+def test_who_waits_too_long_for_a_lock_is_told_so(
+    make: Callable[..., RedisStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder, other = make(), make()
+    with holder.exclusive("key"):
+        monkeypatch.setattr(redis_store, "LOCK_SECONDS", 0.2)
+        with pytest.raises(StoreError, match="another process holds the lock"):
+            other.exclusive("key").__enter__()
+        with other.exclusive("another"), other.exclusive(None):
+            pass
+
+
+def test_a_lock_that_expired_inside_is_no_error(
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_store, "LOCK_SECONDS", 0.05)
+    with store.exclusive("key"):
+        time.sleep(0.2)  # a pause of the process; what it decided is decided
+    with store.exclusive("key"):
+        pass
