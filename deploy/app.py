@@ -15,6 +15,9 @@ celery_app = Celery("app", broker=redis, backend=redis)
 celery_app.conf.update(
     worker_prefetch_multiplier=1,  # no job waits behind a long one while another process is idle
     worker_send_task_events=True,  # Flower shows what runs
+    # A Redis that takes connections and does not answer is to be an error, soon.
+    redis_socket_timeout=5,
+    broker_transport_options={"socket_timeout": 5},
 )
 
 manager = CeleryLongCallbackManager(celery_app)
