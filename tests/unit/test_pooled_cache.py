@@ -1,10 +1,12 @@
 """Connections are lent to threads and come back when these end."""
 
+# pyright: reportPrivateUsage=false
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,8 +20,8 @@ needs_proc = pytest.mark.skipif(not FILES.exists(), reason="counts open files in
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Iterator[PooledCache]:
-    cache = PooledCache(str(tmp_path))
+def cache(tmp_path: Path) -> Iterator[Any]:  # diskcache has no types
+    cache: Any = PooledCache(str(tmp_path))
     yield cache
     cache.close()
 
@@ -30,13 +32,13 @@ def in_thread(function: Callable[[], object]) -> None:
     thread.join()
 
 
-def open_files(cache: PooledCache) -> int:
+def open_files(cache: Any) -> int:
     found = (str(file.readlink()) for file in FILES.iterdir() if file.is_symlink())
     return sum(name.endswith("cache.db") and name.startswith(cache.directory) for name in found)
 
 
 @needs_proc
-def test_threads_one_after_another_share_a_connection(cache: PooledCache) -> None:
+def test_threads_one_after_another_share_a_connection(cache: Any) -> None:
     cache["a"] = 1
     for number in range(50):
         in_thread(lambda number=number: cache.set(number, b"x"))
@@ -44,7 +46,7 @@ def test_threads_one_after_another_share_a_connection(cache: PooledCache) -> Non
     assert len(cache) == 51
 
 
-def test_threads_at_once_have_a_connection_each(cache: PooledCache) -> None:
+def test_threads_at_once_have_a_connection_each(cache: Any) -> None:
     meet = threading.Barrier(5)
     seen: list[int] = []
 
@@ -52,7 +54,7 @@ def test_threads_at_once_have_a_connection_each(cache: PooledCache) -> None:
         with cache.transact(retry=True):
             cache.incr("count")
         meet.wait(10)
-        seen.append(id(cache._con))  # pyright: ignore[reportPrivateUsage]
+        seen.append(id(cache._con))
         meet.wait(10)
 
     threads = [threading.Thread(target=work) for _ in range(5)]
@@ -64,7 +66,7 @@ def test_threads_at_once_have_a_connection_each(cache: PooledCache) -> None:
     assert cache["count"] == 5
 
 
-def test_every_connection_has_the_pragmas_of_the_cache(cache: PooledCache) -> None:
+def test_every_connection_has_the_pragmas_of_the_cache(cache: Any) -> None:
     found: list[object] = []
     in_thread(lambda: found.extend(cache._sql("PRAGMA synchronous").fetchone()))
     assert found == [cache.sqlite_synchronous]
@@ -72,7 +74,7 @@ def test_every_connection_has_the_pragmas_of_the_cache(cache: PooledCache) -> No
 
 
 @needs_proc
-def test_closing_leaves_nothing_open(cache: PooledCache) -> None:
+def test_closing_leaves_nothing_open(cache: Any) -> None:
     in_thread(lambda: cache.set("a", 1))
     cache["b"] = 2
     cache.close()
