@@ -136,20 +136,19 @@ def long_callback_ids(app: dash.Dash) -> list[str]:
     ]
 
 
-class _NotSent(dict[str, Any]):
-    """In the place of what did not travel to the job: says so when it is asked for."""
+class _NotSent:
+    """In the place of a mapping that did not travel to the job: says so when it is used."""
 
     def __init__(self, name: str) -> None:
-        super().__init__()
         self._name = name
 
     def _say(self, *_: Any) -> Any:
         raise ContextNotSent(self._name)
 
-    __getitem__ = __iter__ = __len__ = __contains__ = get = keys = values = items = _say  # pyright: ignore[reportAssignmentType]
+    __getitem__ = __iter__ = __len__ = __contains__ = __str__ = __repr__ = _say
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
         return self._say()
 
@@ -168,6 +167,8 @@ def context_fields(context: Any, travel: Collection[str] = CONTEXT) -> dict[str,
     fields["changed"] = [trigger["prop_id"] for trigger in context.triggered_inputs]
     if "args" in fields:
         fields["args"] = dict(fields["args"] or {})
+    elif "path" in fields:
+        fields["path"] = str(fields["path"] or "").partition("?")[0]  # Dash's has the query in it
     return fields
 
 

@@ -315,7 +315,7 @@ def _queue(name: str, queue: Any) -> str | None:
 
 
 def _priority(name: str, priority: Any) -> int | None:
-    if priority is not None and (type(priority) is not int or not 0 <= priority <= 255):
+    if priority is not None and (type(priority) is not int or priority < 0):
         raise RegistrationError(f"{name}: priority={priority!r} must be a whole number from 0 on")
     return priority
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 from dash import _callback, _get_app
-
 from managers import Services
 
 from dash_long_callback.callbacks import registry

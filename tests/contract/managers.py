@@ -6,10 +6,7 @@ Another pair is one more line in ``POOLS``.
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
-import os
 import secrets
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psutil
 from celery import Celery
+from celery_worker import CeleryWorker
 from services import RabbitMQ, RedisServer, Service
 
 from dash_long_callback import CeleryLongCallbackManager
@@ -27,7 +25,7 @@ from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 WORKERS = 2
 #: Seconds after which a test gives up: a machine that is busy with others may take its time.
@@ -71,89 +69,6 @@ class Opened:
         return [w.process.pid for w in election._supervisor._workers if w.digests is not None]
 
 
-class CeleryWorker:
-    """``celery -A contract_celery worker`` on a queue of its own.
-
-    Args:
-        folder: for its log.
-        broker: URL.
-        backend: URL.
-        options: of the command.
-    """
-
-    def __init__(self, folder: Path, broker: str, backend: str, *options: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.queue = f"q{secrets.token_hex(4)}"
-        self._log = folder / f"{self.queue}.log"
-        self._options = options
-        here = str(Path(__file__).parent)
-        self._environment = {
-            **os.environ,
-            "CONTRACT_BROKER": broker,
-            "CONTRACT_BACKEND": backend,
-            "CONTRACT_QUEUE": self.queue,
-            "PYTHONPATH": here,
-        }
-        self.broker, self.backend = broker, backend
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def log(self) -> str:
-        """What it has written."""
-        return self._log.read_text(errors="replace")
-
-    def start(self) -> CeleryWorker:
-        """Start it; returns when it takes jobs."""
-        self._log.touch()
-        seen = len(self.log)
-        command = [sys.executable, "-m", "celery", "-A", "contract_celery", "worker", "--loglevel"]
-        command += ["INFO", "--concurrency", str(WORKERS), "--hostname", f"{self.queue}@test"]
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, *self._options],
-                cwd=Path(__file__).parent,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        wait_until(lambda: self._ready(seen))
-        return self
-
-    def _ready(self, seen: int) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, self.log
-        return " ready." in self.log[seen:]
-
-    def pids(self) -> list[int]:
-        """The processes of its pool."""
-        assert self.process is not None
-        try:
-            children = psutil.Process(self.process.pid).children()
-            return [c.pid for c in children if "resource_tracker" not in " ".join(c.cmdline())]
-        except psutil.Error:
-            return []
-
-    def kill(self) -> None:
-        """End all of its processes as a power cut would."""
-        assert self.process is not None
-        family = [psutil.Process(self.process.pid)]
-        family += family[0].children(recursive=True)
-        for one in family:
-            one.kill()
-        self.process.wait()
-
-    def stop(self) -> None:
-        """End it in peace, if it runs; jobs that still run are ended."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(15)
-        except subprocess.TimeoutExpired:
-            self.kill()
-
-
 def inline(folder: Path, services: Services) -> Opened:
     store = DiskcacheStore(folder, retention=600)
     return Opened(Manager(store, InlineExecutor(store), cache_by=[]))
@@ -165,16 +80,21 @@ def local(folder: Path, services: Services) -> Opened:
     return Opened(Manager(store, LocalExecutor(store, pool), cache_by=[]))
 
 
-def celery_manager(worker: CeleryWorker, **options: Any) -> CeleryLongCallbackManager:
+def celery_manager(broker: str, backend: str, **options: Any) -> CeleryLongCallbackManager:
     """What a web process has."""
-    app = Celery("contract", broker=worker.broker, backend=worker.backend)
+    app = Celery("contract", broker=broker, backend=backend)
     options = {"cache_by": [], "grace": GRACE, "retention": 600, **options}
-    return CeleryLongCallbackManager(app, queue=worker.queue, **options)
+    return CeleryLongCallbackManager(app, **options)
 
 
-def _celery(folder: Path, broker: str, backend: str, *options: str) -> Opened:
-    worker = CeleryWorker(folder, broker, backend, *options).start()
-    return Opened(celery_manager(worker), worker)
+def _celery(folder: Path, broker: str, backend: str) -> Opened:
+    folder.mkdir(parents=True)
+    queue = f"q{secrets.token_hex(4)}"
+    env = {"CONTRACT_BROKER": broker, "CONTRACT_BACKEND": backend, "CONTRACT_QUEUE": queue}
+    for name in ("contract_celery", "contract_callbacks", "sharing_callbacks"):
+        (folder / f"{name}.py").symlink_to(Path(__file__).with_name(f"{name}.py"))
+    worker = CeleryWorker(folder, "contract_celery", env, "--concurrency", str(WORKERS)).start()
+    return Opened(celery_manager(broker, backend, queue=queue), worker)
 
 
 def celery_redis(folder: Path, services: Services) -> Opened:
@@ -202,7 +122,7 @@ INLINE: dict[str, Make] = {"diskcache+inline": inline}
 @contextmanager
 def opened(
     make: Callable[[Path, Services], Opened], folder: Path, services: Services
-) -> Iterator[Opened]:
+) -> Generator[Opened]:
     """A manager, and the end of all that it started."""
     one = make(folder, services)
     try:

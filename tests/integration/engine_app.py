@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import diskcache
-from dash import Input, Output, dcc, html
+from celery import Celery
+from dash import Input, Output, ctx, dcc, html, set_props
 
-from dash_long_callback import Dash, DiskcacheLongCallbackManager
+from dash_long_callback import CeleryLongCallbackManager, Dash, DiskcacheLongCallbackManager
+from dash_long_callback.managers.base import Manager
 
 here = Path(os.environ["FOLDER"])
 cache: Any = diskcache.Cache(os.environ.get("CACHE", str(here / "cache")))
@@ -22,12 +25,19 @@ if "JOBS" in os.environ:
     # Only the directory counts.
     cache = types.SimpleNamespace(directory=os.environ["JOBS"])
 start_method: Any = os.environ.get("ENGINE_APP_START")
-manager = DiskcacheLongCallbackManager(
-    cache,
-    workers=int(os.environ.get("ENGINE_APP_WORKERS", "2")),
-    start_method=start_method,
-    grace=1.0,
-)
+if "BROKER" in os.environ:
+    celery_app = Celery("app", broker=os.environ["BROKER"], backend=os.environ["BACKEND"])
+    celery_app.conf.update(json.loads(os.environ.get("CELERY_CONF", "{}")))
+    manager: Manager = CeleryLongCallbackManager(
+        celery_app, grace=1.0, retention=float(os.environ.get("RETENTION", "600"))
+    )
+else:
+    manager = DiskcacheLongCallbackManager(
+        cache,
+        workers=int(os.environ.get("ENGINE_APP_WORKERS", "2")),
+        start_method=start_method,
+        grace=1.0,
+    )
 app = Dash(__name__, long_callback_manager=manager)
 server = app.server
 app.layout = html.Div(
@@ -37,6 +47,8 @@ app.layout = html.Div(
         html.P(id="progress"),
         html.P(id="quick"),
         html.P(id="handled"),
+        html.P(id="asking"),
+        html.P(id="side"),
     ]
 )
 
@@ -71,6 +83,39 @@ def limited(order: float) -> str:
 def handled(order: Any) -> Any:
     name, *args = order
     return ORDERS[name](*args)
+
+
+@app.long_callback(
+    Output("asking", "children"),
+    Input("order", "data"),
+    prevent_initial_call=True,
+    context=["cookies"],
+    queue=os.environ.get("QUEUE"),
+    priority=3,
+)
+def asking(order: Any) -> Any:
+    name, *args = order
+    return ORDERS[name](*args)
+
+
+def do_cookie() -> Any:
+    return len(ctx.cookies["session"])
+
+
+def do_headers() -> Any:
+    return ctx.headers["Authorization"]
+
+
+def do_path() -> Any:
+    return ctx.path
+
+
+def do_steps(count: int, seconds: float) -> Any:
+    """Tell the page after each step."""
+    for number in range(count):
+        time.sleep(seconds)
+        set_props("side", {"children": number})
+    return count
 
 
 def do_pid() -> Any:
@@ -134,6 +179,13 @@ def do_children(seconds: float) -> Any:
     child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"])
     (here / "child").write_text(str(child.pid))
     time.sleep(seconds)
+
+
+def do_children_ignoring(seconds: float) -> Any:
+    """Have a child, and let no cancel end either of them."""
+    child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"])
+    (here / "child").write_text(str(child.pid))
+    do_ignore_cancel()
 
 
 def do_version() -> Any:

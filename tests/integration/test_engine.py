@@ -326,8 +326,8 @@ def test_full_disk_is_said_in_words_and_loses_no_queued_job(tmp_path: Path) -> N
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as out:
             while True:
                 out.write(b"x" * 1024)
-        refused = [_dispatch_status(server, ["sleep", 0, "x" * 50_000]) for _ in range(5)]
-        assert 500 in refused
+        refused = [_refusal(server, ["sleep", 0, "x" * 50_000]) for _ in range(5)]
+        assert any("its disk is not full" in words for words in refused)
         assert "its disk is not full" in server.log
         filler.unlink()
         assert [server.value(job) for job in blockers] == ["blocked", "blocked"]
@@ -346,7 +346,7 @@ def test_read_only_disk_is_said_in_words_until_it_is_writable(tmp_path: Path) ->
     server = python_server(tmp_path, JOBS=str(disk))
     try:
         server.start()
-        assert _dispatch_status(server, ["sleep", 0, "x"]) == 500
+        assert "check that it is writable" in _refusal(server, ["sleep", 0, "x"])
         assert "check that it is writable" in server.log
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
         assert server.value(server.submit("sleep", 0, "writable")) == "writable"
@@ -355,15 +355,9 @@ def test_read_only_disk_is_said_in_words_until_it_is_writable(tmp_path: Path) ->
         subprocess.run(["umount", disk], check=True)
 
 
-def _dispatch_status(server: EngineServer, order: list[object]) -> int:
-    body = {
-        "output": "result.children",
-        "outputs": {"id": "result", "property": "children"},
-        "inputs": [{"id": "order", "property": "data", "value": order}],
-        "changedPropIds": ["order.data"],
-    }
-    answer = requests.post(server.url + "_dash-update-component", json=body, timeout=60)
-    return answer.status_code
+def _refusal(server: EngineServer, order: list[object]) -> str:
+    """What the page shows if a click was refused."""
+    return server.dispatch(order)["news"].get("error", {}).get("message", "")
 
 
 def test_app_without_a_file_works_as_in_a_notebook(tmp_path: Path) -> None:

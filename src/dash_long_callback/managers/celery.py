@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 #: Seconds that a job and its outcome are kept in Redis, which is memory.
 RETENTION = 3600.0
+#: Seconds that a connection to Redis may take, if Celery's settings do not say.
+CONNECT_SECONDS = 2.0
+#: Seconds between two tries to reach Redis, and how long web processes and workers try.
+RETRY_SECONDS, WEB_SECONDS, WORKER_SECONDS = 0.2, 0.4, 120.0
 #: Seconds that a cancelled function has to clean up before its process is ended.
 GRACE = 5.0
 
@@ -66,17 +70,18 @@ class CeleryLongCallbackManager(Manager):
     ) -> None:
         try:
             import celery
-            import psutil  # noqa: F401
+
+            from dash_long_callback.executors.celery import CeleryExecutor
         except ImportError as error:
             raise ImportError(
-                "CeleryLongCallbackManager needs Celery: pip install 'dash-long-callback[celery]'"
+                f"CeleryLongCallbackManager needs the celery extra ({error}): "
+                "pip install 'dash-long-callback[celery]'"
             ) from error
-        if not isinstance(celery_app, celery.Celery):
+        if not isinstance(celery_app, celery.Celery):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise RegistrationError(
                 f"celery_app={celery_app!r} is not a celery.Celery; pass "
                 'Celery(__name__, broker="redis://...", backend="redis://...")'
             )
-        from dash_long_callback.executors.celery import CeleryExecutor
 
         store = _store(celery_app, retention)
         self._executor = CeleryExecutor(celery_app, store, queue, grace)
@@ -149,16 +154,19 @@ def _redis_store(backend: Any, make: Any, retention: float) -> Store:
     from redis.backoff import ConstantBackoff
     from redis.retry import Retry
 
+    from dash_long_callback.executors.celery.worker import in_worker
     from dash_long_callback.stores.redis import RedisStore
 
     def connect() -> Any:
         # A backend of our own, from Celery's settings: TLS, password, database and Sentinel are
-        # its business. Only patience differs: a user waits for the answer.
+        # its business. Only patience differs: a user waits for the answer of a web process, but
+        # a worker must not lose the work of hours because Redis is started again.
         own = make()
         if own.connparams.get("socket_connect_timeout") is None:
-            own.connparams["socket_connect_timeout"] = 2.0
+            own.connparams["socket_connect_timeout"] = CONNECT_SECONDS
         client = own.client
-        client.set_retry(Retry(ConstantBackoff(0.1), 2))
+        tries = WORKER_SECONDS if in_worker() else WEB_SECONDS
+        client.set_retry(Retry(ConstantBackoff(RETRY_SECONDS), round(tries / RETRY_SECONDS)))
         return client
 
     return RedisStore(connect, retention, _prefix(backend))

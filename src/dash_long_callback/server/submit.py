@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from dash_long_callback import dash_internals
-from dash_long_callback.errors import CacheByFailed
+from dash_long_callback.errors import CacheByFailed, StoreError
 from dash_long_callback.jobs import Failed, Job, new_job_id
 from dash_long_callback.managers.base import News
 from dash_long_callback.server import pacing
@@ -37,10 +37,10 @@ def submit(callback: LongCallback, context: Any, app_manager: Manager) -> bytes:
     request = dash_internals.to_json_bytes(dash_internals.context_fields(context, travel))
     try:
         sharing = sharing_of(callback, manager, context)
-    except CacheByFailed as error:
-        log.exception("%s can't be shared", callback.name)
+        receipt = manager.submit(callback, request, sharing)
+    except (CacheByFailed, StoreError) as error:
+        log.exception("%s can't be started", callback.name)
         return _refused(callback, error)
-    receipt = manager.submit(callback, request, sharing)
     job_id = json.dumps(receipt.job_id).encode()
     if receipt.result is not None:
         return object_json({"job": job_id, "news": result_json(receipt.result), "after": b"0"})
@@ -58,7 +58,7 @@ def submit(callback: LongCallback, context: Any, app_manager: Manager) -> bytes:
     )
 
 
-def _refused(callback: LongCallback, error: CacheByFailed) -> bytes:
+def _refused(callback: LongCallback, error: Exception) -> bytes:
     # As a job that failed: the page tells why also where Flask, without debug, answers just "500".
     job = Job(new_job_id(), callback.key)
     job.end(Failed(type(error).__name__, str(error)))

@@ -104,7 +104,9 @@ class CeleryExecutor(Executor):
                 argsrepr=f"({job.callback!r},)",
                 task_id=task_id(job.id),
                 producer=producer,
-                retry=False,
+                # A connection of the pool may have died since: once more, with another.
+                retry=True,
+                retry_policy=_RETRY,
                 queue=(options and options.queue) or self._queue,
                 priority=options and options.priority,
                 time_limit=None if timeout is None else timeout + self._grace + BACKSTOP_SECONDS,
@@ -246,6 +248,9 @@ class CeleryExecutor(Executor):
             log.exception("the end of a job could not be stored; its lease will run out")
 
 
+_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
+
+
 class _Pools:
     """Connections to the broker, and their producers, of one process."""
 
@@ -255,11 +260,10 @@ class _Pools:
             connect_timeout=CONNECT_SECONDS,
             transport_options={
                 "socket_connect_timeout": CONNECT_SECONDS,
+                # RabbitMQ says that it has the message; else a dead connection would swallow it.
+                "confirm_publish": True,
                 **app.conf.broker_transport_options,
-                # Celery's own would try for minutes.
-                "max_retries": 1,
-                "interval_start": 0,
-                "interval_step": 0.2,
+                **_RETRY,  # Celery's own would try for minutes
             },
         )
         limit = app.conf.broker_pool_limit or 10

@@ -62,6 +62,11 @@ def _remember_child(**_: Any) -> None:
         _child = os.getpid()
 
 
+def in_worker() -> bool:
+    """Whether this process belongs to a Celery worker."""
+    return _parent is not None
+
+
 def can_interrupt() -> bool:
     """Whether jobs run in the main thread of a process of their own."""
     return _child == os.getpid() and threading.current_thread() is threading.main_thread()
