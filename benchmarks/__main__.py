@@ -8,7 +8,17 @@ import time
 
 from benchmarks.harness import RESULTS, overview, save, table
 
-NAMES = ["click", "start", "queue", "progress", "memory", "burst", "throughput", "cache_hit"]
+NAMES = [
+    "click",
+    "start",
+    "queue",
+    "progress",
+    "memory",
+    "burst",
+    "throughput",
+    "cache_hit",
+    "celery",
+]
 
 
 def main() -> None:

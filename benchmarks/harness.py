@@ -43,9 +43,9 @@ class Server:
     def __init__(self, app: str, *, gunicorn: bool = False, **settings: Any) -> None:
         TMP.mkdir(exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(dir=TMP))
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
-        environment = {
+        self.environment = {
             **os.environ,
             "BENCH_FOLDER": str(self.folder),
             "BENCH_PORT": str(self.port),
@@ -59,7 +59,7 @@ class Server:
             command += ["--chdir", str(apps), f"{app}:server"]
         self._log = (self.folder / "server.log").open("wb")
         self._process = subprocess.Popen(
-            command, env=environment, stdout=self._log, stderr=subprocess.STDOUT
+            command, env=self.environment, stdout=self._log, stderr=subprocess.STDOUT
         )
 
     def __enter__(self):
@@ -146,7 +146,8 @@ def _session(pid: int) -> int | None:
         return None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
@@ -279,7 +280,17 @@ def _figure(value: float, unit: str) -> str:
 def save(result: Result) -> None:
     """Keep a result, and write the overview of all that are kept."""
     RESULTS.mkdir(exist_ok=True)
-    packages = ("dash", "dash-long-callback", "diskcache", "flask", "orjson", "numpy", "pandas")
+    packages = (
+        "dash",
+        "dash-long-callback",
+        "diskcache",
+        "celery",
+        "flask",
+        "orjson",
+        "redis",
+        "numpy",
+        "pandas",
+    )
     kept = {
         "date": dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%d"),
         "versions": {

@@ -1,4 +1,3 @@
-# ruff: noqa: ANN001, ANN201, D103, INP001
 # --8<-- [start:app]
 """An app for more than one machine: gunicorn serves it, Celery workers run its jobs."""
 

@@ -94,6 +94,16 @@ class Service:
         assert self._process.poll() is None, self.log
         return answers(self.port)
 
+    def pause(self) -> None:
+        """Have it hang: it takes connections, and answers nothing."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """The end of ``pause``."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """End it as a power cut would."""
         self._end(signal.SIGKILL)

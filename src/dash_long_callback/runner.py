@@ -236,6 +236,10 @@ class Run:
                 self.armed = True
         self.checkpoint()
 
+    def exited(self, error: SystemExit) -> Outcome:
+        """What ``sys.exit`` in the function means."""
+        return Failed("SystemExit", f"the function called sys.exit({error.code!r})")
+
     def outcome(self) -> Outcome:
         """Run the job to its end."""
         token = _current.set(self)
@@ -260,7 +264,7 @@ class Run:
         except Exception as error:
             return _failed(error)
         except SystemExit as error:
-            return Failed("SystemExit", f"the function called sys.exit({error.code!r})")
+            return self.exited(error)
         finally:
             self.armed = False
             _current.reset(token)
@@ -277,7 +281,11 @@ def run_job(run: Run) -> Outcome:
     """
     with heartbeat.of(run.store, run.job):
         outcome = run.outcome()
-        run.reporter.close()
+        try:
+            run.reporter.close()
+        except StoreError:
+            # The result is worth more than the last update.
+            log.exception("the last updates of %s could not be stored", run.callback.name)
     if isinstance(outcome, Failed):
         log.error("%s failed\n%s", run.callback.name, outcome.traceback or outcome.message)
     elif isinstance(outcome, (TimedOut, Lost)):
@@ -290,7 +298,15 @@ def run_job(run: Run) -> Outcome:
         except StoreError:
             # Who asked gets the result all the same.
             log.exception("the result of %s could not be kept", run.callback.name)
-    run.store.change(run.job.id, ending(outcome), response)
+    try:
+        run.store.change(run.job.id, ending(outcome), response)
+    except StoreError as error:
+        if response is None:
+            raise
+        # It may be too large for the store, or its disk: then there is room for the words.
+        log.exception("the result of %s could not be stored", run.callback.name)
+        outcome = Failed(type(error).__name__, f"the result could not be stored: {error}")
+        run.store.change(run.job.id, ending(outcome))
     return outcome
 
 

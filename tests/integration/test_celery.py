@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +20,7 @@ import requests
 from apps import wait_until
 from celery_worker import CeleryWorker
 from engine import EngineServer, gunicorn_server, python_server
-from services import RabbitMQ, RedisServer
+from services import RabbitMQ, RedisServer, Service, need
 
 #: The promise to a user who clicks while the broker or the store is down.
 ANSWER_SECONDS = 3.0
@@ -383,6 +387,52 @@ def test_a_worker_that_is_killed_loses_its_jobs_in_words_and_the_next_takes_what
     assert web.value(waiting) == "joined later"
 
 
+def test_a_worker_that_is_stopped_in_haste_says_so(
+    stack: Callable[..., Stack], redis_server: RedisServer
+) -> None:
+    url = redis_server.url.replace("/0", "/12")
+    one = stack(url, url)
+    web = one.web()
+    worker = one.worker("--concurrency", "1")
+    job = web.submit("sleep", 60)
+    web.worker_of(job)
+    os.kill(worker.pid, signal.SIGQUIT)
+    outcome = web.outcome(job, 30)
+    assert (outcome["state"], outcome["error"]["type"]) == ("lost", "JobLost")
+
+
+def test_a_limit_of_celery_itself_is_a_timeout(
+    stack: Callable[..., Stack], redis_server: RedisServer
+) -> None:
+    url = redis_server.url.replace("/0", "/13")
+    one = stack(url, url, {"task_time_limit": 1})
+    web = one.web()
+    one.worker("--concurrency", "1")
+    outcome = web.outcome(web.submit("sleep", 60), 30)
+    assert outcome["state"] == "timed_out"
+    assert outcome["error"]["message"] == "the job ran longer than its timeout of 1 s"
+
+
+def test_a_redis_that_hangs_is_an_error_in_seconds(
+    tmp_path: Path, stack: Callable[..., Stack]
+) -> None:
+    server = RedisServer(tmp_path / "redis").start()
+    try:
+        one = stack(server.url, server.url)
+        web = one.web()
+        one.worker()
+        assert web.value(web.submit("sleep", 0)) == "slept"
+        server.pause()
+        took, words = refusal(web, ["pid"])
+        assert took < 2 * ANSWER_SECONDS
+        assert "Redis can't be used" in words
+        server.resume()
+        assert web.value(web.submit("sleep", 0)) == "slept"
+    finally:
+        server.resume()
+        server.stop()
+
+
 def test_a_killed_web_server_loses_nothing(
     stack: Callable[..., Stack], redis_server: RedisServer
 ) -> None:
@@ -537,7 +587,7 @@ def test_nothing_is_left_in_redis_when_all_has_expired(
 
 
 def test_a_queue_per_callback_and_a_count_of_what_waits(
-    stack: Callable[..., Stack], redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    stack: Callable[..., Stack], redis_server: RedisServer
 ) -> None:
     url = redis_server.url.replace("/0", "/11")
     one = stack(url, url, QUEUE="reports")
@@ -546,9 +596,22 @@ def test_a_queue_per_callback_and_a_count_of_what_waits(
     asked = web.dispatch(["pid"], "asking")["job"]
     assert web.value(web.submit("sleep", 0)) == "slept"
     assert web.news(asked)["state"] == "queued"
+    assert waiting_in(one) == {"celery": 0, "reports": 1}
     one.worker("--concurrency", "1", "-Q", "reports")
     pid = web.outcome(asked)["response"]["response"]["asking"]["children"]
     assert pid not in general.pids()
+    assert waiting_in(one) == {"celery": 0, "reports": 0}
+
+
+def waiting_in(stack: Stack) -> dict[str, int]:
+    """What the manager says, in a process like that of a monitor."""
+    code = "import app, json; print(json.dumps(app.manager.waiting())); app.manager.stop()"
+    folder = next(stack.folder.glob("**/app.py")).parent
+    env = {**os.environ, **stack.env}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=env, check=True, capture_output=True
+    )
+    return json.loads(done.stdout)
 
 
 def test_a_redis_with_password_database_and_prefix(
@@ -567,6 +630,63 @@ def test_a_redis_with_password_database_and_prefix(
         assert keys
         assert all(key.startswith(b"mine:dlc:") for key in keys)
     finally:
+        server.stop()
+
+
+def test_a_redis_with_tls(tmp_path: Path, stack: Callable[..., Stack]) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    server = RedisServer(
+        tmp_path / "redis",
+        tls_key_file=str(key),
+        tls_cert_file=str(certificate),
+        tls_ca_cert_file=str(certificate),
+        tls_auth_clients="no",
+    )
+    server.options["tls-port"], server.options["port"] = str(server.port), "0"
+    server.start()
+    try:
+        checked = f"ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={certificate}"
+        url = f"rediss://127.0.0.1:{server.port}/0?{checked}"
+        one = stack(url, url)
+        web = one.web()
+        one.worker()
+        assert web.value(web.submit("steps", 3, 0.05)) == 3
+    finally:
+        server.stop()
+
+
+class Sentinel(Service):
+    """Knows which Redis is the master."""
+
+    def __init__(self, folder: Path, master: RedisServer) -> None:
+        super().__init__(folder)
+        (folder / "sentinel.conf").write_text(
+            f"port {self.port}\nbind 127.0.0.1\n"
+            f"sentinel monitor mymaster 127.0.0.1 {master.port} 1\n"
+        )
+
+    @property
+    def command(self) -> list[str]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return [need("redis-server", "redis-server"), "sentinel.conf", "--sentinel"]
+
+
+def test_a_redis_behind_sentinel(tmp_path: Path, stack: Callable[..., Stack]) -> None:
+    server = RedisServer(tmp_path / "redis").start()
+    sentinel = Sentinel(tmp_path / "sentinel", server).start()
+    try:
+        url = f"sentinel://127.0.0.1:{sentinel.port}/0"
+        name = {"master_name": "mymaster"}
+        conf = {"broker_transport_options": name, "result_backend_transport_options": name}
+        one = stack(url, url, conf)
+        web = one.web()
+        one.worker()
+        assert web.value(web.submit("steps", 3, 0.05)) == 3
+    finally:
+        sentinel.stop()
         server.stop()
 
 

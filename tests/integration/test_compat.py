@@ -322,14 +322,18 @@ assert type(app) is Dash and type(app) is not dash_long_callback.compat.Dash
 """)
 
 
-def test_celery_manager_that_is_missing_is_explained():
-    assert python("""
+def test_the_celery_manager_has_its_old_name():
+    python("""
 import dash_long_callback.compat
-try:
-    from dash.long_callback import CeleryLongCallbackManager
-except ImportError as error:
-    print(error)
-""").startswith("dash-long-callback has no CeleryLongCallbackManager yet. Use Diskcache")
+import dash
+from celery import Celery
+from dash.long_callback import CeleryLongCallbackManager
+url = "redis://localhost:1/0"
+manager = CeleryLongCallbackManager(Celery("app", broker=url, backend=url), cache_by=[], expire=60)
+app = dash.Dash("app", long_callback_manager=manager)
+assert app.long_callback_manager is manager
+assert type(manager) is dash_long_callback.CeleryLongCallbackManager
+""")
 
 
 def test_run_server_takes_the_arguments_of_run():

@@ -21,6 +21,7 @@ from inline_page import Click, Ended
 
 from dash_long_callback import Dash, JobCancelled, JobLost, JobTimedOut
 from dash_long_callback.callbacks import registry
+from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.jobs import Cancelled, Job
 from dash_long_callback.jobs import State as JobState
@@ -791,6 +792,44 @@ def test_an_interrupt_in_the_middle_of_a_write_waits_until_it_is_done(
     job = store.load("job")
     assert job is not None
     assert (job.state, written) == (JobState.CANCELLED, [True])
+
+
+def test_a_result_that_the_store_refuses_is_failed_in_words(
+    app: Dash, store: DiskcacheStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = store.change
+
+    def refuse(job_id: str, change_it: Any, response: bytes | None = None) -> Job | None:
+        if response is not None:
+            raise StoreError("it is too large")
+        return change(job_id, change_it)
+
+    app.long_callback(OUT, IN)(lambda _: "x" * 1000)
+    job = running(store)
+    monkeypatch.setattr(store, "change", refuse)
+    run_job(Run(store, job, registry.all()[-1]))
+    record = store.load("job")
+    assert record is not None
+    assert record.error is not None
+    assert record.error["message"] == "the result could not be stored: it is too large"
+
+
+def test_updates_that_the_store_refuses_do_not_lose_the_result(
+    app: Dash, store: DiskcacheStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> bool:
+        raise StoreError("it is too large")
+
+    @app.long_callback(OUT, IN, progress=BAR)
+    def work(set_progress: Any, _: Any) -> str:
+        with suppress(StoreError):
+            set_progress(1)
+        return "done"
+
+    job = running(store)
+    monkeypatch.setattr(store, "write", refuse)
+    run_job(Run(store, job, registry.all()[-1]))
+    assert b"done" in (response_of(store, "job") or b"")
 
 
 def test_a_cancel_before_the_call_calls_nothing(app: Dash, store: DiskcacheStore) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 RETENTION = 3600.0
 #: Seconds that a connection to Redis may take, if Celery's settings do not say.
 CONNECT_SECONDS = 2.0
+#: Seconds that a web process waits for an answer of Redis, at most.
+READ_SECONDS = 2.5
 #: Seconds between two tries to reach Redis, and how long web processes and workers try.
 RETRY_SECONDS, WEB_SECONDS, WORKER_SECONDS = 0.2, 0.4, 120.0
 #: Seconds that a cancelled function has to clean up before its process is ended.
@@ -100,8 +102,7 @@ class CeleryLongCallbackManager(Manager):
             StoreError: if the broker can't be reached.
         """
         ours = [c for c in registry.all() if c.options.manager in (None, self)]
-        named = {c.options.queue for c in ours if c.options.queue is not None}
-        return self._executor.waiting(named)
+        return self._executor.waiting({c.options.queue for c in ours})
 
 
 #: Result backends of Celery that cannot keep jobs, by the beginning of their URL.
@@ -151,6 +152,7 @@ def _store(celery_app: Any, retention: float) -> Store:
 
 
 def _redis_store(backend: Any, make: Any, retention: float) -> Store:
+    import redis
     from redis.backoff import ConstantBackoff
     from redis.retry import Retry
 
@@ -164,9 +166,19 @@ def _redis_store(backend: Any, make: Any, retention: float) -> Store:
         own = make()
         if own.connparams.get("socket_connect_timeout") is None:
             own.connparams["socket_connect_timeout"] = CONNECT_SECONDS
+        if not in_worker():
+            limit = own.connparams.get("socket_timeout") or READ_SECONDS
+            own.connparams["socket_timeout"] = min(limit, READ_SECONDS)
         client = own.client
         tries = WORKER_SECONDS if in_worker() else WEB_SECONDS
-        client.set_retry(Retry(ConstantBackoff(RETRY_SECONDS), round(tries / RETRY_SECONDS)))
+        # Not after a timeout: what did not answer in time is not asked the same again.
+        client.set_retry(
+            Retry(
+                ConstantBackoff(RETRY_SECONDS),
+                round(tries / RETRY_SECONDS),
+                supported_errors=(redis.ConnectionError,),
+            )
+        )
         return client
 
     return RedisStore(connect, retention, _prefix(backend))

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
+#: How many times longer a job is kept while it waits in a queue: nobody renews it there.
+WAITING = 24
 #: Seconds that a process may hold the lock of a cache key, and that others wait for it.
 LOCK_SECONDS = 10.0
 
@@ -184,11 +186,12 @@ class RedisStore(Store):
         key = self._key("job", job.id)
         with self._redis.pipeline() as pipe:
             fields = {"record": job.dump(), "state": job.state.value, "request": request}
-            pipe.hset(key, mapping=fields).pexpire(key, self._ttl)
+            ttl = self._ttl * WAITING
+            pipe.hset(key, mapping=fields).pexpire(key, ttl)
             if job.cache_key is not None:
                 askers = self._key("askers", job.id)
-                pipe.set(self._key("flight", job.cache_key), job.id, px=self._ttl)
-                pipe.sadd(askers, job.id).pexpire(askers, self._ttl)
+                pipe.set(self._key("flight", job.cache_key), job.id, px=ttl)
+                pipe.sadd(askers, job.id).pexpire(askers, ttl)
             pipe.execute()
 
     @_guarded
@@ -219,7 +222,7 @@ class RedisStore(Store):
                     job.dump(),
                     job.state.value,
                     response or b"",
-                    self._ttl,
+                    self._ttl * (WAITING if job.state is State.QUEUED else 1),
                     _ms(LEASE_SECONDS) if begins else "",
                     job_id,
                     self._key("news", job_id),

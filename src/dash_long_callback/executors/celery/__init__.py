@@ -107,6 +107,7 @@ class CeleryExecutor(Executor):
                 # A connection of the pool may have died since: once more, with another.
                 retry=True,
                 retry_policy=_RETRY,
+                confirm_timeout=CONNECT_SECONDS,
                 queue=(options and options.queue) or self._queue,
                 priority=options and options.priority,
                 time_limit=None if timeout is None else timeout + self._grace + BACKSTOP_SECONDS,
@@ -138,7 +139,7 @@ class CeleryExecutor(Executor):
         if job.state is State.QUEUED:
             self._look_at_queued(job)
         elif not self._store.leased(job.id):
-            self._lose(job, JobLost("its Celery worker has not been heard of any more"))
+            self._lose(job, Lost("its Celery worker has not been heard of any more"))
             # If it is alive and only stuck, it must not go on.
             self._revoke(job)
 
@@ -166,17 +167,18 @@ class CeleryExecutor(Executor):
             "as in `celery -A app:celery_app worker`."
         )
 
-    def _lose(self, job: Job, error: JobEnded) -> None:
+    def _lose(self, job: Job, outcome: Lost | TimedOut) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
+        kind = JobTimedOut if isinstance(outcome, TimedOut) else JobLost
         callback = registry.get(job.callback)
         if callback is not None and callback.handles_errors and not job.handed_over:
             again = self._store.change(job.id, _hand_over)
             if again is not None:
                 self._store.renew(again)  # until the other worker does
-                self._send(again, error)
+                self._send(again, kind(outcome.reason))
             return
-        log.error("%s: %s", job.callback, error)
-        self._end(job, _outcome_of(error, job))
+        log.error("%s: %s", job.callback, outcome.reason)
+        self._end(job, outcome)
 
     def cancel(self, job_id: str) -> None:
         """The worker hears of it from the store."""
@@ -193,12 +195,15 @@ class CeleryExecutor(Executor):
         except StoreError:
             log.exception("the worker of %s could not be told to end", job.callback)
 
-    def waiting(self, queues: set[str]) -> dict[str, int]:
-        """How many messages wait in each queue; what a worker has reserved is not counted."""
-        names = queues or {self._queue or self._app.conf.task_default_queue}
+    def waiting(self, queues: set[str | None]) -> dict[str, int]:
+        """How many messages wait in each queue; None is the one of who names none.
+
+        What a worker has reserved is not counted.
+        """
+        default: str = self._queue or self._app.conf.task_default_queue
         found: dict[str, int] = {}
         with self._producer() as producer:
-            for name in sorted(names):
+            for name in sorted({queue or default for queue in queues} or {default}):
                 queue = self._app.amqp.queues[name](producer.connection.default_channel)
                 found[name] = queue.queue_declare().message_count
         return found
@@ -239,11 +244,11 @@ class CeleryExecutor(Executor):
                     self._send(job)
             elif job is not None and job.state is State.RUNNING:
                 if isinstance(exception, TimeLimitExceeded):
-                    error: JobEnded = JobTimedOut(TimedOut(_timeout(job)).reason)
+                    # Ours, if the function held out against it; else Celery's own limit.
+                    self._lose(job, TimedOut(_timeout(job) or exception.args[0]))
                 else:
                     words = str(exception).removeprefix("Worker exited prematurely: ").rstrip(".")
-                    error = JobLost(f"its worker process died while it ran the job: {words}")
-                self._lose(job, error)
+                    self._lose(job, Lost(f"its worker process died while it ran the job: {words}"))
         except StoreError:
             log.exception("the end of a job could not be stored; its lease will run out")
 
@@ -260,6 +265,7 @@ class _Pools:
             connect_timeout=CONNECT_SECONDS,
             transport_options={
                 "socket_connect_timeout": CONNECT_SECONDS,
+                "socket_timeout": CONNECT_SECONDS,
                 # RabbitMQ says that it has the message; else a dead connection would swallow it.
                 "confirm_publish": True,
                 **app.conf.broker_transport_options,
@@ -283,10 +289,6 @@ class _Pools:
 def task_id(job_id: str) -> str:
     """What Celery calls a job: the job's own id is a secret between the page and us."""
     return hashlib.sha256(job_id.encode()).hexdigest()[:32]
-
-
-def _outcome_of(error: JobEnded, job: Job) -> Outcome:
-    return TimedOut(_timeout(job)) if isinstance(error, JobTimedOut) else Lost(str(error))
 
 
 def _timeout(job: Job) -> float:

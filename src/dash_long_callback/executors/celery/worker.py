@@ -26,6 +26,8 @@ from dash_long_callback.jobs import (
     Cancelled,
     Failed,
     Job,
+    Lost,
+    Outcome,
     State,
     TimedOut,
     begin,
@@ -100,9 +102,25 @@ def run_message(
         store.change(job_id, ending(problem))
         return
     assert callback is not None
-    run = Run(store, job, callback, None if error is None else _error(*error))
+    run = _CeleryRun(store, job, callback, None if error is None else _error(*error))
     with watchdog.over(run):
         run_job(run)
+    if run.ended_by is not None:
+        raise run.ended_by
+
+
+class _CeleryRun(Run):
+    #: What billiard raises into a process that gets one of these signals.
+    SIGNALS = tuple(
+        -(256 - getattr(signal, name)) for name in ("SIGTERM", "SIGQUIT") if hasattr(signal, name)
+    )
+    ended_by: SystemExit | None = None
+
+    def exited(self, error: SystemExit) -> Outcome:
+        if error.code not in self.SIGNALS:
+            return super().exited(error)
+        self.ended_by = error
+        return Lost("the worker was stopped while the job ran")
 
 
 def _problem(callback: LongCallback | None, digest: str, job: Job, worker: str) -> Failed | None:

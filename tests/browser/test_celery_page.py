@@ -1,0 +1,78 @@
+"""The Celery example in a page, and what the page says when a part of it goes away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from apps import Server
+from celery_worker import CeleryWorker
+from page import Page
+from services import RedisServer
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "6_celery.py"
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path / "redis").start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def worker(redis_server: RedisServer, tmp_path: Path) -> Iterator[CeleryWorker]:
+    """Started as the example says, in the folder of the file."""
+    folder = tmp_path / "worker"
+    folder.mkdir()
+    (folder / EXAMPLE.name).write_text(EXAMPLE.read_text())
+    env = {"REDIS_URL": redis_server.url}
+    worker = CeleryWorker(folder, "6_celery:celery_app", env, "--concurrency", "2").start()
+    yield worker
+    worker.stop()
+
+
+@pytest.fixture
+def page(serve: Callable[..., Server], blank: Page, redis_server: RedisServer) -> Page:
+    quiet = {"DASH_DISABLE_VERSION_CHECK": "true", "DASH_HOT_RELOAD": "false"}
+    blank.open(serve(EXAMPLE, env={**quiet, "REDIS_URL": redis_server.url}).url)
+    return blank
+
+
+@pytest.mark.usefixtures("worker")
+def test_run_and_cancel(page: Page) -> None:
+    page.click("#run")
+    page.wait_prop("cancel", "disabled", value=False)
+    page.click("#cancel")
+    page.wait_prop("run", "disabled", value=False, timeout=5)
+    assert page.text("#result") == "Nothing has run yet."
+    page.click("#run")
+    page.wait_text("#result", "Clicks so far: 2", 20)
+    assert page.prop("run", "disabled") is False
+
+
+def test_a_process_that_is_killed_is_told_to_the_page(page: Page, worker: CeleryWorker) -> None:
+    page.click("#run")
+    page.wait_prop("cancel", "disabled", value=False)
+    page.stays(lambda: page.prop("run", "disabled") is True, 1)
+    for pid in worker.pids():
+        psutil.Process(pid).kill()
+    page.wait_error("JobLost: its worker process died while it ran the job", 8)
+    page.wait_prop("run", "disabled", value=False)
+    page.click("#run")
+    page.wait_text("#result", "Clicks so far: 2", 20)
+
+
+def test_a_redis_that_is_down_is_told_to_the_page(page: Page, redis_server: RedisServer) -> None:
+    redis_server.kill()
+    page.click("#run")
+    page.wait_error("StoreError: Redis can't be used", 3)
+    page.wait_prop("run", "disabled", value=False)
+    redis_server.start()
+    page.click("#run")
+    page.wait_prop("cancel", "disabled", value=False)
+    page.stays(lambda: page.prop("run", "disabled") is True, 1)
+
+

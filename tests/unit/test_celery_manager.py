@@ -1,0 +1,101 @@
+"""What a CeleryLongCallbackManager takes and refuses, and what a callback says of Celery."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from celery import Celery
+from dash import Input, Output
+
+from dash_long_callback import CeleryLongCallbackManager, RegistrationError, long_callback
+from dash_long_callback.executors.celery import task_id
+from dash_long_callback.stores.key_value import KeyValueStore
+from dash_long_callback.stores.redis import RedisStore
+
+REDIS = "redis://:open-sesame@localhost:1/0"
+
+
+@pytest.mark.parametrize(
+    "backend,words",
+    [
+        ("rpc://", "it hands each result to one process only"),
+        ("db+sqlite:///x.db", "it knows tasks, not keys and values"),
+        (None, "none is configured"),
+    ],
+)
+def test_a_backend_that_can_not_keep_jobs_is_refused_with_one_that_can(
+    backend: str | None, words: str
+) -> None:
+    with pytest.raises(RegistrationError) as refused:
+        CeleryLongCallbackManager(Celery("x", broker=REDIS, backend=backend))
+    assert words in str(refused.value)
+    assert "Use Redis" in str(refused.value)
+
+
+def test_a_backend_that_does_not_exist_is_refused_without_its_password() -> None:
+    with pytest.raises(RegistrationError, match="can't be used") as refused:
+        CeleryLongCallbackManager(Celery("x", broker=REDIS, backend="rediz://:secret@host/0"))
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("thing", [None, "redis://localhost", object()])
+def test_what_is_not_a_celery_app_is_refused(thing: Any) -> None:
+    with pytest.raises(RegistrationError, match=r"is not a celery\.Celery"):
+        CeleryLongCallbackManager(thing)
+
+
+def test_redis_is_used_natively_and_other_stores_of_keys_by_polling(tmp_path: Any) -> None:
+    assert isinstance(
+        CeleryLongCallbackManager(Celery("x", broker=REDIS, backend=REDIS)).store, RedisStore
+    )
+    files = Celery("x", broker=REDIS, backend=f"file://{tmp_path}")
+    assert isinstance(CeleryLongCallbackManager(files).store, KeyValueStore)
+
+
+def test_nothing_is_connected_to_before_the_first_job() -> None:
+    manager = CeleryLongCallbackManager(Celery("x", broker=REDIS, backend=REDIS))
+    manager.ensure_running()  # nobody listens on that port
+    manager.stop()
+
+
+def test_the_module_is_imported_without_celery() -> None:
+    code = """
+import sys
+for name in ("celery", "kombu", "redis", "psutil"):
+    sys.modules[name] = None
+import dash_long_callback
+try:
+    dash_long_callback.CeleryLongCallbackManager(None)
+except ImportError as error:
+    assert "pip install 'dash-long-callback[celery]'" in str(error), error
+else:
+    raise SystemExit("no error")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_id_of_a_job_can_not_be_told_from_that_of_its_task() -> None:
+    assert task_id("a") == task_id("a")
+    assert task_id("a") != task_id("b")
+    assert "secret-job-id" not in task_id("secret-job-id")
+
+
+@pytest.mark.parametrize(
+    "options,words",
+    [
+        ({"context": ["cookie"]}, "context takes names of 'cookies', 'headers'"),
+        ({"queue": 7}, "queue=7 must be the name of a Celery queue"),
+        ({"queue": ""}, "queue='' must be the name of a Celery queue"),
+        ({"priority": "high"}, "priority='high' must be a whole number"),
+        ({"priority": -1}, "priority=-1 must be a whole number"),
+    ],
+)
+def test_a_wrong_option_is_an_error_where_it_is_declared(
+    options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(RegistrationError) as refused:
+        long_callback(Output("a", "b"), Input("c", "d"), **options)(lambda _: None)
+    assert words in str(refused.value)
