@@ -74,5 +74,3 @@ def test_a_redis_that_is_down_is_told_to_the_page(page: Page, redis_server: Redi
     page.click("#run")
     page.wait_prop("cancel", "disabled", value=False)
     page.stays(lambda: page.prop("run", "disabled") is True, 1)
-
-

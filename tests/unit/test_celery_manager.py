@@ -36,7 +36,7 @@ def test_a_backend_that_can_not_keep_jobs_is_refused_with_one_that_can(
 
 
 def test_a_backend_that_does_not_exist_is_refused_without_its_password() -> None:
-    with pytest.raises(RegistrationError, match="can't be used") as refused:
+    with pytest.raises(RegistrationError, match="can't keep long callbacks") as refused:
         CeleryLongCallbackManager(Celery("x", broker=REDIS, backend="rediz://:secret@host/0"))
     assert "secret" not in str(refused.value)
 

@@ -105,7 +105,7 @@ class CeleryLongCallbackManager(Manager):
         return self._executor.waiting({c.options.queue for c in ours})
 
 
-#: Result backends of Celery that cannot keep jobs, by the beginning of their URL.
+#: Result backends of Celery that can't keep jobs, by the beginning of their URL.
 _REFUSED = {
     "rpc": "it hands each result to one process only",
     "db+": "it knows tasks, not keys and values",
@@ -123,7 +123,17 @@ def _store(celery_app: Any, retention: float) -> Store:
     from celery.backends.base import KeyValueStoreBackend
     from celery.backends.redis import RedisBackend
 
-    configured = celery_app.conf.result_backend
+    configured = str(celery_app.conf.result_backend or "disabled")
+
+    def refused(why: object) -> RegistrationError:
+        return RegistrationError(
+            f"the Celery result backend {_safe(configured)} can't keep long callbacks: {why}. "
+            'Use Redis, as in Celery(..., backend="redis://localhost:6379/0").'
+        )
+
+    for start, why in _REFUSED.items():
+        if configured.startswith(start):
+            raise refused(why)
 
     def make() -> Any:
         cls, url = by_url(configured, celery_app.loader)
@@ -132,23 +142,14 @@ def _store(celery_app: Any, retention: float) -> Store:
     try:
         backend = make()
     except Exception as error:
-        raise RegistrationError(
-            f"the Celery result backend {_safe(configured)} can't be used: {error}"
-        ) from error
+        raise refused(error) from error
     if isinstance(backend, RedisBackend):
         return _redis_store(backend, make, retention)
     if isinstance(backend, KeyValueStoreBackend):
         from dash_long_callback.stores.key_value import KeyValueStore
 
         return KeyValueStore(make, retention, _prefix(backend))
-    raise RegistrationError(
-        f"the Celery result backend {_safe(configured)} can't keep long callbacks: "
-        + next(
-            (why for start, why in _REFUSED.items() if str(configured).startswith(start)),
-            "it is not a store of keys and values",
-        )
-        + '. Use Redis, as in Celery(..., backend="redis://localhost:6379/0").'
-    )
+    raise refused("it is not a store of keys and values")
 
 
 def _redis_store(backend: Any, make: Any, retention: float) -> Store:
@@ -197,4 +198,4 @@ def _safe(url: Any) -> str:
     """A URL without its password."""
     from kombu.utils.url import maybe_sanitize_url
 
-    return repr(maybe_sanitize_url(url)) if url else "(none)"
+    return repr(maybe_sanitize_url(url))
