@@ -19,6 +19,7 @@ from typing import Any
 import contract_callbacks
 import pytest
 from dash import Input, Output
+from ids import plain
 from managers import (
     INLINE,
     LOCAL,
@@ -136,7 +137,7 @@ def result(news: News) -> Any:
 # Outcomes
 
 
-@pytest.mark.parametrize("value", [1, None, "text", [1, {"a": 2}], False], ids=repr)
+@pytest.mark.parametrize("value", [1, None, "text", [1, {"a": 2}], False], ids=plain)
 def test_what_the_function_returns_is_the_response(value: Any, manager: Manager) -> None:
     assert result(ended(manager, submit(manager, contract_callbacks.work, value))) == value
 

@@ -10,6 +10,7 @@ import pytest
 from dash import ALL, MATCH, Input, Output, State
 from hypothesis import given
 from hypothesis import strategies as st
+from ids import plain
 from inline_page import Click, payload
 
 from dash_long_callback import Dash, DiskcacheLongCallbackManager, RegistrationError, long_callback
@@ -115,7 +116,7 @@ def test_another_value_at_any_depth_gives_another_key(deep: Any, other: Any) -> 
         ([1.5], [1]),
         ([2**53], [2**53 + 1]),
     ],
-    ids=repr,
+    ids=plain,
 )
 def test_these_are_different(one: Any, other: Any) -> None:
     assert key(one) != key(other)
@@ -130,7 +131,7 @@ def test_these_are_different(one: Any, other: Any) -> None:
         ([[1, [2]]], [[1.0, [2.0]]]),
         ({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 3, "c": 2}, "a": 1}),
     ],
-    ids=repr,
+    ids=plain,
 )
 def test_these_are_equal(one: Any, other: Any) -> None:
     assert key(one) == key(other)
@@ -175,7 +176,7 @@ def test_no_trigger_is_not_the_same_as_a_trigger_that_does_not_count() -> None:
     assert key(triggered=[]) != key(triggered=None)
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", 1j], ids=repr)
+@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", 1j], ids=plain)
 def test_what_is_not_json_is_refused_by_its_type(value: Any) -> None:
     with pytest.raises(TypeError, match=f"{type(value).__name__} is not JSON"):
         key([value])
@@ -247,7 +248,7 @@ def test_an_ignored_argument_makes_no_difference_and_the_others_do(app: Dash) ->
     assert one != other
 
 
-@pytest.mark.parametrize("ignored", [[0, 2], (0, 2)], ids=repr)
+@pytest.mark.parametrize("ignored", [[0, 2], (0, 2)], ids=plain)
 def test_several_arguments_are_ignored(app: Dash, ignored: Any) -> None:
     @app.long_callback(
         OUT,
@@ -265,7 +266,7 @@ def test_several_arguments_are_ignored(app: Dash, ignored: Any) -> None:
     assert one != other
 
 
-@pytest.mark.parametrize("ignored", ["a", ["a"]], ids=repr)
+@pytest.mark.parametrize("ignored", ["a", ["a"]], ids=plain)
 def test_arguments_of_a_dict_are_ignored_by_name(app: Dash, ignored: Any) -> None:
     @app.long_callback(
         OUT,
@@ -428,7 +429,7 @@ def test_a_mistake_in_a_manager_is_reported_there(
         make(store)
 
 
-@pytest.mark.parametrize("cache_by", [constant, [constant], (constant, constant), []], ids=repr)
+@pytest.mark.parametrize("cache_by", [constant, [constant], (constant, constant), []], ids=plain)
 def test_one_function_or_several_or_none_at_all_are_fine(cache_by: Any) -> None:
     long_callback(OUT, IN, cache_by=cache_by, expire=0.5)(constant)
     expected = [cache_by] if callable(cache_by) else list(cache_by)

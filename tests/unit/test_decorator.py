@@ -9,6 +9,7 @@ from typing import Any
 import dash
 import pytest
 from dash import ALL, ALLSMALLER, MATCH, Input, Output, State, dcc, no_update
+from ids import plain
 
 from dash_long_callback import Dash, LongCallbackError, RegistrationError, long_callback, plug
 from dash_long_callback.app import _config_tag
@@ -169,7 +170,7 @@ def test_a_dependency_of_the_wrong_kind_or_place_is_reported(
     assert str(caught.value).startswith("the long callback work: ")
 
 
-@pytest.mark.parametrize("thing", [5, None, "work", OUT], ids=repr)
+@pytest.mark.parametrize("thing", [5, None, "work", OUT], ids=plain)
 def test_what_is_not_callable_is_not_a_long_callback(thing: Any) -> None:
     with pytest.raises(RegistrationError, match=r"is not a function: put @long_callback\(...\)"):
         long_callback(OUT, IN)(thing)
@@ -254,7 +255,7 @@ def test_every_form_of_arguments_that_dash_takes_is_taken(
         {"interval": 0.5, "timeout": 1.5},
         {"on_error": print},
     ],
-    ids=str,
+    ids=plain,
 )
 def test_every_option_is_taken_in_each_of_its_forms(kwargs: dict[str, Any]) -> None:
     long_callback(OUT, IN, **kwargs)(work)

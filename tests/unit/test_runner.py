@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from dash import ALL, MATCH, Input, Output, Patch, State, ctx, dcc, html, no_update, set_props
 from dash.exceptions import PreventUpdate
+from ids import plain
 from inline_page import Click, Ended
 
 from dash_long_callback import Dash, JobCancelled, JobLost, JobTimedOut
@@ -86,7 +87,7 @@ def test_outputs_in_a_dict_get_their_values_by_key(returned: Callable[..., Ended
     assert ended.outputs == {"out": {"children": 1}, "bar": {"value": 2}}
 
 
-@pytest.mark.parametrize("output", [OUT, [OUT, BAR], {"x": OUT, "y": [BAR]}], ids=str)
+@pytest.mark.parametrize("output", [OUT, [OUT, BAR], {"x": OUT, "y": [BAR]}], ids=plain)
 def test_no_update_for_all_changes_nothing(output: Any, returned: Callable[..., Ended]) -> None:
     ended = returned(no_update, output=output)
     assert (ended.state, ended.outputs) == ("succeeded", {})
@@ -103,7 +104,7 @@ def test_no_update_for_all_changes_nothing(output: Any, returned: Callable[..., 
         ([OUT, [BAR, {"k": Output("z", "value")}]], [1, [no_update, no_update]]),
         ([OUT, [BAR, {"k": Output("z", "value")}]], [1, no_update]),
     ],
-    ids=str,
+    ids=plain,
 )
 def test_no_update_skips_its_item_at_any_depth(
     output: Any, value: Any, returned: Callable[..., Ended]
@@ -129,7 +130,7 @@ def test_prevent_update_leaves_everything(app: Dash, click: Click) -> None:
     assert (ended.state, ended.news["response"], ended.error) == ("succeeded", {}, {})
 
 
-@pytest.mark.parametrize("value", [[1], [1, 2, 3], 5, "ab" * 2, None], ids=repr)
+@pytest.mark.parametrize("value", [[1], [1, 2, 3], 5, "ab" * 2, None], ids=plain)
 def test_a_wrong_number_of_outputs_fails_in_words(
     value: Any, returned: Callable[..., Ended]
 ) -> None:
@@ -218,7 +219,7 @@ def test_a_failure_is_logged_with_the_callback_s_name(
     assert "ValueError: deep" in caplog.text
 
 
-@pytest.mark.parametrize("code", [0, 1, "bye", None], ids=repr)
+@pytest.mark.parametrize("code", [0, 1, "bye", None], ids=plain)
 def test_sys_exit_fails_the_job_and_not_the_worker(code: Any, app: Dash, click: Click) -> None:
     @app.long_callback(OUT, IN)
     def leave(_: Any) -> Any:

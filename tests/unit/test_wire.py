@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from ids import plain
 
 from dash_long_callback.errors import BadRequest, RequestTooLarge
 from dash_long_callback.jobs import Failed, Job, Lost, State
@@ -83,7 +84,7 @@ def test_an_object_of_json_values_is_json() -> None:
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"jobs=1", b"\xff\xfe", b"{'a': 1}", b'{"jobs": ' * 20],
-    ids=repr,
+    ids=plain,
 )
 def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(BadRequest, match=r"is not JSON$"):
@@ -117,7 +118,7 @@ def test_a_body_of_the_largest_size_is_read_and_one_byte_more_is_refused() -> No
     assert caught.value.status == 413
 
 
-@pytest.mark.parametrize("jobs", [None, [], ["id"], "id", 1, {}, True], ids=repr)
+@pytest.mark.parametrize("jobs", [None, [], ["id"], "id", 1, {}, True], ids=plain)
 def test_jobs_that_are_not_an_object_are_refused(jobs: Any) -> None:
     with pytest.raises(BadRequest, match='"jobs" must be an object'):
         jobs_since({"jobs": jobs})
@@ -129,7 +130,7 @@ def test_a_body_without_jobs_is_refused() -> None:
     assert caught.value.status == 400
 
 
-@pytest.mark.parametrize("seq", ["1", 1.0, True, None, [1], {}], ids=repr)
+@pytest.mark.parametrize("seq", ["1", 1.0, True, None, [1], {}], ids=plain)
 def test_a_sequence_number_that_is_not_a_whole_number_is_refused(seq: Any) -> None:
     with pytest.raises(BadRequest, match="whole number"):
         jobs_since({"jobs": {"good": 1, "bad": seq}})

@@ -1,0 +1,176 @@
+"""The Celery engine's queues and its connections to Redis."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import redis
+from apps import wait_until
+from celery_stack import Stack
+from services import Memcached, RedisServer, Service, need
+
+
+def test_a_queue_per_callback_and_a_count_of_what_waits(
+    stack: Callable[..., Stack], redis_server: RedisServer
+) -> None:
+    url = redis_server.url.replace("/0", "/11")
+    one = stack(url, url, QUEUE="reports")
+    web = one.web()
+    general = one.worker("--concurrency", "1", "-Q", "celery")
+    asked = web.dispatch(["pid"], "asking")["job"]
+    assert web.value(web.submit("sleep", 0)) == "slept"
+    assert web.news(asked)["state"] == "queued"
+    assert waiting_in(one) == {"celery": 0, "reports": 1}
+    # Its priority, 3, is that of Celery's Redis transport: a list of its own.
+    assert redis.Redis(port=redis_server.port, db=11).llen("reports\x06\x163") == 1
+    one.worker("--concurrency", "1", "-Q", "reports")
+    pid = web.outcome(asked)["response"]["response"]["asking"]["children"]
+    assert pid not in general.pids()
+    assert waiting_in(one) == {"celery": 0, "reports": 0}
+
+
+def waiting_in(stack: Stack) -> dict[str, int]:
+    """What the manager says, in a process like that of a monitor."""
+    code = "import app, json; print(json.dumps(app.manager.waiting())); app.manager.stop()"
+    folder = next(stack.folder.glob("**/app.py")).parent
+    env = {**os.environ, **stack.env}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=env, check=True, capture_output=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_a_redis_with_password_database_and_prefix(
+    tmp_path: Path, stack: Callable[..., Stack]
+) -> None:
+    server = RedisServer(tmp_path / "redis", requirepass="open-sesame").start()
+    try:
+        url = f"redis://:open-sesame@127.0.0.1:{server.port}/5"
+        conf = {"result_backend_transport_options": {"global_keyprefix": "mine:"}}
+        one = stack(url, url, conf)
+        web = one.web()
+        one.worker()
+        assert web.value(web.submit("sleep", 0)) == "slept"
+        client = redis.Redis(port=server.port, password="open-sesame", db=5)
+        keys = [key for key in client.scan_iter("*") if b"dlc:" in key]
+        assert keys
+        assert all(key.startswith(b"mine:dlc:") for key in keys)
+    finally:
+        server.stop()
+
+
+def test_a_redis_with_tls(tmp_path: Path, stack: Callable[..., Stack]) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    server = RedisServer(
+        tmp_path / "redis",
+        tls_key_file=str(key),
+        tls_cert_file=str(certificate),
+        tls_ca_cert_file=str(certificate),
+        tls_auth_clients="no",
+    )
+    server.options["tls-port"], server.options["port"] = str(server.port), "0"
+    server.start()
+    try:
+        checked = f"ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={certificate}"
+        url = f"rediss://127.0.0.1:{server.port}/0?{checked}"
+        one = stack(url, url)
+        web = one.web()
+        one.worker()
+        assert web.value(web.submit("steps", 3, 0.05)) == 3
+    finally:
+        server.stop()
+
+
+class Sentinel(Service):
+    """Knows which Redis is the master."""
+
+    def __init__(self, folder: Path, master: RedisServer) -> None:
+        super().__init__(folder)
+        (folder / "sentinel.conf").write_text(
+            f"port {self.port}\nbind 127.0.0.1\n"
+            f"sentinel monitor mymaster 127.0.0.1 {master.port} 1\n"
+        )
+
+    @property
+    def command(self) -> list[str]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return [need("redis-server", "redis-server"), "sentinel.conf", "--sentinel"]
+
+
+def test_a_redis_behind_sentinel(tmp_path: Path, stack: Callable[..., Stack]) -> None:
+    server = RedisServer(tmp_path / "redis").start()
+    sentinel = Sentinel(tmp_path / "sentinel", server).start()
+    try:
+        url = f"sentinel://127.0.0.1:{sentinel.port}/0"
+        name = {"master_name": "mymaster"}
+        conf = {"broker_transport_options": name, "result_backend_transport_options": name}
+        one = stack(url, url, conf)
+        web = one.web()
+        one.worker()
+        assert web.value(web.submit("steps", 3, 0.05)) == 3
+    finally:
+        sentinel.stop()
+        server.stop()
+
+
+@pytest.mark.parametrize("kind", ["files", "memcached"])
+def test_other_stores_of_keys_and_values(
+    kind: str, tmp_path: Path, stack: Callable[..., Stack], redis_server: RedisServer
+) -> None:
+    memcached = Memcached(tmp_path / "memcached")
+    if kind == "memcached":
+        memcached.start()
+    (tmp_path / "files").mkdir()
+    try:
+        backend = memcached.url if kind == "memcached" else f"file://{tmp_path / 'files'}"
+        one = stack(redis_server.url.replace("/0", "/14"), backend)
+        web = one.web()
+        one.worker()
+        job = web.submit("steps", 20, 0.05)
+        assert web.worker_of(job) != web.pid
+        assert web.value(job) == 20
+        running = web.submit("clean_up", 30)
+        web.worker_of(running)
+        web.post("cancel", {"jobs": [running]})
+        assert web.outcome(running)["state"] == "cancelled"
+        lost = web.outcome(web.submit("kill"))
+        assert lost["state"] == "lost"
+        assert "signal 9 (SIGKILL)" in lost["error"]["message"]
+    finally:
+        memcached.stop()
+
+
+def test_one_connection_listens_for_each_web_process(
+    stack: Callable[..., Stack], tmp_path: Path
+) -> None:
+    server = RedisServer(tmp_path / "redis").start()
+    try:
+        one = stack(server.url, server.url)
+        web = one.web()
+        client = redis.Redis(port=server.port)
+        jobs = [web.submit("sleep", 0) for _ in range(10)]  # nobody runs them
+        with ThreadPoolExecutor(10) as tabs:
+            answers = [
+                tabs.submit(web.post, "updates", {"tab": job, "jobs": {job: 0}}) for job in jobs
+            ]
+            wait_until(lambda: len(client.pubsub_channels("dlc:news:*")) == 10, 10)
+            assert len(client.client_list("pubsub")) == 1
+            commands = client.info("commandstats")
+            time.sleep(3)
+            later = client.info("commandstats")
+            # Nobody asks while nothing is new.
+            for name in ("cmdstat_hmget", "cmdstat_hget", "cmdstat_exists"):
+                assert later.get(name) == commands.get(name)
+            assert all(answer.result().ok for answer in answers)
+    finally:
+        server.stop()
