@@ -217,7 +217,7 @@ def test_nothing_is_left_in_redis_when_all_has_expired(
 ) -> None:
     server = RedisServer(tmp_path / "redis").start()
     try:
-        one = stack(server.url, server.url, RETENTION="3")
+        one = stack(server.url, server.url, RETENTION="6")
         web = one.web()
         worker = one.worker()
         for order in (["steps", 5, 0.01], ["kill"], ["nonsense"], ["sleep", 4]):
@@ -234,6 +234,6 @@ def test_nothing_is_left_in_redis_when_all_has_expired(
             return [key for key in client.scan_iter("*") if not key.startswith(b"_kombu.")]
 
         assert left()
-        wait_until(lambda: not left(), 10, "the end of all keys")
+        wait_until(lambda: not left(), 20, "the end of all keys")
     finally:
         server.stop()

@@ -9,6 +9,8 @@ import dash_long_callback
 
 #: Written out: a name that goes or comes shows up here, and in the change log.
 NAMES = [
+    "CeleryLongCallbackManager",
+    "ContextNotSent",
     "Dash",
     "DiskcacheLongCallbackManager",
     "JobCancelled",
