@@ -105,15 +105,19 @@ class Dash(dash.Dash):
         """The manager of the app's long callbacks."""
         return manager_of(self)
 
-    def run(self, *args: Any, **kwargs: Any) -> None:
+    # A property, as Dash's FastAPI backend looks for the app in the frame that calls `run`: a
+    # function of ours would be that frame.
+    @property
+    def run(self) -> Callable[..., None]:  # type: ignore[override]
         """Start the development server, as ``dash.Dash.run``.
 
         In a worker process, which imports the app's module, this does nothing: ``app.run()`` needs
         no ``if __name__ == "__main__"`` around it.
         """
-        if not preload.importing():
-            end_with_sigterm()
-            super().run(*args, **kwargs)
+        if preload.importing():
+            return lambda *_args, **_kwargs: None
+        end_with_sigterm()
+        return super().run
 
 
 def plug(app: A, long_callback_manager: Manager | None = None) -> A:
@@ -153,7 +157,9 @@ def plug(app: A, long_callback_manager: Manager | None = None) -> A:
             end_with_sigterm()
             run(*args, **kwargs)
 
-    added.long_callback, added.run = long_callback, guarded_run
+    added.long_callback = long_callback
+    if dash_internals.backend_of(app) == "flask":  # see Dash.run
+        added.run = guarded_run
     added.long_callback_manager = manager_of(app)
     return app
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copyreg
 import enum
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -244,6 +245,26 @@ def add_route(
 ) -> None:
     """Add a route below the app's prefix, on whichever server the app runs."""
     app._add_url(name, view, methods)
+
+
+def backend_of(app: dash.Dash) -> str:
+    """``"flask"``, ``"fastapi"`` or ``"quart"``: the kind of server that the app runs on."""
+    # Before Dash 4.1 there was Flask only.
+    return str(getattr(getattr(app, "backend", None), "server_type", "flask"))
+
+
+async def fastapi_body(request: Any, limit: int) -> bytes:
+    """The body of a request to a FastAPI app, cut at ``limit`` bytes."""
+    if request.headers.get("content-type", "").startswith("application/json"):
+        # Dash's middleware has read it, and keeps what it parsed: None if that is not JSON.
+        parsed = getattr(request.state, "json_body", None)
+        return b"" if parsed is None else json.dumps(parsed).encode()[:limit]
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) >= limit:
+            break
+    return bytes(body[:limit])
 
 
 def app_error_handler() -> Callable[[Exception], Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import functools
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from dash_long_callback.callbacks import LongCallback, Options, registry
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.grouping import leaves, spread
 from dash_long_callback.managers.base import Manager, check_cache_by, check_expire
-from dash_long_callback.server.submit import submit
+from dash_long_callback.server.submit import submit, submit_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -220,9 +221,15 @@ def _declare(
     return LongCallback(function, options, registration, recipe)
 
 
-def _entry(callback: LongCallback) -> Callable[..., bytes]:
-    def entry(*_args: Any, callback_context: Any, app: Any, **_kwargs: Any) -> bytes:
-        return submit(callback, callback_context, app.long_callback_manager)
+def _entry(callback: LongCallback) -> Callable[..., Any]:
+    def entry(*_args: Any, callback_context: Any, app: Any, **_kwargs: Any) -> Any:
+        manager = app.long_callback_manager
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return submit(callback, callback_context, manager)
+        # Dash's dispatch awaits what it gets.
+        return submit_async(callback, callback_context, manager)
 
     return entry
 

@@ -37,6 +37,8 @@ class CacheByFailed(LongCallbackError):
 class StoreError(LongCallbackError):
     """The store can't be read or written, for example because its disk is full."""
 
+    status = 503
+
 
 class BadRequest(LongCallbackError):
     """A request does not have the shape that the browser client sends."""

@@ -69,6 +69,10 @@ class EngineServer(Server):
         assert outcome["state"] == "succeeded", outcome
         return outcome["response"]["response"]["result"]["children"]
 
+    def web_pid(self) -> int:
+        """The process that answers requests."""
+        return int(self.dispatch([], "web")["response"]["web"]["children"])
+
     def worker_of(self, job: str) -> int:
         """The process that runs the job: it reports it as its first progress."""
         return wait_until(lambda: dict(self.news(job).get("updates", [])).get(0)) or 0

@@ -38,7 +38,8 @@ else:
         start_method=start_method,
         grace=1.0,
     )
-app = Dash(__name__, long_callback_manager=manager)
+kind = {"backend": os.environ["SERVER_KIND"]} if "SERVER_KIND" in os.environ else {}
+app = Dash(__name__, long_callback_manager=manager, **kind)
 server = app.server
 app.layout = html.Div(
     [
@@ -49,6 +50,8 @@ app.layout = html.Div(
         html.P(id="handled"),
         html.P(id="asking"),
         html.P(id="side"),
+        html.P(id="ordinary"),
+        html.P(id="web"),
     ]
 )
 
@@ -116,6 +119,16 @@ def do_steps(count: int, seconds: float) -> Any:
         time.sleep(seconds)
         set_props("side", {"children": number})
     return count
+
+
+@app.callback(Output("ordinary", "children"), Input("order", "data"), prevent_initial_call=True)
+def ordinary(order: Any) -> Any:
+    return order
+
+
+@app.callback(Output("web", "children"), Input("order", "data"), prevent_initial_call=True)
+def web(order: Any) -> Any:
+    return os.getpid()
 
 
 def do_pid() -> Any:

@@ -15,6 +15,7 @@ from dash_long_callback.server.pacing import (
     PACE_RATIO,
     Holds,
     pace,
+    room,
 )
 
 THREADED = {"wsgi.multithread": True, "SERVER_SOFTWARE": "gunicorn/23"}
@@ -50,25 +51,25 @@ def test_the_pace_of_a_young_a_middle_and_an_old_job() -> None:
 
 @pytest.mark.parametrize("environ", [{}, {"wsgi.multithread": False}])
 def test_a_server_with_one_thread_holds_nothing(environ: dict[str, object]) -> None:
-    with Holds().hold("tab", environ) as hold:
+    with Holds().hold("tab", room(environ)) as hold:
         assert hold is None
 
 
 def test_a_threaded_server_holds_a_request() -> None:
-    with Holds().hold("tab", THREADED) as hold:
+    with Holds().hold("tab", room(THREADED)) as hold:
         assert hold is not None
         assert hold.wanted
 
 
-@pytest.mark.parametrize("environ,room", [(THREADED, HOLDS), (DEVELOPMENT, HOLDS_DEVELOPMENT)])
-def test_a_server_holds_as_many_as_it_has_room_for(environ: dict[str, object], room: int) -> None:
+@pytest.mark.parametrize("environ,places", [(THREADED, HOLDS), (DEVELOPMENT, HOLDS_DEVELOPMENT)])
+def test_a_server_holds_as_many_as_it_has_room_for(environ: dict[str, object], places: int) -> None:
     holds = Holds()
-    managers = [holds.hold(f"tab{i}", environ) for i in range(room)]
+    managers = [holds.hold(f"tab{i}", room(environ)) for i in range(places)]
     assert all(m.__enter__() is not None for m in managers)
-    with holds.hold("one more", environ) as hold:
+    with holds.hold("one more", room(environ)) as hold:
         assert hold is None
     managers[0].__exit__(None, None, None)
-    with holds.hold("one more", environ) as hold:
+    with holds.hold("one more", room(environ)) as hold:
         assert hold is not None
     for manager in managers[1:]:
         manager.__exit__(None, None, None)
@@ -76,7 +77,7 @@ def test_a_server_holds_as_many_as_it_has_room_for(environ: dict[str, object], r
 
 def test_a_new_request_of_a_tab_ends_the_older_one() -> None:
     holds = Holds()
-    with holds.hold("tab", THREADED) as old, holds.hold("tab", THREADED) as new:
+    with holds.hold("tab", room(THREADED)) as old, holds.hold("tab", room(THREADED)) as new:
         assert old is not None
         assert new is not None
         assert not old.wanted
@@ -85,9 +86,9 @@ def test_a_new_request_of_a_tab_ends_the_older_one() -> None:
 
 def test_the_end_of_a_replaced_request_leaves_the_newer_one_its_place() -> None:
     holds = Holds()
-    older = holds.hold("tab", THREADED)
+    older = holds.hold("tab", room(THREADED))
     older.__enter__()
-    with holds.hold("tab", THREADED) as newer:
+    with holds.hold("tab", room(THREADED)) as newer:
         older.__exit__(None, None, None)
         assert newer is not None
         assert newer.wanted
@@ -95,7 +96,7 @@ def test_the_end_of_a_replaced_request_leaves_the_newer_one_its_place() -> None:
 
 def test_another_tab_ends_nothing() -> None:
     holds = Holds()
-    with holds.hold("one", THREADED) as one, holds.hold("other", THREADED) as other:
+    with holds.hold("one", room(THREADED)) as one, holds.hold("other", room(THREADED)) as other:
         assert one is not None
         assert other is not None
         assert one.wanted
@@ -105,8 +106,8 @@ def test_another_tab_ends_nothing() -> None:
 def test_a_request_of_a_tab_ends_the_older_one_also_where_it_is_not_held_itself() -> None:
     holds = Holds()
     with (
-        holds.hold("tab", THREADED) as old,
-        holds.hold("tab", {"wsgi.multithread": False}) as new,
+        holds.hold("tab", room(THREADED)) as old,
+        holds.hold("tab", room({"wsgi.multithread": False})) as new,
     ):
         assert old is not None
         assert new is None
@@ -117,7 +118,7 @@ def test_an_error_while_holding_gives_the_place_back() -> None:
     holds = Holds()
 
     def fail() -> None:
-        with holds.hold("tab", THREADED) as hold:
+        with holds.hold("tab", room(THREADED)) as hold:
             assert hold is not None
             raise KeyError
 
@@ -135,7 +136,7 @@ def test_many_threads_get_no_more_places_than_there_are() -> None:
     def ask(number: int) -> None:
         nonlocal count
         meet.wait(10)
-        with holds.hold(f"tab{number}", THREADED) as hold:
+        with holds.hold(f"tab{number}", room(THREADED)) as hold:
             with lock:
                 count += hold is not None
             leave.wait(10)

@@ -38,7 +38,7 @@ def waiting_job(manager: Manager) -> Job:
 
 def ask(managers: list[Manager], jobs: dict[str, int], environ: dict[str, Any]) -> Any:
     body = json.dumps({"tab": "tab", "jobs": jobs}).encode()
-    return json.loads(updates(body, managers, environ))
+    return json.loads(updates(body, managers, pacing.room(environ)))
 
 
 def test_news_are_answered_at_once_and_the_next_question_may_come_at_once(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -215,6 +216,32 @@ class Manager:
                         break
                     if watch.silent():
                         self.look(self.news(jobs).values())
+                        break
+
+    async def wait_async(
+        self,
+        jobs: Mapping[str, int],
+        timeout: float,
+        enough: Callable[[dict[str, News]], bool],
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> dict[str, News]:
+        """As ``wait``, for an event loop: what reads the store runs in threads."""
+        deadline = time.monotonic() + timeout
+        with self.store.watch() as watch:
+            watch.follow(jobs)
+            while True:
+                found = await asyncio.to_thread(self.news, jobs)
+                if enough(found):
+                    return found
+                watch.follow({*jobs, *(news.job.id for news in found.values())})
+                while True:
+                    left = deadline - time.monotonic()
+                    if left <= 0 or not wanted():
+                        return await asyncio.to_thread(self.news, jobs)
+                    if await watch.wait_async(min(left, LOOK_SECONDS)):
+                        break
+                    if watch.silent():
+                        await asyncio.to_thread(lambda: self.look(self.news(jobs).values()))
                         break
 
     def look(self, found: Iterable[News]) -> None:

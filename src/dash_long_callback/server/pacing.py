@@ -21,6 +21,8 @@ HOLD_SECONDS = 15.0
 #: Requests that a process holds at most. A development server starts a thread per request; others
 #: have a few threads, and ordinary requests need them.
 HOLDS_DEVELOPMENT, HOLDS = 64, 2
+#: The same for ASGI servers, where a request that waits costs little.
+HOLDS_ASYNC = 2000
 #: The pace of a client that is not held: this part of the job's age ...
 PACE_RATIO = 0.15
 #: ... within these seconds.
@@ -45,13 +47,13 @@ class Holds:
         self._tabs: dict[str, object] = {}
 
     @contextmanager
-    def hold(self, tab: str, environ: Mapping[str, Any]) -> Generator[Hold | None]:
-        """A place for a request of this tab; None if the server has no room for one."""
+    def hold(self, tab: str, places: int) -> Generator[Hold | None]:
+        """A place for a request of this tab; None if as many others have one."""
         token = object()
         with self._lock:
             # A tab has one request at a time. If its last one is still here, the tab gave it up.
             self._tabs.pop(tab, None)
-            if not environ.get("wsgi.multithread") or len(self._tabs) >= _room(environ):
+            if len(self._tabs) >= places:
                 token = None
             else:
                 self._tabs[tab] = token
@@ -79,6 +81,9 @@ class Hold:
         return self._holds.current(self._tab, self._token)
 
 
-def _room(environ: Mapping[str, Any]) -> int:
+def room(environ: Mapping[str, Any]) -> int:
+    """How many requests a WSGI server may hold, by its environment: none if it has one thread."""
+    if not environ.get("wsgi.multithread"):
+        return 0
     development = str(environ.get("SERVER_SOFTWARE", "")).startswith("Werkzeug")
     return HOLDS_DEVELOPMENT if development else HOLDS

@@ -1,23 +1,23 @@
-"""The two routes that this package adds to an app, on Flask."""
+"""The two routes that this package adds to an app, on whichever server the app runs."""
 
 from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 import flask
 
 from dash_long_callback import dash_internals
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import BadRequest, JobNotFound, StoreError
+from dash_long_callback.server import pacing
 from dash_long_callback.server.cancel import cancel
-from dash_long_callback.server.updates import updates
+from dash_long_callback.server.updates import updates, updates_async
 from dash_long_callback.server.wire import MAX_BODY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import dash
 
     from dash_long_callback.managers.base import Manager
@@ -26,6 +26,7 @@ log = logging.getLogger("dash_long_callback")
 
 #: Below the app's prefix.
 UPDATES, CANCEL = "_dash-long-callback/updates", "_dash-long-callback/cancel"
+HEADERS = {"Cache-Control": "no-store", "Content-Type": "application/json"}
 
 
 def add_routes(app: dash.Dash, app_manager: Callable[[], Manager]) -> None:
@@ -35,30 +36,89 @@ def add_routes(app: dash.Dash, app_manager: Callable[[], Manager]) -> None:
         found = [app_manager(), *(c.options.manager for c in registry.all())]
         return [m for m in dict.fromkeys(found) if m is not None]
 
+    kind = dash_internals.backend_of(app)
+    if kind == "flask":
+        _add_flask(app, managers)
+        return
+    import asyncio
+
+    async def serve_updates(body: Awaitable[bytes]) -> tuple[int, bytes]:
+        return await _answer_async(body, lambda read: updates_async(read, managers()))
+
+    async def serve_cancel(body: Awaitable[bytes]) -> tuple[int, bytes]:
+        return await _answer_async(body, lambda read: asyncio.to_thread(cancel, read, managers()))
+
+    add = _add_fastapi if kind == "fastapi" else _add_quart
+    add(app, UPDATES, serve_updates)
+    add(app, CANCEL, serve_cancel)
+
+
+def _add_flask(app: dash.Dash, managers: Callable[[], list[Manager]]) -> None:
+    def body() -> bytes:
+        # One byte more than is allowed: enough to see that it is too much.
+        return flask.request.stream.read(MAX_BODY + 1)
+
     def serve_updates() -> flask.Response:
-        return _answer(lambda body: updates(body, managers(), flask.request.environ))
+        room = pacing.room(flask.request.environ)
+        status, data = _answer(lambda: updates(body(), managers(), room))
+        return flask.Response(data, status, HEADERS)
 
     def serve_cancel() -> flask.Response:
-        return _answer(lambda body: cancel(body, managers()))
+        status, data = _answer(lambda: cancel(body(), managers()))
+        return flask.Response(data, status, HEADERS)
 
     dash_internals.add_route(app, UPDATES, serve_updates, ("POST",))
     dash_internals.add_route(app, CANCEL, serve_cancel, ("POST",))
 
 
-def _answer(handle: Callable[[bytes], bytes]) -> flask.Response:
-    status, data = 200, b""
+_Serve = Callable[[Awaitable[bytes]], Awaitable[tuple[int, bytes]]]
+
+
+def _add_fastapi(app: dash.Dash, name: str, serve: _Serve) -> None:
+    from fastapi import Request, Response
+
+    async def view(request: Any) -> Any:
+        status, data = await serve(dash_internals.fastapi_body(request, MAX_BODY + 1))
+        return Response(data, status, HEADERS)
+
+    # FastAPI reads these to know what to pass; as strings it would look for them in this module.
+    view.__annotations__ = {"request": Request, "return": Response}
+    dash_internals.add_route(app, name, view, ("POST",))
+
+
+def _add_quart(app: dash.Dash, name: str, serve: _Serve) -> None:
+    import quart
+
+    async def body() -> bytes:
+        read: Any = await quart.request.get_data(cache=False)
+        return bytes(read[: MAX_BODY + 1])
+
+    async def view() -> quart.Response:
+        status, data = await serve(body())
+        return quart.Response(data, status, HEADERS)
+
+    view.__name__ = name
+    dash_internals.add_route(app, name, view, ("POST",))
+
+
+def _answer(handle: Callable[[], bytes]) -> tuple[int, bytes]:
     try:
-        # One byte more than is allowed: enough to see that it is too much.
-        data = handle(flask.request.stream.read(MAX_BODY + 1))
-    except (BadRequest, JobNotFound) as error:
-        status, data = error.status, _error(error)
-    except StoreError as error:
-        log.exception("jobs can't be read")
-        status, data = 503, _error(error)
-    response = flask.Response(data, status=status, mimetype="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    return response
+        return 200, handle()
+    except (BadRequest, JobNotFound, StoreError) as error:
+        return _refuse(error)
 
 
-def _error(error: Exception) -> bytes:
-    return json.dumps({"error": type(error).__name__, "message": str(error)}).encode()
+async def _answer_async(
+    body: Awaitable[bytes], handle: Callable[[bytes], Awaitable[bytes]]
+) -> tuple[int, bytes]:
+    try:
+        return 200, await handle(await body)
+    except (BadRequest, JobNotFound, StoreError) as error:
+        return _refuse(error)
+
+
+def _refuse(error: BadRequest | JobNotFound | StoreError) -> tuple[int, bytes]:
+    if isinstance(error, StoreError):
+        log.error("jobs can't be read: %s", error)
+    words = {"error": type(error).__name__, "message": str(error)}
+    return error.status, json.dumps(words).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from dash_long_callback.server.wire import news_json, object_json, result_json
 
 if TYPE_CHECKING:
     from dash_long_callback.callbacks import LongCallback
-    from dash_long_callback.managers.base import Manager
+    from dash_long_callback.managers.base import Manager, Receipt
 
 log = logging.getLogger("dash_long_callback")
 
@@ -33,6 +34,26 @@ def submit(callback: LongCallback, context: Any, app_manager: Manager) -> bytes:
         JSON: the job's id, its news if there are any yet, and the seconds until the client asks.
     """
     manager = callback.options.manager or app_manager
+    receipt = _start(callback, context, manager)
+    if isinstance(receipt, bytes):
+        return receipt
+    jobs = {receipt.job_id: 0}
+    return _answer(receipt.job_id, manager.wait(jobs, pacing.SUBMIT_SECONDS, _ended))
+
+
+async def submit_async(callback: LongCallback, context: Any, app_manager: Manager) -> bytes:
+    """As ``submit``, for an event loop, which never waits for the store or a broker."""
+    manager = callback.options.manager or app_manager
+    receipt = await asyncio.to_thread(_start, callback, context, manager)
+    if isinstance(receipt, bytes):
+        return receipt
+    jobs = {receipt.job_id: 0}
+    found = await manager.wait_async(jobs, pacing.SUBMIT_SECONDS, _ended)
+    return _answer(receipt.job_id, found)
+
+
+def _start(callback: LongCallback, context: Any, manager: Manager) -> Receipt | bytes:
+    """The receipt of a job, or the answer if there is nothing to wait for."""
     travel = manager.context if callback.options.context is None else callback.options.context
     request = dash_internals.to_json_bytes(dash_internals.context_fields(context, travel))
     try:
@@ -41,18 +62,21 @@ def submit(callback: LongCallback, context: Any, app_manager: Manager) -> bytes:
     except (CacheByFailed, StoreError) as error:
         log.exception("%s can't be started", callback.name)
         return _refused(callback, error)
+    if receipt.result is None:
+        return receipt
     job_id = json.dumps(receipt.job_id).encode()
-    if receipt.result is not None:
-        return object_json({"job": job_id, "news": result_json(receipt.result), "after": b"0"})
-    found = manager.wait(
-        {receipt.job_id: 0},
-        pacing.SUBMIT_SECONDS,
-        lambda found: all(news.job.state.ended for news in found.values()),
-    )
+    return object_json({"job": job_id, "news": result_json(receipt.result), "after": b"0"})
+
+
+def _ended(found: dict[str, News]) -> bool:
+    return all(news.job.state.ended for news in found.values())
+
+
+def _answer(job_id: str, found: dict[str, News]) -> bytes:
     return object_json(
         {
-            "job": job_id,
-            "news": news_json(found[receipt.job_id]),
+            "job": json.dumps(job_id).encode(),
+            "news": news_json(found[job_id]),
             "after": json.dumps(pacing.PACE_MIN).encode(),
         }
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -18,6 +20,13 @@ LEASE_SECONDS = 10.0
 HEARTBEAT_SECONDS = 2.0
 
 
+#: Seconds between two looks for news of a coroutine that waits, at least, and how many more for
+#: each that does.
+LOOK_SECONDS, LOOK_SECONDS_EACH = 0.004, 0.0002
+
+_waiting = 0
+
+
 class Watch(ABC):
     """Waits for news. What is written after ``follow`` is not missed."""
 
@@ -28,6 +37,22 @@ class Watch(ABC):
     @abstractmethod
     def wait(self, timeout: float) -> bool:
         """Return True when there may be news since the last call; False after ``timeout`` s."""
+
+    async def wait_async(self, timeout: float) -> bool:
+        """As ``wait``, for an event loop."""
+        global _waiting  # noqa: PLW0603 - how many wait in this process is what counts
+        deadline = time.monotonic() + timeout
+        _waiting += 1
+        try:
+            while not self.wait(0):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                # A look takes some microseconds: many that wait look less often each.
+                await asyncio.sleep(min(left, max(LOOK_SECONDS, _waiting * LOOK_SECONDS_EACH)))
+            return True
+        finally:
+            _waiting -= 1
 
     def silent(self) -> bool:
         """Whether no worker of these jobs was heard of for as long as a lease lasts.

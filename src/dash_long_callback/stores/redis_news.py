@@ -6,6 +6,8 @@ update, and after a lost connection each watch looks once.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -64,7 +66,7 @@ class Subscriber:
             for channel in channels:
                 watches = self._watches[channel]
                 if watches:
-                    watch.changed.set()  # nobody will confirm it once more
+                    watch.look_again()  # nobody will confirm it once more
                 else:
                     new.append(channel)
                 watches.add(watch)
@@ -134,7 +136,7 @@ class Subscriber:
         with self._lock:
             watches = {watch for found in self._watches.values() for watch in found}
         for watch in watches:
-            watch.changed.set()
+            watch.look_again()
 
     def close(self) -> None:
         """End the thread and the connection."""
@@ -151,6 +153,7 @@ class RedisWatch(Watch):
         self._channel_of = channel_of
         self.channels: set[bytes] = set()
         self.changed = threading.Event()
+        self._tell_loop: Callable[[], object] | None = None
         self._heard = time.monotonic()
 
     def follow(self, job_ids: Iterable[str]) -> None:
@@ -167,6 +170,17 @@ class RedisWatch(Watch):
         self.changed.clear()
         return True
 
+    async def wait_async(self, timeout: float) -> bool:
+        loop, told = asyncio.get_running_loop(), asyncio.Event()
+        self._tell_loop = lambda: loop.call_soon_threadsafe(told.set)
+        try:
+            if not self.changed.is_set():
+                with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
+                    await asyncio.wait_for(told.wait(), timeout)
+            return self.wait(0)
+        finally:
+            self._tell_loop = None
+
     def silent(self) -> bool:
         now = time.monotonic()
         if now - self._heard < LEASE_SECONDS:
@@ -178,4 +192,12 @@ class RedisWatch(Watch):
         """A message has come. Called by the subscriber's thread."""
         self._heard = time.monotonic()
         if message != ALIVE:
-            self.changed.set()
+            self.look_again()
+
+    def look_again(self) -> None:
+        """There may be news. May be called from any thread."""
+        self.changed.set()
+        tell_loop = self._tell_loop
+        if tell_loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed
+                tell_loop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
 
 import filelock
@@ -29,11 +30,14 @@ class Election:
         self._options = options
         self._stopping = threading.Event()
         self._supervisor: Supervisor | None = None
+        self._finalize: Finalize | None = None
         self._thread = threading.Thread(target=self._run, daemon=True, name="long-callbacks")
 
     def start(self) -> None:
         """Stand for election. Everything ends with the process."""
         atexit.register(self.stop)
+        # A process of multiprocessing, such as Hypercorn's, has no atexit, but this.
+        self._finalize = Finalize(None, self.stop, exitpriority=10)
         self._thread.start()
 
     def wake(self) -> bool:
@@ -46,6 +50,8 @@ class Election:
     def stop(self) -> None:
         """End the workers and their jobs, and free the lock."""
         atexit.unregister(self.stop)
+        if self._finalize is not None:
+            self._finalize.cancel()
         self._stopping.set()
         if self._supervisor is not None:
             self._supervisor.stop()

@@ -204,10 +204,17 @@ class Supervisor:
             self._context.set_forkserver_preload([FORK_SERVER])  # type: ignore[attr-defined]
             # The fork server, if it is not running yet, inherits what to import.
             os.environ[preload.VARIABLE] = app.dump()
+        # Hypercorn's processes are daemonic, which may have no children, as these would outlive
+        # them. Ours are meant to: they finish their job and exit.
+        current: Any = multiprocessing.current_process()
+        config: dict[str, Any] = current._config  # noqa: SLF001
+        daemon = config.pop("daemon", None)
         try:
             process.start()
         finally:
             os.environ.pop(preload.VARIABLE, None)
+            if daemon is not None:
+                config["daemon"] = daemon
         theirs.close()
         return _Worker(process, ours)
 
