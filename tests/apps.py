@@ -25,7 +25,7 @@ MARK = "DASH_LONG_CALLBACK_TEST"
 IN_APP = Path(__file__).with_name("in_app.py")
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 10, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], timeout: float = 30, what: str = "") -> T:
     """Wait for a condition to hold; fail the test if it does not within ``timeout`` seconds.
 
     Returns what the condition returned.
@@ -137,14 +137,14 @@ class Server:
             return
         self._process.send_signal(how)
         try:
-            self._process.wait(10)
+            self._process.wait(30)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            pytest.fail(f"the server did not end within 10 s of SIGTERM:\n{self.log}")
+            pytest.fail(f"the server did not end within 30 s of SIGTERM:\n{self.log}")
         finally:
             self._process = None
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 15
             while (left := self.processes()) and time.monotonic() < deadline:
                 time.sleep(0.01)
             for pid in left:

@@ -130,25 +130,25 @@ class Page:
 
     # Wait
 
-    def wait(self, condition: Callable[[], Any], what: str = "", timeout: float = 10) -> Any:
+    def wait(self, condition: Callable[[], Any], what: str = "", timeout: float = 30) -> Any:
         """Wait until a condition holds."""
         return wait_until(condition, timeout, what)
 
     def wait_text(
-        self, selector: str | dict[str, Any], text: str | None, timeout: float = 10
+        self, selector: str | dict[str, Any], text: str | None, timeout: float = 30
     ) -> None:
         """Wait until an element shows this text."""
         self._wait_for(lambda: self.text(selector), text, f"{selector} to show", timeout)
 
     def wait_prop(
-        self, component_id: str | dict[str, Any], name: str, value: Any, timeout: float = 10
+        self, component_id: str | dict[str, Any], name: str, value: Any, timeout: float = 30
     ) -> None:
         """Wait until a property has this value."""
         self._wait_for(
             lambda: self.prop(component_id, name), value, f"{component_id}.{name} to be", timeout
         )
 
-    def wait_idle(self, timeout: float = 10) -> None:
+    def wait_idle(self, timeout: float = 30) -> None:
         """Wait until no callback runs."""
         wait_until(self.is_idle, timeout, "the callbacks to end")
 
@@ -171,7 +171,7 @@ class Page:
             " ({error}) => (error.message || '') + '\\n' + (error.html || ''))"
         )
 
-    def wait_error(self, pattern: str, timeout: float = 10) -> str:
+    def wait_error(self, pattern: str, timeout: float = 30) -> str:
         """Wait for an error in the dev tools whose text matches; the test expects it."""
         self._expected.append(pattern)
 

@@ -24,7 +24,7 @@ class EngineServer(Server):
 
     def answers(self) -> bool:
         try:
-            return requests.get(self.url, timeout=10).ok
+            return requests.get(self.url, timeout=30).ok
         except requests.ConnectionError:
             return False
 
@@ -50,7 +50,7 @@ class EngineServer(Server):
         assert answer.ok, answer.text
         return answer.json()["jobs"][job]
 
-    def outcome(self, job: str, timeout: float = 20.0) -> dict[str, Any]:
+    def outcome(self, job: str, timeout: float = 40.0) -> dict[str, Any]:
         seen = 0
 
         def ended() -> dict[str, Any] | None:
@@ -75,7 +75,12 @@ class EngineServer(Server):
 
     def worker_of(self, job: str) -> int:
         """The process that runs the job: it reports it as its first progress."""
-        return wait_until(lambda: dict(self.news(job).get("updates", [])).get(0)) or 0
+
+        def reported() -> int:
+            updates = self.news(job).get("updates", [])
+            return next((value for target, value in updates if target == 0), 0)
+
+        return wait_until(reported)
 
     def marks(self) -> list[tuple[str, str, float]]:
         path = self.folder / "marks"

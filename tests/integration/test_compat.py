@@ -176,7 +176,7 @@ class Dash2Server(EngineServer):
 
     def click(self, n_clicks: int = 1) -> str:
         """Send what the renderer sends. Returns the job id."""
-        specs = requests.get(self.url + "_dash-dependencies", timeout=10).json()
+        specs = requests.get(self.url + "_dash-dependencies", timeout=30).json()
         [spec] = [s for s in specs if s["output"] == "result.children"]
         [trigger] = spec["inputs"]
         body = {
@@ -191,7 +191,7 @@ class Dash2Server(EngineServer):
 
     def config(self) -> dict[str, Any]:
         """What the page tells its browser client of the callback."""
-        html = requests.get(self.url, timeout=10).text
+        html = requests.get(self.url, timeout=30).text
         start = html.index(">", html.index('id="_dash-long-callbacks"')) + 1
         return json.loads(html[start : html.index("</script>", start)])["result.children"]
 
