@@ -7,6 +7,7 @@ If one fails on a new Dash, ``dash_internals.py`` is the file to change.
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import json
 import pickle
@@ -396,6 +397,25 @@ def test_add_url_adds_a_route_below_the_prefix() -> None:
     assert client.post("/below/_ours/x").data == b"here"
     assert client.get("/below/_ours/x").data != b"here"
     assert client.post("/_ours/x").data != b"here"
+
+
+def test_the_kind_of_server_is_known() -> None:
+    assert dash_internals.backend_of(dash.Dash("app")) == "flask"
+
+
+@pytest.mark.newest_only
+@pytest.mark.parametrize("kind", ["fastapi", "quart"])
+def test_another_kind_of_server_is_known(kind: str) -> None:
+    app: Any = dash.Dash
+    assert dash_internals.backend_of(app("app", backend=kind)) == kind
+
+
+@pytest.mark.newest_only
+def test_the_fastapi_middleware_keeps_the_json_that_it_has_read() -> None:
+    """Who reads the body again would wait for ever."""
+    source = inspect.getsource(importlib.import_module("dash.backends._fastapi"))
+    assert "request.state.json_body = (" in source
+    assert 'startswith(\n                    "application/json"' in source
 
 
 def test_the_on_error_of_the_app_is_found() -> None:

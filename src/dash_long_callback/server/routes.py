@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -40,7 +41,6 @@ def add_routes(app: dash.Dash, app_manager: Callable[[], Manager]) -> None:
     if kind == "flask":
         _add_flask(app, managers)
         return
-    import asyncio
 
     async def serve_updates(body: Awaitable[bytes]) -> tuple[int, bytes]:
         return await _answer_async(body, lambda read: updates_async(read, managers()))

@@ -6,7 +6,6 @@ A second thread listens to the leader: ``Start`` and ``Stop`` come in, ``Ready``
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import logging
 import os
@@ -21,6 +20,7 @@ import cloudpickle
 
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import JobCancelled, JobEnded, JobTimedOut, StoreError
+from dash_long_callback.executors.interrupt import interrupt_main_thread
 from dash_long_callback.executors.local.preload import AppModules, import_app
 from dash_long_callback.jobs import Cancelled, Job, TimedOut
 from dash_long_callback.runner import Run, run_job
@@ -213,11 +213,7 @@ class _Worker:
                 return
         limit = TimedOut(run.callback.options.timeout or 0)
         run.stop(JobTimedOut(limit.reason) if stop.timed_out else JobCancelled())
-        if hasattr(signal, "pthread_kill"):
-            # Unlike an exception set from another thread, a signal ends a sleep or a read.
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        else:
-            _thread.interrupt_main()
+        interrupt_main_thread()
 
     def _orphaned(self) -> None:
         run = self._run
