@@ -223,15 +223,19 @@ def _declare(
 
 def _entry(callback: LongCallback) -> Callable[..., Any]:
     def entry(*_args: Any, callback_context: Any, app: Any, **_kwargs: Any) -> Any:
-        manager = app.long_callback_manager
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return submit(callback, callback_context, manager)
-        # Dash's dispatch awaits what it gets.
-        return submit_async(callback, callback_context, manager)
+        # On an event loop, Dash's dispatch awaits what it gets.
+        start = submit_async if _in_event_loop() else submit
+        return start(callback, callback_context, app.long_callback_manager)
 
     return entry
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 # Options: check each, and bring it into one shape
