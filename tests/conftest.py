@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and so all that they start;
-# some tests send one.
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so has all that they
+# start; some tests send one.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
