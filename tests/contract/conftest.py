@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 from dash import _callback, _get_app
-from managers import Services
+from managers import INLINE, LOCAL, POOLS, Opened, Services, local, opened
 
 from dash_long_callback.callbacks import registry
+from dash_long_callback.managers.base import Manager
 
 
 @pytest.fixture(autouse=True)
@@ -30,3 +31,44 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     running = Services(tmp_path_factory.mktemp("services"))
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="module", params=[*INLINE, *POOLS])
+def manager(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services
+) -> Iterator[Manager]:
+    """One manager for many tests: its workers stay warm."""
+    folder = tmp_path_factory.mktemp("any") / "jobs"
+    with opened({**INLINE, **POOLS}[request.param], folder, services) as one:
+        yield one.manager
+
+
+@pytest.fixture(scope="module", params=POOLS)
+def pool_and_worker(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services
+) -> Iterator[Opened]:
+    """One manager with worker processes."""
+    with opened(POOLS[request.param], tmp_path_factory.mktemp("pool") / "jobs", services) as one:
+        yield one
+
+
+@pytest.fixture
+def pool(pool_and_worker: Opened) -> Manager:
+    return pool_and_worker.manager
+
+
+@pytest.fixture(scope="module", params=[*INLINE, *LOCAL])
+def embedded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services
+) -> Iterator[Manager]:
+    """A manager that is on the machine of its workers."""
+    folder = tmp_path_factory.mktemp("embedded") / "jobs"
+    with opened({**INLINE, **LOCAL}[request.param], folder, services) as one:
+        yield one.manager
+
+
+@pytest.fixture(scope="module")
+def local_pool(tmp_path_factory: pytest.TempPathFactory, services: Services) -> Iterator[Opened]:
+    """The embedded engine."""
+    with opened(local, tmp_path_factory.mktemp("local") / "jobs", services) as one:
+        yield one

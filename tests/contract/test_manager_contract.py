@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,12 @@ import pytest
 from dash import Input, Output
 from ids import plain
 from managers import (
-    INLINE,
-    LOCAL,
     PATIENCE,
-    POOLS,
     WORKERS,
     Opened,
     Services,
     alive,
     local,
-    opened,
     wait_until,
 )
 
@@ -47,47 +43,6 @@ DEATHS: dict[Any, tuple[str, str]] = {
     0: ("exited with code 0", "exitcode 0"),
     7: ("exited with code 7", "exitcode 7"),
 }
-
-
-@pytest.fixture(scope="module", params=[*INLINE, *POOLS])
-def manager(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services
-) -> Iterator[Manager]:
-    """One manager for many tests: its workers stay warm."""
-    folder = tmp_path_factory.mktemp("any") / "jobs"
-    with opened({**INLINE, **POOLS}[request.param], folder, services) as one:
-        yield one.manager
-
-
-@pytest.fixture(scope="module", params=POOLS)
-def pool_and_worker(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services
-) -> Iterator[Opened]:
-    """One manager with worker processes."""
-    with opened(POOLS[request.param], tmp_path_factory.mktemp("pool") / "jobs", services) as one:
-        yield one
-
-
-@pytest.fixture
-def pool(pool_and_worker: Opened) -> Manager:
-    return pool_and_worker.manager
-
-
-@pytest.fixture(scope="module", params=[*INLINE, *LOCAL])
-def embedded(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services
-) -> Iterator[Manager]:
-    """A manager that is on the machine of its workers."""
-    folder = tmp_path_factory.mktemp("embedded") / "jobs"
-    with opened({**INLINE, **LOCAL}[request.param], folder, services) as one:
-        yield one.manager
-
-
-@pytest.fixture(scope="module")
-def local_pool(tmp_path_factory: pytest.TempPathFactory, services: Services) -> Iterator[Opened]:
-    """The embedded engine."""
-    with opened(local, tmp_path_factory.mktemp("local") / "jobs", services) as one:
-        yield one
 
 
 def callback_of(function: Callable[..., Any]) -> LongCallback:

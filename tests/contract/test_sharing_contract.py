@@ -20,7 +20,7 @@ import sharing_callbacks as callbacks
 from dash import Dash as PlainDash
 from dash import Input, Output
 from dash._utils import AttributeDict
-from managers import INLINE, LOCAL, PATIENCE, POOLS, WORKERS, Services, opened, wait_until
+from managers import PATIENCE, WORKERS, wait_until
 
 from dash_long_callback import long_callback, plug
 from dash_long_callback.callbacks import LongCallback, registry
@@ -34,34 +34,6 @@ from dash_long_callback.stores import diskcache as diskcache_store
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 MB = 1 << 20
-
-
-@pytest.fixture(scope="module", params=[*INLINE, *POOLS])
-def manager(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services
-) -> Iterator[Manager]:
-    folder = tmp_path_factory.mktemp("any") / "jobs"
-    with opened({**INLINE, **POOLS}[request.param], folder, services) as one:
-        yield one.manager
-
-
-@pytest.fixture(scope="module", params=POOLS)
-def pool(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services
-) -> Iterator[Manager]:
-    """One manager with worker processes."""
-    with opened(POOLS[request.param], tmp_path_factory.mktemp("pool") / "jobs", services) as one:
-        yield one.manager
-
-
-@pytest.fixture(scope="module", params=[*INLINE, *LOCAL])
-def embedded(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services
-) -> Iterator[Manager]:
-    """A manager that takes functions by value."""
-    folder = tmp_path_factory.mktemp("embedded") / "jobs"
-    with opened({**INLINE, **LOCAL}[request.param], folder, services) as one:
-        yield one.manager
 
 
 @pytest.fixture

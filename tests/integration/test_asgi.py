@@ -11,7 +11,6 @@ import pytest
 import requests
 from celery_stack import Stack
 from engine import APP, EngineServer
-from services import RedisServer
 
 pytestmark = pytest.mark.newest_only  # Dash has other servers than Flask since 4.1
 
@@ -112,9 +111,8 @@ def test_many_requests_wait_without_threads_and_others_are_answered(server: Engi
     assert [news["state"] for news in found] == ["succeeded"] * WAITING
 
 
-def test_over_celery(redis_server: RedisServer, stack: Callable[..., Stack]) -> None:
-    url = redis_server.url.replace("/0", "/15")
-    one = stack(url, url, SERVER_KIND="fastapi")
+def test_over_celery(redis_url: str, stack: Callable[..., Stack]) -> None:
+    one = stack(redis_url, redis_url, SERVER_KIND="fastapi")
     web = one.web(lambda folder, **env: EngineServer(APP, folder, env, COMMANDS["uvicorn"]))
     one.worker()
     job = web.submit("steps", 5, 0.1)

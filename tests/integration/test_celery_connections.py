@@ -19,10 +19,9 @@ from services import Memcached, RedisServer, Service, need
 
 
 def test_a_queue_per_callback_and_a_count_of_what_waits(
-    stack: Callable[..., Stack], redis_server: RedisServer
+    stack: Callable[..., Stack], redis_url: str
 ) -> None:
-    url = redis_server.url.replace("/0", "/11")
-    one = stack(url, url, QUEUE="reports")
+    one = stack(redis_url, redis_url, QUEUE="reports")
     web = one.web()
     general = one.worker("--concurrency", "1", "-Q", "celery")
     asked = web.dispatch(["pid"], "asking")["job"]
@@ -30,7 +29,7 @@ def test_a_queue_per_callback_and_a_count_of_what_waits(
     assert web.news(asked)["state"] == "queued"
     assert waiting_in(one) == {"celery": 0, "reports": 1}
     # Its priority, 3, is that of Celery's Redis transport: a list of its own.
-    assert redis.Redis(port=redis_server.port, db=11).llen("reports\x06\x163") == 1
+    assert redis.Redis.from_url(redis_url).llen("reports\x06\x163") == 1
     one.worker("--concurrency", "1", "-Q", "reports")
     pid = web.outcome(asked)["response"]["response"]["asking"]["children"]
     assert pid not in general.pids()
@@ -126,7 +125,7 @@ def test_a_redis_behind_sentinel(tmp_path: Path, stack: Callable[..., Stack]) ->
 
 @pytest.mark.parametrize("kind", ["files", "memcached"])
 def test_other_stores_of_keys_and_values(
-    kind: str, tmp_path: Path, stack: Callable[..., Stack], redis_server: RedisServer
+    kind: str, tmp_path: Path, stack: Callable[..., Stack], redis_url: str
 ) -> None:
     memcached = Memcached(tmp_path / "memcached")
     if kind == "memcached":
@@ -134,7 +133,7 @@ def test_other_stores_of_keys_and_values(
     (tmp_path / "files").mkdir()
     try:
         backend = memcached.url if kind == "memcached" else f"file://{tmp_path / 'files'}"
-        one = stack(redis_server.url.replace("/0", "/14"), backend)
+        one = stack(redis_url, backend)
         web = one.web()
         one.worker()
         job = web.submit("steps", 20, 0.05)

@@ -24,10 +24,9 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_worker_that_is_killed_loses_its_jobs_in_words_and_the_next_takes_what_waits(
-    stack: Callable[..., Stack], redis_server: RedisServer
+    stack: Callable[..., Stack], redis_url: str
 ) -> None:
-    url = redis_server.url.replace("/0", "/6")
-    one = stack(url, url)
+    one = stack(redis_url, redis_url)
     web = one.web()
     worker = one.worker("--concurrency", "1")
     job = web.submit("sleep", 60)
@@ -44,10 +43,9 @@ def test_a_worker_that_is_killed_loses_its_jobs_in_words_and_the_next_takes_what
 
 
 def test_a_worker_that_is_stopped_in_haste_says_so(
-    stack: Callable[..., Stack], redis_server: RedisServer
+    stack: Callable[..., Stack], redis_url: str
 ) -> None:
-    url = redis_server.url.replace("/0", "/12")
-    one = stack(url, url)
+    one = stack(redis_url, redis_url)
     web = one.web()
     worker = one.worker("--concurrency", "1")
     job = web.submit("sleep", 60)
@@ -57,11 +55,8 @@ def test_a_worker_that_is_stopped_in_haste_says_so(
     assert (outcome["state"], outcome["error"]["type"]) == ("lost", "JobLost")
 
 
-def test_a_limit_of_celery_itself_is_a_timeout(
-    stack: Callable[..., Stack], redis_server: RedisServer
-) -> None:
-    url = redis_server.url.replace("/0", "/13")
-    one = stack(url, url, {"task_time_limit": 1})
+def test_a_limit_of_celery_itself_is_a_timeout(stack: Callable[..., Stack], redis_url: str) -> None:
+    one = stack(redis_url, redis_url, {"task_time_limit": 1})
     web = one.web()
     one.worker("--concurrency", "1")
     outcome = web.outcome(web.submit("sleep", 60), 30)
@@ -89,11 +84,8 @@ def test_a_redis_that_hangs_is_an_error_in_seconds(
         server.stop()
 
 
-def test_a_killed_web_server_loses_nothing(
-    stack: Callable[..., Stack], redis_server: RedisServer
-) -> None:
-    url = redis_server.url.replace("/0", "/7")
-    one = stack(url, url)
+def test_a_killed_web_server_loses_nothing(stack: Callable[..., Stack], redis_url: str) -> None:
+    one = stack(redis_url, redis_url)
     web = one.web()
     one.worker()
     job = web.submit("sleep", 2, "after all")
@@ -156,11 +148,11 @@ def _value(web: EngineServer, value: str) -> Any:
 
 
 def test_a_broker_that_is_killed_and_comes_back(
-    tmp_path: Path, stack: Callable[..., Stack], redis_server: RedisServer
+    tmp_path: Path, stack: Callable[..., Stack], redis_url: str
 ) -> None:
     broker = RabbitMQ(tmp_path / "rabbitmq").start()
     try:
-        one = stack(broker.url, redis_server.url.replace("/0", "/8"))
+        one = stack(broker.url, redis_url)
         web = one.web()
         one.worker("--concurrency", "1")
         job = web.submit("sleep", 8, "unmoved")
@@ -180,11 +172,11 @@ def test_a_broker_that_is_killed_and_comes_back(
 
 
 def test_a_broker_that_lost_its_messages_gets_them_again(
-    tmp_path: Path, stack: Callable[..., Stack], redis_server: RedisServer
+    tmp_path: Path, stack: Callable[..., Stack], redis_url: str
 ) -> None:
     broker = RedisServer(tmp_path / "broker").start()
     try:
-        one = stack(broker.url, redis_server.url.replace("/0", "/9"))
+        one = stack(broker.url, redis_url)
         web = one.web()
         job = web.submit("sleep", 0, "sent again")
         broker.kill()
@@ -197,11 +189,10 @@ def test_a_broker_that_lost_its_messages_gets_them_again(
 
 
 def test_a_job_longer_than_the_visibility_timeout_runs_once(
-    stack: Callable[..., Stack], redis_server: RedisServer
+    stack: Callable[..., Stack], redis_url: str
 ) -> None:
-    url = redis_server.url.replace("/0", "/10")
     conf = {"broker_transport_options": {"visibility_timeout": 1, "unacked_restore_limit": 1}}
-    one = stack(url, url, conf)
+    one = stack(redis_url, redis_url, conf)
     web = one.web()
     one.worker("--concurrency", "1")
     one.worker("--concurrency", "1")
