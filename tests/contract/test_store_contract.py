@@ -28,7 +28,7 @@ from dash_long_callback.jobs import (
     ending,
     new_job_id,
 )
-from dash_long_callback.stores import redis_news
+from dash_long_callback.stores import base
 from dash_long_callback.stores.base import Store
 
 only_atomic = pytest.mark.parametrize("place", ATOMIC, indirect=True)
@@ -591,8 +591,7 @@ def test_silence_is_told_after_a_lease_and_once(
     if place.name == "diskcache":
         assert not watched_silence(store)  # its leader looks by itself
         return
-    for module in {place.kind.module, redis_news}:
-        monkeypatch.setattr(module, "LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(base, "LEASE_SECONDS", 0.3)
     assert watched_silence(store)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.executors.base import Executor
-    from dash_long_callback.stores.base import Store
+    from dash_long_callback.stores.base import Store, Watch
 
     CacheBy: TypeAlias = Callable[[], Any] | Sequence[Callable[[], Any]]
 
@@ -202,12 +202,7 @@ class Manager:
         deadline = time.monotonic() + timeout
         with self.store.watch() as watch:
             watch.follow(jobs)
-            while True:
-                found = self.news(jobs)
-                if enough(found):
-                    return found
-                # A job that was joined has another id than the one it is asked for by.
-                watch.follow({*jobs, *(news.job.id for news in found.values())})
+            while not enough(found := self._followed(watch, jobs)):
                 while True:
                     left = deadline - time.monotonic()
                     if left <= 0 or not wanted():
@@ -217,6 +212,7 @@ class Manager:
                     if watch.silent():
                         self.look(self.news(jobs).values())
                         break
+            return found
 
     async def wait_async(
         self,
@@ -225,15 +221,11 @@ class Manager:
         enough: Callable[[dict[str, News]], bool],
         wanted: Callable[[], bool] = lambda: True,
     ) -> dict[str, News]:
-        """As ``wait``, for an event loop: what reads the store runs in threads."""
+        """As ``wait``, for an event loop: what asks the store runs in threads."""
         deadline = time.monotonic() + timeout
         with self.store.watch() as watch:
-            watch.follow(jobs)
-            while True:
-                found = await asyncio.to_thread(self.news, jobs)
-                if enough(found):
-                    return found
-                watch.follow({*jobs, *(news.job.id for news in found.values())})
+            await asyncio.to_thread(watch.follow, jobs)
+            while not enough(found := await asyncio.to_thread(self._followed, watch, jobs)):
                 while True:
                     left = deadline - time.monotonic()
                     if left <= 0 or not wanted():
@@ -243,6 +235,14 @@ class Manager:
                     if watch.silent():
                         await asyncio.to_thread(lambda: self.look(self.news(jobs).values()))
                         break
+            return found
+
+    def _followed(self, watch: Watch, jobs: Mapping[str, int]) -> dict[str, News]:
+        """The news of jobs; the watch follows those that were joined, too."""
+        found = self.news(jobs)
+        # A job that was joined has another id than the one it is asked for by.
+        watch.follow({*jobs, *(news.job.id for news in found.values())})
+        return found
 
     def look(self, found: Iterable[News]) -> None:
         """Somebody waits for these jobs, and nothing is new: see that they can still end."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import math
 import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
@@ -20,15 +20,11 @@ LEASE_SECONDS = 10.0
 HEARTBEAT_SECONDS = 2.0
 
 
-#: Seconds between two looks for news of a coroutine that waits, at least, and how many more for
-#: each that does.
-LOOK_SECONDS, LOOK_SECONDS_EACH = 0.004, 0.0002
-
-_waiting = 0
-
-
 class Watch(ABC):
     """Waits for news. What is written after ``follow`` is not missed."""
+
+    #: When a worker of these jobs was last heard of; never silent where nobody need ask.
+    _heard = math.inf
 
     @abstractmethod
     def follow(self, job_ids: Iterable[str]) -> None:
@@ -38,28 +34,20 @@ class Watch(ABC):
     def wait(self, timeout: float) -> bool:
         """Return True when there may be news since the last call; False after ``timeout`` s."""
 
+    @abstractmethod
     async def wait_async(self, timeout: float) -> bool:
-        """As ``wait``, for an event loop."""
-        global _waiting  # noqa: PLW0603 - how many wait in this process is what counts
-        deadline = time.monotonic() + timeout
-        _waiting += 1
-        try:
-            while not self.wait(0):
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return False
-                # A look takes some microseconds: many that wait look less often each.
-                await asyncio.sleep(min(left, max(LOOK_SECONDS, _waiting * LOOK_SECONDS_EACH)))
-            return True
-        finally:
-            _waiting -= 1
+        """As ``wait``, without holding up the event loop."""
 
     def silent(self) -> bool:
         """Whether no worker of these jobs was heard of for as long as a lease lasts.
 
         Tells it once, and again when as much time has passed.
         """
-        return False
+        now = time.monotonic()
+        if now - self._heard < LEASE_SECONDS:
+            return False
+        self._heard = now
+        return True
 
 
 class Store(ABC):

@@ -21,6 +21,7 @@ tagged with the callback, evicted by size, the least recently used first.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import os
@@ -47,11 +48,15 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 20
 #: Seconds between two looks for news: quick at first, for jobs that end at once, then slower.
 FIRST_LOOKS, LATER_LOOKS = 0.0002, 0.004
+#: Seconds between two looks of a coroutine that waits, for each that does.
+EACH_LOOKS = 0.0002
 #: Seconds after which the slower pace begins.
 QUICK_SECONDS = 0.05
 #: Bytes that kept results may take, if not told otherwise.
 SIZE_LIMIT = 1 << 30
 _QUEUE = "queue"
+#: Coroutines of this process that wait.
+_waiting = 0
 
 #: The process that opened, jobs, the connection that notices writes, kept results.
 _Opened: TypeAlias = tuple[int, diskcache.Cache, sqlite3.Connection, diskcache.Cache]
@@ -93,6 +98,21 @@ class _Watch(Watch):
             time.sleep(min(left, FIRST_LOOKS if now - start < QUICK_SECONDS else LATER_LOOKS))
         self._version = version
         return True
+
+    async def wait_async(self, timeout: float) -> bool:
+        global _waiting  # noqa: PLW0603 - how many wait in this process is what counts
+        deadline = time.monotonic() + timeout
+        _waiting += 1
+        try:
+            # A look takes microseconds: not worth a thread, but many that wait look less often.
+            while not self.wait(0):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                await asyncio.sleep(min(left, max(LATER_LOOKS, _waiting * EACH_LOOKS)))
+            return True
+        finally:
+            _waiting -= 1
 
 
 class DiskcacheStore(Store):

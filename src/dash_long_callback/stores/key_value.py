@@ -23,6 +23,7 @@ and who reads one while it is written sees half of it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -432,6 +433,7 @@ class _Watch(Watch):
         self._seen: list[bytes | None] = []
         self._new = False
         self._pause = FIRST_LOOKS
+        # Heartbeats are not looked at: whoever is told of silence asks the store for the lease.
         self._heard = time.monotonic()
 
     def follow(self, job_ids: Iterable[str]) -> None:
@@ -466,12 +468,15 @@ class _Watch(Watch):
         self._heard = time.monotonic()
         return True
 
-    def silent(self) -> bool:
-        # Heartbeats are not looked at: whoever is told asks the store for the lease.
-        now = time.monotonic()
-        if now - self._heard < LEASE_SECONDS:
-            return False
-        self._heard = now
+    async def wait_async(self, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        # A look may take a network's time, and waiting takes none of a thread's.
+        while not await asyncio.to_thread(self.wait, 0):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            await asyncio.sleep(min(left, self._pause))
+            self._pause = min(LATER_LOOKS, self._pause * SLOWER)
         return True
 
     def _look(self) -> list[bytes | None]:

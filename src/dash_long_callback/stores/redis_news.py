@@ -7,7 +7,6 @@ update, and after a lost connection each watch looks once.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import threading
 import time
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from dash_long_callback.stores.base import LEASE_SECONDS, Watch
+from dash_long_callback.stores.base import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -175,18 +174,11 @@ class RedisWatch(Watch):
         self._tell_loop = lambda: loop.call_soon_threadsafe(told.set)
         try:
             if not self.changed.is_set():
-                with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
+                with suppress(TimeoutError, asyncio.TimeoutError):
                     await asyncio.wait_for(told.wait(), timeout)
             return self.wait(0)
         finally:
             self._tell_loop = None
-
-    def silent(self) -> bool:
-        now = time.monotonic()
-        if now - self._heard < LEASE_SECONDS:
-            return False
-        self._heard = now
-        return True
 
     def tell(self, message: bytes) -> None:
         """A message has come. Called by the subscriber's thread."""
@@ -199,5 +191,5 @@ class RedisWatch(Watch):
         self.changed.set()
         tell_loop = self._tell_loop
         if tell_loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed
+            with suppress(RuntimeError):  # the loop was closed
                 tell_loop()

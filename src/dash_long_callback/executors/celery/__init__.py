@@ -50,6 +50,8 @@ UNKNOWN_SECONDS, RESEND_SECONDS = 2.0, 60.0
 BEGIN_TRIES = 2
 #: Seconds that connecting to the broker may take: a user waits for the answer.
 CONNECT_SECONDS = 2.0
+#: How often a connection that has failed is tried again: Celery's own policy goes on for minutes.
+_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 #: Seconds that Celery gives a job above its timeout and the grace, before it ends the process.
 BACKSTOP_SECONDS = 10.0
 
@@ -69,7 +71,7 @@ class CeleryExecutor(Executor):
         self._store = store
         self._queue = queue
         self._grace = grace
-        self._watchdog = Watchdog(store, grace)
+        self._watchdog = Watchdog(store, grace, self._lose)
         self._lock = threading.Lock()
         self._pools: _Pools | None = None
         # Acknowledged when it begins: brokers give up on consumers that take hours to do so.
@@ -236,13 +238,16 @@ class CeleryExecutor(Executor):
         ended = isinstance(exception, (WorkerLostError, TimeLimitExceeded))
         if not ended or getattr(sender, "name", None) != TASK:
             return
+        job_id, _, error = args
         try:
-            job = self._store.load(args[0])
+            job = self._store.load(job_id)
             if job is not None and job.state is State.QUEUED:
                 # It died before the job began: another may begin it.
                 if job.resent < BEGIN_TRIES and self._store.change(job.id, _resend(job.resent)):
                     self._send(job)
             elif job is not None and job.state is State.RUNNING:
+                if job.handed_over and error is None:
+                    return  # its on_error runs, or is about to, in another process
                 if isinstance(exception, TimeLimitExceeded):
                     # Ours, if the function held out against it; else Celery's own limit.
                     self._lose(job, TimedOut(_timeout(job) or exception.args[0]))
@@ -251,9 +256,6 @@ class CeleryExecutor(Executor):
                     self._lose(job, Lost(f"its worker process died while it ran the job: {words}"))
         except StoreError:
             log.exception("the end of a job could not be stored; its lease will run out")
-
-
-_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 
 
 class _Pools:
@@ -269,7 +271,7 @@ class _Pools:
                 # RabbitMQ says that it has the message; else a dead connection would swallow it.
                 "confirm_publish": True,
                 **app.conf.broker_transport_options,
-                **_RETRY,  # Celery's own would try for minutes
+                **_RETRY,
             },
         )
         limit = app.conf.broker_pool_limit or 10

@@ -36,6 +36,8 @@ from dash_long_callback.jobs import (
 from dash_long_callback.runner import Run, run_job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.stores.base import Store, Watch
 
@@ -46,32 +48,26 @@ WATCH_SECONDS = 0.1
 #: Seconds between two looks at the clocks of watched jobs.
 TICK_SECONDS = 0.5
 
-#: The pid of this process, if it is one of a prefork pool.
-_child: int | None = None
-_parent: int | None = None
+#: The main process of the Celery worker that this process is or was forked from.
+_main: int | None = None
 
 
 @signals.worker_init.connect
-def _remember_parent(**_: Any) -> None:
-    global _parent  # noqa: PLW0603 - one per process
-    _parent = os.getpid()
-
-
-@signals.worker_process_init.connect
-def _remember_child(**_: Any) -> None:
-    global _child  # noqa: PLW0603 - one per process
-    if os.getpid() != _parent:  # the solo pool sends this, too
-        _child = os.getpid()
+def _remember_main(**_: Any) -> None:
+    global _main  # noqa: PLW0603 - one per process
+    _main = os.getpid()
 
 
 def in_worker() -> bool:
     """Whether this process belongs to a Celery worker."""
-    return _parent is not None
+    return _main is not None
 
 
 def can_interrupt() -> bool:
-    """Whether jobs run in the main thread of a process of their own."""
-    return _child == os.getpid() and threading.current_thread() is threading.main_thread()
+    """Whether jobs run in the main thread of a process of their own: in a prefork pool."""
+    return _main not in (None, os.getpid()) and (
+        threading.current_thread() is threading.main_thread()
+    )
 
 
 def run_message(
@@ -159,11 +155,13 @@ class Watchdog:
     Args:
         store: where wishes to cancel are.
         grace: seconds from the end of a job to the end of its process.
+        lose: ends a job whose process is about to end, by its ``on_error`` if it has one.
     """
 
-    def __init__(self, store: Store, grace: float) -> None:
+    def __init__(self, store: Store, grace: float, lose: Callable[[Job, TimedOut], object]) -> None:
         self._store = store
         self._grace = grace
+        self._lose = lose
         self._lock = threading.Lock()
         self._jobs: dict[str, _Watched] = {}
         self._wake = threading.Event()
@@ -239,11 +237,15 @@ class Watchdog:
 
     def _kill(self, watched: _Watched) -> None:
         """The grace is over: the page is told, and the process ends if it is the job's own."""
-        job, stopping = watched.run.job, watched.run.stopping
-        timeout = watched.run.callback.options.timeout or 0
-        outcome = TimedOut(timeout) if isinstance(stopping, JobTimedOut) else Cancelled()
+        job = watched.run.job
+        timed_out = isinstance(watched.run.stopping, JobTimedOut)
+        outcome = TimedOut(watched.run.callback.options.timeout or 0) if timed_out else Cancelled()
         try:
-            self._store.change(job.id, ending(outcome))
+            # A function that goes on would write over what another process does with the job.
+            if watched.interrupt and isinstance(outcome, TimedOut):
+                self._lose(job, outcome)
+            else:
+                self._store.change(job.id, ending(outcome))
         except StoreError:
             log.exception("the end of %s could not be stored", watched.run.callback.name)
         if not watched.interrupt:
