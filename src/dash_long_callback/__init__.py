@@ -14,6 +14,7 @@ from dash_long_callback.errors import (
 )
 from dash_long_callback.managers.celery import CeleryLongCallbackManager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
+from dash_long_callback.server.pacing import Pacing
 
 __all__ = [
     "CeleryLongCallbackManager",
@@ -25,6 +26,7 @@ __all__ = [
     "JobLost",
     "JobTimedOut",
     "LongCallbackError",
+    "Pacing",
     "RegistrationError",
     "__version__",
     "long_callback",

@@ -16,6 +16,7 @@ from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors.local import preload
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
+from dash_long_callback.server.pacing import Pacing, set_pacing
 from dash_long_callback.server.routes import add_routes
 
 if TYPE_CHECKING:
@@ -37,10 +38,13 @@ class Dash(dash.Dash):
         *args: as ``dash.Dash``.
         long_callback_manager: runs the app's long callbacks. None: an embedded one is made on
             first use, in a folder for this app below the user's cache directory.
+        long_callback_pacing: how the server paces the pages that wait for jobs. None: one
+            ``Pacing()`` for all apps of the process that do not say.
         **kwargs: as ``dash.Dash``.
 
     Raises:
-        RegistrationError: if ``long_callback_manager`` is not a manager.
+        RegistrationError: if ``long_callback_manager`` is not a manager, or
+            ``long_callback_pacing`` not a ``Pacing``.
 
     Examples:
         >>> app = Dash(__name__)
@@ -50,10 +54,14 @@ class Dash(dash.Dash):
     """
 
     def __init__(
-        self, *args: Any, long_callback_manager: Manager | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        long_callback_manager: Manager | None = None,
+        long_callback_pacing: Pacing | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        _plug(self, long_callback_manager)
+        _plug(self, long_callback_manager, long_callback_pacing)
 
     def long_callback(
         self,
@@ -120,19 +128,24 @@ class Dash(dash.Dash):
         return super().run
 
 
-def plug(app: A, long_callback_manager: Manager | None = None) -> A:
+def plug(
+    app: A,
+    long_callback_manager: Manager | None = None,
+    long_callback_pacing: Pacing | None = None,
+) -> A:
     """Give an app of another class, such as ``dash.Dash`` or ``DashProxy``, long callbacks.
 
     Args:
         app: any ``dash.Dash``. Gets ``long_callback`` and ``long_callback_manager``.
         long_callback_manager: as for ``Dash``.
+        long_callback_pacing: as for ``Dash``.
 
     Returns:
         The app itself.
 
     Raises:
-        RegistrationError: if ``app`` is not a Dash app or was plugged already, or the manager is
-            not one.
+        RegistrationError: if ``app`` is not a Dash app or was plugged already, or the manager or
+            the pacing is not one.
 
     Examples:
         >>> app = plug(dash.Dash(__name__))
@@ -144,7 +157,7 @@ def plug(app: A, long_callback_manager: Manager | None = None) -> A:
         raise RegistrationError(f"plug() takes a dash.Dash, got {app!r}")
     if _ATTRIBUTE in vars(app):
         raise RegistrationError("this app has long callbacks already: leave plug() out")
-    _plug(app, long_callback_manager)
+    _plug(app, long_callback_manager, long_callback_pacing)
     added: Any = app
 
     def long_callback(*args: Any, **kwargs: Any) -> Callable[[F], F]:
@@ -173,15 +186,18 @@ def manager_of(app: dash.Dash) -> Manager:
     return vars(app)[_ATTRIBUTE]
 
 
-def _plug(app: dash.Dash, manager: Manager | None) -> None:
+def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None) -> None:
     if manager is not None and not isinstance(manager, Manager):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RegistrationError(
             f"long_callback_manager={manager!r} is not a manager; pass a "
             "DiskcacheLongCallbackManager, or nothing for the embedded default"
         )
+    if pacing is not None and not isinstance(pacing, Pacing):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise RegistrationError(f"long_callback_pacing={pacing!r} is not a Pacing(...)")
     if (module := app.config.name) in sys.modules and module not in registry.modules:
         registry.modules.append(module)
     vars(app)[_ATTRIBUTE] = manager or DiskcacheLongCallbackManager()
+    set_pacing(app, pacing)
     app.scripts.append_script(
         {"relative_package_path": "browser/long_callback.js", "namespace": "dash_long_callback"}
     )

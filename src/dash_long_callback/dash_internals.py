@@ -154,6 +154,13 @@ class _NotSent:
         return self._say()
 
 
+def pop_header(context: Any, name: str) -> str | None:
+    """Take a header out of a request's context: what is left is what the browser sent itself."""
+    headers: dict[str, str] = context.get("headers") or {}
+    # Servers differ in how they write names.
+    return next((headers.pop(key) for key in list(headers) if key.lower() == name), None)
+
+
 def context_fields(context: Any, travel: Collection[str] = CONTEXT) -> dict[str, Any]:
     """The part of a request that a job needs, ready for JSON.
 

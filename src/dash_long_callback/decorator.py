@@ -15,6 +15,7 @@ from dash_long_callback.callbacks import LongCallback, Options, registry
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.grouping import leaves, spread
 from dash_long_callback.managers.base import Manager, check_cache_by, check_expire
+from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.submit import submit, submit_async
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def _entry(callback: LongCallback) -> Callable[..., Any]:
     def entry(*_args: Any, callback_context: Any, app: Any, **_kwargs: Any) -> Any:
         # On an event loop, Dash's dispatch awaits what it gets.
         start = submit_async if _in_event_loop() else submit
-        return start(callback, callback_context, app.long_callback_manager)
+        return start(callback, callback_context, app.long_callback_manager, pacer_of(app))
 
     return entry
 

@@ -30,6 +30,7 @@ from dash_long_callback.jobs import (
     new_job_id,
 )
 from dash_long_callback.stores import diskcache as diskcache_store
+from dash_long_callback.stores import sqlite_news
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 
@@ -159,6 +160,7 @@ def test_only_running_jobs_are_active(disk: DiskcacheStore) -> None:
 def rows(directory: Path) -> list[tuple[Any, ...]]:
     connection = sqlite3.connect(directory / "cache.db")
     found = connection.execute("SELECT key, expire_time FROM Cache").fetchall()
+    found += connection.execute("SELECT name, at FROM News").fetchall()
     connection.close()
     return found
 
@@ -180,6 +182,7 @@ def test_nothing_is_left_of_a_diskcache_store_when_all_has_expired(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(diskcache_store, "LEASE_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite_news, "KEEP_SECONDS", 0.1)
     store = DiskcacheStore(directory, 0.1)
     fill(store)
     assert rows(directory)
@@ -197,14 +200,14 @@ def test_nothing_is_left_of_a_diskcache_store_when_all_has_expired(
 def test_a_diskcache_directory_is_readable_by_its_owner_only(
     disk: DiskcacheStore, directory: Path
 ) -> None:
-    disk.version()
+    disk.doorbell()
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
 
 def test_a_diskcache_directory_that_was_open_is_closed_to_others(directory: Path) -> None:
     directory.mkdir(mode=0o755)
     store = DiskcacheStore(directory, 60)
-    store.version()
+    store.doorbell()
     store.close()
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
@@ -250,7 +253,7 @@ def test_a_pickled_value_is_refused_and_not_unpickled(
     disk: DiskcacheStore,
     tmp_path: Path,
 ) -> None:
-    disk.version()
+    disk.doorbell()
     with diskcache.Cache(str(disk.directory), disk=diskcache.Disk) as forger:
         forger.set(key, (Trap(tmp_path / "trapped"), "x" * size), expire=60)
     with pytest.raises(StoreError, match="a row that this package did not write"):
@@ -261,7 +264,7 @@ def test_a_pickled_value_is_refused_and_not_unpickled(
 def test_a_pickled_key_is_refused_and_not_unpickled(
     disk: DiskcacheStore, directory: Path, tmp_path: Path
 ) -> None:
-    disk.version()
+    disk.doorbell()
     with diskcache.Cache(str(directory), disk=diskcache.Disk) as forger:
         forger.set(Trap(tmp_path / "trapped"), b"", expire=60)
     with pytest.raises(StoreError, match="a row that this package did not write"):

@@ -110,7 +110,7 @@ def test_half_a_file_without_a_writer_counts_as_missing(files: KeyValueStore, fo
     (file,) = folder.glob("dlc-job-*")
     file.write_bytes(file.read_bytes()[:-1])
     assert files.load(job.id) is None
-    assert files.rows(["job"], [job.id]) == [None]
+    assert files._rows([files._key("job", job.id)]) == [None]
 
 
 def test_what_a_longer_write_left_behind_is_ignored(files: KeyValueStore, folder: Path) -> None:
@@ -352,13 +352,14 @@ def test_looks_are_quick_at_first_and_then_slower(
 ) -> None:
     job = started(files)
     looks: list[float] = []
-    rows = files.rows
+    news = files._process.news
+    rows = news._rows
 
-    def counted(kinds: Any, names: Any) -> list[bytes | None]:
+    def counted(keys: list[str]) -> list[bytes | None]:
         looks.append(time.monotonic())
-        return rows(kinds, names)
+        return rows(keys)
 
-    monkeypatch.setattr(files, "rows", counted)
+    monkeypatch.setattr(news, "_rows", counted)
     with files.watch() as watch:
         watch.follow([job.id])
         assert watch.wait(1)

@@ -19,7 +19,7 @@ from stores import celery_store, new, put, response, started, wait_until
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Cancelled, Job, State, Succeeded, begin, ending, new_job_id
 from dash_long_callback.stores import redis as redis_store
-from dash_long_callback.stores.base import Watch
+from dash_long_callback.stores.news import Watch
 from dash_long_callback.stores.redis import RedisStore
 
 

@@ -28,6 +28,7 @@ from dash_long_callback.errors import CacheByFailed, StoreError
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.jobs import Job, State, Succeeded, new_job_id
 from dash_long_callback.managers.base import Disposition, Manager, News, Receipt, Sharing
+from dash_long_callback.server import pacing
 from dash_long_callback.server.sharing import sharing_of
 from dash_long_callback.server.submit import submit as serve
 from dash_long_callback.stores import diskcache as diskcache_store
@@ -641,7 +642,7 @@ def test_fifty_megabytes_are_kept_and_served_as_they_are(
 
     monkeypatch.setattr(json, "loads", small_only)
     context = context_of(callback, kind, tmp_path)
-    answer = serve(callback, context, pool)
+    answer = serve(callback, context, pool, pacing.shared)
     assert runs(tmp_path) == 1
     head, _, rest = answer.partition(b',"response":')
     assert rest[: len(first.response)] == first.response
@@ -657,7 +658,7 @@ def test_a_result_that_is_not_even_json_is_passed_on(store: DiskcacheStore) -> N
     assert sharing is not None
     odd = b"\x00\xff{{{" * 1000
     store.keep(Job(new_job_id(), callback.key, cache_key=sharing.key, kept=True), odd)
-    assert odd in serve(callback, context, manager)
+    assert odd in serve(callback, context, manager, pacing.shared)
 
 
 def test_results_survive_a_restart(tmp_path: Path) -> None:

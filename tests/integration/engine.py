@@ -45,20 +45,29 @@ class EngineServer(Server):
     def post(self, path: str, body: Any) -> requests.Response:
         return requests.post(self.url + "_dash-long-callback/" + path, json=body, timeout=30)
 
-    def news(self, job: str, seq: int = 0) -> dict[str, Any]:
+    def updates(self, job: str, seq: int) -> dict[str, Any] | None:
+        """What is new on a job; None if nothing is."""
         answer = self.post("updates", {"tab": uuid.uuid4().hex, "jobs": {job: seq}})
         assert answer.ok, answer.text
-        return answer.json()["jobs"][job]
+        return answer.json()["jobs"].get(job)
+
+    def news(self, job: str) -> dict[str, Any]:
+        """All there is to know of a job."""
+        news = self.updates(job, -1)
+        assert news is not None
+        return news
 
     def outcome(self, job: str, timeout: float = 40.0) -> dict[str, Any]:
-        seen = 0
+        seen = -1
 
         def ended() -> dict[str, Any] | None:
             nonlocal seen
             try:
-                news = self.news(job, seen)
+                news = self.updates(job, seen)
             except requests.ConnectionError:
                 return None  # the browser client tries again, too
+            if news is None:
+                return None
             seen = news["seq"]
             return news if news["ended"] else None
 

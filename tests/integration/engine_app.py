@@ -38,7 +38,7 @@ else:
         start_method=start_method,
         grace=1.0,
     )
-kind = {"backend": os.environ["SERVER_KIND"]} if "SERVER_KIND" in os.environ else {}
+kind: Any = {"backend": os.environ["SERVER_KIND"]} if "SERVER_KIND" in os.environ else {}
 app = Dash(__name__, long_callback_manager=manager, **kind)
 server = app.server
 app.layout = html.Div(

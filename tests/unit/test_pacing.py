@@ -2,26 +2,45 @@
 from __future__ import annotations
 
 import threading
+import time
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dash_long_callback import Pacing, RegistrationError
 from dash_long_callback.server.pacing import (
-    HOLDS,
+    HOLDS_ASYNC,
     HOLDS_DEVELOPMENT,
+    HOLDS_THREADS,
     PACE_MAX,
     PACE_MIN,
     PACE_RATIO,
-    Holds,
+    Pacer,
+    Room,
     pace,
-    room,
 )
+from dash_long_callback.stores.news import Bell
 
 THREADED = {"wsgi.multithread": True, "SERVER_SOFTWARE": "gunicorn/23"}
 DEVELOPMENT = {"wsgi.multithread": True, "SERVER_SOFTWARE": "Werkzeug/3"}
+ROOMY, FULL = Room(2, 100), Room(0, 100)
 
 ages = st.floats(-10, 1e9)
+
+
+@pytest.fixture
+def pacer() -> Pacer:
+    return Pacer(Pacing())
+
+
+def hold(pacer: Pacer, tab: str, room: Room = ROOMY) -> Any:
+    return pacer.hold(tab, Bell(), room)
+
+
+# The pace of those who are not held
 
 
 @given(ages)
@@ -49,96 +68,135 @@ def test_the_pace_of_a_young_a_middle_and_an_old_job() -> None:
     assert [pace(age, None) for age in (0.0, 2.0, 3600.0)] == [PACE_MIN, 0.3, PACE_MAX]
 
 
+# The rate of all together
+
+
+def test_a_few_clients_come_when_they_like(pacer: Pacer) -> None:
+    assert pacer.after(0, ROOMY) == 0
+    assert pacer.after(0.5, ROOMY) == 0.5
+
+
+@given(st.lists(st.floats(0, 2), min_size=50, max_size=200), st.floats(1, 1000))
+def test_many_clients_come_one_after_the_other(wanted: list[float], rate: float) -> None:
+    pacer = Pacer(Pacing())
+    begun = time.monotonic()
+    comes = sorted(time.monotonic() - begun + pacer.after(w, Room(0, rate)) for w in wanted)
+    assert comes[-1] >= (len(wanted) - 1) / rate - 0.1
+    assert all(after >= 0 for after in comes)
+
+
+def test_when_nobody_came_for_a_while_nobody_waits_for_that_time(pacer: Pacer) -> None:
+    for _ in range(20):
+        pacer.after(0, Room(0, 1000))
+    time.sleep(0.05)
+    assert pacer.after(0, Room(0, 1000)) == 0
+
+
+# Places
+
+
 @pytest.mark.parametrize("environ", [{}, {"wsgi.multithread": False}])
-def test_a_server_with_one_thread_holds_nothing(environ: dict[str, object]) -> None:
-    with Holds().hold("tab", room(environ)) as hold:
-        assert hold is None
+def test_a_server_with_one_thread_holds_nothing(environ: dict[str, object], pacer: Pacer) -> None:
+    with hold(pacer, "tab", pacer.room_wsgi(environ)) as held:
+        assert held is None
 
 
-def test_a_threaded_server_holds_a_request() -> None:
-    with Holds().hold("tab", room(THREADED)) as hold:
-        assert hold is not None
-        assert hold.wanted
+@pytest.mark.parametrize(
+    "environ,places", [(THREADED, HOLDS_THREADS), (DEVELOPMENT, HOLDS_DEVELOPMENT)]
+)
+def test_a_server_holds_as_many_as_it_has_room_for(
+    environ: dict[str, object], places: int, pacer: Pacer
+) -> None:
+    room = pacer.room_wsgi(environ)
+    with ExitStack() as stack:
+        first = stack.enter_context(ExitStack())
+        assert first.enter_context(hold(pacer, "tab0", room)) is not None
+        for i in range(1, places):
+            assert stack.enter_context(hold(pacer, f"tab{i}", room)) is not None
+        with hold(pacer, "one more", room) as held:
+            assert held is None
+        first.close()
+        with hold(pacer, "one more", room) as held:
+            assert held is not None
 
 
-@pytest.mark.parametrize("environ,places", [(THREADED, HOLDS), (DEVELOPMENT, HOLDS_DEVELOPMENT)])
-def test_a_server_holds_as_many_as_it_has_room_for(environ: dict[str, object], places: int) -> None:
-    holds = Holds()
-    managers = [holds.hold(f"tab{i}", room(environ)) for i in range(places)]
-    assert all(m.__enter__() is not None for m in managers)
-    with holds.hold("one more", room(environ)) as hold:
-        assert hold is None
-    managers[0].__exit__(None, None, None)
-    with holds.hold("one more", room(environ)) as hold:
-        assert hold is not None
-    for manager in managers[1:]:
-        manager.__exit__(None, None, None)
+def test_what_a_server_can_do_may_be_said(pacer: Pacer) -> None:
+    assert pacer.room_asgi().holds == HOLDS_ASYNC
+    mine = Pacer(Pacing(holds=7, rate=9))
+    assert mine.room_asgi() == mine.room_wsgi(THREADED) == Room(7, 9)
+    assert mine.room_wsgi({}) == Room(0, 9)
 
 
-def test_a_new_request_of_a_tab_ends_the_older_one() -> None:
-    holds = Holds()
-    with holds.hold("tab", room(THREADED)) as old, holds.hold("tab", room(THREADED)) as new:
+@pytest.mark.parametrize(
+    "wrong", [{"hold": -1}, {"rate": 0}, {"holds": "many"}, {"submit": None}, {"hidden": True}]
+)
+def test_a_wrong_value_is_said_in_words(wrong: dict[str, Any]) -> None:
+    with pytest.raises(RegistrationError, match=rf"Pacing: {next(iter(wrong))}=.* must be a"):
+        Pacing(**wrong)
+
+
+def test_a_new_request_of_a_tab_ends_the_older_one(pacer: Pacer) -> None:
+    bell = Bell()
+    with pacer.hold("tab", bell, ROOMY) as old, hold(pacer, "tab") as new:
         assert old is not None
-        assert new is not None
-        assert not old.wanted
         assert new.wanted
+        assert not old.wanted
+        assert bell.wait(0), "whoever waits is told at once"
 
 
-def test_the_end_of_a_replaced_request_leaves_the_newer_one_its_place() -> None:
-    holds = Holds()
-    older = holds.hold("tab", room(THREADED))
+def test_the_end_of_a_replaced_request_leaves_the_newer_one_its_place(pacer: Pacer) -> None:
+    older = hold(pacer, "tab")
     older.__enter__()
-    with holds.hold("tab", room(THREADED)) as newer:
+    with hold(pacer, "tab") as newer:
         older.__exit__(None, None, None)
-        assert newer is not None
         assert newer.wanted
+        assert pacer._tabs == {"tab": newer}
 
 
-def test_another_tab_ends_nothing() -> None:
-    holds = Holds()
-    with holds.hold("one", room(THREADED)) as one, holds.hold("other", room(THREADED)) as other:
-        assert one is not None
-        assert other is not None
+def test_another_tab_ends_nothing(pacer: Pacer) -> None:
+    with hold(pacer, "one") as one, hold(pacer, "other") as other:
         assert one.wanted
         assert other.wanted
 
 
-def test_a_request_of_a_tab_ends_the_older_one_also_where_it_is_not_held_itself() -> None:
-    holds = Holds()
-    with (
-        holds.hold("tab", room(THREADED)) as old,
-        holds.hold("tab", room({"wsgi.multithread": False})) as new,
-    ):
-        assert old is not None
+def test_a_request_of_a_tab_ends_the_older_one_also_where_it_is_not_held_itself(
+    pacer: Pacer,
+) -> None:
+    with hold(pacer, "tab") as old, hold(pacer, "tab", FULL) as new:
         assert new is None
         assert not old.wanted
 
 
-def test_an_error_while_holding_gives_the_place_back() -> None:
-    holds = Holds()
-
+def test_an_error_while_holding_gives_the_place_back(pacer: Pacer) -> None:
     def fail() -> None:
-        with holds.hold("tab", room(THREADED)) as hold:
-            assert hold is not None
+        with hold(pacer, "tab") as held:
+            assert held is not None
             raise KeyError
 
-    for _ in range(HOLDS + 1):
+    for _ in range(ROOMY.holds + 1):
         with pytest.raises(KeyError):
             fail()
-    assert holds._tabs == {}
+    assert pacer._tabs == {}
 
 
-def test_many_threads_get_no_more_places_than_there_are() -> None:
-    holds = Holds()
+def test_a_server_that_ends_answers_those_who_wait_and_holds_nobody_more(pacer: Pacer) -> None:
+    with hold(pacer, "tab") as held:
+        pacer.end()
+        assert not held.wanted
+    with hold(pacer, "tab") as held:
+        assert held is None
+
+
+def test_many_threads_get_no_more_places_than_there_are(pacer: Pacer) -> None:
     meet, count = threading.Barrier(16), 0
     lock, leave = threading.Lock(), threading.Barrier(16)
 
     def ask(number: int) -> None:
         nonlocal count
         meet.wait(10)
-        with holds.hold(f"tab{number}", room(THREADED)) as hold:
+        with hold(pacer, f"tab{number}") as held:
             with lock:
-                count += hold is not None
+                count += held is not None
             leave.wait(10)
 
     threads = [threading.Thread(target=ask, args=(i,)) for i in range(16)]
@@ -146,5 +204,5 @@ def test_many_threads_get_no_more_places_than_there_are() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert count == HOLDS
-    assert holds._tabs == {}
+    assert count == ROOMY.holds
+    assert pacer._tabs == {}

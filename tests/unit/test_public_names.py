@@ -18,6 +18,7 @@ NAMES = [
     "JobLost",
     "JobTimedOut",
     "LongCallbackError",
+    "Pacing",
     "RegistrationError",
     "__version__",
     "long_callback",

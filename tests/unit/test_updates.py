@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dash_long_callback import Pacing
 from dash_long_callback.errors import JobNotFound
 from dash_long_callback.executors.inline import InlineExecutor
-from dash_long_callback.jobs import Job, State, new_job_id
+from dash_long_callback.jobs import Cancelled, Job, begin, ending, new_job_id
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.server import pacing
-from dash_long_callback.server.updates import updates
+from dash_long_callback.server import updates as updates_module
+from dash_long_callback.server.pacing import Pacer, Room
+from dash_long_callback.server.updates import updates, updates_async
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
-THREADS = {"wsgi.multithread": True, "SERVER_SOFTWARE": "Werkzeug/3"}
-NO_THREADS = {"wsgi.multithread": False}
+THREADS, NO_THREADS = Room(64, 100), Room(0, 100)
 
 
 @pytest.fixture
@@ -30,77 +34,202 @@ def managers(tmp_path: Path) -> Any:
         store.close()
 
 
+@pytest.fixture
+def pacer() -> Pacer:
+    return Pacer(Pacing(hold=5))
+
+
 def waiting_job(manager: Manager) -> Job:
     job = Job(new_job_id(), "cb")
     manager.store.create(job, b"{}")
     return job
 
 
-def ask(managers: list[Manager], jobs: dict[str, int], environ: dict[str, Any]) -> Any:
-    body = json.dumps({"tab": "tab", "jobs": jobs}).encode()
-    return json.loads(updates(body, managers, pacing.room(environ)))
+def question(jobs: dict[str, int], **more: Any) -> bytes:
+    return json.dumps({"tab": "tab", "jobs": jobs, **more}).encode()
+
+
+def ask(
+    managers: list[Manager], jobs: dict[str, int], pacer: Pacer, room: Room, **more: Any
+) -> Any:
+    return json.loads(updates(question(jobs, **more), managers, pacer, room))
+
+
+def later(manager: Manager, job: Job, seconds: float = 0.2) -> None:
+    threading.Timer(seconds, manager.store.change, (job.id, begin)).start()
 
 
 def test_news_are_answered_at_once_and_the_next_question_may_come_at_once(
-    managers: list[Manager],
+    managers: list[Manager], pacer: Pacer
 ) -> None:
     job = waiting_job(managers[0])
-    answer = ask(managers, {job.id: -1}, THREADS)
+    answer = ask(managers, {job.id: -1}, pacer, THREADS)
     assert answer == {"jobs": {job.id: {"state": "queued", "seq": 0, "ended": False}}, "after": 0}
 
 
-def test_server_without_threads_never_waits_and_paces_the_client(managers: list[Manager]) -> None:
+def test_server_without_threads_never_waits_and_paces_the_client(
+    managers: list[Manager], pacer: Pacer
+) -> None:
     job = waiting_job(managers[0])
     for seq in (-1, 0):
-        after = ask(managers, {job.id: seq}, NO_THREADS)["after"]
+        after = ask(managers, {job.id: seq}, pacer, NO_THREADS)["after"]
         assert pacing.PACE_MIN <= after <= pacing.PACE_MAX
 
 
-def test_jobs_of_several_managers_are_paced_instead_of_asked_about_without_end(
-    managers: list[Manager],
+def test_a_tab_in_the_background_is_not_held_and_asks_rarely(
+    managers: list[Manager], pacer: Pacer
 ) -> None:
-    jobs = {waiting_job(manager).id: 0 for manager in managers}
-    answer = ask(managers, jobs, THREADS)
-    assert answer["jobs"].keys() == jobs.keys()
-    assert answer["after"] >= pacing.PACE_MIN
-
-
-def test_question_waits_until_there_is_news(managers: list[Manager]) -> None:
     job = waiting_job(managers[0])
+    answer = ask(managers, {job.id: 0}, pacer, THREADS, hidden=True)
+    assert answer == {"jobs": {}, "after": pacer.pacing.hidden}
 
-    def begin(record: Job) -> bool:
-        record.enter(State.RUNNING)
-        return True
 
-    threading.Timer(0.2, lambda: managers[0].store.change(job.id, begin)).start()
-    answer = ask(managers, {job.id: 0}, THREADS)
+def test_jobs_of_several_managers_are_waited_for_together(
+    managers: list[Manager], pacer: Pacer
+) -> None:
+    jobs = [waiting_job(manager) for manager in managers]
+    for manager, job in zip(managers, jobs, strict=True):
+        later(manager, job)
+        answer = ask(managers, {one.id: 0 for one in jobs}, pacer, THREADS)
+        assert answer["jobs"][job.id]["state"] == "running"
+        jobs = [one for one in jobs if one is not job]
+
+
+def test_question_waits_until_there_is_news(managers: list[Manager], pacer: Pacer) -> None:
+    job, other = waiting_job(managers[0]), waiting_job(managers[0])
+    later(managers[0], job)
+    answer = ask(managers, {job.id: 0, other.id: 0}, pacer, THREADS)
     assert answer["jobs"][job.id]["state"] == "running"
+    assert other.id not in answer["jobs"]
+
+
+def test_a_question_without_news_ends_after_the_hold(managers: list[Manager]) -> None:
+    job = waiting_job(managers[0])
+    begun = time.monotonic()
+    answer = ask(managers, {job.id: 0}, Pacer(Pacing(hold=0.2)), THREADS)
+    assert answer == {"jobs": {}, "after": 0}
+    assert 0.2 <= time.monotonic() - begun < 5
 
 
 def test_newer_question_of_a_tab_ends_the_wait_of_the_older(
-    managers: list[Manager], monkeypatch: pytest.MonkeyPatch
+    managers: list[Manager], pacer: Pacer
 ) -> None:
     job = waiting_job(managers[0])
-    ended: list[float] = []
-
-    def older() -> None:
-        ask(managers, {job.id: 0}, THREADS)
-        ended.append(time.monotonic())
-
-    thread = threading.Thread(target=older)
+    slow = Pacer(Pacing(hold=60))
+    thread = threading.Thread(target=lambda: ask(managers, {job.id: 0}, slow, THREADS))
     thread.start()
-    time.sleep(0.1)  # if it has not begun to wait yet, the newer one waits in vain, and fails below
-    monkeypatch.setattr(pacing, "HOLD_SECONDS", 0.3)
-    ask(managers, {job.id: 0}, THREADS)
+    while not slow._tabs:  # pyright: ignore[reportPrivateUsage]
+        time.sleep(0.01)
+    ask(managers, {job.id: 0}, slow, NO_THREADS)
     thread.join(5)
-    assert ended
+    assert not thread.is_alive()
 
 
-def test_unknown_job_among_known_ones_is_null(managers: list[Manager]) -> None:
+def test_unknown_job_among_known_ones_is_null(managers: list[Manager], pacer: Pacer) -> None:
     job = waiting_job(managers[0])
-    assert ask(managers, {job.id: -1, "forged": 0}, THREADS)["jobs"]["forged"] is None
+    assert ask(managers, {job.id: -1, "forged": 0}, pacer, THREADS)["jobs"]["forged"] is None
 
 
-def test_only_unknown_jobs_are_not_found(managers: list[Manager]) -> None:
+def test_only_unknown_jobs_are_not_found(managers: list[Manager], pacer: Pacer) -> None:
     with pytest.raises(JobNotFound):
-        ask(managers, {"forged": 0}, THREADS)
+        ask(managers, {"forged": 0}, pacer, THREADS)
+
+
+# Streams
+
+
+async def stream(managers: list[Manager], pacer: Pacer, body: bytes) -> AsyncGenerator[bytes]:
+    answer = await updates_async(body, managers, pacer, THREADS)
+    assert not isinstance(answer, bytes)
+    return answer
+
+
+def event(data: bytes) -> Any:
+    assert data.startswith(b"data: ")
+    assert data.endswith(b"\n\n")
+    return json.loads(data[len(b"data: ") :])
+
+
+def test_a_stream_tells_each_change_and_ends_with_the_last_job(
+    managers: list[Manager], pacer: Pacer
+) -> None:
+    job = waiting_job(managers[0])
+
+    async def read() -> list[Any]:
+        events = await stream(managers, pacer, question({job.id: 0}, stream=True))
+        found = [event(await anext(events))]
+        managers[0].store.change(job.id, begin)
+        found.append(event(await anext(events)))
+        managers[0].store.change(job.id, ending(Cancelled()))
+        return [*found, *[event(data) async for data in events]]
+
+    first, *rest = asyncio.run(read())
+    assert first == {"jobs": {}, "after": 0}, "at once, so that the client sees that it flows"
+    assert [one["jobs"][job.id]["state"] for one in rest] == ["running", "cancelled"]
+
+
+def test_a_stream_shows_that_it_lives(
+    managers: list[Manager], pacer: Pacer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(updates_module, "BEAT_SECONDS", 0.05)
+    job = waiting_job(managers[0])
+
+    async def read() -> list[bytes]:
+        events = await stream(managers, pacer, question({job.id: 0}, stream=True))
+        found = [await anext(events) for _ in range(3)]
+        await events.aclose()
+        return found[1:]
+
+    assert asyncio.run(read()) == [updates_module.BEAT] * 2
+    assert pacer._tabs == {}  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_stream_of_a_job_that_expires_says_so(managers: list[Manager], pacer: Pacer) -> None:
+    job = waiting_job(managers[0])
+
+    async def read() -> Any:
+        events = await stream(managers, pacer, question({job.id: 0}, stream=True))
+        await anext(events)
+        store: Any = managers[0].store
+        store._cache.clear()
+        store._tell(job.id)
+        return [event(data) async for data in events]
+
+    assert asyncio.run(read()) == [{"jobs": {job.id: None}, "after": 0}]
+
+
+def test_many_streams_send_less_often(managers: list[Manager]) -> None:
+    pacer, job = Pacer(Pacing()), waiting_job(managers[0])
+    managers[0].store.change(job.id, begin)
+    room = Room(64, 10)
+
+    async def read() -> int:
+        answer = await updates_async(question({job.id: 1}, stream=True), managers, pacer, room)
+        assert not isinstance(answer, bytes)
+        count, until = 0, time.monotonic() + 1
+        await anext(answer)
+        while time.monotonic() < until:
+            record = managers[0].store.load(job.id)
+            assert record is not None
+            slot, stale = record.put(0, patch=False)
+            managers[0].store.write(record, {slot: b"1"}, stale)
+            await anext(answer)
+            count += 1
+        return count
+
+    assert asyncio.run(read()) <= 12
+
+
+def test_a_client_that_takes_no_stream_is_held(managers: list[Manager], pacer: Pacer) -> None:
+    job = waiting_job(managers[0])
+    later(managers[0], job)
+    answer: Any = asyncio.run(updates_async(question({job.id: 0}), managers, pacer, THREADS))
+    assert json.loads(answer)["jobs"][job.id]["state"] == "running"
+
+
+def test_streams_can_be_turned_off(managers: list[Manager]) -> None:
+    job = waiting_job(managers[0])
+    pacer = Pacer(Pacing(stream=False, hold=0.1))
+    body = question({job.id: 0}, stream=True)
+    answer: Any = asyncio.run(updates_async(body, managers, pacer, THREADS))
+    assert json.loads(answer) == {"jobs": {}, "after": 0}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,19 +10,16 @@ from dash_long_callback import dash_internals
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import JobNotFound, RegistrationError
 from dash_long_callback.jobs import Cancelled, Job, Result, State, new_job_id
+from dash_long_callback.managers.following import Following
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.executors.base import Executor
-    from dash_long_callback.stores.base import Store, Watch
+    from dash_long_callback.stores.base import Store
 
     CacheBy: TypeAlias = Callable[[], Any] | Sequence[Callable[[], Any]]
-
-
-#: Seconds after which a waiting request asks whether it is still wanted, if nothing is new.
-LOOK_SECONDS = 1.0
 
 
 class Disposition(str, Enum):
@@ -32,6 +27,8 @@ class Disposition(str, Enum):
 
     #: A job was started.
     NEW = "new"
+    #: The same request came before, and its job is there.
+    KNOWN = "known"
     #: An equal job runs already: it will answer this request, too.
     JOINED = "joined"
     #: An equal job has run before: its result is the answer, and there is no job.
@@ -118,7 +115,11 @@ class Manager:
         self.executor.ensure_running()
 
     def submit(
-        self, callback: LongCallback, request: bytes, sharing: Sharing | None = None
+        self,
+        callback: LongCallback,
+        request: bytes,
+        sharing: Sharing | None = None,
+        job_id: str | None = None,
     ) -> Receipt:
         """Start a job, join an equal one that runs, or answer with the result of one that has run.
 
@@ -126,11 +127,13 @@ class Manager:
             callback: what to run.
             request: JSON of its arguments and context.
             sharing: what makes jobs equal; None: each is on its own.
+            job_id: random, from the asker, who may then ask twice and start one job only: an
+                answer may have got lost on its way. None: made here.
 
         Raises:
             StoreError: if the job can't be stored; it is not started then.
         """
-        job = Job(new_job_id(), callback.key, interval=callback.options.interval)
+        job = Job(job_id or new_job_id(), callback.key, interval=callback.options.interval)
         if sharing is not None:
             if (result := self._kept(sharing)) is not None:
                 return Receipt(job.id, Disposition.CACHED, result)
@@ -139,12 +142,17 @@ class Manager:
         with self.store.exclusive(job.cache_key if sharing and sharing.coalesce else None):
             if sharing is not None and sharing.coalesce:
                 if (flight := self.store.flight(sharing.key)) is not None:
+                    if flight.id == job.id:
+                        return Receipt(job.id, Disposition.KNOWN)
                     self.store.join(flight, job.id)
                     return Receipt(job.id, Disposition.JOINED)
+                if job_id is not None and self.store.joined(job_id) is not None:
+                    return Receipt(job.id, Disposition.KNOWN)
                 # It may have landed since we looked; nothing can land in this transaction.
                 if (result := self._kept(sharing)) is not None:
                     return Receipt(job.id, Disposition.CACHED, result)
-            self.store.create(job, request)
+            if not self.store.create(job, request):
+                return Receipt(job.id, Disposition.KNOWN)
             self.executor.start(job)
         self.executor.started()
         return Receipt(job.id, Disposition.NEW)
@@ -189,60 +197,11 @@ class Manager:
         return found
 
     def wait(
-        self,
-        jobs: Mapping[str, int],
-        timeout: float,
-        enough: Callable[[dict[str, News]], bool],
-        wanted: Callable[[], bool] = lambda: True,
+        self, jobs: Mapping[str, int], timeout: float, enough: Callable[[dict[str, News]], bool]
     ) -> dict[str, News]:
-        """As ``news``, but wait up to ``timeout`` seconds until the news is ``enough``.
-
-        ``wanted`` is asked now and then; the wait ends early if it returns False.
-        """
-        deadline = time.monotonic() + timeout
-        with self.store.watch() as watch:
-            watch.follow(jobs)
-            while not enough(found := self._followed(watch, jobs)):
-                while True:
-                    left = deadline - time.monotonic()
-                    if left <= 0 or not wanted():
-                        return self.news(jobs)  # the record is the truth, whatever was heard
-                    if watch.wait(min(left, LOOK_SECONDS)):
-                        break
-                    if watch.silent():
-                        self.look(self.news(jobs).values())
-                        break
-            return found
-
-    async def wait_async(
-        self,
-        jobs: Mapping[str, int],
-        timeout: float,
-        enough: Callable[[dict[str, News]], bool],
-        wanted: Callable[[], bool] = lambda: True,
-    ) -> dict[str, News]:
-        """As ``wait``, for an event loop: what asks the store runs in threads."""
-        deadline = time.monotonic() + timeout
-        with self.store.watch() as watch:
-            await asyncio.to_thread(watch.follow, jobs)
-            while not enough(found := await asyncio.to_thread(self._followed, watch, jobs)):
-                while True:
-                    left = deadline - time.monotonic()
-                    if left <= 0 or not wanted():
-                        return await asyncio.to_thread(self.news, jobs)
-                    if await watch.wait_async(min(left, LOOK_SECONDS)):
-                        break
-                    if watch.silent():
-                        await asyncio.to_thread(lambda: self.look(self.news(jobs).values()))
-                        break
-            return found
-
-    def _followed(self, watch: Watch, jobs: Mapping[str, int]) -> dict[str, News]:
-        """The news of jobs; the watch follows those that were joined, too."""
-        found = self.news(jobs)
-        # A job that was joined has another id than the one it is asked for by.
-        watch.follow({*jobs, *(news.job.id for news in found.values())})
-        return found
+        """As ``news``, but wait up to ``timeout`` seconds until the news is ``enough``."""
+        with Following({self: jobs}) as following:
+            return following.wait(timeout, enough)
 
     def look(self, found: Iterable[News]) -> None:
         """Somebody waits for these jobs, and nothing is new: see that they can still end."""

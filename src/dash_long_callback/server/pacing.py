@@ -1,32 +1,86 @@
 """When a client asks again, and whether its request waits for news. The server decides.
 
-A request that waits ("is held") costs its server a thread. A server with one thread never holds;
-a server with several holds a few. Who is not held is told when to ask again: soon for a young job,
-later for an old one.
+Three ways, from the quickest to the one that costs a server least:
+
+    stream   one answer that goes on: each update is sent as it comes. ASGI servers.
+    hold     a request waits until there is news, then the client asks again. Servers with threads.
+    pace     an answer at once, and the client is told when to ask again: soon for a young job,
+             later for an old one, and later for everybody if too many ask.
+
+A server with one thread never holds. A tab in the background is only paced.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
+
+from dash_long_callback.errors import RegistrationError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-#: Seconds that a submit waits for its outcome: quick jobs are answered in their own request.
-SUBMIT_SECONDS = 0.03
-#: Seconds that a request is held at most: less than the timeouts of the usual proxies.
-HOLD_SECONDS = 15.0
+    import dash
+
+    from dash_long_callback.stores.news import Bell
+
 #: Requests that a process holds at most. A development server starts a thread per request; others
-#: have a few threads, and ordinary requests need them.
-HOLDS_DEVELOPMENT, HOLDS = 64, 2
-#: The same for ASGI servers, where a request that waits costs little.
-HOLDS_ASYNC = 2000
+#: have a few threads, and ordinary requests need them. On an event loop a wait costs little.
+HOLDS_DEVELOPMENT, HOLDS_THREADS, HOLDS_ASYNC = 64, 2, 5000
+#: Answers with news that a process gives a second, at most: about a third of what one core can.
+RATE_THREADS, RATE_ASYNC = 100.0, 500.0
 #: The pace of a client that is not held: this part of the job's age ...
 PACE_RATIO = 0.15
 #: ... within these seconds.
 PACE_MIN, PACE_MAX = 0.05, 1.0
+
+
+@dataclass(frozen=True)
+class Pacing:
+    """How a web process serves the pages that wait for jobs. All has defaults that fit most apps.
+
+    Args:
+        submit: seconds that a click waits for its result: quicker jobs are answered at once.
+        hold: seconds that a request waits for news, at most: less than the timeouts of proxies.
+        holds: requests that wait at the same time, at most. 0: none does. None: 5,000 on an ASGI
+            server, 64 on the development server, 2 on other servers with threads.
+        rate: answers with news that a process gives a second, at most. With more pages than
+            that, each hears less often. None: 500 on an ASGI server, else 100.
+        hidden: seconds between two questions of a tab in the background.
+        stream: whether an ASGI server may send one answer that goes on.
+
+    Raises:
+        RegistrationError: if a value is not a number of its range.
+
+    Examples:
+        >>> app = Dash(__name__, long_callback_pacing=Pacing(hold=5, holds=8))
+    """
+
+    submit: float = 0.03
+    hold: float = 15.0
+    holds: int | None = None
+    rate: float | None = None
+    hidden: float = 5.0
+    stream: bool = True
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "stream" or (value is None and field.default is None):
+                continue
+            positive = field.name == "rate"
+            if not _is_number(value, positive=positive):
+                least = "above 0" if positive else "from 0 on"
+                raise RegistrationError(f"Pacing: {field.name}={value!r} must be a number {least}")
+
+
+def _is_number(value: Any, *, positive: bool) -> bool:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    return value > 0 if positive else value >= 0
 
 
 def pace(age: float, interval: float | None) -> float:
@@ -39,51 +93,110 @@ def pace(age: float, interval: float | None) -> float:
     return min(max(PACE_RATIO * age, PACE_MIN), PACE_MAX, interval or PACE_MAX)
 
 
-class Holds:
-    """Counts the requests that this process holds, and ends those that a newer one replaces."""
+@dataclass(frozen=True)
+class Room:
+    """What a server can do for those who wait.
 
-    def __init__(self) -> None:
+    Attributes:
+        holds: requests that may wait at the same time.
+        rate: answers a second, at most.
+    """
+
+    holds: int
+    rate: float
+
+
+class Pacer:
+    """Counts the requests that a process holds and the answers it gives."""
+
+    def __init__(self, pacing: Pacing) -> None:
+        self.pacing = pacing
         self._lock = threading.Lock()
-        self._tabs: dict[str, object] = {}
+        self._tabs: dict[str, Hold] = {}
+        self._next = 0.0
+        self._ending = False
+
+    def room_wsgi(self, environ: Mapping[str, Any]) -> Room:
+        """What a WSGI server can do, by its environment. One with one thread holds nothing."""
+        development = str(environ.get("SERVER_SOFTWARE", "")).startswith("Werkzeug")
+        holds = self._holds(HOLDS_DEVELOPMENT if development else HOLDS_THREADS)
+        return Room(
+            holds if environ.get("wsgi.multithread") else 0, self.pacing.rate or RATE_THREADS
+        )
+
+    def room_asgi(self) -> Room:
+        """What an ASGI server can do."""
+        return Room(self._holds(HOLDS_ASYNC), self.pacing.rate or RATE_ASYNC)
+
+    def _holds(self, default: int) -> int:
+        return default if self.pacing.holds is None else self.pacing.holds
+
+    def after(self, wanted: float, room: Room) -> float:
+        """Seconds until a client asks again that would like to do so in ``wanted`` seconds.
+
+        Each gets the next moment that nobody else has, so however many there are, they come one
+        after the other.
+        """
+        with self._lock:
+            now = time.monotonic()
+            free = max(self._next, now)
+            self._next = free + 1 / room.rate
+        return max(wanted, free - now)
 
     @contextmanager
-    def hold(self, tab: str, places: int) -> Generator[Hold | None]:
-        """A place for a request of this tab; None if as many others have one."""
-        token = object()
+    def hold(self, tab: str, bell: Bell, room: Room) -> Generator[Hold | None]:
+        """A place for a request of this tab, which waits for a bell; None if there is no room."""
+        hold = Hold(bell)
         with self._lock:
             # A tab has one request at a time. If its last one is still here, the tab gave it up.
-            self._tabs.pop(tab, None)
-            if len(self._tabs) >= places:
-                token = None
+            if (last := self._tabs.pop(tab, None)) is not None:
+                last.end()
+            if len(self._tabs) < room.holds and not self._ending:
+                self._tabs[tab] = hold
             else:
-                self._tabs[tab] = token
+                hold.end()
         try:
-            yield None if token is None else Hold(self, tab, token)
+            yield hold if hold.wanted else None
         finally:
             with self._lock:
-                if token is not None and self._tabs.get(tab) is token:
+                if self._tabs.get(tab) is hold:
                     del self._tabs[tab]
 
-    def current(self, tab: str, token: object) -> bool:
-        """Whether no newer request of this tab has come."""
-        return self._tabs.get(tab) is token
+    def end(self) -> None:
+        """The server ends: have all requests answered that wait, and no more of them."""
+        # Without the lock: a signal may come while this very thread holds it.
+        self._ending = True
+        for hold in list(self._tabs.values()):
+            hold.end()
 
 
 class Hold:
-    """A request that is being held."""
+    """A request that waits.
 
-    def __init__(self, holds: Holds, tab: str, token: object) -> None:
-        self._holds, self._tab, self._token = holds, tab, token
+    Attributes:
+        wanted: whether somebody still waits for the answer, as far as is known.
+    """
 
-    @property
-    def wanted(self) -> bool:
-        """Whether somebody still waits for the answer, as far as is known."""
-        return self._holds.current(self._tab, self._token)
+    def __init__(self, bell: Bell) -> None:
+        self.wanted = True
+        self._bell = bell
+
+    def end(self) -> None:
+        """Nobody waits any more."""
+        self.wanted = False
+        self._bell.ring()
 
 
-def room(environ: Mapping[str, Any]) -> int:
-    """How many requests a WSGI server may hold, by its environment: none if it has one thread."""
-    if not environ.get("wsgi.multithread"):
-        return 0
-    development = str(environ.get("SERVER_SOFTWARE", "")).startswith("Werkzeug")
-    return HOLDS_DEVELOPMENT if development else HOLDS
+#: For apps that have no pacing of their own: what they may do together.
+shared = Pacer(Pacing())
+_ATTRIBUTE = "_long_callback_pacer"
+
+
+def set_pacing(app: dash.Dash, pacing: Pacing | None) -> None:
+    """Pace the pages of an app; None: as all apps of the process that do not say."""
+    vars(app)[_ATTRIBUTE] = shared if pacing is None else Pacer(pacing)
+
+
+def pacer_of(app: dash.Dash) -> Pacer:
+    """What paces the pages of an app."""
+    return vars(app)[_ATTRIBUTE]

@@ -1,20 +1,20 @@
-"""The two routes that this package adds to an app, on whichever server the app runs."""
+"""The routes that this package adds to an app, on whichever server the app runs."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import flask
 
 from dash_long_callback import dash_internals
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import BadRequest, JobNotFound, StoreError
-from dash_long_callback.server import pacing
 from dash_long_callback.server.cancel import cancel
+from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.updates import updates, updates_async
 from dash_long_callback.server.wire import MAX_BODY
 
@@ -28,6 +28,15 @@ log = logging.getLogger("dash_long_callback")
 #: Below the app's prefix.
 UPDATES, CANCEL = "_dash-long-callback/updates", "_dash-long-callback/cancel"
 HEADERS = {"Cache-Control": "no-store", "Content-Type": "application/json"}
+#: Of an answer that goes on. nginx, and proxies that follow it, pass it on as it comes.
+STREAM_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Type": "text/event-stream",
+    "X-Accel-Buffering": "no",
+}
+
+_Answer: TypeAlias = tuple[int, "bytes | AsyncGenerator[bytes]"]
+_Serve: TypeAlias = Callable[[Awaitable[bytes]], Awaitable[_Answer]]
 
 
 def add_routes(app: dash.Dash, app_manager: Callable[[], Manager]) -> None:
@@ -42,10 +51,13 @@ def add_routes(app: dash.Dash, app_manager: Callable[[], Manager]) -> None:
         _add_flask(app, managers)
         return
 
-    async def serve_updates(body: Awaitable[bytes]) -> tuple[int, bytes]:
-        return await _answer_async(body, lambda read: updates_async(read, managers()))
+    async def serve_updates(body: Awaitable[bytes]) -> _Answer:
+        pacer = pacer_of(app)
+        return await _answer_async(
+            body, lambda read: updates_async(read, managers(), pacer, pacer.room_asgi())
+        )
 
-    async def serve_cancel(body: Awaitable[bytes]) -> tuple[int, bytes]:
+    async def serve_cancel(body: Awaitable[bytes]) -> _Answer:
         return await _answer_async(body, lambda read: asyncio.to_thread(cancel, read, managers()))
 
     add = _add_fastapi if kind == "fastapi" else _add_quart
@@ -59,8 +71,9 @@ def _add_flask(app: dash.Dash, managers: Callable[[], list[Manager]]) -> None:
         return flask.request.stream.read(MAX_BODY + 1)
 
     def serve_updates() -> flask.Response:
-        room = pacing.room(flask.request.environ)
-        status, data = _answer(lambda: updates(body(), managers(), room))
+        pacer = pacer_of(app)
+        room = pacer.room_wsgi(flask.request.environ)
+        status, data = _answer(lambda: updates(body(), managers(), pacer, room))
         return flask.Response(data, status, HEADERS)
 
     def serve_cancel() -> flask.Response:
@@ -71,15 +84,15 @@ def _add_flask(app: dash.Dash, managers: Callable[[], list[Manager]]) -> None:
     dash_internals.add_route(app, CANCEL, serve_cancel, ("POST",))
 
 
-_Serve = Callable[[Awaitable[bytes]], Awaitable[tuple[int, bytes]]]
-
-
 def _add_fastapi(app: dash.Dash, name: str, serve: _Serve) -> None:
     from fastapi import Request, Response
+    from fastapi.responses import StreamingResponse
 
     async def view(request: Any) -> Any:
         status, data = await serve(dash_internals.fastapi_body(request, MAX_BODY + 1))
-        return Response(data, status, HEADERS)
+        if isinstance(data, bytes):
+            return Response(data, status, HEADERS)
+        return StreamingResponse(data, status, STREAM_HEADERS)
 
     # FastAPI reads these to know what to pass; as strings it would look for them in this module.
     view.__annotations__ = {"request": Request, "return": Response}
@@ -95,7 +108,11 @@ def _add_quart(app: dash.Dash, name: str, serve: _Serve) -> None:
 
     async def view() -> quart.Response:
         status, data = await serve(body())
-        return quart.Response(data, status, HEADERS)
+        if isinstance(data, bytes):
+            return quart.Response(data, status, HEADERS)
+        response = quart.Response(data, status, STREAM_HEADERS)
+        response.timeout = None  # Quart's own would end it after a minute
+        return response
 
     view.__name__ = name
     dash_internals.add_route(app, name, view, ("POST",))
@@ -109,8 +126,8 @@ def _answer(handle: Callable[[], bytes]) -> tuple[int, bytes]:
 
 
 async def _answer_async(
-    body: Awaitable[bytes], handle: Callable[[bytes], Awaitable[bytes]]
-) -> tuple[int, bytes]:
+    body: Awaitable[bytes], handle: Callable[[bytes], Awaitable[bytes | AsyncGenerator[bytes]]]
+) -> _Answer:
     try:
         return 200, await handle(await body)
     except (BadRequest, JobNotFound, StoreError) as error:

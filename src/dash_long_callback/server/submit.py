@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 from dash_long_callback import dash_internals
 from dash_long_callback.errors import CacheByFailed, StoreError
 from dash_long_callback.jobs import Failed, Job, new_job_id
 from dash_long_callback.managers.base import News
+from dash_long_callback.managers.following import Following
 from dash_long_callback.server import pacing
 from dash_long_callback.server.sharing import sharing_of
 from dash_long_callback.server.wire import news_json, object_json, result_json
@@ -18,17 +20,24 @@ from dash_long_callback.server.wire import news_json, object_json, result_json
 if TYPE_CHECKING:
     from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.managers.base import Manager, Receipt
+    from dash_long_callback.server.pacing import Pacer
 
 log = logging.getLogger("dash_long_callback")
 
+#: A client names its job here: 192 random bits. One that got no answer sends the same request
+#: again, and does not start a second job.
+HEADER = "x-long-callback-job"
+_NAME = re.compile("[A-Za-z0-9_-]{32}")
 
-def submit(callback: LongCallback, context: Any, app_manager: Manager) -> bytes:
+
+def submit(callback: LongCallback, context: Any, app_manager: Manager, pacer: Pacer) -> bytes:
     """Start a job. Called by Dash's dispatch in place of the user's function.
 
     Args:
         callback: the callback that was triggered.
         context: Dash's callback context of the request.
         app_manager: the manager of the app that got the request.
+        pacer: of that app.
 
     Returns:
         JSON: the job's id, its news if there are any yet, and the seconds until the client asks.
@@ -37,28 +46,31 @@ def submit(callback: LongCallback, context: Any, app_manager: Manager) -> bytes:
     receipt = _start(callback, context, manager)
     if isinstance(receipt, bytes):
         return receipt
-    jobs = {receipt.job_id: 0}
-    return _answer(receipt.job_id, manager.wait(jobs, pacing.SUBMIT_SECONDS, _ended))
+    with Following({manager: {receipt.job_id: 0}}) as following:
+        return _answer(receipt.job_id, following.wait(pacer.pacing.submit, _ended))
 
 
-async def submit_async(callback: LongCallback, context: Any, app_manager: Manager) -> bytes:
+async def submit_async(
+    callback: LongCallback, context: Any, app_manager: Manager, pacer: Pacer
+) -> bytes:
     """As ``submit``, for an event loop, which never waits for the store or a broker."""
     manager = callback.options.manager or app_manager
     receipt = await asyncio.to_thread(_start, callback, context, manager)
     if isinstance(receipt, bytes):
         return receipt
-    jobs = {receipt.job_id: 0}
-    found = await manager.wait_async(jobs, pacing.SUBMIT_SECONDS, _ended)
-    return _answer(receipt.job_id, found)
+    with Following({manager: {receipt.job_id: 0}}) as following:
+        return _answer(receipt.job_id, await following.wait_async(pacer.pacing.submit, _ended))
 
 
 def _start(callback: LongCallback, context: Any, manager: Manager) -> Receipt | bytes:
     """The receipt of a job, or the answer if there is nothing to wait for."""
+    name = dash_internals.pop_header(context, HEADER)
     travel = manager.context if callback.options.context is None else callback.options.context
     request = dash_internals.to_json_bytes(dash_internals.context_fields(context, travel))
     try:
         sharing = sharing_of(callback, manager, context)
-        receipt = manager.submit(callback, request, sharing)
+        named = name if name is not None and _NAME.fullmatch(name) else None
+        receipt = manager.submit(callback, request, sharing, named)
     except (CacheByFailed, StoreError) as error:
         log.exception("%s can't be started", callback.name)
         return _refused(callback, error)

@@ -1,32 +1,46 @@
-"""“What is new on these jobs since …?” Read-only, idempotent, may wait."""
+"""“What is new on these jobs since …?” Read-only, idempotent, may wait or go on."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dash_long_callback.errors import JobNotFound
+from dash_long_callback.errors import JobNotFound, StoreError
+from dash_long_callback.managers.following import Following, news_since
 from dash_long_callback.server import pacing
+from dash_long_callback.server.shutdown import at_end
 from dash_long_callback.server.wire import jobs_since, news_json, object_json, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
+    from dash_long_callback.jobs import Job
     from dash_long_callback.managers.base import Manager, News
+    from dash_long_callback.server.pacing import Pacer, Room
 
-holds = pacing.Holds()
+log = logging.getLogger("dash_long_callback")
+
+#: Seconds without news after which a stream sends a sign of life: less than the timeouts of
+#: proxies, and the time that a client waits before it takes the stream for dead.
+BEAT_SECONDS = 10.0
+#: Seconds that a stream lasts, at most; then the client begins another.
+STREAM_SECONDS = 300.0
+#: A sign of life in a stream: a comment, which clients pass over.
+BEAT = b":\n\n"
 
 
-def updates(body: bytes, managers: Sequence[Manager], room: int) -> bytes:
+def updates(body: bytes, managers: Sequence[Manager], pacer: Pacer, room: Room) -> bytes:
     """Answer a client that asks for news.
 
     Args:
-        body: JSON ``{"tab": str, "jobs": {id: seq}}``.
+        body: JSON ``{"tab": str, "jobs": {id: seq}, "hidden": bool, "stream": bool}``; the last
+            two may be left out.
         managers: all that may know the jobs.
-        room: how many requests this process may hold.
+        pacer: of the app.
+        room: what the server can do.
 
     Returns:
         JSON ``{"jobs": {id: news or null}, "after": seconds}``; null for an unknown job.
@@ -34,82 +48,133 @@ def updates(body: bytes, managers: Sequence[Manager], room: int) -> bytes:
     Raises:
         BadRequest: if the body has another shape.
         JobNotFound: if none of the jobs exists.
-        StoreError: if the store can't be read.
+        StoreError: if a store can't be read.
     """
     question = _Question(body, managers)
-    with question.hold(room) as hold:
-        if hold is not None:
-            question.found = question.manager.wait(
-                question.jobs, pacing.HOLD_SECONDS, question.enough, lambda: hold.wanted
+    if question.hidden:
+        return question.paced(pacer, room)
+    with (
+        Following(question.parts) as following,
+        pacer.hold(question.tab, following.bell, room) as hold,
+    ):
+        if hold is None:
+            return question.paced(pacer, room)
+        if not question.news:
+            question.found |= following.wait(
+                pacer.pacing.hold, following.fresh, lambda: hold.wanted
             )
-    return question.answer()
+    return question.held(pacer, room)
 
 
-async def updates_async(body: bytes, managers: Sequence[Manager]) -> bytes:
-    """As ``updates``: a request that waits costs a coroutine, and the event loop never waits."""
+async def updates_async(
+    body: bytes, managers: Sequence[Manager], pacer: Pacer, room: Room
+) -> bytes | AsyncGenerator[bytes]:
+    """As ``updates``: a request that waits costs a coroutine, and the event loop never waits.
+
+    Returns:
+        The JSON, or server-sent events, each with such JSON, for a client that takes a stream.
+    """
+    at_end(pacer.end)
     question = await asyncio.to_thread(_Question, body, managers)
-    with question.hold(pacing.HOLDS_ASYNC) as hold:
-        if hold is not None:
-            question.found = await question.manager.wait_async(
-                question.jobs, pacing.HOLD_SECONDS, question.enough, lambda: hold.wanted
+    if question.hidden:
+        return await asyncio.to_thread(question.paced, pacer, room)
+    if question.streams and pacer.pacing.stream:
+        return _stream(question, pacer, room)
+    with (
+        Following(question.parts) as following,
+        pacer.hold(question.tab, following.bell, room) as hold,
+    ):
+        if hold is None:
+            return await asyncio.to_thread(question.paced, pacer, room)
+        if not question.news:
+            question.found |= await following.wait_async(
+                pacer.pacing.hold, following.fresh, lambda: hold.wanted
             )
-    return await asyncio.to_thread(question.answer)
+    return question.held(pacer, room)
+
+
+async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerator[bytes]:
+    with (
+        Following(question.parts) as following,
+        pacer.hold(question.tab, following.bell, room) as hold,
+    ):
+        if hold is None:
+            yield _event(await asyncio.to_thread(question.paced, pacer, room))
+            return
+        # At once, even if nothing is new: the client sees that no proxy keeps its stream back.
+        yield _event(answer(question.news, 0))
+        following.see(question.news)
+        until = time.monotonic() + STREAM_SECONDS
+        while hold.wanted and following.jobs and time.monotonic() < until:
+            try:
+                found = await following.wait_async(
+                    BEAT_SECONDS, following.fresh, lambda: hold.wanted
+                )
+            except StoreError as error:
+                log.error("jobs can't be read: %s", error)  # noqa: TRY400 - the words are enough
+                return  # the client asks again, and is told
+            news = following.news(found)
+            if not news:
+                yield BEAT
+                continue
+            yield _event(answer(news, 0))
+            following.see(news)
+            # With many streams, each sends less often; what came meanwhile goes together.
+            if (pause := pacer.after(0, room)) > 0:
+                await asyncio.sleep(pause)
+
+
+def _event(data: bytes) -> bytes:
+    return b"data: " + data + b"\n\n"
 
 
 class _Question:
-    """What a client asks, and what is known by now."""
+    """What a client asks, and what was known when it came."""
 
     def __init__(self, body: bytes, managers: Sequence[Manager]) -> None:
         request = parse(body)
         self.tab = str(request.get("tab"))
+        self.hidden = bool(request.get("hidden"))
+        self.streams = bool(request.get("stream"))
         self.jobs = jobs_since(request)
+        #: The jobs of each manager that knows some.
+        self.parts: dict[Manager, dict[str, int]] = {}
         self.found: dict[str, News] = {}
-        self._used: dict[Manager, dict[str, News]] = {}
         for manager in managers:
             left = {i: seq for i, seq in self.jobs.items() if i not in self.found}
-            if known := manager.news(left):
+            if left and (known := manager.news(left)):
                 self.found |= known
-                self._used[manager] = known
+                self.parts[manager] = {i: left[i] for i in known}
                 # Whoever ran these jobs may have gone since; then this process may have to lead.
                 manager.ensure_running()
         if not self.found:
             raise JobNotFound
-        #: Whether the client is told to wait before it asks again.
-        self._paced = False
 
     @property
-    def manager(self) -> Manager:
-        """The one that knows the jobs."""
-        return next(iter(self._used))
+    def news(self) -> dict[str, News | None]:
+        """What there is to tell."""
+        return news_since(self.jobs, self.found)
 
-    def enough(self, found: dict[str, News]) -> bool:
-        """Whether there is something to tell."""
-        new = any(news.job.seq > self.jobs[i] for i, news in found.items())
-        return new or len(found) < len(self.jobs)
+    def held(self, pacer: Pacer, room: Room) -> bytes:
+        """The answer for a client that may ask again as soon as others leave room."""
+        return answer(self.news, pacer.after(0, room) if self._running else 0)
 
-    @contextmanager
-    def hold(self, room: int) -> Generator[pacing.Hold | None]:
-        """A place to wait, if there is a reason to wait and room for it."""
-        # Waiting is for the news of one store; jobs of several managers are asked about in turn.
-        self._paced = len(self._used) > 1 or room == 0
-        if self._paced or self.enough(self.found):
-            yield None
-            return
-        with holds.hold(self.tab, room) as hold:
-            self._paced = hold is None
-            yield hold
+    def paced(self, pacer: Pacer, room: Room) -> bytes:
+        """The answer for a client that is told to wait before it asks again."""
+        for manager, part in self.parts.items():
+            manager.look(self.found[i] for i in part)
+        now, running = time.time(), self._running
+        wanted = min((pacing.pace(now - job.created, job.interval) for job in running), default=0)
+        if self.hidden:
+            wanted = max(wanted, pacer.pacing.hidden)
+        return answer(self.news, pacer.after(wanted, room) if running else 0)
 
-    def answer(self) -> bytes:
-        """JSON for the client."""
-        if self._paced:
-            for manager, known in self._used.items():
-                manager.look(known.values())
-        answer = {i: news_json(self.found[i]) if i in self.found else b"null" for i in self.jobs}
-        after = _after(self.found) if self._paced else 0.0
-        return object_json({"jobs": object_json(answer), "after": json.dumps(after).encode()})
+    @property
+    def _running(self) -> list[Job]:
+        return [news.job for news in self.found.values() if not news.job.state.ended]
 
 
-def _after(found: Mapping[str, News]) -> float:
-    now = time.time()
-    running = [news.job for news in found.values() if not news.job.state.ended]
-    return min((pacing.pace(now - job.created, job.interval) for job in running), default=0.0)
+def answer(news: Mapping[str, News | None], after: float) -> bytes:
+    """JSON for the client; None means that nobody knows the job."""
+    jobs = {i: b"null" if one is None else news_json(one) for i, one in news.items()}
+    return object_json({"jobs": object_json(jobs), "after": json.dumps(after).encode()})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -12,42 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dash_long_callback.jobs import Job, Result
+    from dash_long_callback.stores.news import Bell, Watch
 
 #: Seconds without a heartbeat before a job counts as Lost. Long enough for a function that holds
 #: the interpreter's lock for some seconds in C code, short enough for a user who waits.
 LEASE_SECONDS = 10.0
 #: Seconds between two heartbeats: several may be missed before the lease runs out.
 HEARTBEAT_SECONDS = 2.0
-
-
-class Watch(ABC):
-    """Waits for news. What is written after ``follow`` is not missed."""
-
-    #: When a worker of these jobs was last heard of; never silent where nobody need ask.
-    _heard = math.inf
-
-    @abstractmethod
-    def follow(self, job_ids: Iterable[str]) -> None:
-        """Wait for the news of these jobs from now on, and of no others."""
-
-    @abstractmethod
-    def wait(self, timeout: float) -> bool:
-        """Return True when there may be news since the last call; False after ``timeout`` s."""
-
-    @abstractmethod
-    async def wait_async(self, timeout: float) -> bool:
-        """As ``wait``, without holding up the event loop."""
-
-    def silent(self) -> bool:
-        """Whether no worker of these jobs was heard of for as long as a lease lasts.
-
-        Tells it once, and again when as much time has passed.
-        """
-        now = time.monotonic()
-        if now - self._heard < LEASE_SECONDS:
-            return False
-        self._heard = now
-        return True
 
 
 class Store(ABC):
@@ -69,8 +38,11 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def create(self, job: Job, request: bytes) -> None:
-        """Keep a new job and the JSON of its arguments and context."""
+    def create(self, job: Job, request: bytes) -> bool:
+        """Keep a new job and the JSON of its arguments and context.
+
+        Returns False, and writes nothing, if there is a job with this id.
+        """
 
     @abstractmethod
     def load(self, job_id: str) -> Job | None:
@@ -123,6 +95,14 @@ class Store(ABC):
         """Whether ``ask_cancel`` was called."""
 
     @abstractmethod
+    def want(self, job_id: str, seconds: float) -> None:
+        """A page's claim on a job: note that it is wanted for so long from now, and not longer."""
+
+    @abstractmethod
+    def wanted(self, job_id: str) -> bool:
+        """Whether what ``want`` was told last has not run out."""
+
+    @abstractmethod
     def keep(self, job: Job, response: bytes) -> None:
         """Keep what a running job gives the page, for the next who asks (see ``jobs.Result``)."""
 
@@ -155,8 +135,8 @@ class Store(ABC):
         """Whether ``leave`` was called for this asker."""
 
     @abstractmethod
-    def watch(self) -> AbstractContextManager[Watch]:
-        """Wait for news of jobs, as long as the block runs."""
+    def watch(self, bell: Bell | None = None) -> AbstractContextManager[Watch]:
+        """Wait for news of jobs, as long as the block runs; ``bell`` may be that of others, too."""
 
     @abstractmethod
     def watch_cancel(self) -> AbstractContextManager[Watch]:

@@ -7,6 +7,7 @@ Rows, all of them bytes, all with an expiry. ``<id>`` is a job's id.
     <id>:u<n>       the value in slot n, JSON
     <id>:lease      a worker holds this job; expires unless renewed
     <id>:cancel     the user wants this job cancelled
+    <id>:wanted     a page waits for this job; expires unless the page is heard of
     <id>:askers     ids of those who wait for a shared job, JSON
     <id>:joined     the id of the job that this asker waits for
     <id>:left       this asker waits no more
@@ -15,13 +16,14 @@ Rows, all of them bytes, all with an expiry. ``<id>`` is a job's id.
     queue-<n>       ids of queued jobs, in order
     doorbell        UDP port on which the leader hears of news (see ``executors.local``)
 
+A table beside these rows, ``News``, tells who waits of what has changed (see ``sqlite_news``).
+
 Kept results are in a cache of their own, the folder ``results``: cache key → ``jobs.Result``,
 tagged with the callback, evicted by size, the least recently used first.
 """
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import json
 import os
@@ -37,29 +39,25 @@ import diskcache
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Job, Result, State, begin
-from dash_long_callback.stores.base import LEASE_SECONDS, Store, Watch
+from dash_long_callback.stores import sqlite_news
+from dash_long_callback.stores.base import LEASE_SECONDS, Store
 from dash_long_callback.stores.bytes_disk import BytesDisk
 from dash_long_callback.stores.pooled_cache import PooledCache
+from dash_long_callback.stores.sqlite_news import SqliteNews
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
+    from dash_long_callback.stores.news import Bell, Watch
+
 #: Seconds to wait for another process's write before giving up.
 BUSY_SECONDS = 20
-#: Seconds between two looks for news: quick at first, for jobs that end at once, then slower.
-FIRST_LOOKS, LATER_LOOKS = 0.0002, 0.004
-#: Seconds between two looks of a coroutine that waits, for each that does.
-EACH_LOOKS = 0.0002
-#: Seconds after which the slower pace begins.
-QUICK_SECONDS = 0.05
 #: Bytes that kept results may take, if not told otherwise.
 SIZE_LIMIT = 1 << 30
 _QUEUE = "queue"
-#: Coroutines of this process that wait.
-_waiting = 0
 
-#: The process that opened, jobs, the connection that notices writes, kept results.
-_Opened: TypeAlias = tuple[int, diskcache.Cache, sqlite3.Connection, diskcache.Cache]
+#: The process that opened, jobs, what hears of writes, kept results.
+_Opened: TypeAlias = tuple[int, PooledCache, SqliteNews, PooledCache]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -76,43 +74,6 @@ def _guarded(
             return method(self, *args, **kwargs)
 
     return guarded
-
-
-class _Watch(Watch):
-    """Looks at the version of the database: nothing in SQLite can wake another process."""
-
-    def __init__(self, store: DiskcacheStore) -> None:
-        self._store = store
-        self._version = store.version()
-
-    def follow(self, job_ids: Iterable[str]) -> None:
-        """Every write counts."""
-
-    def wait(self, timeout: float) -> bool:
-        now = start = time.monotonic()
-        while (version := self._store.version()) == self._version:
-            now = time.monotonic()
-            left = start + timeout - now
-            if left <= 0:
-                return False
-            time.sleep(min(left, FIRST_LOOKS if now - start < QUICK_SECONDS else LATER_LOOKS))
-        self._version = version
-        return True
-
-    async def wait_async(self, timeout: float) -> bool:
-        global _waiting  # noqa: PLW0603 - how many wait in this process is what counts
-        deadline = time.monotonic() + timeout
-        _waiting += 1
-        try:
-            # A look takes microseconds: not worth a thread, but many that wait look less often.
-            while not self.wait(0):
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return False
-                await asyncio.sleep(min(left, max(LATER_LOOKS, _waiting * EACH_LOOKS)))
-            return True
-        finally:
-            _waiting -= 1
 
 
 class DiskcacheStore(Store):
@@ -149,11 +110,8 @@ class DiskcacheStore(Store):
                     eviction_policy="none",
                     cull_limit=0,  # the leader purges; a search with each write is not needed
                 )
-                news = sqlite3.connect(
-                    self.directory / diskcache.core.DBNAME,
-                    isolation_level=None,
-                    check_same_thread=False,
-                )
+                cache.execute(sqlite_news.CREATE)
+                news = SqliteNews(self.directory / diskcache.core.DBNAME, BUSY_SECONDS)
                 results = PooledCache(
                     str(self.directory / "results"),
                     timeout=BUSY_SECONDS,
@@ -173,6 +131,13 @@ class DiskcacheStore(Store):
         return opened[1]
 
     @property
+    def _news(self) -> SqliteNews:
+        opened = self._opened
+        if opened is None or opened[0] != os.getpid():
+            opened = self._open()
+        return opened[2]
+
+    @property
     def _results(self) -> Any:
         opened = self._opened
         if opened is None or opened[0] != os.getpid():
@@ -185,13 +150,15 @@ class DiskcacheStore(Store):
             yield
 
     @_guarded
-    def create(self, job: Job, request: bytes) -> None:
+    def create(self, job: Job, request: bytes) -> bool:
         with self._cache.transact(retry=True):
+            if not self._cache.add(f"{job.id}:job", job.dump(), expire=self.retention, retry=True):
+                return False
             self._set(f"{job.id}:request", request)
-            self._set(f"{job.id}:job", job.dump())
             if job.cache_key is not None:
                 self._set(f"flight:{job.cache_key}", job.id.encode())
                 self._set(f"{job.id}:askers", json.dumps([job.id]).encode())
+            return True
 
     @_guarded
     def load(self, job_id: str) -> Job | None:
@@ -218,6 +185,7 @@ class DiskcacheStore(Store):
             if job.cache_key is not None and job.state.ended:
                 self._land(job)
             self._set(f"{job_id}:job", record if response is None else record + b"\n" + response)
+            self._tell(job_id)
             return job
 
     @_guarded
@@ -231,6 +199,7 @@ class DiskcacheStore(Store):
             for slot in stale:
                 self._cache.delete(f"{job.id}:u{slot}")
             self._set(f"{job.id}:job", job.dump())
+            self._tell(job.id)
             return True
 
     @_guarded
@@ -267,11 +236,21 @@ class DiskcacheStore(Store):
 
     @_guarded
     def ask_cancel(self, job_id: str) -> None:
-        self._set(f"{job_id}:cancel", b"")
+        with self._cache.transact(retry=True):
+            self._set(f"{job_id}:cancel", b"")
+            self._tell(f"{job_id}:cancel")
 
     @_guarded
     def cancel_asked(self, job_id: str) -> bool:
         return f"{job_id}:cancel" in self._cache
+
+    @_guarded
+    def want(self, job_id: str, seconds: float) -> None:
+        self._cache.set(f"{job_id}:wanted", b"", expire=seconds, retry=True)
+
+    @_guarded
+    def wanted(self, job_id: str) -> bool:
+        return f"{job_id}:wanted" in self._cache
 
     @_guarded
     def keep(self, job: Job, response: bytes) -> None:
@@ -311,8 +290,8 @@ class DiskcacheStore(Store):
         # newest included.
         results = self._results
         while results.volume() > self.size_limit:
-            oldest = results._sql("SELECT key FROM Cache ORDER BY access_time LIMIT 1").fetchone()  # noqa: SLF001
-            if oldest is None:
+            by_use = results.execute("SELECT key FROM Cache ORDER BY access_time LIMIT 1")
+            if (oldest := by_use.fetchone()) is None:
                 return
             results.delete(oldest[0], retry=True)
 
@@ -333,7 +312,8 @@ class DiskcacheStore(Store):
     def join(self, job: Job, asker: str) -> None:
         with self._cache.transact(retry=True):
             self._set(f"{asker}:joined", job.id.encode())
-            self._set(f"{job.id}:askers", json.dumps([*self._askers(job), asker]).encode())
+            askers = list(dict.fromkeys([*self._askers(job), asker]))
+            self._set(f"{job.id}:askers", json.dumps(askers).encode())
 
     @_guarded
     def leave(self, job: Job, asker: str) -> bool:
@@ -341,6 +321,7 @@ class DiskcacheStore(Store):
             left = [one for one in self._askers(job) if one != asker]
             self._set(f"{job.id}:askers", json.dumps(left).encode())
             self._set(f"{asker}:left", b"")
+            self._tell(asker)
             return not left
 
     @_guarded
@@ -361,21 +342,18 @@ class DiskcacheStore(Store):
     def _askers(self, job: Job) -> list[str]:
         return json.loads(self._cache.get(f"{job.id}:askers", b"[]"))
 
-    @_guarded
-    def version(self) -> int:
-        """A number that changes with every write of anybody else."""
-        # SQLite counts the commits of all other connections for us; a look takes microseconds.
-        opened = self._opened
-        if opened is None or opened[0] != os.getpid():
-            opened = self._open()
-        with self._lock:
-            return int(opened[2].execute("PRAGMA data_version").fetchone()[0])
+    @contextmanager
+    def watch(self, bell: Bell | None = None) -> Generator[Watch]:
+        with self.words(), self._news.watch(lambda job_id: [job_id], bell) as watch:
+            yield watch
 
     @contextmanager
-    def watch(self) -> Generator[_Watch]:
-        yield _Watch(self)
+    def watch_cancel(self) -> Generator[Watch]:
+        with self.words(), self._news.watch(lambda job_id: [f"{job_id}:cancel"], None) as watch:
+            yield watch
 
-    watch_cancel = watch
+    def _tell(self, name: str) -> None:
+        sqlite_news.tell(self._cache.execute, name)
 
     @_guarded
     def enqueue(self, job_id: str, *, front: bool = False) -> None:
@@ -410,6 +388,7 @@ class DiskcacheStore(Store):
                     f"{job_id}:job",
                     replace(job, state=State.QUEUED, started=None).dump(),
                 )
+                self._tell(job_id)
                 self.enqueue(job_id, front=True)
 
     @_guarded
@@ -427,6 +406,7 @@ class DiskcacheStore(Store):
     def purge(self) -> None:
         """Delete what has expired."""
         self._cache.expire(retry=True)
+        sqlite_news.purge(self._cache.execute)
         self._results.expire(retry=True)
         self._shrink()
 

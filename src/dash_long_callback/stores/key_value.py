@@ -9,6 +9,7 @@ a job's id.
     u<n>-<id>             the value in slot n, JSON
     lease-<id>            a worker holds this job; JSON: until when, when its rows were last written
     cancel-<id>           the user wants this job cancelled
+    wanted-<id>           a page waits for this job; expires unless the page is heard of
     askers-<id>           ids of those who wait for a shared job, JSON
     joined-<id>           the id of the job that this asker waits for
     left-<id>             this asker waits no more
@@ -23,7 +24,6 @@ and who reads one while it is written sees half of it.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import json
@@ -39,16 +39,15 @@ from typing import TYPE_CHECKING, Any
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Job, Result, State
-from dash_long_callback.stores.base import LEASE_SECONDS, Store, Watch
+from dash_long_callback.stores.base import LEASE_SECONDS, Store
+from dash_long_callback.stores.key_value_news import RowNews
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from contextlib import AbstractContextManager
 
-#: Seconds between two looks for news: quick at first, for jobs that end at once, then slower.
-FIRST_LOOKS, LATER_LOOKS = 0.01, 0.25
-#: How much longer each pause between two looks is than the one before.
-SLOWER = 1.2
+    from dash_long_callback.stores.news import Bell, Watch
+
 #: Seconds that a value which somebody is writing may stay half a value. One that stays so for
 #: longer has lost its writer, and counts as missing.
 TORN_SECONDS = 0.2
@@ -89,7 +88,7 @@ class KeyValueStore(Store):
         # Of its own after a fork: connections must not cross one, and locks may be taken.
         pid = os.getpid()
         found = self._processes.get(pid)
-        return found or self._processes.setdefault(pid, _Process(self._make))
+        return found or self._processes.setdefault(pid, _Process(self._make, self._rows))
 
     def exclusive(self, key: str | None) -> AbstractContextManager[object]:
         return nullcontext() if key is None else _pick(self._process.keys, key)
@@ -97,13 +96,17 @@ class KeyValueStore(Store):
     def _writing(self, job_id: str) -> AbstractContextManager[object]:
         return _pick(self._process.jobs, job_id)
 
-    def create(self, job: Job, request: bytes) -> None:
+    def create(self, job: Job, request: bytes) -> bool:
         self._purge()
-        self._set("request", job.id, request)
-        self._set("job", job.id, job.dump())
+        with self._writing(job.id):
+            if self._get("job", job.id) is not None:
+                return False
+            self._set("request", job.id, request)
+            self._set("job", job.id, job.dump())
         if job.cache_key is not None:
             self._set("askers", job.id, json.dumps([job.id]).encode())
             self._set("flight", job.cache_key, job.id.encode())
+        return True
 
     def load(self, job_id: str) -> Job | None:
         found = self.load_all(job_id)
@@ -160,7 +163,7 @@ class KeyValueStore(Store):
             raise
 
     def values(self, job_id: str, slots: Iterable[int]) -> list[bytes | None]:
-        return self._get_all([(f"u{slot}", job_id) for slot in slots])
+        return self._rows([self._key(f"u{slot}", job_id) for slot in slots])
 
     def load_all(self, job_id: str) -> tuple[Job, bytes | None] | None:
         data = self._get("job", job_id)
@@ -203,6 +206,12 @@ class KeyValueStore(Store):
     def cancel_asked(self, job_id: str) -> bool:
         return self._get("cancel", job_id) is not None
 
+    def want(self, job_id: str, seconds: float) -> None:
+        self._set("wanted", job_id, b"", seconds)
+
+    def wanted(self, job_id: str) -> bool:
+        return self._get("wanted", job_id) is not None
+
     def keep(self, job: Job, response: bytes) -> None:
         slots = [(n, slot) for n, slot in job.since(0) if not isinstance(slot.target, int)]
         values = self.values(job.id, [n for n, _ in slots])
@@ -219,7 +228,7 @@ class KeyValueStore(Store):
         self._set("kept", job.cache_key or "", data, self._kept_seconds(job.expire))
 
     def kept(self, cache_key: str, expire: float | None) -> Result | None:
-        found = self._find("kept", cache_key)
+        found = self._find(self._key("kept", cache_key))
         if found is None:
             return None
         until, data = found
@@ -247,7 +256,7 @@ class KeyValueStore(Store):
         return word
 
     def _generations(self, callback: str) -> list[bytes | None]:
-        return self._get_all([("generation", ""), ("generation", callback)])
+        return self._rows([self._key("generation", name) for name in ("", callback)])
 
     def flight(self, cache_key: str) -> Job | None:
         job_id = self._get("flight", cache_key)
@@ -263,7 +272,8 @@ class KeyValueStore(Store):
     def join(self, job: Job, asker: str) -> None:
         with self._writing(job.id):
             self._set("joined", asker, job.id.encode())
-            self._set("askers", job.id, json.dumps([*self._askers(job), asker]).encode())
+            askers = list(dict.fromkeys([*self._askers(job), asker]))
+            self._set("askers", job.id, json.dumps(askers).encode())
 
     def leave(self, job: Job, asker: str) -> bool:
         with self._writing(job.id):
@@ -287,13 +297,13 @@ class KeyValueStore(Store):
     def _askers(self, job: Job) -> list[str]:
         return json.loads(self._get("askers", job.id) or b"[]")
 
-    @contextmanager
-    def watch(self) -> Generator[Watch]:
-        yield _Watch(self, ("job", "left"))
+    def watch(self, bell: Bell | None = None) -> AbstractContextManager[Watch]:
+        return self._process.news.watch(
+            lambda job_id: [self._key("job", job_id), self._key("left", job_id)], bell
+        )
 
-    @contextmanager
-    def watch_cancel(self) -> Generator[Watch]:
-        yield _Watch(self, ("cancel",))
+    def watch_cancel(self) -> AbstractContextManager[Watch]:
+        return self._process.news.watch(lambda job_id: [self._key("cancel", job_id)], None)
 
     def close(self) -> None:
         process = self._processes.pop(os.getpid(), None)
@@ -302,17 +312,12 @@ class KeyValueStore(Store):
 
     # Rows
 
-    def rows(self, kinds: Iterable[str], names: Iterable[str]) -> list[bytes | None]:
-        """The rows of these kinds for each of these names; None for what is missing."""
-        return self._get_all([(kind, name) for name in names for kind in kinds])
-
     def _get(self, kind: str, name: str) -> bytes | None:
-        found = self._find(kind, name)
+        found = self._find(self._key(kind, name))
         return None if found is None else found[1]
 
-    def _find(self, kind: str, name: str) -> tuple[float, bytes] | None:
+    def _find(self, key: str) -> tuple[float, bytes] | None:
         """When a row expires, and its value; None if it is missing or has expired."""
-        key = self._key(kind, name)
         torn_until = 0.0
         while True:
             with self._process.backend() as backend:
@@ -328,21 +333,19 @@ class KeyValueStore(Store):
                 return None
             time.sleep(0.001)
 
-    def _get_all(self, wanted: list[tuple[str, str]]) -> list[bytes | None]:
-        if not wanted:
+    def _rows(self, keys: list[str]) -> list[bytes | None]:
+        """The values under these keys; None for what is missing or has expired."""
+        if not keys:
             return []
         with self._process.backend() as backend:
-            keys = [backend.key_t(self._key(kind, name)) for kind, name in wanted]
-            rows = backend.mget(keys)
+            wanted = [backend.key_t(key) for key in keys]
+            rows = backend.mget(wanted)
             # As Celery has it: memcached answers with what there is, others in order.
-            rows = [rows.get(key) for key in keys] if hasattr(rows, "get") else list(rows)
+            rows = [rows.get(key) for key in wanted] if hasattr(rows, "get") else list(rows)
         found: list[bytes | None] = []
-        for (kind, name), row in zip(wanted, rows, strict=True):
-            known = None if row is None else _unpack(_bytes(row))
-            if known is None:
-                found.append(None if row is None else self._get(kind, name))
-            else:
-                found.append(known[1] if time.time() < known[0] else None)
+        for key, row in zip(keys, rows, strict=True):
+            known = None if row is None else _unpack(_bytes(row)) or self._find(key)
+            found.append(known[1] if known is not None and time.time() < known[0] else None)
         return found
 
     def _set(self, kind: str, name: str, value: bytes, seconds: float | None = None) -> None:
@@ -385,11 +388,14 @@ class KeyValueStore(Store):
 
 
 class _Process:
-    """What a process has of its own: backends to lend to threads, and locks."""
+    """What a process has of its own: backends to lend to threads, a lookout, and locks."""
 
-    def __init__(self, make: Callable[[], Any]) -> None:
+    def __init__(
+        self, make: Callable[[], Any], rows: Callable[[list[str]], list[bytes | None]]
+    ) -> None:
         self._make = make
         self._idle: list[Any] = []
+        self.news = RowNews(rows)
         self.jobs = [threading.RLock() for _ in range(LOCKS)]
         self.keys = [threading.RLock() for _ in range(LOCKS)]
         self.purged = -math.inf
@@ -419,68 +425,9 @@ class _Process:
 
     def close(self) -> None:
         """Let go of the connections."""
+        self.news.close()
         while self._idle:
             _close(self._idle.pop())
-
-
-class _Watch(Watch):
-    """Looks at rows again and again: these backends can't tell anybody of a write."""
-
-    def __init__(self, store: KeyValueStore, kinds: tuple[str, ...]) -> None:
-        self._store = store
-        self._kinds = kinds
-        self._jobs: list[str] = []
-        self._seen: list[bytes | None] = []
-        self._new = False
-        self._pause = FIRST_LOOKS
-        # Heartbeats are not looked at: whoever is told of silence asks the store for the lease.
-        self._heard = time.monotonic()
-
-    def follow(self, job_ids: Iterable[str]) -> None:
-        jobs = list(dict.fromkeys(job_ids))
-        if jobs == self._jobs:
-            return
-        if set(jobs) - set(self._jobs):
-            self._new = True
-            self._pause = FIRST_LOOKS
-        else:
-            # Without a look that could overlook something: only what is not followed is forgotten.
-            count = len(self._kinds)
-            known = {j: self._seen[i * count : (i + 1) * count] for i, j in enumerate(self._jobs)}
-            self._seen = [row for job in jobs for row in known[job]]
-        self._jobs = jobs
-
-    def wait(self, timeout: float) -> bool:
-        if self._new:
-            # What came before is seen by looking now.
-            self._seen = self._look()
-            self._new = False
-            return True
-        deadline = time.monotonic() + timeout
-        while (seen := self._look()) == self._seen:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            time.sleep(min(left, self._pause))
-            self._pause = min(LATER_LOOKS, self._pause * SLOWER)
-        self._seen = seen
-        self._pause = FIRST_LOOKS
-        self._heard = time.monotonic()
-        return True
-
-    async def wait_async(self, timeout: float) -> bool:
-        deadline = time.monotonic() + timeout
-        # A look may take a network's time, and waiting takes none of a thread's.
-        while not await asyncio.to_thread(self.wait, 0):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            await asyncio.sleep(min(left, self._pause))
-            self._pause = min(LATER_LOOKS, self._pause * SLOWER)
-        return True
-
-    def _look(self) -> list[bytes | None]:
-        return self._store.rows(self._kinds, self._jobs)
 
 
 def _load(data: bytes) -> tuple[Job, bytes | None]:

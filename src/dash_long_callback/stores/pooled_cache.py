@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,10 @@ class PooledCache(diskcache.Cache):
                 if key.startswith("sqlite_"):
                     self.reset(key, value, update=False)
         return loan
+
+    def execute(self, statement: str, arguments: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Run SQL in the transaction of this thread, or in one of its own."""
+        return self._sql_retry(statement, arguments)
 
     def close(self) -> None:
         """Close this thread's connection and those that no thread has."""

@@ -6,6 +6,7 @@ Keys, all of them below ``<prefix>dlc:``, all with an expiry. ``<id>`` is a job'
                         and context, the value in each slot, the result
     lease:<id>          a worker holds this job; expires unless renewed
     cancel:<id>         the user wants this job cancelled
+    wanted:<id>         a page waits for this job; expires unless the page is heard of
     askers:<id>         set: ids of those who wait for a shared job
     joined:<id>         the id of the job that this asker waits for
     left:<id>           this asker waits no more
@@ -36,12 +37,14 @@ from redis.exceptions import LockNotOwnedError
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Job, Result, State
-from dash_long_callback.stores.base import LEASE_SECONDS, Store, Watch
+from dash_long_callback.stores.base import LEASE_SECONDS, Store
 from dash_long_callback.stores.redis_news import ALIVE, CHANGED, Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from contextlib import AbstractContextManager
+
+    from dash_long_callback.stores.news import Bell, Watch
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,6 +53,20 @@ R = TypeVar("R")
 WAITING = 24
 #: Seconds that a process may hold the lock of a cache key, and that others wait for it.
 LOCK_SECONDS = 10.0
+
+#: Keep a new job, unless there is one with its id.
+#: KEYS: job, flight, askers. ARGV: record, state, request, seconds to keep, id if it is shared.
+_CREATE = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('HSET', KEYS[1], 'record', ARGV[1], 'state', ARGV[2], 'request', ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+if ARGV[5] ~= '' then
+  redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[4])
+  redis.call('SADD', KEYS[3], ARGV[5])
+  redis.call('PEXPIRE', KEYS[3], ARGV[4])
+end
+return 1
+"""
 
 #: Replace a record, if it is still the one that was read.
 #: KEYS: job, lease, flight. ARGV: old record, new record, state, response, seconds to keep,
@@ -182,17 +199,19 @@ class RedisStore(Store):
             lock.release()
 
     @_guarded
-    def create(self, job: Job, request: bytes) -> None:
-        key = self._key("job", job.id)
-        with self._redis.pipeline() as pipe:
-            fields = {"record": job.dump(), "state": job.state.value, "request": request}
-            ttl = self._ttl * WAITING
-            pipe.hset(key, mapping=fields).pexpire(key, ttl)
-            if job.cache_key is not None:
-                askers = self._key("askers", job.id)
-                pipe.set(self._key("flight", job.cache_key), job.id, px=ttl)
-                pipe.sadd(askers, job.id).pexpire(askers, ttl)
-            pipe.execute()
+    def create(self, job: Job, request: bytes) -> bool:
+        names = ("job", job.id), ("flight", job.cache_key or ""), ("askers", job.id)
+        created = self._connected.create(
+            keys=[self._key(*name) for name in names],
+            args=[
+                job.dump(),
+                job.state.value,
+                request,
+                self._ttl * WAITING,
+                "" if job.cache_key is None else job.id,
+            ],
+        )
+        return bool(created)
 
     @_guarded
     def load(self, job_id: str) -> Job | None:
@@ -292,6 +311,14 @@ class RedisStore(Store):
         return bool(self._redis.exists(self._key("cancel", job_id)))
 
     @_guarded
+    def want(self, job_id: str, seconds: float) -> None:
+        self._redis.set(self._key("wanted", job_id), b"", px=_ms(seconds))
+
+    @_guarded
+    def wanted(self, job_id: str) -> bool:
+        return bool(self._redis.exists(self._key("wanted", job_id)))
+
+    @_guarded
     def keep(self, job: Job, response: bytes) -> None:
         slots = [(n, slot) for n, slot in job.since(0) if not isinstance(slot.target, int)]
         values = self.values(job.id, [n for n, _ in slots])
@@ -370,15 +397,11 @@ class RedisStore(Store):
     def has_left(self, asker: str) -> bool:
         return bool(self._redis.exists(self._key("left", asker)))
 
-    @contextmanager
-    def watch(self) -> Generator[Watch]:
-        with self._connected.news.watch(lambda job_id: self._key("news", job_id)) as watch:
-            yield watch
+    def watch(self, bell: Bell | None = None) -> AbstractContextManager[Watch]:
+        return self._connected.news.watch(lambda job_id: [self._key("news", job_id)], bell)
 
-    @contextmanager
-    def watch_cancel(self) -> Generator[Watch]:
-        with self._connected.news.watch(lambda job_id: self._key("stop", job_id)) as watch:
-            yield watch
+    def watch_cancel(self) -> AbstractContextManager[Watch]:
+        return self._connected.news.watch(lambda job_id: [self._key("stop", job_id)], None)
 
     def close(self) -> None:
         with self._lock:
@@ -392,6 +415,7 @@ class _Connected:
 
     def __init__(self, client: Any) -> None:
         self.client = client
+        self.create = client.register_script(_CREATE)
         self.change = client.register_script(_CHANGE)
         self.write = client.register_script(_WRITE)
         self.keep = client.register_script(_KEEP)

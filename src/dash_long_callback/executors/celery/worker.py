@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dash_long_callback.callbacks import LongCallback
-    from dash_long_callback.stores.base import Store, Watch
+    from dash_long_callback.stores.base import Store
+    from dash_long_callback.stores.news import Watch
 
 log = logging.getLogger("dash_long_callback")
 

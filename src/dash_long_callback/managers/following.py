@@ -1,0 +1,174 @@
+"""Waiting for the news of jobs, which may be of several managers: for threads and event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dash_long_callback.stores.news import Bell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from typing_extensions import Self
+
+    from dash_long_callback.managers.base import Manager, News
+    from dash_long_callback.stores.news import Watch
+
+    #: What a wait is made of: a call that asks stores, or seconds to wait for the bell.
+    Step: TypeAlias = "Callable[[], dict[str, News]] | float"
+    Steps: TypeAlias = Generator[Step, Any, dict[str, News]]
+
+#: Seconds between two looks whether jobs that nobody supervises have fallen silent.
+SILENCE_SECONDS = 1.0
+
+
+def news_since(jobs: Mapping[str, int], found: Mapping[str, News]) -> dict[str, News | None]:
+    """The part of ``found`` that is newer than what was seen; None for a job that is not found."""
+    news = {job_id: found.get(job_id) for job_id in jobs}
+    return {i: one for i, one in news.items() if one is None or one.job.seq > jobs[i]}
+
+
+class Following:
+    """Follows the news of jobs while it is entered.
+
+    Args:
+        jobs: for each manager its jobs, each with the sequence number that was seen.
+
+    Examples:
+        >>> with Following({manager: {job_id: 0}}) as following:
+        ...     news = following.wait(15, lambda found: bool(found))
+    """
+
+    def __init__(self, jobs: Mapping[Manager, Mapping[str, int]]) -> None:
+        self.bell = Bell()
+        self._jobs = {manager: dict(part) for manager, part in jobs.items()}
+        self._watches: dict[Manager, Watch] = {}
+        self._found: dict[Manager, dict[str, News]] = {}
+        self._joined: dict[str, str] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        for manager in self._jobs:
+            self._watches[manager] = self._stack.enter_context(manager.store.watch(self.bell))
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._stack.close()
+
+    @property
+    def jobs(self) -> dict[str, int]:
+        """What is followed: each job with the sequence number that was seen."""
+        return {job_id: seq for part in self._jobs.values() for job_id, seq in part.items()}
+
+    def news(self, found: Mapping[str, News]) -> dict[str, News | None]:
+        """What was not seen yet of ``found``; None for a job that is gone."""
+        return news_since(self.jobs, found)
+
+    def fresh(self, found: Mapping[str, News]) -> bool:
+        """Whether there is something that was not seen yet."""
+        return bool(self.news(found))
+
+    def see(self, news: Mapping[str, News | None]) -> None:
+        """Ask from now on for what is newer than this, and no more for jobs that have ended."""
+        for part in self._jobs.values():
+            for job_id in part.keys() & news.keys():
+                one = news[job_id]
+                if one is None or one.job.state.ended:
+                    del part[job_id]
+                else:
+                    part[job_id] = one.job.seq
+
+    def wait(
+        self,
+        timeout: float,
+        enough: Callable[[dict[str, News]], bool],
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> dict[str, News]:
+        """The news as soon as they are enough, or after ``timeout`` seconds.
+
+        Whoever changes what ``enough`` and ``wanted`` say rings the bell. The wait ends early if
+        it is not wanted any more.
+
+        Raises:
+            StoreError: if a store can't be read.
+        """
+        steps = self._steps(timeout, enough, wanted)
+        try:
+            step = next(steps)
+            while True:
+                step = steps.send(step() if callable(step) else self.bell.wait(step))
+        except StopIteration as end:
+            return end.value
+
+    async def wait_async(
+        self,
+        timeout: float,
+        enough: Callable[[dict[str, News]], bool],
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> dict[str, News]:
+        """As ``wait``, for an event loop: what asks a store runs in a thread."""
+        steps = self._steps(timeout, enough, wanted)
+        try:
+            step = next(steps)
+            while True:
+                if callable(step):
+                    step = steps.send(await asyncio.to_thread(step))
+                else:
+                    step = steps.send(await self.bell.wait_async(step))
+        except StopIteration as end:
+            return end.value
+
+    def _steps(
+        self,
+        timeout: float,
+        enough: Callable[[dict[str, News]], bool],
+        wanted: Callable[[], bool],
+    ) -> Steps:
+        deadline = time.monotonic() + timeout
+        while not enough(found := (yield self._look)):
+            while True:
+                if not wanted():
+                    return found
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return (yield self._look)  # the record is the truth, whatever was heard
+                if (yield left if self._supervised else min(left, SILENCE_SECONDS)):
+                    break
+                if any(watch.silent() for watch in self._watches.values()):
+                    yield self._ask
+                    break
+        return found
+
+    @property
+    def _supervised(self) -> bool:
+        return all(watch.supervised for watch in self._watches.values())
+
+    def _look(self) -> dict[str, News]:
+        merged: dict[str, News] = {}
+        for manager, part in self._jobs.items():
+            found = self._followed(manager, part)
+            self._found[manager] = found
+            merged |= found
+        return merged
+
+    def _followed(self, manager: Manager, part: Mapping[str, int]) -> dict[str, News]:
+        watch = self._watches[manager]
+        watch.follow([*part, *(self._joined[i] for i in part if i in self._joined)])
+        found = manager.news(part)
+        joined = {i: news.job.id for i, news in found.items() if i != news.job.id}
+        if joined.keys() <= self._joined.keys():
+            return found
+        # Who has joined a job names it by an id of their own. And what was written since must not
+        # be missed.
+        self._joined |= joined
+        watch.follow([*part, *joined.values()])
+        return manager.news(part)
+
+    def _ask(self) -> dict[str, News]:
+        """Somebody waits, and nothing is new: see that these jobs can still end."""
+        for manager, found in self._found.items():
+            manager.look(found.values())
+        return {}
