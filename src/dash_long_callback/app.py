@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dash import Input
 
     from dash_long_callback.callbacks import LongCallback
-    from dash_long_callback.decorator import F
+    from dash_long_callback.decorator import Disconnect, F, Retrigger
     from dash_long_callback.managers.base import CacheBy
 
 A = TypeVar("A", bound=dash.Dash)
@@ -82,6 +82,8 @@ class Dash(dash.Dash):
         context: Sequence[str] | None = None,
         queue: str | None = None,
         priority: int | None = None,
+        on_retrigger: Retrigger = "replace",
+        on_disconnect: Disconnect = "continue",
         **kwargs: Any,
     ) -> Callable[[F], F]:
         """Declare a callback of this app that may take seconds to hours.
@@ -105,6 +107,8 @@ class Dash(dash.Dash):
             "context": context,
             "queue": queue,
             "priority": priority,
+            "on_retrigger": on_retrigger,
+            "on_disconnect": on_disconnect,
         }
         return declare(self, args, {**options, **kwargs})
 

@@ -41,6 +41,8 @@ class Options:
     context: list[str] | None = None
     queue: str | None = None
     priority: int | None = None
+    on_retrigger: str = "replace"
+    on_disconnect: str = "continue"
 
 
 @dataclass
@@ -71,6 +73,11 @@ class LongCallback:
     def digest(self) -> str:
         """A hash of the function's code."""
         return code_digest(self.function)
+
+    @property
+    def ends_with_page(self) -> bool:
+        """Whether its jobs are cancelled when their page has gone."""
+        return self.options.on_disconnect == "cancel"
 
     @property
     def handles_errors(self) -> bool:

@@ -33,6 +33,7 @@ from dash._utils import (
     convert_to_AttributeDict,
     inputs_to_dict,
     inputs_to_vals,
+    stringify_id,
     to_json,
 )
 
@@ -225,6 +226,19 @@ def run_in_context(
         callback_context=context,
         app=_app(),
     )
+
+
+def outputs_of_call(*, single: bool) -> list[Any]:
+    """Id and property of each output of the callback that runs, flat; a list for one with ALL."""
+
+    def target(output: Any) -> Any:
+        if isinstance(output, list):
+            return [target(one) for one in output]
+        # Behind an @ stands what tells apart callbacks that share an output.
+        return stringify_id(output["id"]), output["property"].partition("@")[0]
+
+    outputs: Any = context_value.get()["outputs_list"]
+    return [target(outputs)] if single else target(outputs)
 
 
 def grouped_arguments(registration: Registration, context: Any) -> list[Any] | dict[str, Any]:

@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 
 from dash import ALL, ALLSMALLER, MATCH, Input, Output, State
 
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from dash_long_callback.managers.base import CacheBy
 
 F = TypeVar("F", bound="Callable[..., Any]")
+
+#: What a trigger does while a job runs, and what becomes of a job whose page has gone. The first
+#: is the default.
+Retrigger: TypeAlias = Literal["replace", "ignore", "queue", "parallel"]
+Disconnect: TypeAlias = Literal["continue", "cancel"]
 
 #: Keyword arguments of ``dash.callback`` that make sense here, too.
 _DASH_KEYWORDS = frozenset(
@@ -79,11 +84,16 @@ def long_callback(
     context: Sequence[str] | None = None,
     queue: str | None = None,
     priority: int | None = None,
+    on_retrigger: Retrigger = "replace",
+    on_disconnect: Disconnect = "continue",
     **kwargs: Any,
 ) -> Callable[[F], F]:
     """Declare a callback that may take seconds to hours, without an app at hand.
 
     Like ``dash.callback``, for pages and modules; ``app.long_callback`` takes the same arguments.
+
+    The function may be a generator, or an async one: each value that it yields goes to the outputs
+    at once, and the last is the result.
 
     Args:
         *args: outputs, inputs and states, in every form that ``dash.callback`` takes.
@@ -114,6 +124,12 @@ def long_callback(
         queue: the Celery queue that the jobs go to. Default: the manager's.
         priority: of the jobs in the queue, as the Celery broker counts it. Diskcache does not
             use either.
+        on_retrigger: what a trigger does while a job for the same outputs runs on the page.
+            "replace" cancels it and starts anew; "ignore" does nothing; "queue" starts when it has
+            ended; "parallel" starts at once, and each result is shown when it comes.
+        on_disconnect: what becomes of a job whose page has gone. It goes on ("continue"), and the
+            page finds it again; or it is cancelled ("cancel") unless the page is back in time: see
+            ``Pacing``.
         **kwargs: ``output``, ``inputs``, ``state``, ``prevent_initial_call`` and further keywords
             of ``dash.callback``.
 
@@ -155,6 +171,8 @@ def long_callback(
         "context": context,
         "queue": queue,
         "priority": priority,
+        "on_retrigger": on_retrigger,
+        "on_disconnect": on_disconnect,
     }
     return declare(None, args, {**options, **kwargs})
 
@@ -292,7 +310,20 @@ def _options(name: str, given: dict[str, Any]) -> Options:
         context=_context(name, given.get("context")),
         queue=_queue(name, given.get("queue")),
         priority=_priority(name, given.get("priority")),
+        on_retrigger=_one_of(name, "on_retrigger", given.get("on_retrigger"), Retrigger),
+        on_disconnect=_one_of(name, "on_disconnect", given.get("on_disconnect"), Disconnect),
     )
+
+
+def _one_of(name: str, option: str, value: Any, choices: Any) -> str:
+    words = get_args(choices)
+    if value is None:
+        return words[0]
+    if value not in words:
+        raise RegistrationError(
+            f"{name}: {option}={value!r} must be one of {', '.join(map(repr, words))}"
+        )
+    return value
 
 
 def _ignored(name: str, ignored: Any) -> list[int | str]:
@@ -416,6 +447,8 @@ _OURS = (
     "context",
     "queue",
     "priority",
+    "on_retrigger",
+    "on_disconnect",
 )
 
 
@@ -475,6 +508,8 @@ def client_config(callback: LongCallback, *, cached: bool = False) -> dict[str, 
         "defaults": options.progress_default,
         "cached": callback.options.cache_by is not None or cached,
         "cancel": [{"id": _id(i), "property": i.component_property} for i in options.cancel],
+        "retrigger": options.on_retrigger,
+        "leave": options.on_disconnect == "cancel",
     }
 
 

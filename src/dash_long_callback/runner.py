@@ -19,6 +19,7 @@ import logging
 import threading
 import time
 import traceback
+from collections.abc import AsyncGenerator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -35,7 +36,7 @@ from dash_long_callback.errors import (
     JobTimedOut,
     StoreError,
 )
-from dash_long_callback.grouping import NoUpdate, fill_no_update, spread
+from dash_long_callback.grouping import NoUpdate, fill_no_update, leaves, spread
 from dash_long_callback.jobs import (
     Cancelled,
     Failed,
@@ -49,7 +50,7 @@ from dash_long_callback.jobs import (
 from dash_long_callback.stores.base import HEARTBEAT_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Coroutine, Generator, Iterable
     from types import TracebackType
 
     from dash_long_callback.callbacks import LongCallback, Options
@@ -150,15 +151,15 @@ class Heartbeat:
     """One thread per process, which renews the leases of the jobs that run in it."""
 
     def __init__(self) -> None:
-        self._jobs: dict[str, tuple[Store, Job]] = {}
+        self._runs: dict[str, Run] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def of(self, store: Store, job: Job) -> Generator[None]:
+    def of(self, run: Run) -> Generator[None]:
         """Keep the job's lease while the block runs."""
         with self._lock:
-            self._jobs[job.id] = (store, job)
+            self._runs[run.job.id] = run
             if self._thread is None or not self._thread.is_alive():  # a fork leaves it behind
                 self._thread = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
                 self._thread.start()
@@ -166,18 +167,21 @@ class Heartbeat:
             yield
         finally:
             with self._lock:
-                del self._jobs[job.id]
+                del self._runs[run.job.id]
 
     def _beat(self) -> None:
         while True:
             time.sleep(HEARTBEAT_SECONDS)
             with self._lock:
-                jobs = list(self._jobs.values())
-            for store, job in jobs:
+                runs = list(self._runs.values())
+            for run in runs:
                 try:
-                    store.renew(job)
+                    run.store.renew(run.job)
+                    if run.deserted:
+                        log.info("%s is cancelled, as its page has gone", run.callback.name)
+                        run.store.ask_cancel(run.job.id)
                 except StoreError:
-                    log.exception("the lease of job %s could not be renewed", job.callback)
+                    log.exception("the lease of job %s could not be renewed", run.job.callback)
 
 
 #: The heartbeat of this process.
@@ -202,10 +206,19 @@ class Run:
         self.stopping: JobCancelled | JobTimedOut | None = None
         #: Whether an exception raised now would hit the user's function.
         self.armed = False
+        #: The grouping of the outputs.
+        self.outputs: Any = []
+        #: Whether values were yielded to the outputs, and whether the function has returned.
+        self.streamed = self.returned = False
         #: Whether ``on_error`` made the result.
         self.handled = False
         self.reporter = Reporter(store, job)
         self._thread = threading.get_ident()
+
+    @property
+    def deserted(self) -> bool:
+        """Whether the job is to end because nobody is there to see its end."""
+        return self.callback.ends_with_page and not self.store.wanted(self.job.id)
 
     def stop(self, reason: JobCancelled | JobTimedOut) -> None:
         """Ask the function to stop: the next update, or whoever interrupts the thread, raises."""
@@ -221,6 +234,27 @@ class Run:
         """What a long callback with ``progress`` gets as its first argument."""
         values = spread(value, self.callback.options.progress, "set_progress")
         self.report(enumerate(values))
+
+    def yielded(self, value: Any) -> None:
+        """Carry a value that a generator has yielded to the outputs."""
+        if self.outputs == []:
+            raise ValueError("yield: the callback has no outputs; use set_props")
+        values = spread(value, self.outputs, "yield")
+        outputs = dash_internals.outputs_of_call(single=isinstance(self.outputs, int))
+        updates: list[tuple[Target, Any]] = []
+        for index, part in zip(leaves(self.outputs), values, strict=True):
+            targets = outputs[index]
+            if not isinstance(targets, list):
+                updates.append((targets, part))
+            elif isinstance(part, (list, tuple)) and len(part) == len(targets):
+                updates += zip(targets, part, strict=True)
+            elif not isinstance(part, NoUpdate):
+                raise ValueError(
+                    f"yield: expected a list of {len(targets)} values, one for each component "
+                    f"behind ALL, got {part!r:.80}"
+                )
+        self.streamed = True
+        self.report(updates)
 
     def report(self, updates: Iterable[tuple[Target, Any]]) -> None:
         """Carry updates to the store; before and after, the function may be told to stop."""
@@ -254,7 +288,9 @@ class Run:
             response = answer if isinstance(answer, bytes) else answer.encode()
             return Succeeded(response, lasting=not self.handled)
         except PreventUpdate:
-            return Succeeded(b"{}", lasting=False)
+            # Or Dash says so: no output has a value that was not yielded before.
+            lasting = self.streamed and self.returned and not self.handled
+            return Succeeded(b"{}", lasting=lasting)
         except JobCancelled:
             return Cancelled()
         except JobTimedOut:
@@ -279,8 +315,9 @@ def run_job(run: Run) -> Outcome:
     Raises:
         StoreError: if the outcome can't be stored.
     """
-    with heartbeat.of(run.store, run.job):
-        outcome = run.outcome()
+    with heartbeat.of(run):
+        # The page may have gone while the job waited in the queue.
+        outcome = Cancelled() if run.deserted else run.outcome()
         try:
             run.reporter.close()
         except StoreError:
@@ -315,11 +352,13 @@ def call(
 ) -> Any:
     """Call the user's function; Dash has grouped its arguments and filled ``dash.ctx``.
 
-    Sync and async functions alike. Exceptions go to ``on_error``, if there is one.
+    Functions, generators, and async ones of both. Exceptions go to ``on_error``, if there is one.
     """
     run = _current.get()
+    run.outputs = outputs
     try:
         value = _invoke(run, function, options, args, kwargs)
+        run.returned = True
     except PreventUpdate:
         raise
     except (Exception, SystemExit) as error:
@@ -330,6 +369,9 @@ def call(
         value = handler(error)
         if value is None or outputs == []:
             raise PreventUpdate from error
+    if value is None and run.streamed:
+        # The last value that was yielded is the result, and on its way already.
+        value = dash.no_update
     return fill_no_update(value, outputs)
 
 
@@ -344,6 +386,10 @@ def _invoke(
         run.armed = True
         run.checkpoint()
         value = function(*args, **kwargs)
+        if inspect.isgenerator(value):
+            return _finish(_report_each(value, run.yielded))
+        if inspect.isasyncgen(value):
+            return asyncio.run(_report_each(value, run.yielded))
         return asyncio.run(value) if inspect.iscoroutine(value) else value
     except JobCancelled:
         if isinstance(run.stopping, JobTimedOut):
@@ -351,6 +397,39 @@ def _invoke(
         raise
     finally:
         run.armed = False
+
+
+async def _report_each(generator: Any, report: Callable[[Any], None]) -> Any:
+    """Report what a generator yields, as it comes. Returns what it returns.
+
+    What ``report`` raises is raised at the ``yield``, where the mistake is, or what is to clean up.
+    """
+    problem: BaseException | None = None
+    while True:
+        try:
+            if isinstance(generator, AsyncGenerator):
+                step = generator.asend(None) if problem is None else generator.athrow(problem)
+                value = await step
+            else:
+                value = next(generator) if problem is None else generator.throw(problem)
+        except StopAsyncIteration:
+            return None
+        except StopIteration as end:
+            return end.value
+        problem = None
+        try:
+            report(value)
+        except BaseException as error:
+            problem = error
+
+
+def _finish(coroutine: Coroutine[Any, None, Any]) -> Any:
+    """The result of a coroutine that never waits: without a loop, as the function may want one."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError
 
 
 class _Props(dict[str, Any]):

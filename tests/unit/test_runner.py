@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import suppress
 from typing import Any
 
@@ -336,6 +336,141 @@ def test_an_async_function_runs_as_a_sync_one(app: Dash, click: Click) -> None:
     ended = click(app, 1)
     assert ended.outputs == {"out": {"children": 2}}
     assert ended.updates == [[0, 1], [["box", "children"], "in"]]
+
+
+# Generators
+
+
+def both(function: Callable[..., Generator[Any]]) -> list[Any]:
+    """A generator function, and an async one that yields the same."""
+
+    async def asynchronous(*args: Any) -> AsyncGenerator[Any]:
+        generator = function(*args)
+        value = next(generator)
+        while True:
+            await asyncio.sleep(0)
+            try:
+                yield value
+            except BaseException as error:
+                value = generator.throw(error)
+            else:
+                try:
+                    value = next(generator)
+                except StopIteration:
+                    return
+
+    return [function, asynchronous]
+
+
+def count(value: int) -> Generator[Any]:
+    yield from range(value)
+
+
+@pytest.mark.parametrize("function", both(count), ids=["sync", "async"])
+def test_the_last_value_that_was_yielded_is_the_result_and_told_once(
+    function: Any, app: Dash, click: Click
+) -> None:
+    app.long_callback(OUT, IN)(function)
+    ended = click(app, 5)
+    assert ended.state == "succeeded"
+    assert ended.updates == [[["out", "children"], 4]]
+    assert ended.outputs == {}
+
+
+def test_what_a_generator_returns_is_the_result(app: Dash, click: Click) -> None:
+    @app.long_callback(OUT, IN)
+    def work(value: int) -> Generator[Any, None, str]:
+        yield value
+        return "done"
+
+    ended = click(app, 1)
+    assert ended.updates == [[["out", "children"], 1]]
+    assert ended.outputs == {"out": {"children": "done"}}
+
+
+def test_a_generator_that_yields_nothing_returns_none(app: Dash, click: Click) -> None:
+    app.long_callback(OUT, IN)(count)
+    assert click(app, 0).outputs == {"out": {"children": None}}
+
+
+def test_yielded_values_have_the_shape_of_the_outputs(app: Dash, click: Click) -> None:
+    @app.long_callback({"a": OUT, "b": [Output("two", "x"), Output("three", "y")]}, IN)
+    def work(value: int) -> Generator[Any]:
+        yield {"a": value, "b": [no_update, html.P("c")]}
+        yield {"a": no_update, "b": no_update}
+        yield no_update
+
+    [a, c] = click(app, 1).updates
+    assert a == [["out", "children"], 1]
+    assert (c[0], c[1]["type"]) == (["three", "y"], "P")
+
+
+def test_a_yield_has_a_value_for_each_component_behind_all(app: Dash, click: Click) -> None:
+    pattern = Output({"type": "out", "index": ALL}, "children")
+    ids = {pattern.component_id_str(): [{"index": i, "type": "out"} for i in ("1", "2")]}
+
+    @app.long_callback(pattern, IN)
+    def work(value: int) -> Generator[Any]:
+        yield [value, no_update]
+        yield [value]
+
+    ended = click(app, 7, ids=ids)
+    assert ended.updates == [[['{"index":"1","type":"out"}', "children"], 7]]
+    assert "expected a list of 2 values, one for each component" in ended.error["message"]
+
+
+@pytest.mark.parametrize("function", both(lambda _: iter_of([1, 2, 3])), ids=["sync", "async"])
+def test_a_wrong_shape_raises_at_the_yield(function: Any, app: Dash, click: Click) -> None:
+    app.long_callback([OUT, Output("two", "x")], IN)(function)
+    ended = click(app, 1)
+    assert ended.error["type"] == "ValueError"
+    assert ended.error["message"] == "yield: expected 2 values, got 3"
+    assert "yield value  # here" in ended.error["traceback"]
+
+
+def iter_of(value: Any) -> Generator[Any]:
+    yield value  # here
+
+
+def test_a_yield_that_can_not_be_encoded_raises_at_the_yield(app: Dash, click: Click) -> None:
+    @app.long_callback(OUT, IN)
+    def work(_: int) -> Generator[Any]:
+        try:
+            yield object()
+        except TypeError:
+            yield "caught"
+
+    assert click(app, 1).updates == [[["out", "children"], "caught"]]
+
+
+def test_a_yield_without_outputs_is_an_error_in_words(app: Dash, click: Click) -> None:
+    app.long_callback(IN)(count)
+    assert "has no outputs; use set_props" in click(app, 1).error["message"]
+
+
+def test_patches_that_are_yielded_are_all_delivered(app: Dash, click: Click) -> None:
+    @app.long_callback(OUT, IN)
+    def work(_: int) -> Generator[Any]:
+        yield []
+        for number in range(3):
+            patch = Patch()
+            patch.append(number)
+            yield patch
+
+    values = [value for _, value in click(app, 1).updates]
+    assert values[0] == []
+    assert [value["operations"][0]["params"]["value"] for value in values[1:]] == [0, 1, 2]
+
+
+def test_an_error_after_some_values_reaches_on_error(app: Dash, click: Click) -> None:
+    @app.long_callback(OUT, IN, on_error=lambda error: f"sorry: {error}")
+    def work(_: int) -> Generator[Any]:
+        yield "half"
+        raise ValueError("no luck")
+
+    ended = click(app, 1)
+    assert ended.updates == [[["out", "children"], "half"]]
+    assert ended.outputs == {"out": {"children": "sorry: no luck"}}
 
 
 # Updates

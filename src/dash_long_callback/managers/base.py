@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     CacheBy: TypeAlias = Callable[[], Any] | Sequence[Callable[[], Any]]
 
 
+#: Seconds that a job may go on without a word of its page, if it is to end with it.
+WANTED_SECONDS = 120.0
+
+
 class Disposition(str, Enum):
     """What a manager did with a request for a job."""
 
@@ -120,6 +124,7 @@ class Manager:
         request: bytes,
         sharing: Sharing | None = None,
         job_id: str | None = None,
+        wanted: float = WANTED_SECONDS,
     ) -> Receipt:
         """Start a job, join an equal one that runs, or answer with the result of one that has run.
 
@@ -129,6 +134,8 @@ class Manager:
             sharing: what makes jobs equal; None: each is on its own.
             job_id: random, from the asker, who may then ask twice and start one job only: an
                 answer may have got lost on its way. None: made here.
+            wanted: seconds that a job with ``on_disconnect="cancel"`` may go on without a word of
+                its page.
 
         Raises:
             StoreError: if the job can't be stored; it is not started then.
@@ -141,21 +148,35 @@ class Manager:
             job.cache_key = sharing.key
         with self.store.exclusive(job.cache_key if sharing and sharing.coalesce else None):
             if sharing is not None and sharing.coalesce:
-                if (flight := self.store.flight(sharing.key)) is not None:
-                    if flight.id == job.id:
-                        return Receipt(job.id, Disposition.KNOWN)
-                    self.store.join(flight, job.id)
-                    return Receipt(job.id, Disposition.JOINED)
-                if job_id is not None and self.store.joined(job_id) is not None:
-                    return Receipt(job.id, Disposition.KNOWN)
-                # It may have landed since we looked; nothing can land in this transaction.
-                if (result := self._kept(sharing)) is not None:
-                    return Receipt(job.id, Disposition.CACHED, result)
+                receipt = self._share(job, sharing)
+                if receipt is not None:
+                    return receipt
+            if callback.ends_with_page:
+                self.store.want(job.id, wanted)
             if not self.store.create(job, request):
                 return Receipt(job.id, Disposition.KNOWN)
             self.executor.start(job)
         self.executor.started()
         return Receipt(job.id, Disposition.NEW)
+
+    def _share(self, job: Job, sharing: Sharing) -> Receipt | None:
+        """How a request is answered by the job of another; None if it is to have its own."""
+        if (flight := self.store.flight(sharing.key)) is not None:
+            if flight.id == job.id:
+                return Receipt(job.id, Disposition.KNOWN)
+            self.store.join(flight, job.id)
+            return Receipt(job.id, Disposition.JOINED)
+        if self.store.joined(job.id) is not None:
+            return Receipt(job.id, Disposition.KNOWN)
+        # It may have landed since we looked; nothing can land in this transaction.
+        if (result := self._kept(sharing)) is not None:
+            return Receipt(job.id, Disposition.CACHED, result)
+        return None
+
+    def end_with_page(self, jobs: Iterable[Job]) -> list[Job]:
+        """Those of these jobs that run and are to end when nobody is there to see it."""
+        callbacks = [(job, registry.get(job.callback)) for job in jobs if not job.state.ended]
+        return [job for job, callback in callbacks if callback and callback.ends_with_page]
 
     def clear(self, callback: Callable[..., Any] | None = None) -> None:
         """Drop kept results.

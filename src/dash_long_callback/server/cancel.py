@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dash_long_callback.errors import BadRequest, JobNotFound
-from dash_long_callback.server.wire import MAX_JOBS, parse
+from dash_long_callback.errors import JobNotFound
+from dash_long_callback.server.wire import job_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,14 +24,7 @@ def cancel(body: bytes, managers: Sequence[Manager]) -> bytes:
         BadRequest: if the body has another shape.
         JobNotFound: if none of the jobs exists.
     """
-    jobs = parse(body).get("jobs")
-    if (
-        not isinstance(jobs, list)
-        or not all(isinstance(i, str) for i in jobs)
-        or len(jobs) > MAX_JOBS
-    ):
-        raise BadRequest('"jobs" must be a list of job ids')
-    known = [_cancel(job_id, managers) for job_id in jobs]
+    known = [_cancel(job_id, managers) for job_id in job_ids(body)]
     if not any(known):
         raise JobNotFound
     return b"{}"

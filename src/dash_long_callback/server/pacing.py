@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from dash_long_callback.errors import RegistrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterable, Mapping
 
     import dash
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 HOLDS_DEVELOPMENT, HOLDS_THREADS, HOLDS_ASYNC = 64, 2, 5000
 #: Answers with news that a process gives a second, at most: about a third of what one core can.
 RATE_THREADS, RATE_ASYNC = 100.0, 500.0
+#: Jobs that a process remembers to have noted; then those are forgotten that are due again.
+HEARD_MAX = 1000
 #: The pace of a client that is not held: this part of the job's age ...
 PACE_RATIO = 0.15
 #: ... within these seconds.
@@ -51,6 +53,11 @@ class Pacing:
             that, each hears less often. None: 500 on an ASGI server, else 100.
         hidden: seconds between two questions of a tab in the background.
         stream: whether an ASGI server may send one answer that goes on.
+        patience: seconds that a page tries to reach the server before it shows an error.
+        gone: seconds after which a job with ``on_disconnect="cancel"`` is cancelled once its page
+            was left, unless it is back: more than a reload takes.
+        silent: the same, for a page that was not left but is not heard of any more. More than a
+            minute: browsers let tabs in the background sleep that long.
 
     Raises:
         RegistrationError: if a value is not a number of its range.
@@ -65,6 +72,9 @@ class Pacing:
     rate: float | None = None
     hidden: float = 5.0
     stream: bool = True
+    patience: float = 120.0
+    gone: float = 30.0
+    silent: float = 120.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -114,6 +124,7 @@ class Pacer:
         self._lock = threading.Lock()
         self._tabs: dict[str, Hold] = {}
         self._next = 0.0
+        self._heard: dict[str, float] = {}
         self._ending = False
 
     def room_wsgi(self, environ: Mapping[str, Any]) -> Room:
@@ -142,6 +153,23 @@ class Pacer:
             free = max(self._next, now)
             self._next = free + 1 / room.rate
         return max(wanted, free - now)
+
+    def hear(self, job_ids: Iterable[str]) -> list[str]:
+        """The jobs of these whose page has to be noted as heard of: not with each question."""
+        now = time.monotonic()
+        pacing = self.pacing
+        every = min(pacing.silent / 8, pacing.gone / 4)
+        with self._lock:
+            due = [i for i in job_ids if now >= self._heard.get(i, 0)]
+            if len(self._heard) > HEARD_MAX:
+                self._heard = {i: until for i, until in self._heard.items() if until > now}
+            self._heard.update(dict.fromkeys(due, now + every))
+        return due
+
+    def leave(self, job_id: str) -> None:
+        """The page of a job was left: note it at once when it is heard of again."""
+        with self._lock:
+            self._heard.pop(job_id, None)
 
     @contextmanager
     def hold(self, tab: str, bell: Bell, room: Room) -> Generator[Hold | None]:

@@ -14,6 +14,7 @@ from dash_long_callback import dash_internals
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import BadRequest, JobNotFound, StoreError
 from dash_long_callback.server.cancel import cancel
+from dash_long_callback.server.leave import leave
 from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.updates import updates, updates_async
 from dash_long_callback.server.wire import MAX_BODY
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("dash_long_callback")
 
 #: Below the app's prefix.
-UPDATES, CANCEL = "_dash-long-callback/updates", "_dash-long-callback/cancel"
+UPDATES = "_dash-long-callback/updates"
+CANCEL = "_dash-long-callback/cancel"
+LEAVE = "_dash-long-callback/leave"
 HEADERS = {"Cache-Control": "no-store", "Content-Type": "application/json"}
 #: Of an answer that goes on. nginx, and proxies that follow it, pass it on as it comes.
 STREAM_HEADERS = {
@@ -60,9 +63,15 @@ def add_routes(app: dash.Dash, app_manager: Callable[[], Manager]) -> None:
     async def serve_cancel(body: Awaitable[bytes]) -> _Answer:
         return await _answer_async(body, lambda read: asyncio.to_thread(cancel, read, managers()))
 
+    async def serve_leave(body: Awaitable[bytes]) -> _Answer:
+        return await _answer_async(
+            body, lambda read: asyncio.to_thread(leave, read, managers(), pacer_of(app))
+        )
+
     add = _add_fastapi if kind == "fastapi" else _add_quart
     add(app, UPDATES, serve_updates)
     add(app, CANCEL, serve_cancel)
+    add(app, LEAVE, serve_leave)
 
 
 def _add_flask(app: dash.Dash, managers: Callable[[], list[Manager]]) -> None:
@@ -80,8 +89,13 @@ def _add_flask(app: dash.Dash, managers: Callable[[], list[Manager]]) -> None:
         status, data = _answer(lambda: cancel(body(), managers()))
         return flask.Response(data, status, HEADERS)
 
+    def serve_leave() -> flask.Response:
+        status, data = _answer(lambda: leave(body(), managers(), pacer_of(app)))
+        return flask.Response(data, status, HEADERS)
+
     dash_internals.add_route(app, UPDATES, serve_updates, ("POST",))
     dash_internals.add_route(app, CANCEL, serve_cancel, ("POST",))
+    dash_internals.add_route(app, LEAVE, serve_leave, ("POST",))
 
 
 def _add_fastapi(app: dash.Dash, name: str, serve: _Serve) -> None:

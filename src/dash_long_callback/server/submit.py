@@ -43,7 +43,7 @@ def submit(callback: LongCallback, context: Any, app_manager: Manager, pacer: Pa
         JSON: the job's id, its news if there are any yet, and the seconds until the client asks.
     """
     manager = callback.options.manager or app_manager
-    receipt = _start(callback, context, manager)
+    receipt = _start(callback, context, manager, pacer)
     if isinstance(receipt, bytes):
         return receipt
     with Following({manager: {receipt.job_id: 0}}) as following:
@@ -55,14 +55,14 @@ async def submit_async(
 ) -> bytes:
     """As ``submit``, for an event loop, which never waits for the store or a broker."""
     manager = callback.options.manager or app_manager
-    receipt = await asyncio.to_thread(_start, callback, context, manager)
+    receipt = await asyncio.to_thread(_start, callback, context, manager, pacer)
     if isinstance(receipt, bytes):
         return receipt
     with Following({manager: {receipt.job_id: 0}}) as following:
         return _answer(receipt.job_id, await following.wait_async(pacer.pacing.submit, _ended))
 
 
-def _start(callback: LongCallback, context: Any, manager: Manager) -> Receipt | bytes:
+def _start(callback: LongCallback, context: Any, manager: Manager, pacer: Pacer) -> Receipt | bytes:
     """The receipt of a job, or the answer if there is nothing to wait for."""
     name = dash_internals.pop_header(context, HEADER)
     travel = manager.context if callback.options.context is None else callback.options.context
@@ -70,7 +70,7 @@ def _start(callback: LongCallback, context: Any, manager: Manager) -> Receipt | 
     try:
         sharing = sharing_of(callback, manager, context)
         named = name if name is not None and _NAME.fullmatch(name) else None
-        receipt = manager.submit(callback, request, sharing, named)
+        receipt = manager.submit(callback, request, sharing, named, pacer.pacing.silent)
     except (CacheByFailed, StoreError) as error:
         log.exception("%s can't be started", callback.name)
         return _refused(callback, error)

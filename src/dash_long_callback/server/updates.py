@@ -50,7 +50,7 @@ def updates(body: bytes, managers: Sequence[Manager], pacer: Pacer, room: Room) 
         JobNotFound: if none of the jobs exists.
         StoreError: if a store can't be read.
     """
-    question = _Question(body, managers)
+    question = _Question(body, managers, pacer)
     if question.hidden:
         return question.paced(pacer, room)
     with (
@@ -75,7 +75,7 @@ async def updates_async(
         The JSON, or server-sent events, each with such JSON, for a client that takes a stream.
     """
     at_end(pacer.end)
-    question = await asyncio.to_thread(_Question, body, managers)
+    question = await asyncio.to_thread(_Question, body, managers, pacer)
     if question.hidden:
         return await asyncio.to_thread(question.paced, pacer, room)
     if question.streams and pacer.pacing.stream:
@@ -105,7 +105,8 @@ async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerat
         yield _event(answer(question.news, 0))
         following.see(question.news)
         until = time.monotonic() + STREAM_SECONDS
-        while hold.wanted and following.jobs and time.monotonic() < until:
+        hear = time.monotonic() + BEAT_SECONDS
+        while hold.wanted and following.jobs and (now := time.monotonic()) < until:
             try:
                 found = await following.wait_async(
                     BEAT_SECONDS, following.fresh, lambda: hold.wanted
@@ -114,6 +115,9 @@ async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerat
                 log.error("jobs can't be read: %s", error)  # noqa: TRY400 - the words are enough
                 return  # the client asks again, and is told
             news = following.news(found)
+            if now >= hear:
+                hear = now + BEAT_SECONDS
+                await asyncio.to_thread(question.hear, pacer)
             if not news:
                 yield BEAT
                 continue
@@ -131,7 +135,7 @@ def _event(data: bytes) -> bytes:
 class _Question:
     """What a client asks, and what was known when it came."""
 
-    def __init__(self, body: bytes, managers: Sequence[Manager]) -> None:
+    def __init__(self, body: bytes, managers: Sequence[Manager], pacer: Pacer) -> None:
         request = parse(body)
         self.tab = str(request.get("tab"))
         self.hidden = bool(request.get("hidden"))
@@ -149,6 +153,17 @@ class _Question:
                 manager.ensure_running()
         if not self.found:
             raise JobNotFound
+        self._end_with_page = {
+            manager: [job.id for job in manager.end_with_page(self.found[i].job for i in part)]
+            for manager, part in self.parts.items()
+        }
+        self.hear(pacer)
+
+    def hear(self, pacer: Pacer) -> None:
+        """Note that the page is there."""
+        for manager, job_ids in self._end_with_page.items():
+            for job_id in pacer.hear(job_ids):
+                manager.store.want(job_id, pacer.pacing.silent)
 
     @property
     def news(self) -> dict[str, News | None]:

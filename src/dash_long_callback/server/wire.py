@@ -71,6 +71,22 @@ def parse(body: bytes) -> dict[str, Any]:
     return parsed
 
 
+def job_ids(body: bytes) -> list[str]:
+    """The jobs that a request names in ``{"jobs": [id, ...]}``.
+
+    Raises:
+        BadRequest: if it has another shape.
+    """
+    jobs = parse(body).get("jobs")
+    if (
+        not isinstance(jobs, list)
+        or not all(isinstance(i, str) for i in jobs)
+        or len(jobs) > MAX_JOBS
+    ):
+        raise BadRequest('"jobs" must be a list of job ids')
+    return jobs
+
+
 def jobs_since(body: Mapping[str, Any]) -> dict[str, int]:
     """The jobs that a client asks about, each with the sequence number it has seen.
 

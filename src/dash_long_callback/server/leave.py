@@ -1,0 +1,39 @@
+"""“The page of these jobs was left.” Perhaps it is being loaded again, so nothing ends at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dash_long_callback.errors import JobNotFound
+from dash_long_callback.server.wire import job_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dash_long_callback.managers.base import Manager
+    from dash_long_callback.server.pacing import Pacer
+
+
+def leave(body: bytes, managers: Sequence[Manager], pacer: Pacer) -> bytes:
+    """Let jobs with ``on_disconnect="cancel"`` end soon, unless their page is heard of again.
+
+    Args:
+        body: JSON ``{"jobs": [id, ...]}``.
+        managers: all that may know the jobs.
+        pacer: of the app; says how soon.
+
+    Raises:
+        BadRequest: if the body has another shape.
+        JobNotFound: if none of the jobs exists.
+    """
+    left = job_ids(body)
+    known = False
+    for manager in managers:
+        jobs = [news.job for news in manager.news(dict.fromkeys(left, 0)).values()]
+        known = known or bool(jobs)
+        for job in manager.end_with_page(jobs):
+            pacer.leave(job.id)
+            manager.store.want(job.id, pacer.pacing.gone)
+    if not known:
+        raise JobNotFound
+    return b"{}"
