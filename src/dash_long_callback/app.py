@@ -16,7 +16,7 @@ from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors.local import preload
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
-from dash_long_callback.server.pacing import Pacing, set_pacing
+from dash_long_callback.server.pacing import Pacing, pacer_of, set_pacing
 from dash_long_callback.server.routes import add_routes
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None) -> Non
         callbacks = _callbacks(app)
         for used in dict.fromkeys(c.options.manager or manager_of(app) for c in callbacks):
             used.ensure_running()
-        kwargs["scripts"] = _config_tag(callbacks, manager_of(app)) + kwargs["scripts"]
+        kwargs["scripts"] = _config_tag(app, callbacks) + kwargs["scripts"]
         return interpolate(*args, **kwargs)
 
     app.interpolate_index = interpolate_index  # type: ignore[method-assign]
@@ -235,13 +235,18 @@ def _callbacks(app: dash.Dash) -> list[LongCallback]:
     return [c for c in registry.all() if id(c.registration.entry) in ours]
 
 
-def _config_tag(callbacks: list[LongCallback], manager: Manager | None = None) -> str:
+def _config_tag(app: dash.Dash, callbacks: list[LongCallback]) -> str:
     """What the browser client needs to know: data in the page, so that no request is needed."""
-    config: dict[str, Any] = {}
+    pacing = pacer_of(app).pacing
+    known: dict[str, Any] = {}
     for callback in callbacks:
-        used = callback.options.manager or manager
-        cached = used is not None and used.cache_by is not None
-        config[callback.registration.callback_id] = client_config(callback, cached=cached)
+        cached = (callback.options.manager or manager_of(app)).cache_by is not None
+        known[callback.registration.callback_id] = client_config(callback, cached=cached)
+    config = {
+        "patience": pacing.patience,
+        "stream": pacing.stream and dash_internals.backend_of(app) != "flask",
+        "callbacks": known,
+    }
     # In HTML, only "</" could end the element early; in JSON, "<\\/" is the same string.
     data = dash_internals.to_json_bytes(config).decode().replace("</", "<\\/")
     return f'<script id="_dash-long-callbacks" type="application/json">{data}</script>\n'

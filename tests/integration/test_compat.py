@@ -193,7 +193,9 @@ class Dash2Server(EngineServer):
         """What the page tells its browser client of the callback."""
         html = requests.get(self.url, timeout=30).text
         start = html.index(">", html.index('id="_dash-long-callbacks"')) + 1
-        return json.loads(html[start : html.index("</script>", start)])["result.children"]
+        return json.loads(html[start : html.index("</script>", start)])["callbacks"][
+            "result.children"
+        ]
 
 
 @pytest.fixture

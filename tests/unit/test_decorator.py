@@ -385,15 +385,15 @@ def test_the_renderer_is_pointed_at_the_browser_client() -> None:
     }
 
 
-def test_the_config_in_the_page_can_not_close_its_script_element() -> None:
+def test_the_config_in_the_page_can_not_close_its_script_element(app: Dash) -> None:
     evil = "</script><script>alert(1)</script><!--"
     long_callback(OUT, IN, running=(Output("run", "children"), evil, evil.upper()))(work)
-    tag = _config_tag(registry.all())
+    tag = _config_tag(app, registry.all())
     opening = '<script id="_dash-long-callbacks" type="application/json">'
     assert tag.startswith(opening)
     assert tag.lower().count("</script") == 1
     data = tag.removeprefix(opening).removesuffix("</script>\n")
-    assert json.loads(data)["out.children"]["running"][0]["on"] == evil
+    assert json.loads(data)["callbacks"]["out.children"]["running"][0]["on"] == evil
 
 
 def test_the_page_of_an_app_has_the_config_of_its_own_callbacks_only(

@@ -5,11 +5,17 @@
  * The renderer calls a long callback as it calls any clientside callback, and waits for the promise
  * that it gets. Behind the promise:
  *
- *     run() ── POST _dash-update-component ──► a job id, or at once the outcome
+ *     run() ── POST _dash-update-component ──► the outcome, or "it runs"
  *       │
- *     Poller ── POST …/updates ──► news of all jobs of this tab, in one request at a time
+ *     Feed ── POST …/updates ──► news of all jobs of this tab, in one request at a time
  *       │
- *     Job.hear() ── set_props for updates ── resolves the promise with the outputs at the end
+ *     Job.hear() ── set_props for updates ── the outputs at the end
+ *
+ * A job is *attached* while the renderer waits for its promise, and *detached* once it does not: as
+ * the page has many, as others of the same outputs run, or as the page was loaded again. A detached
+ * job gives its outputs to the renderer as a callback that has just been executed.
+ *
+ * What runs is remembered in the tab's sessionStorage until the page has its outcome.
  */
 (function () {
     "use strict";
@@ -25,15 +31,29 @@
      * @property {any[] | null} defaults
      * @property {boolean} cached Whether the answer may be there already.
      * @property {Target[]} cancel
+     * @property {"replace" | "ignore" | "queue" | "parallel"} retrigger
+     * @property {boolean} leave Whether its jobs end when the page is left.
      */
     /**
      * @typedef {Object} News
      * @property {string} state
      * @property {number} seq
      * @property {boolean} ended
-     * @property {[number | [string, string], any][]} [updates]
+     * @property {Update[]} [updates]
      * @property {{response?: Object<string, Object<string, any>>, dist?: any[]}} [response]
      * @property {{type: string, message: string, traceback?: string}} [error]
+     */
+    /** @typedef {[number | [string, string], any]} Update A progress target or id and property. */
+    /**
+     * @typedef {Object} Question What the page asked; enough to show the answer after a reload.
+     * @property {string} id
+     * @property {string} name
+     * @property {any} outputs as the renderer gives them: one, a list, or lists for wildcards
+     * @property {ComponentId[]} matched what MATCH has matched, if it was used
+     * @property {any[]} every for each ALL of ours, the ids behind it
+     * @property {string} values what was asked, to tell whether it is asked again
+     * @property {number} at when
+     * @property {string} [payload] the request, until the server has it
      */
 
     /** @type {any} */
@@ -43,27 +63,44 @@
     /** Milliseconds between tries when the server can't be reached: doubled, up to the second. */
     const RETRY_MIN = 250;
     const RETRY_MAX = 5000;
+    /** Milliseconds that one failed try counts, at most: a laptop that slept did not try. */
+    const TRY_MAX = 30000;
     /** Milliseconds after which the page shows that a job runs whose result may have been kept. */
     const SHOW_AFTER = 60;
-    /** Milliseconds without an answer after which a job is given up. */
-    const GIVE_UP = 120000;
-
     /** Milliseconds to wait for an answer: the server holds a request for a fraction of that. */
     const ANSWER_MAX = 60000;
+    /** Milliseconds to wait for the first event of a stream; if none comes, a proxy keeps it back. */
+    const STREAM_FIRST = 3000;
+    /** Milliseconds to wait for the next: the server shows every ten seconds that it is there. */
+    const STREAM_NEXT = 25000;
     /** Statuses of proxies that say "later", below those that say "never". */
     const LATER = [408, 425, 429];
     /** Milliseconds to wait for a picture: it never comes if the tab goes to the background. */
     const PAINT_MAX = 100;
+    /** Milliseconds after which a tab counts as one in the background: not while somebody looks around. */
+    const HIDDEN_AFTER = 2000;
+    /** Milliseconds after which what is remembered has expired on any server. */
+    const REMEMBER = 7 * 24 * 3600 * 1000;
+    /** Characters of a request that is remembered until the server has it. */
+    const PAYLOAD_MAX = 100000;
+    /** Outcomes that wait for their outputs to be on the page again. */
+    const OUTCOMES_MAX = 50;
 
     /**
-     * Long jobs that may keep a place among the callbacks that the renderer runs at once, which are
-     * twelve. These few have all of its care: its title says "Updating...", and callbacks that need
-     * their outputs wait. The others make way for the page's ordinary callbacks.
+     * Long jobs that stay attached: the renderer runs twelve callbacks at once. These few have all of
+     * its care: its title says "Updating...", and callbacks that need their outputs wait. The others
+     * make way for the page's ordinary callbacks.
      */
     const PLACES = 4;
 
-    /** This tab, so that the server knows when a request replaces another. */
-    const TAB = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("");
+    /** @param {number} bytes @returns {string} random, in the letters of base64url */
+    function random(bytes) {
+        const numbers = crypto.getRandomValues(new Uint8Array(bytes));
+        return btoa(String.fromCharCode(...numbers)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+    }
+
+    /** This page, so that the server knows when a request replaces another. */
+    const TAB = random(16);
 
     /** @template T @param {() => T} make @returns {() => T} */
     function once(make) {
@@ -79,35 +116,127 @@
     }
 
     const dashConfig = once(() => json("_dash-config") || {});
-    /** @type {() => Object<string, Config>} */
-    const callbacks = once(() => json("_dash-long-callbacks") || {});
+    /** @type {() => {patience: number, stream: boolean, callbacks: Object<string, Config>}} */
+    const settings = once(() => json("_dash-long-callbacks") || { patience: 0, stream: false, callbacks: {} });
+    const prefix = once(() => dashConfig().requests_pathname_prefix || "/");
 
     // Requests
 
+    /** What went wrong on the way, in words for the page. */
+    class Trouble extends Error {
+        /**
+         * @param {string} message
+         * @param {boolean} [final] whether another try makes no sense
+         * @param {number} [pause] milliseconds that the server wants us to wait
+         */
+        constructor(message, final = false, pause = 0) {
+            super(message);
+            this.final = final;
+            this.pause = pause;
+        }
+    }
+
     /**
      * @param {string} path
-     * @param {Object} body
-     * @param {AbortSignal} [signal]
+     * @param {string} body
+     * @param {{signal?: AbortSignal, keepalive?: boolean, headers?: Object<string, string>}} [more]
      * @returns {Promise<Response>}
      */
-    function post(path, body, signal) {
+    function post(path, body, more = {}) {
         const config = dashConfig();
         const options = config.fetch || {};
         /** @type {Object<string, string>} */
-        const headers = { Accept: "application/json", "Content-Type": "application/json" };
+        const headers = { Accept: "application/json", "Content-Type": "application/json", ...more.headers };
         const token = document.cookie
             .split("; ")
             .find((cookie) => cookie.startsWith((config.csrf_token_name || "_csrf_token") + "="));
         if (token) {
             headers[config.csrf_header_name || "X-CSRFToken"] = token.slice(token.indexOf("=") + 1);
         }
-        return fetch((config.requests_pathname_prefix || "/") + path, {
+        return fetch(prefix() + path, {
             credentials: "same-origin",
             ...options,
             method: "POST",
             headers: { ...headers, ...options.headers },
-            body: JSON.stringify(body),
-            signal,
+            body,
+            signal: more.signal,
+            keepalive: more.keepalive,
+        });
+    }
+
+    /**
+     * What is wrong with an answer, if anything is: proxies answer, too, and login pages.
+     * @param {Response} response
+     * @returns {Promise<Trouble | null>}
+     */
+    async function troubleOf(response) {
+        const html = (response.headers.get("Content-Type") || "").startsWith("text/html");
+        if (response.ok && !html) {
+            return null;
+        }
+        const text = html ? "" : await response.text().catch(() => "");
+        const status = `status ${response.status}${text && ": " + text.slice(0, 1000)}`;
+        if (response.status === 401 || response.status === 403 || response.ok) {
+            return new Trouble(
+                "SessionExpired: the server does not let this page in any more" +
+                    ` (${response.ok ? "it answered with another page" : status}). ` +
+                    "Log in again and reload the page: jobs that still run are found again.",
+                true
+            );
+        }
+        const later = response.status >= 500 || LATER.includes(response.status);
+        const pause = Math.min(Number(response.headers.get("Retry-After")) || 0, TRY_MAX / 1000) * 1000;
+        return new Trouble(status, !later, pause);
+    }
+
+    /** Counts failed tries, and says how long to wait before the next. */
+    class Patience {
+        constructor() {
+            this.failures = 0;
+            /** Milliseconds that went by in failed tries and pauses. */
+            this.tried = 0;
+            this.since = Date.now();
+        }
+
+        begin() {
+            this.since = Date.now();
+        }
+
+        succeed() {
+            this.failures = 0;
+            this.tried = 0;
+        }
+
+        /** @param {Trouble} trouble @returns {number | null} milliseconds to wait; null: it is over */
+        fail(trouble) {
+            const pause = Math.min(RETRY_MIN * 2 ** this.failures, RETRY_MAX);
+            if (navigator.onLine !== false) {
+                this.failures += 1;
+                this.tried += Math.min(Date.now() - this.since, TRY_MAX) + pause;
+            }
+            if (trouble.final || this.tried > settings().patience * 1000) {
+                return null;
+            }
+            // Many pages have lost the same server in the same moment.
+            return Math.max(pause * (0.75 + Math.random() / 2), trouble.pause);
+        }
+
+        /** @param {string} what @param {Trouble} trouble @returns {string} */
+        words(what, trouble) {
+            return trouble.final ? trouble.message : `${what} (tried for ${Math.round(this.tried / 1000)} s): ${trouble.message}`;
+        }
+    }
+
+    /** @param {number} ms @returns {Promise<void>} */
+    function wait(ms) {
+        return new Promise((resolve) => {
+            const done = () => {
+                clearTimeout(timer);
+                window.removeEventListener("online", done);
+                resolve();
+            };
+            const timer = setTimeout(done, ms);
+            window.addEventListener("online", done);
         });
     }
 
@@ -143,8 +272,15 @@
         return Array.isArray(value) && value[0] === wildcard;
     }
 
-    /** @type {Set<string>} */
-    const missing = new Set();
+    /** @param {any} outputs @returns {Dependency[]} */
+    function flat(outputs) {
+        return outputs ? [outputs].flat(2) : [];
+    }
+
+    /** @param {string} property @returns {string} without what tells apart those who share an output */
+    function bare(property) {
+        return property.split("@")[0];
+    }
 
     /**
      * @param {ComponentId} id
@@ -159,18 +295,16 @@
         }
     }
 
-    /** @param {ComponentId} id @param {string} property @param {any} value */
-    function setProp(id, property, value) {
-        const props = propsOf(id);
-        if (!props) {
-            const name = stringify(id);
-            if (!missing.has(name)) {
-                missing.add(name);
-                console.warn(`A long callback sets ${name}.${property}, but there is no such component on the page.`);
-            }
-            return;
+    /** @type {Set<string>} */
+    const missing = new Set();
+
+    /** @param {ComponentId} id @param {string} property */
+    function warnOnce(id, property) {
+        const name = stringify(id);
+        if (!missing.has(name) && missing.size < 1000) {
+            missing.add(name);
+            console.warn(`A long callback sets ${name}.${property}, but there is no such component on the page.`);
         }
-        clientside.set_props(id, { [property]: patched(value, props[property]) });
     }
 
     /**
@@ -187,7 +321,7 @@
         setTimeout(first, PAINT_MAX);
     }
 
-    // Patches: older renderers apply them to the outputs of server callbacks only.
+    // Patches: renderers apply them to what they have asked for themselves; older ones to nothing else.
 
     /** @param {any} value */
     function isPatch(value) {
@@ -200,10 +334,7 @@
      * @returns {any} the value, or what it makes of the previous one if it is a Patch
      */
     function patched(value, previous) {
-        if (!isPatch(value) || clientside.Patch) {
-            return value;
-        }
-        return value.operations.reduce(patchOne, structuredClone(previous));
+        return isPatch(value) ? value.operations.reduce(patchOne, structuredClone(previous)) : value;
     }
 
     /** @param {any} root @param {{operation: string, location: (string|number)[], params: any}} step */
@@ -239,43 +370,192 @@
         return holder.root;
     }
 
+    // The renderer: what it does not document. Whatever is missing, a detached job does without.
+
+    const renderer = {
+        /** @returns {any} its state */
+        state() {
+            return page.store ? page.store.getState() : {};
+        },
+
+        /** @param {any} action */
+        dispatch(action) {
+            if (page.store) {
+                page.store.dispatch(action);
+            }
+        },
+
+        /** Whether the layout is there, and its callbacks were called. */
+        ready() {
+            return this.state().appLifecycle === "HYDRATED";
+        },
+
+        /** @param {string} name @returns {any} how it knows a callback */
+        definition(name) {
+            const callbacks = (this.state().graphs || {}).callbacks || [];
+            return callbacks.find((/** @type {any} */ callback) => callback.output === name);
+        },
+
+        /** @param {ComponentId} id @returns {any[] | undefined} where a component is in the layout */
+        path(id) {
+            const { strs = {}, objs = {} } = this.state().paths || {};
+            if (typeof id === "string") {
+                return strs[id];
+            }
+            const keys = Object.keys(id).sort();
+            const values = JSON.stringify(keys.map((key) => id[key]));
+            const found = (objs[keys.join(",")] || []).find((/** @type {any} */ one) => JSON.stringify(one.values) === values);
+            return found && found.path;
+        },
+
+        /**
+         * Let it take values, or an error, for those of a callback that it has just executed: new
+         * components are known, and callbacks that listen are called, once.
+         * @param {Job} job
+         * @param {{data?: Object<string, Object<string, any>>, error?: any}} result
+         */
+        executed(job, result) {
+            const callback = this.definition(job.name);
+            const outputs = flat(job.outputs);
+            if (callback) {
+                const cb = {
+                    callback,
+                    anyVals: "",
+                    changedPropIds: {},
+                    initialCall: false,
+                    getInputs: () => [],
+                    getState: () => [],
+                    getOutputs: () => [outputs],
+                    executionResult: { ...result, payload: job.outputs ? { outputs } : null },
+                };
+                this.dispatch({ type: "Callbacks.AddExecuted", payload: [cb] });
+            } else if (result.data) {
+                Object.entries(result.data).forEach(([id, props]) => clientside.set_props(parseId(id), props));
+            } else {
+                console.error(result.error);
+            }
+        },
+
+        /** @param {boolean} on @param {Dependency[]} outputs that dcc.Loading shows as loading */
+        loading(on, outputs) {
+            const payload = outputs
+                .map(({ id, property }) => ({ path: this.path(id), property: bare(property), id: stringify(id) }))
+                .filter((one) => one.path);
+            if (payload.length) {
+                this.dispatch({ type: on ? "LOADING" : "LOADED", payload });
+            }
+        },
+    };
+
+    // What this tab remembers: the questions whose answers the page does not have
+
+    const memory = {
+        prefix: once(() => `dash-long-callback ${prefix()} `),
+
+        /** @param {Question} question */
+        keep(question) {
+            try {
+                sessionStorage.setItem(this.prefix() + question.id, JSON.stringify(question));
+            } catch (error) {
+                // Full, or forbidden: then a reload does not find it.
+            }
+        },
+
+        /** @param {string} id */
+        drop(id) {
+            try {
+                sessionStorage.removeItem(this.prefix() + id);
+            } catch (error) {
+                // Forbidden.
+            }
+        },
+
+        /** @returns {Question[]} the oldest first */
+        all() {
+            /** @type {Question[]} */
+            const found = [];
+            try {
+                for (const key of Object.keys(sessionStorage).filter((one) => one.startsWith(this.prefix()))) {
+                    const question = JSON.parse(sessionStorage.getItem(key) || "null");
+                    if (question && Date.now() - question.at < REMEMBER && settings().callbacks[question.name]) {
+                        found.push(question);
+                    } else {
+                        sessionStorage.removeItem(key);
+                    }
+                }
+            } catch (error) {
+                // Forbidden, or not ours.
+            }
+            return found.sort((one, other) => one.at - other.at);
+        },
+    };
+
+    /** @param {string} text @returns {string} a short one that differs, all but certainly, if the text does */
+    function digest(text) {
+        let [one, two] = [1, 2];
+        for (let i = 0; i < text.length; i++) {
+            one = Math.imul(one ^ text.charCodeAt(i), 2654435761);
+            two = Math.imul(two ^ text.charCodeAt(i), 1597334677);
+        }
+        return `${text.length} ${one} ${two}`;
+    }
+
+    /**
+     * What a page asks, but for counters such as n_clicks: a reload sets them to zero, and they say
+     * only that something was clicked.
+     * @param {any[]} inputs
+     */
+    function valuesOf(inputs) {
+        const asked = inputs.flat().filter((one) => !/^n_|_timestamp$/.test(one.property));
+        return digest(JSON.stringify(asked.map((one) => [stringify(one.id), one.property, one.value])));
+    }
+
     // Jobs
 
     class Job {
-        /**
-         * @param {string} name
-         * @param {Config} config
-         * @param {any} outputs as the renderer gives them: one, a list, or lists for wildcards
-         * @param {any[]} inputs
-         * @param {any[]} states values of the states, ours last
-         */
-        constructor(name, config, outputs, inputs, states) {
-            this.name = name;
+        /** @param {Question} question @param {Config} config */
+        constructor(question, config) {
+            this.question = question;
+            this.id = question.id;
+            this.name = question.name;
             this.config = config;
-            this.outputs = outputs;
-            this.states = states;
-            /** What MATCH has matched, if it was used: without outputs, the inputs tell. */
-            this.ids = (outputs ? flat(outputs) : inputs.filter((input) => !Array.isArray(input))).map((one) => one.id);
-            this.slot = name + " " + JSON.stringify(this.ids.map(stringify));
-            /** @type {string | null} */
-            this.id = null;
+            this.outputs = question.outputs;
+            this.slot = question.name + " " + JSON.stringify(question.matched.map(stringify));
             this.seq = 0;
             this.settled = false;
             this.cancelled = false;
+            /** Whether it was asked for; not, while it queues behind another. */
+            this.begun = false;
+            /** Whether the server has it. */
+            this.known = false;
+            /** Whether it was found when the page was loaded, or its outputs came back. */
+            this.found = false;
+            this.detached = false;
             /** Whether the page shows that it runs. */
             this.shown = false;
+            /** Whether its outputs are on the page. */
+            this.here = true;
+            /** @type {News | null} The end of it, that waits for its outputs. */
+            this.outcome = null;
+            /** @type {Map<number, any>} The latest progress, for components that come back. */
+            this.progress = new Map();
             /** How many values of progress no screen has shown yet. */
             this.unseen = 0;
             /** @type {(value: any) => void} */
             this.resolve = () => {};
             /** @type {(error: any) => void} */
             this.reject = () => {};
-            /** What the renderer knows it by, while it has no place there. @type {any} */
-            this.parked = null;
             this.promise = new Promise((resolve, reject) => {
                 this.resolve = resolve;
                 this.reject = reject;
             });
+            this.promise.catch(() => {}); // nobody waits for the promise of a job that was found
+        }
+
+        /** Whether its outputs, or what it matched, are on the page. */
+        isHere() {
+            const ids = this.outputs ? flat(this.outputs).map((output) => output.id) : this.question.matched;
+            return !ids.length || ids.some((id) => propsOf(id));
         }
 
         /**
@@ -284,7 +564,7 @@
          */
         components(target) {
             if (target.all !== undefined) {
-                const ids = this.states[this.config.states + target.all];
+                const ids = this.question.every[target.all];
                 return Array.isArray(ids) ? ids : [];
             }
             return [this.match(target.id)];
@@ -295,7 +575,7 @@
             if (typeof id === "string") {
                 return id;
             }
-            const matched = this.ids.filter((other) => typeof other === "object");
+            const matched = this.question.matched.filter((other) => typeof other === "object");
             return Object.fromEntries(
                 Object.entries(id).map(([key, value]) => {
                     const like = isWild(value, "MATCH") && matched.find((other) => key in other);
@@ -304,11 +584,27 @@
             );
         }
 
+        /** @param {ComponentId} id @param {string} property @param {any} value */
+        set(id, property, value) {
+            const props = propsOf(id);
+            if (props) {
+                clientside.set_props(id, { [property]: patched(value, props[property]) });
+            } else if (this.here) {
+                warnOnce(id, property);
+            }
+        }
+
         /** @param {"on" | "off"} which */
         setRunning(which) {
             for (const target of this.config.running) {
-                this.components(target).forEach((id) => setProp(id, target.property, target[which]));
+                this.components(target).forEach((id) => this.set(id, target.property, target[which]));
             }
+        }
+
+        /** @param {number} index @param {any} value */
+        setProgress(index, value) {
+            const target = this.config.progress[index];
+            this.components(target).forEach((id) => this.set(id, target.property, value));
         }
 
         resetProgress() {
@@ -316,55 +612,10 @@
                 const value = this.config.defaults ? this.config.defaults[index] : null;
                 for (const id of this.components(target)) {
                     if (!inProgress(id, target.property, this)) {
-                        setProp(id, target.property, value);
+                        this.set(id, target.property, value);
                     }
                 }
             });
-        }
-
-        /** @param {News} news */
-        hear(news) {
-            if (this.settled || (news.seq <= this.seq && !news.ended)) {
-                return;
-            }
-            this.seq = news.seq;
-            for (const [target, value] of news.updates || []) {
-                if (typeof target === "number") {
-                    this.unseen += 1;
-                    afterPaint(() => (this.unseen -= 1));
-                    const progress = this.config.progress[target];
-                    this.components(progress).forEach((id) => setProp(id, progress.property, value));
-                } else {
-                    setProp(parseId(target[0]), target[1], value);
-                }
-            }
-            if (news.ended) {
-                poller.remove(this);
-                if (this.unseen) {
-                    afterPaint(() => this.end(news));
-                } else {
-                    this.end(news);
-                }
-            }
-        }
-
-        /** @param {News} news */
-        end(news) {
-            if (news.error) {
-                this.settle(() => this.reject(failure(describe(news))));
-            } else if (news.response && !this.cancelled) {
-                const { response, dist } = news.response;
-                const finish = () => this.settle(() => this.deliver(response || {}));
-                if (!dist) {
-                    finish();
-                    return;
-                }
-                Promise.all(dist.map(load)).then(finish, () =>
-                    this.settle(() => this.reject(failure("A component library could not be loaded.")))
-                );
-            } else {
-                this.settle(() => this.deliver({}));
-            }
         }
 
         /** Show that it runs, unless it does already. */
@@ -375,49 +626,146 @@
             }
         }
 
-        /** @param {() => void} finish */
-        settle(finish) {
+        /** Show that it runs no more, unless others of these outputs do. */
+        hide() {
+            if (this.shown) {
+                this.shown = false;
+                if (!inSlot(this.slot).some((other) => other !== this && !other.outcome)) {
+                    this.setRunning("off");
+                }
+                this.resetProgress();
+            }
+        }
+
+        /** The renderer waits for it no more. */
+        detach() {
+            if (!this.detached) {
+                this.detached = true;
+                this.reject(clientside.PreventUpdate);
+                spin(this.slot);
+            }
+        }
+
+        /** @param {News} news */
+        hear(news) {
+            if (this.settled || this.outcome || (news.seq <= this.seq && !news.ended)) {
+                return;
+            }
+            this.seq = news.seq;
+            for (const [target, value] of news.updates || []) {
+                if (typeof target === "number") {
+                    this.unseen += 1;
+                    afterPaint(() => (this.unseen -= 1));
+                    this.progress.set(target, value);
+                    this.setProgress(target, value);
+                } else {
+                    this.set(parseId(target[0]), target[1], value);
+                }
+            }
+            if (news.ended) {
+                feed.remove(this);
+                if (this.unseen) {
+                    afterPaint(() => this.end(news));
+                } else {
+                    this.end(news);
+                }
+            }
+        }
+
+        /** @param {News} news */
+        async end(news) {
+            if (news.response && !this.isHere() && !this.cancelled && !this.settled) {
+                // The user is on another page of the app, and may come back.
+                this.outcome = news;
+                this.detach();
+                this.hide();
+                const waiting = alive().filter((job) => job.outcome);
+                waiting.slice(0, -OUTCOMES_MAX).forEach((job) => job.settle({}));
+            } else if (news.error) {
+                this.settle({ error: failure(describe(news.error)) });
+            } else if (!news.response || this.cancelled) {
+                this.settle({});
+            } else {
+                const { response = {}, dist } = news.response;
+                try {
+                    await (dist && Promise.all(dist.map(load)));
+                    this.settle({ data: response });
+                } catch (error) {
+                    this.settle({ error: failure("A component library could not be loaded.") });
+                }
+            }
+        }
+
+        /**
+         * The outputs are on the page again, or not any more.
+         * @param {boolean} here
+         */
+        appear(here) {
+            if (here === this.here) {
+                return;
+            }
+            this.here = here;
+            if (!here) {
+                return;
+            }
+            this.found = true;
+            if (this.outcome) {
+                const outcome = this.outcome;
+                this.outcome = null;
+                this.end(outcome);
+            } else if (this.shown) {
+                this.setRunning("on");
+                this.progress.forEach((value, index) => this.setProgress(index, value));
+                this.detach();
+                spin(this.slot);
+            }
+        }
+
+        /**
+         * @param {{data?: Object<string, Object<string, any>>, error?: any}} result neither: nothing changes
+         * @param {boolean} [remember] whether a reload is to find it
+         */
+        settle(result, remember = false) {
             if (this.settled) {
                 return;
             }
             this.settled = true;
-            poller.remove(this);
-            if (current.get(this.slot) === this) {
-                current.delete(this.slot);
-                this.unpark();
-                if (this.shown) {
-                    this.setRunning("off");
-                    this.resetProgress();
-                }
+            feed.remove(this);
+            if (!remember) {
+                memory.drop(this.id);
             }
-            finish();
+            leave(this);
+            this.hide();
+            this.give(result);
+            const others = inSlot(this.slot);
+            const next = others.find((job) => !job.begun);
+            if (next && !others.some((job) => job.begun)) {
+                next.show();
+                submit(next);
+            }
         }
 
-        /**
-         * Resolve with the values for the outputs that are still on the page.
-         * @param {Object<string, Object<string, any>>} response
-         */
-        deliver(response) {
-            /** @type {Map<string, Object<string, any>>} */
-            const byId = new Map(Object.entries(response).map(([id, props]) => [stringify(parseId(id)), props]));
-            let anything = false;
-            /** @param {any} output @returns {any} in the shape of the outputs */
-            const pick = (output) => {
-                if (Array.isArray(output)) {
-                    return output.map(pick);
+        /** @param {{data?: Object<string, Object<string, any>>, error?: any}} result */
+        give(result) {
+            const data = result.data && this.pick(result.data);
+            if (this.detached) {
+                if (result.error || (data && Object.keys(data).length)) {
+                    renderer.executed(this, { ...result, data });
                 }
-                const values = byId.get(stringify(output.id)) || {};
-                const property = output.property.split("@")[0];
-                const props = propsOf(output.id);
-                if (!props || !(property in values)) {
-                    return clientside.no_update;
-                }
-                anything = true;
-                return patched(values[property], props[property]);
-            };
-            const values = this.outputs && pick(this.outputs);
-            if (anything) {
-                this.resolve(values);
+                renderer.loading(false, flat(this.outputs));
+                spin(this.slot);
+            } else if (result.error) {
+                this.reject(result.error);
+            } else if (data && Object.keys(data).length) {
+                /** @param {any} output @returns {any} in the shape of the outputs */
+                const shape = (output) => {
+                    if (Array.isArray(output)) {
+                        return output.map(shape);
+                    }
+                    const values = data[stringify(output.id)] || {};
+                    return bare(output.property) in values ? values[bare(output.property)] : clientside.no_update;
+                };
+                this.resolve(shape(this.outputs));
             } else {
                 // With no_update, the renderer would still look at each output, and fail over one
                 // that has left the page.
@@ -425,50 +773,38 @@
             }
         }
 
-        /** Make way for the page's other callbacks: the renderer forgets this one until it ends. */
-        park() {
-            const store = page.store;
-            if (!store || !store.getState().callbacks) {
-                return;
+        /**
+         * The values for the outputs that are on the page.
+         * @param {Object<string, Object<string, any>>} response
+         * @returns {Object<string, Object<string, any>>}
+         */
+        pick(response) {
+            const byId = new Map(Object.entries(response).map(([id, props]) => [stringify(parseId(id)), props]));
+            /** @type {Object<string, Object<string, any>>} */
+            const picked = {};
+            for (const output of flat(this.outputs)) {
+                const [id, property] = [stringify(output.id), bare(output.property)];
+                const [values, props] = [byId.get(id), propsOf(output.id)];
+                if (values && props && property in values) {
+                    picked[id] = { ...picked[id], [property]: patched(values[property], props[property]) };
+                }
             }
-            const { callbacks, paths } = store.getState();
-            const mine = JSON.stringify(flat(this.outputs).map((output) => stringify(output.id)));
-            this.parked = callbacks.watched.find(
-                (/** @type {any} */ pending) =>
-                    pending.callback.output === this.name &&
-                    JSON.stringify(flat(pending.getOutputs(paths)).map((output) => stringify(output.id))) === mine
-            );
-            if (this.parked) {
-                store.dispatch({ type: "Callbacks.RemoveWatched", payload: [this.parked] });
-                // As when a callback has ended: whoever waits for the place takes it now.
-                store.dispatch({ type: "Callbacks.Completed", payload: 1 });
-            }
-        }
-
-        unpark() {
-            if (this.parked) {
-                page.store.dispatch({ type: "Callbacks.AddWatched", payload: [this.parked] });
-                this.parked = null;
-            }
+            return picked;
         }
 
         /** The outputs stay as they are from here on, even if the job has just succeeded. */
         cancel() {
             this.cancelled = true;
-            if (this.id !== null) {
+            if (this.outcome || !this.begun) {
+                this.settle({});
+            } else if (this.known) {
                 cancelJob(this.id);
             }
         }
     }
 
-    /** @param {any} outputs @returns {Dependency[]} */
-    function flat(outputs) {
-        return outputs ? [outputs].flat(2) : [];
-    }
-
-    /** @param {News} news */
-    function describe(news) {
-        const error = news.error || { type: "Error", message: "" };
+    /** @param {{type: string, message: string, traceback?: string}} error @returns {string} */
+    function describe(error) {
         return error.traceback || `${error.type}: ${error.message}`;
     }
 
@@ -494,22 +830,66 @@
      * @param {string} id
      */
     async function cancelJob(id) {
-        const start = Date.now();
-        for (let pause = RETRY_MIN; Date.now() - start < GIVE_UP; pause = Math.min(pause * 2, RETRY_MAX)) {
+        const patience = new Patience();
+        /** @type {number | null} */
+        let pause = 0;
+        while (pause !== null) {
+            patience.begin();
             try {
-                const response = await post("_dash-long-callback/cancel", { jobs: [id] });
-                if (response.status < 500 && !LATER.includes(response.status)) {
+                const response = await post("_dash-long-callback/cancel", JSON.stringify({ jobs: [id] }));
+                const trouble = await troubleOf(response);
+                if (!trouble) {
                     return;
                 }
+                pause = patience.fail(trouble);
             } catch (error) {
-                // The network; try again.
+                pause = patience.fail(new Trouble(String(error)));
             }
-            await new Promise((resolve) => setTimeout(resolve, pause));
+            await wait(pause || 0);
         }
     }
 
-    /** The newest job of each set of concrete outputs. @type {Map<string, Job>} */
-    const current = new Map();
+    /** The jobs of each set of concrete outputs that have not settled, the oldest first. @type {Map<string, Job[]>} */
+    const slots = new Map();
+
+    /** @param {string} slot @returns {Job[]} */
+    function inSlot(slot) {
+        return slots.get(slot) || [];
+    }
+
+    /** @returns {Job[]} */
+    function alive() {
+        return Array.from(slots.values()).flat();
+    }
+
+    /** @param {Job} job */
+    function enter(job) {
+        slots.set(job.slot, [...inSlot(job.slot), job]);
+    }
+
+    /** @param {Job} job */
+    function leave(job) {
+        const others = inSlot(job.slot).filter((other) => other !== job);
+        if (others.length) {
+            slots.set(job.slot, others);
+        } else {
+            slots.delete(job.slot);
+        }
+    }
+
+    /**
+     * Have dcc.Loading show what still runs, once the renderer has taken note of what has ended: it
+     * counts an output as loaded when any callback of it ends.
+     * @param {string} slot
+     */
+    function spin(slot) {
+        setTimeout(() => {
+            const job = inSlot(slot).find((one) => one.detached && !one.outcome);
+            if (job) {
+                renderer.loading(true, flat(job.outputs));
+            }
+        });
+    }
 
     /**
      * @param {ComponentId} id
@@ -519,9 +899,10 @@
      */
     function inProgress(id, property, except) {
         const name = stringify(id);
-        return Array.from(current.values()).some(
+        return alive().some(
             (job) =>
                 job !== except &&
+                job.begun &&
                 job.config.progress.some(
                     (target) =>
                         target.property === property && job.components(target).some((other) => stringify(other) === name)
@@ -531,7 +912,15 @@
 
     // One request at a time asks for the news of all jobs of the tab.
 
-    class Poller {
+    /** @param {News} first @param {News} second @returns {News} what both tell, without what is out of date */
+    function merged(first, second) {
+        const later = second.updates || [];
+        const replaced = new Set(later.filter(([, value]) => !isPatch(value)).map(([target]) => String(target)));
+        const earlier = (first.updates || []).filter(([target]) => !replaced.has(String(target)));
+        return { ...second, updates: [...earlier, ...later] };
+    }
+
+    class Feed {
         constructor() {
             /** @type {Map<string, Job>} */
             this.jobs = new Map();
@@ -539,120 +928,208 @@
             this.request = null;
             /** @type {ReturnType<typeof setTimeout> | undefined} */
             this.timer = undefined;
-            this.failures = 0;
-            this.failingSince = 0;
+            this.due = Infinity;
+            this.patience = new Patience();
+            this.hidden = document.hidden;
+            /** Until when no stream is asked for, as a proxy keeps them back. */
+            this.noStreams = 0;
         }
 
         /** @param {Job} job @param {number} after seconds */
         add(job, after) {
-            this.jobs.set(/** @type {string} */ (job.id), job);
-            if (this.request) {
-                // It waits for news of the others only.
-                this.request.abort();
-                this.request = null;
-            }
-            this.schedule(after);
+            this.jobs.set(job.id, job);
+            // The request under way is of the others only. It goes on until then: when many jobs
+            // begin at once, the next request is of all of them.
+            this.schedule(after * 1000);
         }
 
         /** @param {Job} job */
         remove(job) {
-            if (job.id !== null) {
-                this.jobs.delete(job.id);
-            }
-            if (!this.jobs.size) {
+            if (this.jobs.delete(job.id) && !this.jobs.size) {
                 clearTimeout(this.timer);
-                if (this.request) {
-                    this.request.abort();
-                    this.request = null;
-                }
+                this.due = Infinity;
+                this.stop();
             }
         }
 
-        /** @param {number} after seconds */
-        schedule(after) {
-            clearTimeout(this.timer);
-            if (after > 0) {
-                this.timer = setTimeout(() => this.ask(), after * 1000);
-            } else {
-                this.ask();
+        stop() {
+            if (this.request) {
+                this.request.abort();
+                this.request = null;
+            }
+        }
+
+        /** @param {number} ms The earliest wins. */
+        schedule(ms) {
+            const due = Date.now() + ms;
+            if (due < this.due) {
+                clearTimeout(this.timer);
+                this.due = due;
+                this.timer = setTimeout(() => {
+                    this.due = Infinity;
+                    this.ask();
+                }, ms);
+            }
+        }
+
+        /** Ask now: what was said about when to ask is out of date. */
+        hurry() {
+            if (this.jobs.size) {
+                this.schedule(0);
             }
         }
 
         async ask() {
+            this.stop();
             const request = (this.request = new AbortController());
-            const jobs = Object.fromEntries(Array.from(this.jobs.values(), (job) => [job.id, job.seq]));
-            /** @type {Response} */
-            let response;
-            /** @type {any} */
-            let answer = null;
-            const late = setTimeout(() => request.abort(), ANSWER_MAX);
+            const asked = Array.from(this.jobs.values());
+            const stream = Boolean(page.ReadableStream) && Date.now() > this.noStreams && settings().stream && !this.hidden;
+            const body = JSON.stringify({
+                tab: TAB,
+                jobs: Object.fromEntries(asked.map((job) => [job.id, job.seq])),
+                hidden: this.hidden || undefined,
+                stream: stream || undefined,
+            });
+            const late = () => {
+                if (stream) {
+                    this.noStreams = Date.now() + 60 * STREAM_NEXT;
+                }
+                request.abort();
+            };
+            const timer = setTimeout(late, stream ? STREAM_FIRST : ANSWER_MAX);
+            this.patience.begin();
+            let after = 0;
             try {
-                response = await post("_dash-long-callback/updates", { tab: TAB, jobs }, request.signal);
-                if (response.ok) {
-                    answer = await response.json();
+                const response = await post("_dash-long-callback/updates", body, { signal: request.signal });
+                if (response.status === 404) {
+                    const words = await response.json().catch(() => ({}));
+                    if (words.error !== "JobNotFound") {
+                        throw new Trouble("status 404"); // a proxy that has lost its server
+                    }
+                    asked.filter((job) => this.jobs.get(job.id) === job).forEach(expire);
+                } else {
+                    const trouble = await troubleOf(response);
+                    if (trouble) {
+                        throw trouble;
+                    }
+                    if (response.body && (response.headers.get("Content-Type") || "").startsWith("text/event-stream")) {
+                        after = await this.read(response.body, request, () => clearTimeout(timer));
+                    } else {
+                        after = this.take([await response.json()], request);
+                    }
                 }
+                this.patience.succeed();
             } catch (error) {
-                return this.retry(request, null);
+                if (this.request === request) {
+                    this.request = null;
+                    this.stumble(error instanceof Trouble ? error : new Trouble("the server did not respond"));
+                }
+                return;
             } finally {
-                clearTimeout(late);
+                clearTimeout(timer);
             }
-            if (this.request !== request) {
-                return; // replaced while it was on its way
-            }
-            if (!answer) {
-                return this.retry(request, response);
-            }
-            this.request = null;
-            this.failures = 0;
-            for (const [id, news] of Object.entries(answer.jobs)) {
-                const job = this.jobs.get(id);
-                if (job && news) {
-                    job.hear(/** @type {News} */ (news));
-                } else if (job) {
-                    this.expire(job);
+            if (this.request === request) {
+                this.request = null;
+                if (this.jobs.size) {
+                    this.schedule(after * 1000);
                 }
             }
-            if (this.jobs.size && !this.request) {
-                this.schedule(answer.after);
-            }
         }
 
-        /** @param {AbortController} request @param {Response | null} response */
-        async retry(request, response) {
+        /**
+         * @param {any[]} answers in their order; several, if the page was too slow for them
+         * @param {AbortController} request what they answer
+         * @returns {number} seconds until the next question
+         */
+        take(answers, request) {
             if (this.request !== request) {
-                return;
+                return 0; // replaced while it was on its way
             }
-            this.request = null;
-            if (response && response.status === 404) {
-                Array.from(this.jobs.values()).forEach((job) => this.expire(job));
-                return;
+            /** @type {Map<string, News | null>} */
+            const found = new Map();
+            for (const answer of answers) {
+                for (const [id, news] of Object.entries(answer.jobs)) {
+                    const before = found.get(id);
+                    found.set(id, before && news ? merged(before, news) : news);
+                }
             }
-            const now = Date.now();
-            this.failingSince = this.failures ? this.failingSince : now;
-            this.failures += 1;
-            const final =
-                response && response.status >= 400 && response.status < 500 && !LATER.includes(response.status);
-            if (final || now - this.failingSince > GIVE_UP) {
-                const why = response ? await response.text() : "the server can't be reached";
-                Array.from(this.jobs.values()).forEach((job) =>
-                    job.settle(() => job.reject(failure(`The job's news can't be read: ${why}`)))
-                );
-                this.failures = 0;
-                return;
+            for (const [id, news] of found) {
+                const job = this.jobs.get(id);
+                if (job) {
+                    news ? job.hear(news) : expire(job);
+                }
             }
-            const pause = Math.min(RETRY_MIN * 2 ** (this.failures - 1), RETRY_MAX);
-            this.schedule((pause * (0.75 + Math.random() / 2)) / 1000);
+            return answers.length ? answers[answers.length - 1].after : 0;
         }
 
-        /** @param {Job} job */
-        expire(job) {
-            job.settle(() =>
-                job.reject(failure("JobNotFound: no such job: it never existed or has expired; run the callback again"))
+        /**
+         * @param {ReadableStream<Uint8Array>} body server-sent events
+         * @param {AbortController} request
+         * @param {() => void} flows called when the first has come
+         * @returns {Promise<number>} seconds until the next question
+         */
+        async read(body, request, flows) {
+            const reader = body.getReader();
+            const decoder = new TextDecoder();
+            let [text, from, after] = ["", 0, 0];
+            /** @type {ReturnType<typeof setTimeout> | undefined} */
+            let timer;
+            try {
+                for (;;) {
+                    const { done, value } = await reader.read();
+                    if (done) {
+                        return after;
+                    }
+                    flows();
+                    clearTimeout(timer);
+                    timer = setTimeout(() => request.abort(), STREAM_NEXT);
+                    text += decoder.decode(value, { stream: true });
+                    const answers = [];
+                    for (let end = text.indexOf("\n\n", from); end >= 0; end = text.indexOf("\n\n")) {
+                        const event = text.slice(0, end);
+                        text = text.slice(end + 2);
+                        from = 0;
+                        if (event.startsWith("data: ")) {
+                            answers.push(JSON.parse(event.slice("data: ".length)));
+                        }
+                    }
+                    from = Math.max(0, text.length - 1); // large results come in many pieces
+                    if (this.request !== request) {
+                        return 0;
+                    }
+                    this.patience.succeed();
+                    this.patience.begin();
+                    after = answers.length ? this.take(answers, request) : after;
+                }
+            } finally {
+                clearTimeout(timer);
+            }
+        }
+
+        /** @param {Trouble} trouble */
+        stumble(trouble) {
+            const pause = this.patience.fail(trouble);
+            if (pause !== null) {
+                this.schedule(pause);
+                return;
+            }
+            const words = this.patience.words(
+                "The server can't be reached. If the job still runs, reload the page to find it again",
+                trouble
             );
+            this.patience.succeed();
+            Array.from(this.jobs.values()).forEach((job) => job.settle({ error: failure(words) }, true));
         }
     }
 
-    const poller = new Poller();
+    const feed = new Feed();
+
+    /** The server does not know a job. @param {Job} job */
+    function expire(job) {
+        const words = "JobNotFound: no such job: it never existed or has expired; run the callback again";
+        // Of one that was found by a reload the page has shown nothing yet.
+        job.settle(job.found && !job.seq ? {} : { error: failure(words) });
+    }
 
     // What the renderer calls
 
@@ -663,70 +1140,60 @@
      */
     function run(name, config) {
         const context = clientside.callback_context;
-        const states = context.states_list || [];
-        const job = new Job(name, config, context.outputs_list, context.inputs_list, states.map(valueOf));
-        const replaced = current.get(job.slot);
-        current.set(job.slot, job);
-        if (replaced) {
-            replaced.cancel();
-            // Before the new run writes progress; "running" simply stays on. So do spinners, which
-            // the end of any promise of these outputs turns off: the old one ends with the new.
-            const end = () => replaced.deliver({});
-            replaced.settle(() => job.promise.then(end, end));
-            job.shown = replaced.shown;
-            job.resetProgress();
+        const job = new Job(questionOf(name, config, context), config);
+        changed();
+        const others = inSlot(job.slot);
+        const again = others.some((other) => other.found && other.question.values === job.question.values);
+        if ((again && !context.triggered.length) || (config.retrigger === "ignore" && others.length)) {
+            // What a page asks when it is loaded runs already.
+            spin(job.slot);
+            return Promise.reject(clientside.PreventUpdate);
         }
-        if (config.cached) {
-            // The answer may be there already: then nothing flashes.
-            setTimeout(() => job.show(), SHOW_AFTER);
+        enter(job);
+        if (config.retrigger === "replace") {
+            others.forEach((other) => replace(other, job));
         } else {
-            job.show();
+            // The renderer forgets a callback when it is triggered again.
+            job.detach();
         }
+        memory.keep(job.question);
+        if (config.retrigger !== "queue" || !others.length) {
+            if (config.cached) {
+                // The answer may be there already: then nothing flashes.
+                setTimeout(() => job.show(), SHOW_AFTER);
+            } else {
+                job.show();
+            }
+            submit(job);
+        }
+        return job.promise;
+    }
+
+    /** @param {string} name @param {Config} config @param {any} context @returns {Question} */
+    function questionOf(name, config, context) {
+        const [inputs, states, outputs] = [context.inputs_list, context.states_list || [], context.outputs_list];
         const changed = context.triggered.map((/** @type {{prop_id: string}} */ t) => t.prop_id);
-        submit(job, {
+        const payload = {
             output: name,
-            outputs: context.outputs_list,
-            inputs: context.inputs_list,
+            outputs,
+            inputs,
             changedPropIds: changed,
             parsedChangedPropsIds: changed.map((/** @type {string} */ prop) =>
                 prop.startsWith("{") ? parseId(prop.slice(0, prop.lastIndexOf("}") + 1)) : prop
             ),
             state: config.states ? states.slice(0, config.states) : undefined,
-        });
-        return job.promise;
-    }
-
-    /** @param {Job} job @param {Object} payload */
-    async function submit(job, payload) {
-        /** @type {any} */
-        let answer;
-        try {
-            const response = await post("_dash-update-component", payload);
-            if (!response.ok || response.status === 204) {
-                job.settle(() => (response.ok ? job.deliver({}) : job.reject(response)));
-                return;
-            }
-            answer = await response.json();
-        } catch (error) {
-            job.settle(() => job.reject(new Error("Callback failed: the server did not respond.")));
-            return;
-        }
-        job.id = answer.job;
-        if (job.cancelled) {
-            // Before the server had told its name.
-            job.cancel();
-        }
-        if (!answer.news.ended) {
-            job.show();
-        }
-        job.hear(answer.news);
-        if (!job.settled && !answer.news.ended) {
-            const placed = Array.from(poller.jobs.values()).filter((other) => !other.parked);
-            if (placed.length >= PLACES) {
-                job.park();
-            }
-            poller.add(job, answer.after);
-        }
+        };
+        const matching = outputs ? flat(outputs) : inputs.filter((/** @type {any} */ input) => !Array.isArray(input));
+        return {
+            id: random(24),
+            name,
+            outputs,
+            matched: matching.map((/** @type {Dependency} */ one) => one.id),
+            every: states.slice(config.states).map(valueOf),
+            values: valuesOf(inputs),
+            at: Date.now(),
+            payload: JSON.stringify(payload),
+        };
     }
 
     /** @param {any} dependency @returns {any} */
@@ -734,11 +1201,99 @@
         return Array.isArray(dependency) ? dependency.map(valueOf) : dependency.value;
     }
 
+    /** @param {Job} old @param {Job} job which takes its place */
+    function replace(old, job) {
+        old.cancel();
+        if (!old.settled) {
+            old.settled = true;
+            feed.remove(old);
+            memory.drop(old.id);
+            leave(old);
+            // "running" simply stays on. So do spinners, which the end of any promise of these outputs
+            // turns off: the old one ends with the new.
+            const end = () => old.reject(clientside.PreventUpdate);
+            job.promise.then(end, end);
+        }
+        job.shown = job.shown || old.shown;
+        job.resetProgress(); // before the new run writes some
+    }
+
+    /** @param {Job} job */
+    async function submit(job) {
+        job.begun = true;
+        const body = job.question.payload || "";
+        const patience = new Patience();
+        for (;;) {
+            patience.begin();
+            let trouble = new Trouble("the server did not respond");
+            try {
+                // By its name, the server tells a request that comes twice.
+                const headers = { "X-Long-Callback-Job": job.id };
+                const response = await post("_dash-update-component", body, { headers });
+                if (response.status === 204) {
+                    job.settle({});
+                    return;
+                }
+                const found = await troubleOf(response.ok ? response : response.clone());
+                if (!found) {
+                    accept(job, await response.json());
+                    return;
+                }
+                if (response.status === 500 || (found.final && !found.message.startsWith("SessionExpired"))) {
+                    job.settle({ error: response }); // what the app has to say of it
+                    return;
+                }
+                trouble = found;
+            } catch (error) {
+                // The network, or an answer that was cut off.
+            }
+            const pause = patience.fail(trouble);
+            if (job.cancelled || job.settled) {
+                job.settle({});
+                cancelJob(job.id); // it may be there, and its name lost on the way
+                return;
+            }
+            if (pause === null) {
+                // The answer may have got lost, and the job run. But it must not begin long after.
+                job.question.payload = undefined;
+                memory.keep(job.question);
+                const words = patience.words("The server can't be reached", trouble);
+                job.settle({ error: failure(words) }, !trouble.final);
+                return;
+            }
+            await wait(pause);
+        }
+    }
+
+    /** @param {Job} job @param {{job: string, news: News, after: number}} answer */
+    function accept(job, answer) {
+        job.known = true;
+        job.question.payload = undefined;
+        if (answer.job !== job.id) {
+            memory.drop(job.id);
+            job.id = job.question.id = answer.job;
+        }
+        if (job.cancelled) {
+            cancelJob(job.id); // before the server had it
+        }
+        if (!answer.news.ended && !job.settled) {
+            job.show();
+            memory.keep(job.question);
+        }
+        job.hear(answer.news);
+        if (!job.settled && !answer.news.ended) {
+            if (alive().filter((other) => other !== job && other.known && !other.detached).length >= PLACES) {
+                job.detach();
+            }
+            feed.add(job, answer.after);
+        }
+    }
+
     /** A cancel input has changed. @returns {any} no update, in the shape of the outputs */
     function cancel() {
         const context = clientside.callback_context;
         const changed = context.triggered.map((/** @type {{prop_id: string}} */ t) => t.prop_id);
-        for (const job of Array.from(current.values())) {
+        for (const job of alive()) {
             const hit = job.config.cancel.some((target) =>
                 changed.some((/** @type {string} */ prop) => {
                     const dot = prop.lastIndexOf(".");
@@ -781,10 +1336,86 @@
             if (Array.isArray(output)) {
                 return output.map(pick);
             }
-            return inProgress(output.id, output.property.split("@")[0]) ? clientside.no_update : value;
+            return inProgress(output.id, bare(output.property)) ? clientside.no_update : value;
         };
         return pick(outputs);
     }
+
+    // The page: loaded again, changed, in the background, left
+
+    /** What was asked before this page was loaded, and is not on it yet. */
+    const lost = once(() => memory.all());
+
+    /** @type {any} */
+    let paths = null;
+
+    /** Components have come or gone: jobs may have found their outputs again, or lost them. */
+    function changed() {
+        if (!renderer.ready() || renderer.state().paths === paths) {
+            return;
+        }
+        paths = renderer.state().paths;
+        alive().forEach((job) => job.appear(job.isHere()));
+        for (const question of [...lost()]) {
+            const job = new Job(question, settings().callbacks[question.name]);
+            if (job.isHere()) {
+                lost().splice(lost().indexOf(question), 1);
+                pickUp(job);
+            }
+        }
+    }
+
+    /** @param {Job} job that was begun before this page was loaded */
+    function pickUp(job) {
+        const queues = job.config.retrigger === "queue" && inSlot(job.slot).length;
+        job.found = job.detached = true;
+        enter(job);
+        if (queues && job.question.payload) {
+            return;
+        }
+        job.show();
+        spin(job.slot);
+        if (job.question.payload) {
+            submit(job); // the page was left before the server had answered
+        } else {
+            job.begun = job.known = true;
+            feed.add(job, 0);
+        }
+    }
+
+    /** Begin to look at the page, once there is one. */
+    function begin() {
+        if (page.store) {
+            page.store.subscribe(changed);
+            changed();
+        } else {
+            setTimeout(begin, 50);
+        }
+    }
+
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let hiding;
+    document.addEventListener("visibilitychange", () => {
+        clearTimeout(hiding);
+        if (document.hidden) {
+            hiding = setTimeout(() => {
+                feed.hidden = true;
+                feed.hurry();
+            }, HIDDEN_AFTER);
+        } else if (feed.hidden) {
+            feed.hidden = false;
+            feed.hurry();
+        }
+    });
+    window.addEventListener("online", () => feed.hurry());
+    window.addEventListener("pageshow", (event) => event.persisted && feed.hurry());
+    window.addEventListener("pagehide", () => {
+        const jobs = alive().filter((job) => job.config.leave && job.known).map((job) => job.id);
+        if (jobs.length) {
+            post("_dash-long-callback/leave", JSON.stringify({ jobs }), { keepalive: true }).catch(() => {});
+        }
+    });
+    begin();
 
     // The renderer looks functions up by name; ours are the ids of callbacks.
     clientside.long_callback = new Proxy(
@@ -792,7 +1423,7 @@
         {
             get(_, name) {
                 const key = String(name);
-                const config = callbacks()[key];
+                const config = settings().callbacks[key];
                 if (config) {
                     return () => run(key, config);
                 }
