@@ -34,12 +34,12 @@ import os, time
 import diskcache
 from dash import ALL, MATCH, Input, Output, Patch, State, ctx, dcc, html, no_update, set_props
 from dash.exceptions import PreventUpdate
-from dash_long_callback import Dash, DiskcacheLongCallbackManager, long_callback
+from dash_long_callback import Dash, DiskcacheLongCallbackManager, Pacing, long_callback
 from in_app import FOLDER, is_open, note, serve, wait_for
 
 cache = diskcache.Cache(str(FOLDER / "cache"))
 manager = DiskcacheLongCallbackManager(cache, workers=4, grace=1)
-app = Dash(__name__, long_callback_manager=manager)
+app = Dash(__name__, long_callback_manager=manager, long_callback_pacing=Pacing({pacing}))
 page = []
 """
 EPILOGUE = """
@@ -72,8 +72,12 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
 def app(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """The app of the test module: ``source``, to which each test adds its part of the page."""
-    source = PROLOGUE + request.module.source + EPILOGUE
+    """The app of the test module: ``source``, to which each test adds its part of the page.
+
+    The module may say ``pacing = "..."``: arguments of the app's ``Pacing``.
+    """
+    prologue = PROLOGUE.format(pacing=getattr(request.module, "pacing", ""))
+    source = prologue + request.module.source + EPILOGUE
     server = Server(source, tmp_path_factory.mktemp("app"))
     yield server.start()
     server.stop()

@@ -54,6 +54,7 @@
      * @property {string} values what was asked, to tell whether it is asked again
      * @property {number} at when
      * @property {string} [payload] the request, until the server has it
+     * @property {boolean} [doubtful] whether no answer has come, so that the server may not have it
      */
 
     /** @type {any} */
@@ -652,6 +653,9 @@
                 return;
             }
             this.seq = news.seq;
+            if (!news.ended) {
+                this.show();
+            }
             for (const [target, value] of news.updates || []) {
                 if (typeof target === "number") {
                     this.unseen += 1;
@@ -1256,6 +1260,7 @@
             if (pause === null) {
                 // The answer may have got lost, and the job run. But it must not begin long after.
                 job.question.payload = undefined;
+                job.question.doubtful = true;
                 memory.keep(job.question);
                 const words = patience.words("The server can't be reached", trouble);
                 job.settle({ error: failure(words) }, !trouble.final);
@@ -1277,7 +1282,6 @@
             cancelJob(job.id); // before the server had it
         }
         if (!answer.news.ended && !job.settled) {
-            job.show();
             memory.keep(job.question);
         }
         job.hear(answer.news);
@@ -1348,20 +1352,21 @@
 
     /** @type {any} */
     let paths = null;
+    let changing = false;
 
     /** Components have come or gone: jobs may have found their outputs again, or lost them. */
     function changed() {
-        if (!renderer.ready() || renderer.state().paths === paths) {
-            return;
-        }
-        paths = renderer.state().paths;
-        alive().forEach((job) => job.appear(job.isHere()));
-        for (const question of [...lost()]) {
-            const job = new Job(question, settings().callbacks[question.name]);
-            if (job.isHere()) {
-                lost().splice(lost().indexOf(question), 1);
+        // What it sets on the page calls it again: that is for the next round.
+        while (!changing && renderer.ready() && renderer.state().paths !== paths) {
+            changing = true;
+            paths = renderer.state().paths;
+            alive().forEach((job) => job.appear(job.isHere()));
+            const found = lost().map((question) => new Job(question, settings().callbacks[question.name]));
+            for (const job of found.filter((one) => one.isHere())) {
+                lost().splice(lost().indexOf(job.question), 1);
                 pickUp(job);
             }
+            changing = false;
         }
     }
 
@@ -1373,8 +1378,10 @@
         if (queues && job.question.payload) {
             return;
         }
-        job.show();
-        spin(job.slot);
+        if (!job.question.doubtful) {
+            job.show();
+            spin(job.slot);
+        }
         if (job.question.payload) {
             submit(job); // the page was left before the server had answered
         } else {
