@@ -437,6 +437,21 @@
             }
         },
 
+        /**
+         * Change the page without calling the callbacks that listen.
+         * @param {() => void} change
+         */
+        silently(change) {
+            const requested = () => (this.state().callbacks || {}).requested || [];
+            const before = new Set(requested());
+            change();
+            // They are called a moment later, when all of that moment are known.
+            const added = requested().filter((/** @type {any} */ callback) => !before.has(callback));
+            if (added.length) {
+                this.dispatch({ type: "Callbacks.RemoveRequested", payload: added });
+            }
+        },
+
         /** @param {boolean} on @param {Dependency[]} outputs that dcc.Loading shows as loading */
         loading(on, outputs) {
             const payload = outputs
@@ -538,6 +553,8 @@
             this.here = true;
             /** @type {News | null} The end of it, that waits for its outputs. */
             this.outcome = null;
+            /** @type {Set<string>} The outputs that have a value which was yielded. */
+            this.yielded = new Set();
             /** @type {Map<number, any>} The latest progress, for components that come back. */
             this.progress = new Map();
             /** How many values of progress no screen has shown yet. */
@@ -557,6 +574,11 @@
         isHere() {
             const ids = this.outputs ? flat(this.outputs).map((output) => output.id) : this.question.matched;
             return !ids.length || ids.some((id) => propsOf(id));
+        }
+
+        /** @param {string} id @param {string} property */
+        isOutput(id, property) {
+            return flat(this.outputs).some((one) => stringify(one.id) === id && bare(one.property) === property);
         }
 
         /**
@@ -662,6 +684,10 @@
                     afterPaint(() => (this.unseen -= 1));
                     this.progress.set(target, value);
                     this.setProgress(target, value);
+                } else if (this.isOutput(target[0], target[1])) {
+                    // Yielded. Who listens to an output is called once, at the end.
+                    this.yielded.add(target.join("."));
+                    renderer.silently(() => this.set(parseId(target[0]), target[1], value));
                 } else {
                     this.set(parseId(target[0]), target[1], value);
                 }
@@ -789,8 +815,11 @@
             for (const output of flat(this.outputs)) {
                 const [id, property] = [stringify(output.id), bare(output.property)];
                 const [values, props] = [byId.get(id), propsOf(output.id)];
-                if (values && props && property in values) {
+                if (props && values && property in values) {
                     picked[id] = { ...picked[id], [property]: patched(values[property], props[property]) };
+                } else if (props && this.yielded.has(`${id}.${property}`)) {
+                    // It is there already, but nobody was told.
+                    picked[id] = { ...picked[id], [property]: props[property] };
                 }
             }
             return picked;

@@ -56,7 +56,7 @@ class Pacing:
         patience: seconds that a page tries to reach the server before it shows an error.
         gone: seconds after which a job with ``on_disconnect="cancel"`` is cancelled once its page
             was left, unless it is back: more than a reload takes.
-        silent: the same, for a page that was not left but is not heard of any more. More than a
+        silent: the same, for a page that was not left but does not ask any more. More than a
             minute: browsers let tabs in the background sleep that long.
 
     Raises:
@@ -75,6 +75,11 @@ class Pacing:
     patience: float = 120.0
     gone: float = 30.0
     silent: float = 120.0
+
+    @property
+    def wanted(self) -> float:
+        """Seconds that a job may go on after a question of its page, which may wait itself."""
+        return self.hold + self.silent
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -70,7 +70,7 @@ def _start(callback: LongCallback, context: Any, manager: Manager, pacer: Pacer)
     try:
         sharing = sharing_of(callback, manager, context)
         named = name if name is not None and _NAME.fullmatch(name) else None
-        receipt = manager.submit(callback, request, sharing, named, pacer.pacing.silent)
+        receipt = manager.submit(callback, request, sharing, named, pacer.pacing.wanted)
     except (CacheByFailed, StoreError) as error:
         log.exception("%s can't be started", callback.name)
         return _refused(callback, error)
