@@ -57,6 +57,25 @@ def wait(set_progress: Any, kind: Any, path: str) -> Any:
     return kind
 
 
+@long_callback(Output("deserted", "children"), IN, PATH, on_disconnect="cancel")
+def wait_for_page(kind: Any, path: str) -> Any:
+    """Ends with its page, or after some time."""
+    folder = Path(path)
+    (folder / f"begun-{kind}").touch()
+    try:
+        time.sleep(60)
+    finally:
+        (folder / f"left-{kind}").touch()
+
+
+@long_callback(Output("stream", "children"), IN, PATH)
+def count(kind: Any, path: str) -> Any:
+    """Yields some values, and ends with the last."""
+    for number in range(kind):
+        yield number
+        time.sleep(0.05)
+
+
 @long_callback(Output("slow", "children"), IN, PATH, timeout=0.3)
 def too_slow(kind: Any, path: str) -> Any:
     """Never ends by itself."""

@@ -84,3 +84,9 @@ def handled(kind: Any, path: str) -> Any:
 def limited(kind: Any, path: str) -> Any:
     """May not run for long."""
     return run(kind, path)
+
+
+@long_callback(Output("stream", "children"), IN, PATH)
+def stream(kind: Any, path: str) -> Any:
+    """Yields some values, and ends with the last."""
+    yield from range(kind)

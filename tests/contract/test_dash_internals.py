@@ -42,6 +42,7 @@ NAMES = {
         "convert_to_AttributeDict",
         "inputs_to_dict",
         "inputs_to_vals",
+        "stringify_id",
         "to_json",
     },
     "dash.dependencies": {"_Wildcard"},
@@ -342,6 +343,11 @@ def test_inputs_to_dict_names_values_by_component_and_property() -> None:
         [{"id": {"i": 2}, "property": "p", "value": 3}],
     ]
     assert utils.inputs_to_dict(inputs) == {"a.p": 1, '{"i":2}.p': 3}
+
+
+def test_stringify_id_writes_ids_as_the_renderer_does() -> None:
+    assert utils.stringify_id("out") == "out"
+    assert utils.stringify_id({"type": "out", "index": 1}) == '{"index":1,"type":"out"}'
 
 
 def test_inputs_to_vals_gives_a_list_for_all() -> None:

@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ from managers import (
 from dash_long_callback import long_callback
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import JobNotFound
-from dash_long_callback.jobs import Job, State
-from dash_long_callback.managers.base import Manager, News
+from dash_long_callback.jobs import Job, State, new_job_id
+from dash_long_callback.managers.base import Disposition, Manager, News
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 #: How a worker's death is told: by the leader, and by the main process of a Celery worker.
@@ -224,6 +225,74 @@ def test_a_job_that_ignores_a_cancel_is_ended_after_the_grace(
     pool.cancel(job_id)
     assert ended(pool, job_id).job.state is State.CANCELLED
     wait_until(lambda: not alive(int(begun.read_text())))
+
+
+# Pages
+
+
+def test_a_request_that_comes_twice_is_one_job(pool: Manager, tmp_path: Path) -> None:
+    callback = callback_of(contract_callbacks.wait)
+    request, name = request_of(callback, "twice", tmp_path), new_job_id()
+    receipts = [pool.submit(callback, request, job_id=name) for _ in range(3)]
+    assert [receipt.job_id for receipt in receipts] == [name] * 3
+    known = [Disposition.KNOWN] * 2
+    assert [receipt.disposition for receipt in receipts] == [Disposition.NEW, *known]
+    (tmp_path / "open-twice").touch()
+    assert result(ended(pool, name)) == "twice"
+    receipt = pool.submit(callback, request, job_id=name)
+    assert receipt.disposition is Disposition.KNOWN, "also when it has ended"
+    assert result(ended(pool, name)) == "twice"
+
+
+def test_requests_that_come_twice_at_the_same_time_are_one_job(
+    pool: Manager, tmp_path: Path
+) -> None:
+    callback = callback_of(contract_callbacks.work)
+    request, name = request_of(callback, "both", tmp_path), new_job_id()
+    with ThreadPoolExecutor(8) as threads:
+        receipts = list(
+            threads.map(lambda _: pool.submit(callback, request, job_id=name), range(8))
+        )
+    assert [receipt.disposition for receipt in receipts].count(Disposition.NEW) == 1
+    assert result(ended(pool, name)) == "both"
+
+
+def test_what_a_generator_yields_are_updates_of_its_outputs(manager: Manager) -> None:
+    news = ended(manager, submit(manager, contract_callbacks.count, 3))
+    assert (news.job.state, news.updates) == (State.SUCCEEDED, [(("stream", "children"), b"2")])
+    assert news.response is not None
+    assert json.loads(news.response).get("response", {}) == {}, "the last value is there already"
+
+
+def test_a_job_whose_page_has_gone_is_cancelled_and_cleans_up(
+    pool: Manager, tmp_path: Path
+) -> None:
+    callback = callback_of(contract_callbacks.wait_for_page)
+    request = request_of(callback, "gone", tmp_path)
+    job_id = pool.submit(callback, request, wanted=3).job_id
+    wait_until((tmp_path / "begun-gone").exists)
+    pool.store.want(job_id, 5)
+    assert pool.end_with_page([pool.news({job_id: 0})[job_id].job])
+    begun = time.monotonic()
+    assert ended(pool, job_id).job.state is State.CANCELLED
+    assert time.monotonic() - begun > 4
+    assert (tmp_path / "left-gone").exists()
+
+
+def test_a_job_whose_page_has_gone_while_it_waited_does_not_begin(
+    pool: Manager, tmp_path: Path
+) -> None:
+    running = [submit(pool, contract_callbacks.wait, f"w{i}", tmp_path) for i in range(WORKERS)]
+    wait_until(lambda: len(list(tmp_path.glob("begun-*"))) == WORKERS)
+    callback = callback_of(contract_callbacks.wait_for_page)
+    request = request_of(callback, "queued", tmp_path)
+    job_id = pool.submit(callback, request, wanted=0.5).job_id
+    wait_until(lambda: not pool.store.wanted(job_id))
+    for i in range(WORKERS):
+        (tmp_path / f"open-w{i}").touch()
+    assert ended(pool, job_id).job.state is State.CANCELLED
+    assert not (tmp_path / "begun-queued").exists()
+    assert [result(ended(pool, one)) for one in running] == ["w0", "w1"]
 
 
 # Worker processes

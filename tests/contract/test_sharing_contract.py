@@ -63,7 +63,11 @@ def context_of(callback: LongCallback, kind: Any, path: Path) -> Any:
 
 
 def ask(
-    manager: Manager, kind: Any, path: Path, function: Callable[..., Any] = callbacks.work
+    manager: Manager,
+    kind: Any,
+    path: Path,
+    function: Callable[..., Any] = callbacks.work,
+    job_id: str | None = None,
 ) -> Receipt:
     """What the web side does with a click."""
     callback = callback_of(function)
@@ -75,7 +79,7 @@ def ask(
         "changed": ["in.value"],
     }
     sharing = sharing_of(callback, manager, context)
-    return manager.submit(callback, json.dumps(request).encode(), sharing)
+    return manager.submit(callback, json.dumps(request).encode(), sharing, job_id)
 
 
 def ended(manager: Manager, receipt: Receipt) -> News:
@@ -240,6 +244,34 @@ def test_those_who_ask_while_it_runs_join(pool: Manager, tmp_path: Path) -> None
     assert [value_of(ended(pool, r).response) for r in [first, *others]] == ["wait!"] * 4
     assert runs(tmp_path) == 1
     assert ask(pool, "wait", tmp_path).disposition is Disposition.CACHED
+
+
+def test_who_asks_twice_by_one_name_joins_once(pool: Manager, tmp_path: Path) -> None:
+    first = ask(pool, "wait", tmp_path)
+    name = new_job_id()
+    receipts = [ask(pool, "wait", tmp_path, job_id=name) for _ in range(2)]
+    assert [(r.job_id, r.disposition) for r in receipts] == [(name, Disposition.JOINED)] * 2
+    (tmp_path / "open").touch()
+    assert [value_of(ended(pool, r).response) for r in (first, *receipts)] == ["wait!"] * 3
+    assert runs(tmp_path) == 1
+
+
+def test_who_asks_twice_by_the_name_of_the_job_has_it(pool: Manager, tmp_path: Path) -> None:
+    name = new_job_id()
+    receipts = [ask(pool, "wait", tmp_path, job_id=name) for _ in range(2)]
+    assert [r.disposition for r in receipts] == [Disposition.NEW, Disposition.KNOWN]
+    pool.cancel(name)
+    assert ended(pool, receipts[0]).job.state is State.CANCELLED, "nobody else has asked"
+
+
+def test_what_a_generator_yields_is_kept(manager: Manager, tmp_path: Path) -> None:
+    for disposition in (Disposition.NEW, Disposition.CACHED):
+        receipt = ask(manager, 3, tmp_path, callbacks.stream)
+        assert receipt.disposition is disposition
+        if receipt.result is None:
+            assert ended(manager, receipt).updates == [(("stream", "children"), b"2")]
+        else:
+            assert receipt.result.updates == [(("stream", "children"), b"2")]
 
 
 def test_a_job_in_the_queue_is_joined(pool: Manager, tmp_path: Path) -> None:

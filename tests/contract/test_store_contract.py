@@ -419,6 +419,41 @@ def test_a_renewed_lease_lasts_longer(
         time.sleep(0.05)
 
 
+def test_a_job_is_wanted_for_as_long_as_was_said_last(make: Callable[..., Store]) -> None:
+    store, other = make(), make()
+    job = started(store)
+    assert not store.wanted(job.id)
+    store.want(job.id, 0.3)
+    assert other.wanted(job.id)
+    other.want(job.id, 60)
+    time.sleep(0.5)
+    assert store.wanted(job.id)
+    store.want(job.id, 0.2)
+    wait_until(lambda: not other.wanted(job.id))
+
+
+def test_a_second_job_with_the_same_id_is_refused(make: Callable[..., Store]) -> None:
+    store, other = make(), make()
+    job = new(store, cache_key="key")
+    store.change(job.id, begin)
+    again = Job(job.id, "other.children", cache_key="other")
+    assert not other.create(again, b"other")
+    found = other.load(job.id)
+    assert found is not None
+    assert (found.callback, found.state) == (job.callback, State.RUNNING)
+    assert other.request(job.id) == REQUEST
+    assert other.flight("other") is None
+
+
+def test_who_joins_twice_counts_once(make: Callable[..., Store]) -> None:
+    store = make()
+    job = new(store, cache_key="key")
+    for _ in range(2):
+        store.join(job, "asker")
+    assert not store.leave(job, job.id)
+    assert store.leave(job, "asker")
+
+
 def test_a_wish_to_cancel_is_kept(make: Callable[..., Store]) -> None:
     store = make()
     job = started(store)
