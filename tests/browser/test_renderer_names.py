@@ -10,7 +10,8 @@ from page import Page
 keep_page = True
 
 source = """
-page += [html.Button(id="grows"), html.Div(id="field"), html.P(id="target"), html.P(id="listener"), html.P(id={"b": 1, "a": "x"}),
+page += [html.Button(id="grows"), html.Div(id="field"),
+         html.P(id="target"), html.P(id="listener"), html.P(id={"b": 1, "a": "x"}),
          dcc.Loading(html.P(id="loaded"), custom_spinner=html.B(id="turns"),
                      overlay_style={"visibility": "visible"})]
 
