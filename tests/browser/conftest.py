@@ -1,19 +1,22 @@
-"""A real Chromium, and an app per test module."""
+"""A real Chromium, a real Firefox, and an app per test module."""
 
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from apps import Server, missing
-from page import Page
+from firefox import Firefox, FirefoxPage, start_firefox
+from page import BasePage, Page
 from selenium import webdriver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from selenium.webdriver.chrome.webdriver import WebDriver
+
+P = TypeVar("P", bound=BasePage)
 
 FLAGS = (
     "--headless",
@@ -68,6 +71,17 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
     driver.quit()
 
 
+@pytest.fixture(scope="session")
+def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
+    """A Firefox with a fresh profile."""
+    browser = shutil.which("firefox-esr") or shutil.which("firefox")
+    if browser is None:
+        missing("firefox-esr")
+        return
+    with start_firefox(browser, tmp_path_factory.mktemp("firefox")) as firefox:
+        yield firefox
+
+
 @pytest.fixture(scope="module")
 def app(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -83,15 +97,25 @@ def app(
     server.stop()
 
 
-@pytest.fixture
-def blank(driver: WebDriver, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page that is not opened yet."""
-    page = Page(driver)
+def closing(page: P, request: pytest.FixtureRequest) -> Iterator[P]:
+    """A page that is closed after the test, and left if the test failed."""
     failed = request.session.testsfailed
     yield page
     page.close()
     if request.session.testsfailed > failed:
         page.leave()
+
+
+@pytest.fixture
+def blank(driver: WebDriver, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page that is not opened yet."""
+    yield from closing(Page(driver), request)
+
+
+@pytest.fixture
+def firefox_page(firefox: Firefox, request: pytest.FixtureRequest) -> Iterator[FirefoxPage]:
+    """The same in Firefox."""
+    yield from closing(FirefoxPage(firefox), request)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,60 +31,40 @@ new MutationObserver(() => {
 """
 
 
-class Page:
+class BasePage(ABC):
     """A page: what a user does and sees, and what a developer sees in the dev tools.
 
     A selector is CSS; a dict is the id of a component.
     """
 
-    def __init__(self, driver: WebDriver) -> None:
-        self.driver = driver
+    def __init__(self) -> None:
         self._expected: list[str] = []
         self._console: list[str] = []
 
-    @staticmethod
-    def prepare(driver: WebDriver) -> None:
-        """Make a new browser ready for pages."""
-        driver.execute_cdp_cmd("Network.enable", {})
-        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": RECORDER})
+    # What each browser does in its own way
+
+    @abstractmethod
+    def load(self, url: str) -> None:
+        """Load an address."""
+
+    @abstractmethod
+    def click(self, selector: str | dict[str, Any]) -> None:
+        """Click as a user does."""
+
+    @abstractmethod
+    def js(self, script: str, *args: Any) -> Any:
+        """Run JavaScript; ``return`` returns."""
+
+    @abstractmethod
+    def complaints(self) -> list[str]:
+        """What the console has and should not have."""
 
     # Do
 
     def open(self, url: str) -> None:
         """Open an address and wait until the renderer has rendered and called what it calls."""
-        self.driver.get(url)
+        self.load(url)
         wait_until(self.is_idle, what=f"{url} to be rendered")
-
-    def click(self, selector: str | dict[str, Any]) -> None:
-        self.driver.find_element(By.CSS_SELECTOR, css(selector)).click()
-
-    def type(self, selector: str | dict[str, Any], text: str) -> None:
-        """Replace the text of an input, and leave it."""
-        element = self.driver.find_element(By.CSS_SELECTOR, css(selector))
-        element.send_keys(Keys.CONTROL, "a")
-        element.send_keys(text, Keys.TAB)
-
-    def js(self, script: str, *args: Any) -> Any:
-        """Run JavaScript; ``return`` returns."""
-        return self.driver.execute_script(script, *args)  # pyright: ignore[reportUnknownMemberType]
-
-    def block(self, *patterns: str) -> None:
-        """Let new requests to these addresses fail, and none if none is given."""
-        self._command("Network.setBlockedURLs", urls=list(patterns))
-
-    def unplug(self, *, offline: bool = True) -> None:
-        """Let all new requests fail, as without a network."""
-        self._command(
-            "Network.emulateNetworkConditions",
-            offline=offline,
-            latency=0,
-            downloadThroughput=-1,
-            uploadThroughput=-1,
-        )
-
-    def plug_in(self) -> None:
-        """The reverse of :meth:`unplug`."""
-        self.unplug(offline=False)
 
     # See
 
@@ -183,13 +164,8 @@ class Page:
         except pytest.fail.Exception:
             pytest.fail(f"no error matches {pattern!r} within {timeout:g} s: {self.errors()}")
 
-    def console(self, level: str = "WARNING") -> list[str]:
-        """What the console of the browser has of this level."""
-        found = [entry for entry in self._logs() if entry["level"] == level]
-        return [entry["message"] for entry in found]
-
     def expect_console(self, pattern: str) -> None:
-        """The test expects severe messages in the console that match."""
+        """The test expects complaints in the console that match."""
         self._console.append(pattern)
 
     def close(self) -> None:
@@ -200,28 +176,17 @@ class Page:
         errors = [t for t in self.errors() if not any(re.search(p, t) for p in self._expected)]
         if self._expected:
             self.expect_console("dash_renderer")  # it writes there what it shows in the dev tools
-        severe = [
-            text
-            for text in self.console("SEVERE")
-            if not any(re.search(p, text) for p in self._console)
+        complaints = [
+            text for text in self.complaints() if not any(re.search(p, text) for p in self._console)
         ]
-        if self._expected or self._console or errors or severe or not self.is_idle():
+        if self._expected or self._console or errors or complaints or not self.is_idle():
             self.leave()
-        if found := errors + severe:
+        if found := errors + complaints:
             pytest.fail("\n".join(["unexpected errors in the dev tools or the console:", *found]))
 
     def leave(self) -> None:
         """Leave the page, so that the next test opens its own."""
-        self.block()
-        self.plug_in()
-        self.driver.get("about:blank")
-
-    _seen: list[dict[str, Any]] | None = None
-
-    def _logs(self) -> list[dict[str, Any]]:
-        # Reading them takes them away.
-        self._seen = [*(self._seen or []), *self.driver.get_log("browser")]
-        return self._seen
+        self.load("about:blank")
 
     def _wait_for(self, get: Callable[[], Any], value: Any, what: str, timeout: float) -> None:
         seen: list[Any] = [None]
@@ -237,6 +202,73 @@ class Page:
                 f"waited {timeout:g} s in vain for {what} {value!r}; it is {seen[0]!r}. "
                 f"Errors in the dev tools: {self.errors()}"
             )
+
+
+class Page(BasePage):
+    """A page in Chromium."""
+
+    def __init__(self, driver: WebDriver) -> None:
+        super().__init__()
+        self.driver = driver
+
+    @staticmethod
+    def prepare(driver: WebDriver) -> None:
+        """Make a new browser ready for pages."""
+        driver.execute_cdp_cmd("Network.enable", {})
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": RECORDER})
+
+    def load(self, url: str) -> None:
+        self.driver.get(url)
+
+    def click(self, selector: str | dict[str, Any]) -> None:
+        self.driver.find_element(By.CSS_SELECTOR, css(selector)).click()
+
+    def type(self, selector: str | dict[str, Any], text: str) -> None:
+        """Replace the text of an input, and leave it."""
+        element = self.driver.find_element(By.CSS_SELECTOR, css(selector))
+        element.send_keys(Keys.CONTROL, "a")
+        element.send_keys(text, Keys.TAB)
+
+    def js(self, script: str, *args: Any) -> Any:
+        return self.driver.execute_script(script, *args)  # pyright: ignore[reportUnknownMemberType]
+
+    def block(self, *patterns: str) -> None:
+        """Let new requests to these addresses fail, and none if none is given."""
+        self._command("Network.setBlockedURLs", urls=list(patterns))
+
+    def unplug(self, *, offline: bool = True) -> None:
+        """Let all new requests fail, as without a network."""
+        self._command(
+            "Network.emulateNetworkConditions",
+            offline=offline,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
+
+    def plug_in(self) -> None:
+        """The reverse of :meth:`unplug`."""
+        self.unplug(offline=False)
+
+    def console(self, level: str = "WARNING") -> list[str]:
+        """What the console of the browser has of this level."""
+        found = [entry for entry in self._logs() if entry["level"] == level]
+        return [entry["message"] for entry in found]
+
+    def complaints(self) -> list[str]:
+        return self.console("SEVERE")
+
+    def leave(self) -> None:
+        self.block()
+        self.plug_in()
+        super().leave()
+
+    _seen: list[dict[str, Any]] | None = None
+
+    def _logs(self) -> list[dict[str, Any]]:
+        # Reading them takes them away.
+        self._seen = [*(self._seen or []), *self.driver.get_log("browser")]
+        return self._seen
 
     def _command(self, name: str, **arguments: Any) -> Any:
         return self.driver.execute_cdp_cmd(name, arguments)
