@@ -47,6 +47,12 @@ for name in ("plain", "cancelled", "wrong", "left", "restart"):
             raise ValueError("an error <b>with tags</b>")
         return f"done {n}"
 
+@part("yielded")
+def update(set_progress, n):
+    for step in (1, 2, 3):
+        yield f"value {step}"
+        wait_for(f"yielded-{step}")
+
 app.layout = html.Div(page)
 tools = {"debug": True, "dev_tools_hot_reload": False, "dev_tools_disable_version_check": True}
 if __name__ == "__main__":
@@ -124,16 +130,27 @@ def test_a_cancel_ends_the_job_and_the_next_click_runs_it_again(page: FirefoxPag
     page.wait_text("#cancelled-state", "off")
 
 
-def test_a_page_that_is_loaded_anew_while_a_job_runs_begins_anew(page: FirefoxPage, server: Server):
+def test_a_page_that_is_loaded_again_finds_its_job(page: FirefoxPage, server: Server):
     page.click("#left-run")
     page.wait_text("#left-bar", "step 1")
     page.reload()
-    page.wait_text("#left-bar", "idle")
-    assert page.text("#left-state") == ""
+    page.wait_text("#left-bar", "step 1")
+    page.wait_text("#left-state", "on")
     open_gates(server, "left")
-    page.click("#left-run")
     page.wait_text("#left-result", "done 1")
     page.wait_text("#left-state", "off")
+    assert server.notes("left") == ["ends 1"]
+
+
+def test_values_that_are_yielded_are_shown(page: FirefoxPage, server: Server):
+    page.record("#yielded-result")
+    page.click("#yielded-run")
+    for step in (1, 2, 3):
+        page.wait_text("#yielded-result", f"value {step}")
+        server.open_gate(f"yielded-{step}")
+    page.wait_text("#yielded-state", "off")
+    values = [f"value {step}" for step in (1, 2, 3)]
+    assert page.recorded("#yielded-result") == ["before", *values]
 
 
 def test_a_job_outlives_a_crash_and_a_restart_of_the_server(page: FirefoxPage, server: Server):
