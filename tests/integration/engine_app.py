@@ -140,6 +140,13 @@ def do_sleep(seconds: float, value: str = "slept") -> Any:
     return value
 
 
+def do_gate(name: str) -> Any:
+    """Wait until the test opens a gate."""
+    while not (here / f"gate-{name}").exists():
+        time.sleep(0.01)
+    return name
+
+
 def do_mark(seconds: float, value: str) -> Any:
     """Leave a trace of when the job began and ended."""
     log = here / "marks"

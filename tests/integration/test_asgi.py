@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import requests
+from apps import wait_until
 from celery_stack import Stack
 from engine import APP, EngineServer
 
@@ -90,7 +97,7 @@ def test_rubbish_is_refused_with_a_sentence(path: str, server: EngineServer) -> 
 
 
 def test_many_requests_wait_without_threads_and_others_are_answered(server: EngineServer) -> None:
-    job = server.submit("sleep", 6, "told to all")
+    job = server.submit("gate", "holds")
     server.worker_of(job)
     seq = server.news(job)["seq"]
     web = psutil.Process(server.web_pid())
@@ -107,8 +114,76 @@ def test_many_requests_wait_without_threads_and_others_are_answered(server: Engi
         assert ordinary["response"]["ordinary"]["children"] == "hello"
         assert time.monotonic() - begun < 5
         assert not any(answer.done() for answer in answers)
+        server.open_gate("holds")
         found = [answer.result().json()["jobs"][job] for answer in answers]
     assert [news["state"] for news in found] == ["succeeded"] * WAITING
+
+
+# Streams
+
+
+@contextmanager
+def stream(server: EngineServer, job: str, tab: str = "t") -> Generator[Iterator[dict[str, Any]]]:
+    """The events that a stream sends of a job."""
+    answer = requests.post(
+        server.url + "_dash-long-callback/updates",
+        json={"tab": tab, "jobs": {job: -1}, "stream": True},
+        stream=True,
+        timeout=30,
+    )
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    assert answer.headers["X-Accel-Buffering"] == "no"
+    lines = answer.iter_lines(chunk_size=1)
+    with answer:
+        yield (json.loads(line[6:])["jobs"][job] for line in lines if line.startswith(b"data: {"))
+
+
+def test_a_stream_sends_each_update_and_ends_with_the_job(server: EngineServer) -> None:
+    job = server.submit("steps", 5, 0.1)
+    with stream(server, job) as events:
+        found = list(events)
+    assert [event["ended"] for event in found] == [False] * (len(found) - 1) + [True]
+    assert [event["seq"] for event in found] == sorted({event["seq"] for event in found})
+    sides = [value for event in found for target, value in event.get("updates", []) if target]
+    assert sides == [0, 1, 2, 3, 4]
+    assert found[-1]["response"]["response"]["result"]["children"] == 5
+
+
+def test_streams_wait_without_threads_and_those_that_are_left_are_forgotten(
+    server: EngineServer,
+) -> None:
+    job = server.submit("gate", "streams")
+    server.worker_of(job)
+    web = psutil.Process(server.web_pid())
+    with ExitStack() as stack:
+        streams = [stack.enter_context(stream(server, job, f"t{i}")) for i in range(WAITING)]
+        left = [stack.enter_context(stream(server, job, f"l{i}")) for i in range(5)]
+        for events in streams + left:
+            assert next(events)["state"] == "running"
+        assert web.num_threads() < WAITING
+        ordinary = server.dispatch("hello", "ordinary")
+        assert ordinary["response"]["ordinary"]["children"] == "hello"
+        server.open_gate("streams")
+        found = [list(events)[-1] for events in streams]
+    assert [event["state"] for event in found] == ["succeeded"] * WAITING
+    assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("kind", ["fastapi", "quart"])
+def test_a_server_that_is_told_to_end_does_not_wait_for_its_streams(
+    kind: str, command: str, tmp_path: Path
+) -> None:
+    server = EngineServer(APP, tmp_path, {"SERVER_KIND": kind}, COMMANDS[command]).start()
+    try:
+        job = server.submit("sleep", 8)
+        server.worker_of(job)
+        with stream(server, job) as events:
+            next(events)
+            os.kill(server.pid, signal.SIGTERM)
+            wait_until(lambda: not server.runs, 6, "the server to end")
+    finally:
+        server.stop()  # its worker finishes the job
 
 
 def test_over_celery(redis_url: str, stack: Callable[..., Stack]) -> None:
