@@ -1,4 +1,6 @@
-"""Real servers that tests start on free ports, and end by their PID: Redis, RabbitMQ, memcached.
+"""Real servers that tests start on free ports, and end by their PID.
+
+Redis, RabbitMQ, memcached, nginx.
 
 A server that is not installed skips its tests by name; under CI it fails them.
 """
@@ -6,6 +8,7 @@ A server that is not installed skips its tests by name; under CI it fails them.
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -210,3 +213,54 @@ class Memcached(Service):
     def url(self) -> str:
         """For Celery."""
         return f"cache+memcached://127.0.0.1:{self.port}/"
+
+
+class Nginx(Service):
+    """An nginx.
+
+    Args:
+        folder: for its configuration, its logs and all that it writes.
+        site: what an administrator would put into a file in ``/etc/nginx/conf.d``. It listens on
+            port 80 there, and here on a free one.
+    """
+
+    def __init__(self, folder: Path, site: str) -> None:
+        super().__init__(folder)
+        assert "listen 80;" in site
+        (folder / "site.conf").write_text(
+            site.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
+        )
+        (folder / "nginx.conf").write_text(self._main())
+
+    @property
+    def command(self) -> list[str]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return [need("nginx", "nginx-light"), "-p", str(self.folder), "-c", "nginx.conf"]
+
+    @property
+    def url(self) -> str:
+        """For browsers."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def statuses(self, path: str) -> list[int]:
+        """What it has answered to requests whose path ends so; 499 if the client went away."""
+        lines = (self.folder / "access").read_text().splitlines()
+        return [int(status) for status, uri in map(str.split, lines) if uri.endswith(path)]
+
+    def _main(self) -> str:
+        # Started by root, its workers would be of another user, who could not write to the folder.
+        user = f"user {pwd.getpwuid(0).pw_name};" if os.geteuid() == 0 else ""
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        paths = "\n".join(f"{kind}_temp_path {self.folder}/{kind};" for kind in kinds)
+        return f"""
+            daemon off;
+            pid {self.folder}/pid;
+            error_log stderr;
+            {user}
+            events {{}}
+            http {{
+                {paths}
+                log_format short "$status $uri";
+                access_log {self.folder}/access short;
+                include site.conf;
+            }}
+        """

@@ -82,7 +82,8 @@ class LongCallback:
     @property
     def handles_errors(self) -> bool:
         """Whether there is an ``on_error``, its own or the app's."""
-        return (self.options.on_error or dash_internals.app_error_handler()) is not None
+        handler = self.options.on_error or dash_internals.app_error_handler(self.registration)
+        return handler is not None
 
     @property
     def progress_outputs(self) -> list[Output]:

@@ -44,6 +44,12 @@ from dash.dependencies import (
 
 from dash_long_callback.errors import ContextNotSent
 
+try:
+    # Where `dash.get_app` looks first. Older Dash knows the app that was made last only.
+    from dash._get_app import app_context
+except ImportError:
+    app_context: Any = None
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping
 
@@ -68,12 +74,14 @@ class Registration:
         entry: what Dash's dispatch uses.
         run: Dash's wrapper of the function: it groups the arguments, fills ``dash.ctx``, checks
             the outputs and encodes them.
+        app: where it was declared; None if that was without an app, or by value in a worker.
     """
 
     callback_id: str
     spec: dict[str, Any]
     entry: dict[str, Any]
     run: Callable[..., Any]
+    app: dash.Dash | None
 
 
 def register(
@@ -110,7 +118,7 @@ def register(
     )(function)
     spec = callbacks[-1]
     entry = by_id[spec["output"]]
-    return Registration(spec["output"], spec, entry, entry["callback"])
+    return Registration(spec["output"], spec, entry, entry["callback"], app)
 
 
 def register_clientside(
@@ -220,12 +228,14 @@ def run_in_context(
     context.outputs_grouping, context.using_outputs_grouping = (
         _group(flat_outputs, entry["outputs_indices"]) if context.outputs_list else ([], False)
     )
-    return registration.run(
-        *inputs_to_vals(inputs + states),
-        outputs_list=context.outputs_list,
-        callback_context=context,
-        app=_app(),
-    )
+    app = _app(registration)
+    with _as_current(app):
+        return registration.run(
+            *inputs_to_vals(inputs + states),
+            outputs_list=context.outputs_list,
+            callback_context=context,
+            app=app,
+        )
 
 
 def outputs_of_call(*, single: bool) -> list[Any]:
@@ -288,9 +298,9 @@ async def fastapi_body(request: Any, limit: int) -> bytes:
     return bytes(body[:limit])
 
 
-def app_error_handler() -> Callable[[Exception], Any] | None:
-    """The ``on_error`` of the app, if there is an app and it has one."""
-    return getattr(_app(), "_on_error", None)
+def app_error_handler(registration: Registration) -> Callable[[Exception], Any] | None:
+    """The ``on_error`` of the callback's app, if there is an app and it has one."""
+    return getattr(_app(registration), "_on_error", None)
 
 
 def to_json_bytes(value: Any) -> bytes:
@@ -303,8 +313,24 @@ def _group(flat: list[Any], indices: Any) -> tuple[Any, bool]:
     return map_grouping(lambda index: flat[index], indices), using
 
 
-def _app() -> dash.Dash | None:
+def _app(registration: Registration) -> dash.Dash | None:
+    """The callback's app. Without its own that is the app made last, as ``dash.get_app`` says."""
+    if registration.app is not None:
+        return registration.app
     try:
         return dash.get_app()
     except Exception:
         return None
+
+
+@contextmanager
+def _as_current(app: dash.Dash | None) -> Generator[None]:
+    """Let ``dash.get_app`` give this app while the block runs, as it does in Dash's dispatch."""
+    if app_context is None:
+        yield
+        return
+    token = app_context.set(app)
+    try:
+        yield
+    finally:
+        app_context.reset(token)

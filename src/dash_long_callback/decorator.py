@@ -235,8 +235,11 @@ def _declare(
         raise RegistrationError(f"{name}: {type(error).__name__}: {error}") from error
     outputs = registration.entry["outputs_indices"]
     _check_ignored(name, options.cache_args_to_ignore, registration.entry["inputs_state_indices"])
-    # These belong to the web process, and stay there.
-    recipe = Recipe(function, args, {**kwargs, "manager": None, "cache_by": None})
+    # The manager and what it keeps belong to the web process, and so does the app, which stays
+    # there, too: all but its on_error.
+    on_error = options.on_error or dash_internals.app_error_handler(registration)
+    travel = {**kwargs, "manager": None, "cache_by": None, "on_error": on_error}
+    recipe = Recipe(function, args, travel)
     return LongCallback(function, options, registration, recipe)
 
 

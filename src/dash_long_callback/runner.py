@@ -362,7 +362,7 @@ def call(
     except PreventUpdate:
         raise
     except (Exception, SystemExit) as error:
-        handler = options.on_error or dash_internals.app_error_handler()
+        handler = options.on_error or dash_internals.app_error_handler(run.callback.registration)
         if handler is None or isinstance(error, SystemExit):
             raise
         run.handled = True

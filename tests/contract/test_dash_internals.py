@@ -19,7 +19,19 @@ from typing import Any
 import dash
 import flask
 import pytest
-from dash import ALL, ALLSMALLER, MATCH, Input, Output, Patch, State, _callback, ctx, html
+from dash import (
+    ALL,
+    ALLSMALLER,
+    MATCH,
+    Input,
+    Output,
+    Patch,
+    State,
+    _callback,
+    _get_app,
+    ctx,
+    html,
+)
 from dash import _callback_context as callback_context
 from dash import _grouping as grouping
 from dash import _utils as utils
@@ -45,6 +57,7 @@ NAMES = {
         "stringify_id",
         "to_json",
     },
+    "dash._get_app": {"app_context"},
     "dash.dependencies": {"_Wildcard"},
 }
 
@@ -424,14 +437,31 @@ def test_the_fastapi_middleware_keeps_the_json_that_it_has_read() -> None:
     assert 'startswith(\n                    "application/json"' in source
 
 
-def test_the_on_error_of_the_app_is_found() -> None:
-    assert dash_internals.app_error_handler() is None
-    dash.Dash("app", on_error=print)
-    assert dash_internals.app_error_handler() is print
+def test_the_on_error_is_that_of_the_callback_s_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_get_app, "APP", None)
+    nobody_s = dash_internals.register(None, identity, (OUT, IN), {}, scratch=True)
+    assert dash_internals.app_error_handler(nobody_s) is None
+    first = dash.Dash("first", on_error=print)
+    found = dash_internals.register(first, identity, (OUT, IN), {})
+    dash.Dash("second", on_error=repr)
+    assert dash_internals.app_error_handler(found) is print
+    assert dash_internals.app_error_handler(nobody_s) is repr
 
 
 def test_an_app_without_on_error_has_none(app: dash.Dash) -> None:
-    assert dash_internals.app_error_handler() is None
+    found = dash_internals.register(app, identity, (OUT, IN), {})
+    dash.Dash("second", on_error=repr)
+    assert dash_internals.app_error_handler(found) is None
+
+
+@pytest.mark.newest_only  # before, dash.get_app knows the last app only, also in Dash itself
+def test_get_app_gives_the_callback_s_app_while_it_runs() -> None:
+    first = dash.Dash("first")
+    found = dash_internals.register(first, lambda _: dash.get_app().config.name, (OUT, IN), {})
+    dash.Dash("second")
+    answer = dash_internals.run_in_context(found, dict(FIELDS), {})
+    assert json.loads(answer)["response"]["out"]["children"] == "first"
+    assert dash.get_app().config.name == "second"
 
 
 def test_the_page_is_made_by_interpolate_index_with_scripts(tmp_path: Path) -> None:

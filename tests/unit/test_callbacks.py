@@ -116,6 +116,12 @@ def test_a_recipe_without_progress_survives_the_pickle() -> None:
     assert again.options.progress_default is None
 
 
+def test_a_recipe_has_the_on_error_of_the_app(make_app: Callable[..., Dash]) -> None:
+    declare(make_app(on_error=lambda _: "sorry").long_callback, "a")
+    again = cloudpickle.loads(cloudpickle.dumps(registry.all()[0].recipe))()
+    assert again.options.on_error(ValueError()) == "sorry"
+
+
 # code_digest
 
 

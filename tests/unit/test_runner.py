@@ -264,6 +264,13 @@ def test_the_app_s_on_error_is_used_if_the_callback_has_none(
     assert click(app, 1).outputs == {"out": {"children": "app: no luck"}}
 
 
+def test_another_app_s_on_error_is_not_used(make_app: Callable[..., Dash], click: Click) -> None:
+    app = make_app(on_error=lambda error: f"app: {error}")
+    make_app("another", on_error=lambda error: f"another: {error}")
+    app.long_callback(OUT, IN)(fails)
+    assert click(app, 1).outputs["out"]["children"] == "app: no luck"
+
+
 def test_the_callback_s_on_error_wins_over_the_app_s(
     make_app: Callable[..., Dash], click: Click
 ) -> None:

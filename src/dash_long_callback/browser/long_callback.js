@@ -137,6 +137,15 @@
         }
     }
 
+    /** @param {string} text @returns {string} a cookie's value as the renderer reads it */
+    function cookieValue(text) {
+        try {
+            return decodeURIComponent(text);
+        } catch (error) {
+            return text;
+        }
+    }
+
     /**
      * @param {string} path
      * @param {string} body
@@ -152,7 +161,7 @@
             .split("; ")
             .find((cookie) => cookie.startsWith((config.csrf_token_name || "_csrf_token") + "="));
         if (token) {
-            headers[config.csrf_header_name || "X-CSRFToken"] = token.slice(token.indexOf("=") + 1);
+            headers[config.csrf_header_name || "X-CSRFToken"] = cookieValue(token.slice(token.indexOf("=") + 1));
         }
         return fetch(prefix() + path, {
             credentials: "same-origin",

@@ -76,8 +76,9 @@ def add_routes(app: dash.Dash, app_manager: Callable[[], Manager]) -> None:
 
 def _add_flask(app: dash.Dash, managers: Callable[[], list[Manager]]) -> None:
     def body() -> bytes:
-        # One byte more than is allowed: enough to see that it is too much.
-        return flask.request.stream.read(MAX_BODY + 1)
+        # One byte more than is allowed: enough to see that it is too much. What a hook has read
+        # before, such as one that looks for a CSRF token, Flask has kept.
+        return flask.request.stream.read(MAX_BODY + 1) or flask.request.get_data()[: MAX_BODY + 1]
 
     def serve_updates() -> flask.Response:
         pacer = pacer_of(app)
