@@ -11,7 +11,15 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from dash_long_callback import Dash
 
 FOLDER = Path(__file__).parent
-NAMES = ["1_simple", "2_disable", "3_cancelable", "4_progress", "5_progress2", "7_caching"]
+NAMES = [
+    "1_simple",
+    "2_disable",
+    "3_cancelable",
+    "4_progress",
+    "5_progress2",
+    "7_caching",
+    "8_streaming",
+]
 
 
 def server(name):

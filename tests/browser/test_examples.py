@@ -32,7 +32,7 @@ def cache_below(folder: Path) -> dict[str, str]:
 def example(serve: Callable[..., Server], page: Page, name: str, folder: Path) -> None:
     """Open an example as its reader does: python examples/name.py."""
     page.open(serve(EXAMPLES / f"{name}.py", env={**QUIET, **cache_below(folder)}).url)
-    assert page.text("#result") == BEFORE
+    page.wait_text("#result", BEFORE)
 
 
 def test_simple(serve: Callable[..., Server], blank: Page, tmp_path: Path):
@@ -82,6 +82,26 @@ def test_progress_in_a_chart(serve: Callable[..., Server], blank: Page, tmp_path
     assert bars(blank)[3] < 100
     blank.wait_text("#result", "Clicks so far: 1", 20)
     assert bars(blank) == [0, 0, 0, 0]
+
+
+def test_streaming(serve: Callable[..., Server], blank: Page, tmp_path: Path):
+    blank.expect_console("defaultProps")  # React, of dcc.Markdown
+    example(serve, blank, "8_streaming", tmp_path)
+    blank.record("#result")
+    blank.click("#run")
+    blank.wait_prop("stop", "disabled", value=False)
+    blank.wait(lambda: (blank.text("#result") or "").startswith("Why does it rain? That is"))
+    blank.open(blank.driver.current_url)
+    blank.wait_prop("run", "disabled", value=True)
+    blank.wait(lambda: (blank.text("#result") or "").endswith("meanwhile."), timeout=20)
+    blank.wait_text("#count", "32 words")
+    blank.click("#run")
+    blank.wait_prop("stop", "disabled", value=False)
+    blank.wait(lambda: blank.text("#result") == "Why does")
+    blank.click("#stop")
+    blank.wait_prop("run", "disabled", value=False)
+    assert (blank.text("#result") or "").startswith("Why does")
+    assert blank.text("#count") == "32 words"
 
 
 def shown(page: Page, selector: str) -> bool:
