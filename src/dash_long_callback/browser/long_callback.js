@@ -1431,8 +1431,9 @@
     /** Begin to look at the page, once there is one. */
     function begin() {
         if (page.store) {
-            page.store.subscribe(changed);
-            changed();
+            // Later: the renderer tells of what it does also in the middle of drawing it.
+            page.store.subscribe(() => renderer.state().paths !== paths && setTimeout(changed));
+            setTimeout(changed);
         } else {
             setTimeout(begin, 50);
         }
