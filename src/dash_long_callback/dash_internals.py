@@ -308,6 +308,13 @@ def to_json_bytes(value: Any) -> bytes:
     return str(to_json(value)).encode()
 
 
+def join_patches(first: bytes, second: bytes) -> bytes:
+    """The JSON of a ``Patch`` that does what two do, one after the other."""
+    one, other = json.loads(first), json.loads(second)
+    one["operations"] += other["operations"]
+    return json.dumps(one, separators=(",", ":")).encode()
+
+
 def _group(flat: list[Any], indices: Any) -> tuple[Any, bool]:
     using = not isinstance(indices, int) and indices != list(range(grouping_len(indices)))
     return map_grouping(lambda index: flat[index], indices), using

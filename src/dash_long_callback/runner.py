@@ -61,6 +61,9 @@ log = logging.getLogger("dash_long_callback")
 
 #: Seconds between two writes of updates: no screen shows more than 60 pictures a second.
 WRITE_SECONDS = 1 / 60
+#: Slots after which each write costs twice as much, as it has the record in it with all of them: so
+#: a job that has many writes less often.
+SLOTS = 200
 #: Values of these types can't change after the call, so encoding them can wait for the write.
 _FROZEN = (str, int, float, bool, type(None))
 
@@ -69,14 +72,16 @@ class Reporter:
     """Carries a job's updates to the store, at most one write per ``WRITE_SECONDS``.
 
     The first value is written at once; of those that come too fast the latest is written when its
-    time comes, by a thread that starts when it is first needed. Nothing is lost at the end:
-    ``close`` writes what is left.
+    time comes, by a thread that starts when it is first needed; patches are joined. Nothing is lost
+    at the end: ``close`` writes what is left.
     """
 
     def __init__(self, store: Store, job: Job) -> None:
         self._store = store
         self._job = job
         self._values: dict[int, Any] = {}
+        #: The slots in ``_values`` that have a patch, by what they patch.
+        self._patches: dict[Target, int] = {}
         self._stale: set[int] = set()
         self._due = 0.0
         self._changed = threading.Condition(threading.RLock())
@@ -96,11 +101,7 @@ class Reporter:
         ]
         with self._changed:
             for target, value, patch in ready:
-                slot, replaced = self._job.put(target, patch=patch)
-                for old in replaced:
-                    if self._values.pop(old, self) is self:  # it had been written
-                        self._stale.add(old)
-                self._values[slot] = value
+                self._put(target, value, patch=patch)
             if time.monotonic() >= self._due:
                 self._write()
             elif self._thread is None:
@@ -108,6 +109,19 @@ class Reporter:
                 self._thread.start()
             else:
                 self._changed.notify()
+
+    def _put(self, target: Target, value: Any, *, patch: bool) -> None:
+        slot, replaced = self._job.put(target, patch=patch)
+        for old in replaced:
+            if self._values.pop(old, self) is self:  # it had been written
+                self._stale.add(old)
+        before = self._patches.pop(target, None)
+        if patch:
+            if before is not None:  # nobody has seen it yet
+                del self._job.slots[before]
+                value = dash_internals.join_patches(self._values.pop(before), value)
+            self._patches[target] = slot
+        self._values[slot] = value
 
     def close(self) -> None:
         """Write what is left and stop."""
@@ -125,8 +139,8 @@ class Reporter:
             for slot, value in self._values.items()
         }
         stale, self._stale = self._stale, set()
-        self._values = {}
-        self._due = time.monotonic() + WRITE_SECONDS
+        self._values, self._patches = {}, {}
+        self._due = time.monotonic() + WRITE_SECONDS * (1 + len(self._job.slots) / SLOTS)
         try:
             self._store.write(self._job, values, stale)
         except StoreError:

@@ -86,7 +86,7 @@ def limited(kind: Any, path: str) -> Any:
     return run(kind, path)
 
 
-@long_callback(Output("stream", "children"), IN, PATH)
+@long_callback(Output("streamed", "children"), IN, PATH)
 def stream(kind: Any, path: str) -> Any:
     """Yields some values, and ends with the last."""
     yield from range(kind)

@@ -191,11 +191,11 @@ def test_set_props_are_replayed_in_order_and_progress_is_not(
     hit = ask(manager, "props", tmp_path)
     assert hit.result is not None
     assert hit.result.updates == [u for u in news.updates if not isinstance(u[0], int)]
-    targets = [target for target, _ in hit.result.updates]
-    assert targets == [("list", "data")] * 3 + [("a", "children")]
-    *patches, last = (json.loads(value) for _, value in hit.result.updates)
-    assert [patch["operations"][0]["params"]["value"] for patch in patches] == [0, 1, 2]
-    assert last == "last"
+    *patches, last = ((target, json.loads(value)) for target, value in hit.result.updates)
+    assert {target for target, _ in patches} == {("list", "data")}
+    steps = [step for _, patch in patches for step in patch["operations"]]
+    assert [step["params"]["value"] for step in steps] == [0, 1, 2]
+    assert last == (("a", "children"), "last")
 
 
 def test_without_cache_by_each_request_runs(tmp_path: Path, manager: Manager) -> None:
@@ -269,9 +269,11 @@ def test_what_a_generator_yields_is_kept(manager: Manager, tmp_path: Path) -> No
         receipt = ask(manager, 3, tmp_path, callbacks.stream)
         assert receipt.disposition is disposition
         if receipt.result is None:
-            assert ended(manager, receipt).updates == [(("stream", "children"), b"2")]
+            news = ended(manager, receipt)
+            assert (news.job.error, news.job.state) == (None, State.SUCCEEDED)
+            assert news.updates == [(("streamed", "children"), b"2")]
         else:
-            assert receipt.result.updates == [(("stream", "children"), b"2")]
+            assert receipt.result.updates == [(("streamed", "children"), b"2")]
 
 
 def test_a_job_in_the_queue_is_joined(pool: Manager, tmp_path: Path) -> None:

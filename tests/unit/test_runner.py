@@ -464,9 +464,15 @@ def test_patches_that_are_yielded_are_all_delivered(app: Dash, click: Click) -> 
             patch.append(number)
             yield patch
 
-    values = [value for _, value in click(app, 1).updates]
-    assert values[0] == []
-    assert [value["operations"][0]["params"]["value"] for value in values[1:]] == [0, 1, 2]
+    updates = click(app, 1).updates
+    assert updates[0][1] == []
+    assert appended(updates[1:]) == [0, 1, 2]
+
+
+def appended(updates: list[Any]) -> list[Any]:
+    """What these patches append, in their order; several may have become one."""
+    steps = [step for _, patch in updates for step in patch["operations"]]
+    return [step["params"]["value"] for step in steps]
 
 
 def test_an_error_after_some_values_reaches_on_error(app: Dash, click: Click) -> None:
@@ -596,9 +602,10 @@ def test_patches_are_all_delivered_and_in_order(app: Dash, click: Click) -> None
             set_props("log", {"children": patch})
 
     updates = click(app, 1).updates
-    assert [target for target, _ in updates] == [["log", "children"]] * 51
+    assert {tuple(target) for target, _ in updates} == {("log", "children")}
     assert updates[0][1] == []
-    values = [patch["operations"][0]["params"]["value"] for _, patch in updates[1:]]
+    assert len(updates) < 20, "those that nobody has seen yet are one"
+    values = appended(updates[1:])
     assert values == list(range(50))
 
 
