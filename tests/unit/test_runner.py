@@ -20,7 +20,7 @@ from dash.exceptions import PreventUpdate
 from ids import plain
 from inline_page import Click, Ended
 
-from dash_long_callback import Dash, JobCancelled, JobLost, JobTimedOut
+from dash_long_callback import Dash, JobCancelled, JobLost, JobTimedOut, runner
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.inline import InlineExecutor
@@ -648,14 +648,7 @@ def test_a_flood_of_progress_costs_few_writes_and_the_first_and_last_arrive(
             set_progress(number)
         took.append(time.monotonic() - begin)
 
-    client = app.server.test_client()
-    body = {
-        "output": "out.children",
-        "outputs": {"id": "out", "property": "children"},
-        "inputs": [{"id": "in", "property": "value", "value": 1}],
-        "changedPropIds": ["in.value"],
-    }
-    answer = json.loads(client.post("/_dash-update-component", json=body).data)
+    answer = click_once(app)
     values = [value for write in counting.writes for value in write.values()]
     # At most 60 a second while it runs, and one at each end.
     assert 2 <= len(counting.writes) <= 60 * took[0] + 2
@@ -666,6 +659,56 @@ def test_a_flood_of_progress_costs_few_writes_and_the_first_and_last_arrive(
     assert record is not None
     assert len(record.slots) == 1
     counting.close()
+
+
+def test_a_flood_of_patches_stays_a_small_record(
+    store: DiskcacheStore, manager: Manager, app: Dash, click: Click
+) -> None:
+    took: list[float] = []
+
+    @app.long_callback(OUT, IN)
+    def work(_: Any) -> Generator[Any]:
+        begin = time.monotonic()
+        for number in range(5_000):
+            patch = Patch()
+            patch.append(number)
+            yield patch
+        took.append(time.monotonic() - begin)
+
+    ended = click(app, 1)
+    assert appended(ended.updates) == list(range(5_000))
+    assert len(ended.updates) <= 60 * took[0] + 2
+
+
+def test_a_job_with_many_slots_writes_less_often(
+    store: DiskcacheStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "SLOTS", 2)
+    counting = CountingStore(store.directory, 60)
+    app = Dash("app", long_callback_manager=Manager(counting, InlineExecutor(counting)))
+    app.layout = html.Div()
+
+    @app.long_callback(OUT, IN)
+    def work(_: Any) -> None:
+        for number in range(60):
+            set_props(f"part-{number}", {"children": number})
+            time.sleep(0.01)
+
+    click_once(app)
+    assert sum(len(write) for write in counting.writes) == 60
+    assert len(counting.writes) <= 15, "of a 60th of a second there are 36"
+    counting.close()
+
+
+def click_once(app: Dash) -> Any:
+    body = {
+        "output": "out.children",
+        "outputs": {"id": "out", "property": "children"},
+        "inputs": [{"id": "in", "property": "value", "value": 1}],
+        "changedPropIds": ["in.value"],
+    }
+    answer = app.server.test_client().post("/_dash-update-component", json=body)
+    return json.loads(answer.data)
 
 
 def test_a_value_that_came_too_fast_is_written_without_another_call(
