@@ -308,11 +308,14 @@ def to_json_bytes(value: Any) -> bytes:
     return str(to_json(value)).encode()
 
 
-def join_patches(first: bytes, second: bytes) -> bytes:
-    """The JSON of a ``Patch`` that does what two do, one after the other."""
-    one, other = json.loads(first), json.loads(second)
-    one["operations"] += other["operations"]
-    return json.dumps(one, separators=(",", ":")).encode()
+def join_patches(patches: list[bytes]) -> bytes:
+    """The JSON of a ``Patch`` that does what all of these do, one after the other."""
+    if len(patches) == 1:
+        return patches[0]
+    first, *others = map(json.loads, patches)
+    for other in others:
+        first["operations"] += other["operations"]
+    return json.dumps(first, separators=(",", ":")).encode()
 
 
 def _group(flat: list[Any], indices: Any) -> tuple[Any, bool]:

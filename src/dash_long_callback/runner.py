@@ -79,6 +79,7 @@ class Reporter:
     def __init__(self, store: Store, job: Job) -> None:
         self._store = store
         self._job = job
+        #: By slot: a value that can't change, its JSON, or a list of the JSON of patches.
         self._values: dict[int, Any] = {}
         #: The slots in ``_values`` that have a patch, by what they patch.
         self._patches: dict[Target, int] = {}
@@ -117,9 +118,10 @@ class Reporter:
                 self._stale.add(old)
         before = self._patches.pop(target, None)
         if patch:
+            value = [value]
             if before is not None:  # nobody has seen it yet
                 del self._job.slots[before]
-                value = dash_internals.join_patches(self._values.pop(before), value)
+                value = self._values.pop(before) + value
             self._patches[target] = slot
         self._values[slot] = value
 
@@ -134,10 +136,7 @@ class Reporter:
             self._thread.join()
 
     def _write(self) -> None:
-        values = {
-            slot: value if isinstance(value, bytes) else dash_internals.to_json_bytes(value)
-            for slot, value in self._values.items()
-        }
+        values = {slot: _encoded(value) for slot, value in self._values.items()}
         stale, self._stale = self._stale, set()
         self._values, self._patches = {}, {}
         self._due = time.monotonic() + WRITE_SECONDS * (1 + len(self._job.slots) / SLOTS)
@@ -159,6 +158,13 @@ class Reporter:
                     self._changed.wait(left)
                 else:
                     self._write()
+
+
+def _encoded(value: Any) -> bytes:
+    """JSON of a value that waits to be written: encoded already, if it might have changed since."""
+    if isinstance(value, list):
+        return dash_internals.join_patches(value)
+    return value if isinstance(value, bytes) else dash_internals.to_json_bytes(value)
 
 
 class Heartbeat:
