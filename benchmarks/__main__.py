@@ -18,6 +18,12 @@ NAMES = [
     "throughput",
     "cache_hit",
     "celery",
+    "busy",
+    "traffic",
+    "tabs",
+    "chat",
+    "reload",
+    "leak",
 ]
 
 

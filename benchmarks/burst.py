@@ -7,7 +7,6 @@ from typing import Any
 
 from benchmarks.harness import Browser, Result, Row, Server
 
-#: As ``burst_app`` has them.
 JOBS, SECONDS = 40, 2.0
 WORKERS = 4
 #: Seconds after which a result that has not come is lost: three times what ours need.
@@ -60,7 +59,7 @@ def run() -> Result:
 
 
 def _burst(kind: str) -> dict[str, Any]:
-    with Server("burst_app", kind=kind, workers=WORKERS) as server:
+    with Server("burst_app", kind=kind, jobs=JOBS, seconds=SECONDS, workers=WORKERS) as server:
         server.warm_up(WORKERS)
         with Browser(server.url, "b0") as page:
             page.call("bench.sleep(500)")

@@ -14,11 +14,11 @@ PAUSE = 120
 def run() -> Result:
     rows: list[Row] = []
     details = {}
-    for name, gunicorn, kinds in (
-        ("development server", False, ["ordinary", "long", "background", "background50"]),
-        ("gunicorn, 1 sync worker", True, ["ordinary", "long"]),
+    for name, by, kinds in (
+        ("development server", "development", ["ordinary", "long", "background", "background50"]),
+        ("gunicorn, 1 sync worker", "gunicorn", ["ordinary", "long"]),
     ):
-        with Server("click_app", gunicorn=gunicorn) as server, Browser(server.url, "long") as page:
+        with Server("click_app", by=by) as server, Browser(server.url, "long") as page:
             wait_until(lambda server=server: len(server.worker_pids()) >= 2, 30)
             times = clicks(page, kinds)
         ours, ordinary = median(times["long"]), median(times["ordinary"])

@@ -30,17 +30,26 @@ TMP = HERE / ".tmp"
 
 # Processes
 
+_GUNICORN = "-m gunicorn --workers 1 --bind 127.0.0.1:{port} --chdir {apps} {app}:server"
+#: How an app is served: arguments of Python. Each has one web process.
+SERVED_BY = {
+    "development": "{apps}/{app}.py",
+    "gunicorn": _GUNICORN,
+    "gthread": _GUNICORN + " --threads 4",
+    "uvicorn": "-m uvicorn --port {port} --app-dir {apps} --no-access-log {app}:server",
+}
+
 
 class Server:
     """An app of ``benchmarks/apps`` in a process of its own, as its users start it.
 
     Args:
         app: name of its file.
-        gunicorn: serve it by one synchronous gunicorn worker; else by Dash's development server.
+        by: what serves it, of ``SERVED_BY``; on uvicorn it is a FastAPI app, else one of Flask.
         **settings: environment variables ``BENCH_<NAME>`` for the app.
     """
 
-    def __init__(self, app: str, *, gunicorn: bool = False, **settings: Any) -> None:
+    def __init__(self, app: str, *, by: str = "development", **settings: Any) -> None:
         TMP.mkdir(exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(dir=TMP))
         self.port = free_port()
@@ -49,14 +58,12 @@ class Server:
             **os.environ,
             "BENCH_FOLDER": str(self.folder),
             "BENCH_PORT": str(self.port),
+            "BENCH_BACKEND": "fastapi" if by == "uvicorn" else "flask",
             **{f"BENCH_{name.upper()}": str(value) for name, value in settings.items()},
         }
-        apps = HERE / "apps"
-        command = [sys.executable, str(apps / f"{app}.py")]
-        if gunicorn:
-            bind = f"127.0.0.1:{self.port}"
-            command = [sys.executable, "-m", "gunicorn", "--workers", "1", "--bind", bind]
-            command += ["--chdir", str(apps), f"{app}:server"]
+        apps = str(HERE / "apps")
+        words = (word.format(apps=apps, app=app, port=self.port) for word in SERVED_BY[by].split())
+        command = [sys.executable, *words]
         self._log = (self.folder / "server.log").open("wb")
         self._process = subprocess.Popen(
             command, env=self.environment, stdout=self._log, stderr=subprocess.STDOUT
@@ -122,7 +129,7 @@ class Server:
             raise RuntimeError(f"the server ended:\n{self.log()}")
         try:
             return requests.get(self.url + "_dash-layout", timeout=5).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
 
@@ -172,10 +179,18 @@ class Browser:
         service = webdriver.ChromeService(shutil.which("chromedriver"))
         self.driver = webdriver.Chrome(options=options, service=service)
         self.driver.set_script_timeout(300)
+        self._ready = ready
         self.driver.get(url)
-        wait_until(
-            lambda: self.driver.execute_script(f"return !!document.getElementById('{ready}')"), 30
-        )
+        self._loaded()
+
+    def reload(self) -> None:
+        """Load the page again."""
+        self.driver.refresh()
+        self._loaded()
+
+    def _loaded(self) -> None:
+        there = f"return !!document.getElementById('{self._ready}')"
+        wait_until(lambda: self.driver.execute_script(there), 30)
         self.driver.execute_script((HERE / "page.js").read_text())
 
     def __enter__(self):
@@ -195,6 +210,14 @@ class Browser:
         if error is not None:
             raise RuntimeError(f"{expression}: {error}")
         return value
+
+    def tool(self, command: str) -> dict[str, Any]:
+        """The answer of a command of the developer tools."""
+        return self.driver.execute_cdp_cmd(command, {})
+
+    def console(self) -> list[str]:
+        """The warnings and errors that the console has shown since the last call."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
 
     @property
     def version(self) -> str:
@@ -254,6 +277,11 @@ def median(values: list[float]) -> float:
     return statistics.median(values)
 
 
+def part(values: list[float], share: float) -> float:
+    """What this share of the values is below, 0.95 for example."""
+    return sorted(values)[int(len(values) * share)]
+
+
 def table(result: Result) -> str:
     """A result in Markdown."""
     lines = [
@@ -286,6 +314,9 @@ def save(result: Result) -> None:
         "diskcache",
         "celery",
         "flask",
+        "gunicorn",
+        "fastapi",
+        "uvicorn",
         "orjson",
         "redis",
         "numpy",

@@ -58,17 +58,49 @@ window.bench = {
         observer.observe(target, { childList: true, characterData: true, subtree: true });
     },
 
-    // Click all buttons of `burst_app` in one go.
+    // Click the first buttons of an app that has many, in one go.
     burst(count) {
         for (let i = 0; i < count; i++) {
             document.getElementById(`b${i}`).click();
         }
     },
 
-    // Number and text of each output of `burst_app` that has one.
-    results(count) {
-        return Array.from({ length: count }, (_, i) => [i, document.getElementById(`o${i}`).textContent]).filter(
+    // Number and text of each of these elements that has a text: of the outputs, if not told otherwise.
+    results(count, name = "o") {
+        return Array.from({ length: count }, (_, i) => [i, document.getElementById(name + i).textContent]).filter(
             ([_, text]) => text
         );
+    },
+
+    // Click these buttons until there were so many clicks, each as soon as its output has changed.
+    async repeat(names, count) {
+        let left = count;
+        const lane = async (name) => {
+            while (left-- > 0) {
+                const click = await this.click(name, `${name}-out`);
+                if (click.ms === null) {
+                    throw new Error(`${name}: nothing changed after a click, ${left} were left`);
+                }
+            }
+        };
+        await Promise.all(names.map(lane));
+    },
+
+    // Wait until the text of an element begins like this; false if that takes too long.
+    until(output, start, timeout = 20000) {
+        const target = document.getElementById(output);
+        return new Promise((resolve) => {
+            const finish = (found) => {
+                clearTimeout(timer);
+                observer.disconnect();
+                resolve(found);
+            };
+            const timer = setTimeout(() => finish(false), timeout);
+            const observer = new MutationObserver(() => target.textContent.startsWith(start) && finish(true));
+            observer.observe(target, { childList: true, characterData: true, subtree: true });
+            if (target.textContent.startsWith(start)) {
+                finish(true);
+            }
+        });
     },
 };

@@ -52,7 +52,8 @@ LONG = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gunicorn", action="store_true", help="serve by one sync worker")
-    with Server("profile_app", gunicorn=parser.parse_args().gunicorn) as server:
+    by = "gunicorn" if parser.parse_args().gunicorn else "development"
+    with Server("profile_app", by=by) as server:
         with Browser(server.url, "long") as page:
             wait_until(lambda: len(server.worker_pids()) >= 2, 30)
             runs: dict[str, list[dict[str, float]]] = {"ordinary": [], "long": []}

@@ -6,7 +6,7 @@ import time
 
 import requests
 
-from benchmarks.harness import Result, Row, Server, below, median
+from benchmarks.harness import Result, Row, Server, below, median, part
 
 JOBS = 200
 #: Of the peer, which starts a process for each.
@@ -24,7 +24,7 @@ def run() -> Result:
             theirs += server.get("bench/dash_start", jobs=PEER_JOBS // 4)
             http += _over_http(server.url, JOBS // 4)
     middle, peer, web = median(direct), median(theirs), median(http)
-    most, peer_most = _most(direct), _most(theirs)
+    most, peer_most = part(direct, 0.95), part(theirs, 0.95)
     rows = [
         below("manager.submit", middle, "ms", 5, peer=peer, ratio=peer / middle),
         Row("manager.submit, 95 of 100 below", most, "ms", peer_most, peer_most / most),
@@ -56,7 +56,3 @@ def _over_http(url: str, count: int) -> list[float]:
             found.append((started - begun) * 1000)
             time.sleep(0.005)
     return found
-
-
-def _most(values: list[float]) -> float:
-    return sorted(values)[int(len(values) * 0.95)]

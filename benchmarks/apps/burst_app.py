@@ -1,15 +1,15 @@
-"""Forty buttons, each with a job of two seconds; beside them one ordinary button."""
+"""Many buttons, each with a job of some seconds; beside them one ordinary button."""
 
 import os
 import time
 
 from dash import Input, Output, State, dcc, html
-from settings import PORT, new_app, page
+from settings import FOLDER, PORT, add_route, new_app, page
 
 app = new_app(__name__)
 server = app.server
 
-JOBS, SECONDS = 40, 2.0
+JOBS, SECONDS = int(os.environ["BENCH_JOBS"]), float(os.environ["BENCH_SECONDS"])
 LONG = os.environ["BENCH_KIND"] == "long"
 app.layout = page(
     html.Div([html.Button("ordinary", id="ordinary"), html.Div(id="ordinary-out")]),
@@ -27,6 +27,8 @@ def ordinary(n_clicks):
 
 
 def job(_n_clicks, number):
+    with (FOLDER / "runs").open("a") as file:
+        file.write(f"{number}\n")
     time.sleep(SECONDS)
     return f"done {number}"
 
@@ -41,6 +43,15 @@ for one in range(JOBS):
         app.long_callback(*dependencies, prevent_initial_call=True)(job)
     else:
         app.callback(*dependencies, prevent_initial_call=True, background=True)(job)
+
+
+def runs():
+    """The number of each job, as often as it was begun."""
+    file = FOLDER / "runs"
+    return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+
+add_route(app, "runs", runs)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ app = Dash(
     ),
 )
 server = app.server
-add_pid(server)
+add_pid(app)
 
 KINDS = ("ordinary", "long", "background")
 app.layout = html.Div(

@@ -24,7 +24,7 @@ app = Dash(
     background_callback_manager=dash.CeleryManager(celery_app),
 )
 server = app.server
-add_pid(server)
+add_pid(app)
 
 KINDS = ("ordinary", "long", "background", "long-updates", "background-updates")
 app.layout = html.Div(

@@ -59,7 +59,7 @@ app = Dash(
     __name__, long_callback_manager=DiskcacheLongCallbackManager(diskcache.Cache(FOLDER / "ours"))
 )
 server = app.server
-add_pid(server)
+add_pid(app)
 app.layout = html.Div(
     [html.Div([html.Button(k, id=k), html.Div(id=f"{k}-out")]) for k in ("ordinary", "long")]
 )

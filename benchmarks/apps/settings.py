@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,18 @@ FOLDER = Path(os.environ["BENCH_FOLDER"])
 PORT = int(os.environ["BENCH_PORT"])
 WORKERS = int(os.environ.get("BENCH_WORKERS", "2"))
 START_METHOD: Any = os.environ.get("BENCH_START_METHOD") or None
+#: "flask" or "fastapi".
+BACKEND = os.environ.get("BENCH_BACKEND", "flask")
+#: Before 4.1, Dash knows no backends.
+BACKEND_ARGUMENT: dict[str, Any] = {} if BACKEND == "flask" else {"backend": BACKEND}
 
 
-def new_app(name: str) -> Dash:
+def new_app(name: str, **settings: Any) -> Dash:
     """An app with both managers."""
     app = Dash(
         name,
+        **BACKEND_ARGUMENT,
+        **settings,
         long_callback_manager=DiskcacheLongCallbackManager(
             diskcache.Cache(FOLDER / "ours"), workers=WORKERS, start_method=START_METHOD
         ),
@@ -35,14 +42,32 @@ def new_app(name: str) -> Dash:
     return app
 
 
-def add_pid(server: flask.Flask) -> None:
+def add_route(app: Dash, name: str, answer: Callable[..., Any]) -> None:
+    """A route ``bench/<name>`` of any backend; ``answer`` takes the parameters of the URL."""
+    if BACKEND == "flask":
+
+        def flask_view():
+            return flask.jsonify(answer(**flask.request.args.to_dict()))
+
+        app.server.add_url_rule(f"/bench/{name}", f"bench_{name}", flask_view)
+        return
+    from fastapi import Request
+
+    def view(request):
+        return answer(**request.query_params)
+
+    view.__annotations__ = {"request": Request}
+    app.server.add_api_route(f"/bench/{name}", view)
+
+
+def add_pid(app: Dash) -> None:
     """A route that tells which process answers."""
-    server.add_url_rule("/bench/pid", "bench_pid", lambda: flask.jsonify(os.getpid()))
+    add_route(app, "pid", os.getpid)
 
 
 def routes(app: Dash) -> None:
     """The process id, and a way to have every worker run a job."""
-    add_pid(app.server)
+    add_pid(app)
 
     @app.long_callback(
         Output("whoami", "children"), Input("whoami", "n_clicks"), prevent_initial_call=True
@@ -51,14 +76,15 @@ def routes(app: Dash) -> None:
         time.sleep(0.05)
         return os.getpid()
 
-    @app.server.get("/bench/warm")
-    def warm():
-        wanted, seen = int(flask.request.args["workers"]), set()
-        while len(seen) < wanted:
+    def warm(workers):
+        seen = set()
+        while len(seen) < int(workers):
             jobs = Jobs(app)
-            ids = [jobs.submit("whoami") for _ in range(2 * wanted)]
+            ids = [jobs.submit("whoami") for _ in range(2 * int(workers))]
             seen.update(jobs.result(i) for i in ids)
-        return flask.jsonify(sorted(seen))
+        return sorted(seen)
+
+    add_route(app, "warm", warm)
 
 
 def page(*children: Any) -> html.Div:
