@@ -16,6 +16,7 @@ import secrets
 import sys
 import time
 from collections import Counter
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -152,8 +153,7 @@ class Tab:
         if self.stream:
             question["stream"] = True
         request = self.post("_dash-long-callback/updates", json.dumps(question))
-        first = STREAM_FIRST if self.stream else ANSWER_MAX
-        async with await asyncio.wait_for(request, first) as response:
+        async with await self.first(request) as response:
             if response.status == 404:
                 self.state = "expired"
                 return 0
@@ -164,9 +164,17 @@ class Tab:
             self.patience.succeed()
             return after
 
+    async def first(self, awaited: Awaitable[Any]) -> Any:
+        """The head of an answer, or the beginning of its body."""
+        try:
+            return await asyncio.wait_for(awaited, STREAM_FIRST if self.stream else ANSWER_MAX)
+        except (TimeoutError, asyncio.TimeoutError):
+            self.stream = False  # a proxy keeps it back, as it seems; for longer than this takes
+            raise
+
     async def read(self, response: aiohttp.ClientResponse) -> float:
         text, after = b"", 0.0
-        part = await asyncio.wait_for(response.content.readany(), STREAM_FIRST)
+        part = await self.first(response.content.readany())
         while part:
             text += part
             while (end := text.find(b"\n\n")) >= 0:
