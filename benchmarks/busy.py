@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.harness import Browser, Result, Row, Server, median, wait_until
 
 #: As ``busy_app`` has them; each job has a worker, and tells its progress once a second.
-JOBS, SECONDS = 50, 10
+JOBS, SECONDS = 50, 12
 #: Alone, beside the jobs, alone: clicks in each part, and clicks beside them in all.
 ALONE, BESIDE, CLICKS = 7, 14, 40
 #: Milliseconds between two clicks: what a click has caused is over, and it meets any moment of
