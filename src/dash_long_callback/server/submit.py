@@ -47,7 +47,7 @@ def submit(callback: LongCallback, context: Any, app_manager: Manager, pacer: Pa
     if isinstance(receipt, bytes):
         return receipt
     with Following({manager: {receipt.job_id: 0}}) as following:
-        return _answer(receipt.job_id, following.wait(pacer.pacing.submit, _ended))
+        return _answer(receipt.job_id, following.wait(pacer.pacing.submit, _telling))
 
 
 async def submit_async(
@@ -59,7 +59,7 @@ async def submit_async(
     if isinstance(receipt, bytes):
         return receipt
     with Following({manager: {receipt.job_id: 0}}) as following:
-        return _answer(receipt.job_id, await following.wait_async(pacer.pacing.submit, _ended))
+        return _answer(receipt.job_id, await following.wait_async(pacer.pacing.submit, _telling))
 
 
 def _start(callback: LongCallback, context: Any, manager: Manager, pacer: Pacer) -> Receipt | bytes:
@@ -80,16 +80,20 @@ def _start(callback: LongCallback, context: Any, manager: Manager, pacer: Pacer)
     return object_json({"job": job_id, "news": result_json(receipt.result), "after": b"0"})
 
 
-def _ended(found: dict[str, News]) -> bool:
-    return all(news.job.state.ended for news in found.values())
+def _telling(found: dict[str, News]) -> bool:
+    # Not only at the end: a job that tells something has begun what takes longer, and what it
+    # tells next replaces this.
+    return all(news.job.state.ended or news.updates for news in found.values())
 
 
 def _answer(job_id: str, found: dict[str, News]) -> bytes:
+    # A job that tells something already may go on to do so often.
+    after = 0 if found[job_id].updates else pacing.PACE_MIN
     return object_json(
         {
             "job": json.dumps(job_id).encode(),
             "news": news_json(found[job_id]),
-            "after": json.dumps(pacing.PACE_MIN).encode(),
+            "after": json.dumps(after).encode(),
         }
     )
 
