@@ -8,6 +8,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 
+import flask
 from dash import ALL, ALLSMALLER, MATCH, Input, Output, State
 
 from dash_long_callback import dash_internals, runner
@@ -245,9 +246,11 @@ def _declare(
 
 def _entry(callback: LongCallback) -> Callable[..., Any]:
     def entry(*_args: Any, callback_context: Any, app: Any, **_kwargs: Any) -> Any:
-        # On an event loop, Dash's dispatch awaits what it gets.
-        start = submit_async if _in_event_loop() else submit
-        return start(callback, callback_context, app.long_callback_manager, pacer_of(app))
+        manager, pacer = app.long_callback_manager, pacer_of(app)
+        if _in_event_loop():  # there, Dash's dispatch awaits what it gets
+            return submit_async(callback, callback_context, manager, pacer, pacer.room_asgi())
+        room = pacer.room_wsgi(flask.request.environ)
+        return submit(callback, callback_context, manager, pacer, room)
 
     return entry
 

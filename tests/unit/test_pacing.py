@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dash_long_callback import Pacing, RegistrationError
+from dash_long_callback.server import pacing as pacing_module
 from dash_long_callback.server.pacing import (
     HOLDS_ASYNC,
     HOLDS_DEVELOPMENT,
@@ -18,6 +19,8 @@ from dash_long_callback.server.pacing import (
     PACE_MAX,
     PACE_MIN,
     PACE_RATIO,
+    SUBMIT_SAVED,
+    SUBMIT_SHARE,
     Pacer,
     Room,
     pace,
@@ -92,6 +95,33 @@ def test_when_nobody_came_for_a_while_nobody_waits_for_that_time(pacer: Pacer) -
     assert pacer.after(0, Room(0, 1000)) == 0
 
 
+# Clicks
+
+
+def test_a_click_now_and_then_may_wait(pacer: Pacer) -> None:
+    for room in (Room(64, 100), Room(0, 100, scarce=True)):
+        with pacer.submit(room) as seconds:
+            assert seconds == pacer.pacing.submit
+
+
+def test_many_clicks_that_wait_leave_the_threads_to_others(
+    pacer: Pacer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(pacing_module.time, "monotonic", lambda: now)
+    pacer = Pacer(Pacing())
+    waited = 0.0
+    for _ in range(1000):
+        with pacer.submit(Room(2, 100, scarce=True)) as seconds:
+            now += seconds  # each of them waits for as long as it may
+            waited += seconds
+        now += 0.01  # and then comes the next
+    assert waited <= SUBMIT_SAVED + SUBMIT_SHARE * now + 0.1
+    now += 10
+    with pacer.submit(Room(2, 100, scarce=True)) as seconds:
+        assert seconds == pacer.pacing.submit, "again, when it is calm"
+
+
 # Places
 
 
@@ -123,8 +153,9 @@ def test_a_server_holds_as_many_as_it_has_room_for(
 def test_what_a_server_can_do_may_be_said(pacer: Pacer) -> None:
     assert pacer.room_asgi().holds == HOLDS_ASYNC
     mine = Pacer(Pacing(holds=7, rate=9))
-    assert mine.room_asgi() == mine.room_wsgi(THREADED) == Room(7, 9)
-    assert mine.room_wsgi({}) == Room(0, 9)
+    assert mine.room_asgi() == mine.room_wsgi(DEVELOPMENT) == Room(7, 9)
+    assert mine.room_wsgi(THREADED) == Room(7, 9, scarce=True)
+    assert mine.room_wsgi({}) == Room(0, 9, scarce=True)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,11 @@
     /** Milliseconds to wait for an answer: the server holds a request for a fraction of that. */
     const ANSWER_MAX = 60000;
     /** Milliseconds to wait for the first event of a stream; if none comes, a proxy keeps it back. */
-    const STREAM_FIRST = 3000;
+    const STREAM_FIRST = 6000;
+    /** Milliseconds without streams after that: the server may have been busy. Doubled each time. */
+    const STREAM_PAUSE = 60000;
+    /** Milliseconds between two questions while clicks are on their way: each brings another job. */
+    const GATHER = 200;
     /** Milliseconds to wait for the next: the server shows every ten seconds that it is there. */
     const STREAM_NEXT = 25000;
     /** Statuses of proxies that say "later", below those that say "never". */
@@ -962,6 +966,9 @@
         return { ...second, updates: [...earlier, ...later] };
     }
 
+    /** How many clicks the server has not answered yet. */
+    let submitting = 0;
+
     class Feed {
         constructor() {
             /** @type {Map<string, Job>} */
@@ -973,8 +980,9 @@
             this.due = Infinity;
             this.patience = new Patience();
             this.hidden = document.hidden;
-            /** Until when no stream is asked for, as a proxy keeps them back. */
+            /** Until when no stream is asked for, and for how long after the next that is kept back. */
             this.noStreams = 0;
+            this.streamPause = STREAM_PAUSE;
         }
 
         /** @param {Job} job @param {number} after seconds */
@@ -982,7 +990,7 @@
             this.jobs.set(job.id, job);
             // The request under way is of the others only. It goes on until then: when many jobs
             // begin at once, the next request is of all of them.
-            this.schedule(after * 1000);
+            this.schedule(Math.max(after * 1000, submitting ? GATHER : 0));
         }
 
         /** @param {Job} job */
@@ -1034,7 +1042,8 @@
             });
             const late = () => {
                 if (stream) {
-                    this.noStreams = Date.now() + 60 * STREAM_NEXT;
+                    this.noStreams = Date.now() + this.streamPause;
+                    this.streamPause *= 2;
                 }
                 request.abort();
             };
@@ -1271,7 +1280,8 @@
             try {
                 // By its name, the server tells a request that comes twice.
                 const headers = { "X-Long-Callback-Job": job.id };
-                const response = await post("_dash-update-component", body, { headers });
+                submitting += 1;
+                const response = await post("_dash-update-component", body, { headers }).finally(() => (submitting -= 1));
                 if (response.status === 204) {
                     job.settle({});
                     return;

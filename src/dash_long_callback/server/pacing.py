@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 #: have a few threads, and ordinary requests need them. On an event loop a wait costs little.
 HOLDS_DEVELOPMENT, HOLDS_THREADS, HOLDS_ASYNC = 64, 2, 5000
 #: Answers with news that a process gives a second, at most: about a third of what one core can.
-RATE_THREADS, RATE_ASYNC = 100.0, 500.0
+RATE_THREADS, RATE_ASYNC = 100.0, 300.0
+#: Thread-seconds that clicks may wait for their results, in each second and saved up at most. Where
+#: threads are few, many clicks that each wait a moment would have all others queue.
+SUBMIT_SHARE, SUBMIT_SAVED = 0.25, 1.0
 #: Jobs that a process remembers to have noted; then those are forgotten that are due again.
 HEARD_MAX = 1000
 #: The pace of a client that is not held: this part of the job's age ...
@@ -45,12 +48,13 @@ class Pacing:
     """How a web process serves the pages that wait for jobs. All has defaults that fit most apps.
 
     Args:
-        submit: seconds that a click waits for its result: quicker jobs are answered at once.
+        submit: seconds that a click waits for its result, at most: quicker jobs are answered at
+            once. With few threads and many clicks, they wait less.
         hold: seconds that a request waits for news, at most: less than the timeouts of proxies.
         holds: requests that wait at the same time, at most. 0: none does. None: 5,000 on an ASGI
             server, 64 on the development server, 2 on other servers with threads.
         rate: answers with news that a process gives a second, at most. With more pages than
-            that, each hears less often. None: 500 on an ASGI server, else 100.
+            that, each hears less often. None: 300 on an ASGI server, else 100.
         hidden: seconds between two questions of a tab in the background.
         stream: whether an ASGI server may send one answer that goes on.
         patience: seconds that a page tries to reach the server before it shows an error.
@@ -115,10 +119,12 @@ class Room:
     Attributes:
         holds: requests that may wait at the same time.
         rate: answers a second, at most.
+        scarce: whether threads are few.
     """
 
     holds: int
     rate: float
+    scarce: bool = False
 
 
 class Pacer:
@@ -129,6 +135,7 @@ class Pacer:
         self._lock = threading.Lock()
         self._tabs: dict[str, Hold] = {}
         self._next = 0.0
+        self._saved, self._saved_at = SUBMIT_SAVED, time.monotonic()
         self._heard: dict[str, float] = {}
         self._ending = False
 
@@ -136,9 +143,9 @@ class Pacer:
         """What a WSGI server can do, by its environment. One with one thread holds nothing."""
         development = str(environ.get("SERVER_SOFTWARE", "")).startswith("Werkzeug")
         holds = self._holds(HOLDS_DEVELOPMENT if development else HOLDS_THREADS)
-        return Room(
-            holds if environ.get("wsgi.multithread") else 0, self.pacing.rate or RATE_THREADS
-        )
+        threads = bool(environ.get("wsgi.multithread"))
+        rate = self.pacing.rate or RATE_THREADS
+        return Room(holds if threads else 0, rate, scarce=not (threads and development))
 
     def room_asgi(self) -> Room:
         """What an ASGI server can do."""
@@ -175,6 +182,21 @@ class Pacer:
         """The page of a job was left: note it at once when it is heard of again."""
         with self._lock:
             self._heard.pop(job_id, None)
+
+    @contextmanager
+    def submit(self, room: Room) -> Generator[float]:
+        """The seconds that a click may wait; the block is the wait."""
+        if not room.scarce:
+            yield self.pacing.submit
+            return
+        begun = time.monotonic()
+        with self._lock:
+            saved = self._saved + (begun - self._saved_at) * SUBMIT_SHARE
+            self._saved, self._saved_at = min(saved, SUBMIT_SAVED), begun
+            seconds = self.pacing.submit if self._saved > 0 else 0
+        yield seconds
+        with self._lock:
+            self._saved -= time.monotonic() - begun
 
     @contextmanager
     def hold(self, tab: str, bell: Bell, room: Room) -> Generator[Hold | None]:

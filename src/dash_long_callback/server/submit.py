@@ -20,7 +20,7 @@ from dash_long_callback.server.wire import news_json, object_json, result_json
 if TYPE_CHECKING:
     from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.managers.base import Manager, Receipt
-    from dash_long_callback.server.pacing import Pacer
+    from dash_long_callback.server.pacing import Pacer, Room
 
 log = logging.getLogger("dash_long_callback")
 
@@ -30,7 +30,9 @@ HEADER = "x-long-callback-job"
 _NAME = re.compile("[A-Za-z0-9_-]{32}")
 
 
-def submit(callback: LongCallback, context: Any, app_manager: Manager, pacer: Pacer) -> bytes:
+def submit(
+    callback: LongCallback, context: Any, app_manager: Manager, pacer: Pacer, room: Room
+) -> bytes:
     """Start a job. Called by Dash's dispatch in place of the user's function.
 
     Args:
@@ -38,6 +40,7 @@ def submit(callback: LongCallback, context: Any, app_manager: Manager, pacer: Pa
         context: Dash's callback context of the request.
         app_manager: the manager of the app that got the request.
         pacer: of that app.
+        room: what the server can do.
 
     Returns:
         JSON: the job's id, its news if there are any yet, and the seconds until the client asks.
@@ -46,20 +49,20 @@ def submit(callback: LongCallback, context: Any, app_manager: Manager, pacer: Pa
     receipt = _start(callback, context, manager, pacer)
     if isinstance(receipt, bytes):
         return receipt
-    with Following({manager: {receipt.job_id: 0}}) as following:
-        return _answer(receipt.job_id, following.wait(pacer.pacing.submit, _telling))
+    with Following({manager: {receipt.job_id: 0}}) as following, pacer.submit(room) as seconds:
+        return _answer(receipt.job_id, following.wait(seconds, _telling), room)
 
 
 async def submit_async(
-    callback: LongCallback, context: Any, app_manager: Manager, pacer: Pacer
+    callback: LongCallback, context: Any, app_manager: Manager, pacer: Pacer, room: Room
 ) -> bytes:
     """As ``submit``, for an event loop, which never waits for the store or a broker."""
     manager = callback.options.manager or app_manager
     receipt = await asyncio.to_thread(_start, callback, context, manager, pacer)
     if isinstance(receipt, bytes):
         return receipt
-    with Following({manager: {receipt.job_id: 0}}) as following:
-        return _answer(receipt.job_id, await following.wait_async(pacer.pacing.submit, _telling))
+    with Following({manager: {receipt.job_id: 0}}) as following, pacer.submit(room) as seconds:
+        return _answer(receipt.job_id, await following.wait_async(seconds, _telling), room)
 
 
 def _start(callback: LongCallback, context: Any, manager: Manager, pacer: Pacer) -> Receipt | bytes:
@@ -86,9 +89,9 @@ def _telling(found: dict[str, News]) -> bool:
     return all(news.job.state.ended or news.updates for news in found.values())
 
 
-def _answer(job_id: str, found: dict[str, News]) -> bytes:
+def _answer(job_id: str, found: dict[str, News], room: Room) -> bytes:
     # A job that tells something already may go on to do so often.
-    after = 0 if found[job_id].updates else pacing.PACE_MIN
+    after = 0 if found[job_id].updates and room.holds else pacing.PACE_MIN
     return object_json(
         {
             "job": json.dumps(job_id).encode(),
