@@ -45,6 +45,8 @@ def login():
 def proxy(app: Server) -> Iterator[FlakyProxy]:
     with flaky_proxy(app) as proxy:
         yield proxy
+    for gate in ("long", "401", "login"):
+        app.close_gate(gate)
 
 
 @pytest.fixture
@@ -184,11 +186,18 @@ def update(n):
 """
 
 
+def start_long(page: Page, app: Server) -> None:
+    """Click, and wait until the job runs and the page shows that it does."""
+    count = len(app.notes("long"))
+    page.click("#long-run")
+    app.wait_for_note("long", count + 1)
+    page.wait_text("#long-state", "on")
+
+
 def test_news_that_never_come_are_an_error_and_a_reload_finds_the_job(
     page: Page, proxy: FlakyProxy, app: Server
 ):
-    page.click("#long-run")
-    app.wait_for_note("long")
+    start_long(page, app)
     proxy.fail(UPDATES, 503, 1000)
     page.wait_error("can't be reached. If the job still runs, reload the page to find it again")
     page.wait_text("#long-state", "off")
@@ -199,14 +208,10 @@ def test_news_that_never_come_are_an_error_and_a_reload_finds_the_job(
     page.wait_text("#long-result", "done 1")
     page.wait_text("#long-state", "off")
     assert app.notes("long") == ["1"]
-    app.close_gate("long")
 
 
-def test_a_page_without_a_network_waits_for_it_as_long_as_it_takes(
-    page: Page, app: Server, proxy: FlakyProxy
-):
-    page.click("#long-run")
-    app.wait_for_note("long", 2)
+def test_a_page_without_a_network_waits_for_it_as_long_as_it_takes(page: Page, app: Server):
+    start_long(page, app)
     page.unplug()
     app.open_gate("long")
     assert page.stays(lambda: page.text("#long-state") == "on", PATIENCE + 3)
@@ -214,19 +219,16 @@ def test_a_page_without_a_network_waits_for_it_as_long_as_it_takes(
     page.plug_in()
     page.wait_text("#long-result", "done 1")
     page.wait_text("#long-state", "off")
-    app.close_gate("long")
 
 
 def test_a_proxy_that_has_lost_its_server_is_not_taken_for_a_lost_job(
     page: Page, app: Server, proxy: FlakyProxy
 ):
-    page.click("#long-run")
-    app.wait_for_note("long", 3)
+    start_long(page, app)
     proxy.fail(UPDATES, 404, 3)
     page.wait(lambda: proxy.count(UPDATES) > 3)
     app.open_gate("long")
     page.wait_text("#long-result", "done 1")
-    app.close_gate("long")
 
 
 def test_a_server_that_starts_again_meanwhile_is_not_noticed(
@@ -249,9 +251,7 @@ def test_a_server_that_starts_again_meanwhile_is_not_noticed(
 def test_a_session_that_expires_is_said_so_and_the_job_is_found_after_the_login(
     gate: str, page: Page, app: Server, proxy: FlakyProxy
 ):
-    count = len(app.notes("long"))
-    page.click("#long-run")
-    app.wait_for_note("long", count + 1)
+    start_long(page, app)
     app.open_gate(gate)
     page.wait_error("SessionExpired: .*Log in again and reload the page")
     page.wait_text("#long-state", "off")
@@ -260,7 +260,6 @@ def test_a_session_that_expires_is_said_so_and_the_job_is_found_after_the_login(
     page.wait_text("#long-state", "on")
     app.open_gate("long")
     page.wait_text("#long-result", "done 1")
-    app.close_gate("long")
 
 
 @pytest.mark.parametrize("gate", ["401", "login"])
