@@ -231,19 +231,6 @@ def test_a_proxy_that_has_lost_its_server_is_not_taken_for_a_lost_job(
     page.wait_text("#long-result", "done 1")
 
 
-def test_a_server_that_starts_again_meanwhile_is_not_noticed(
-    page: Page, app: Server, proxy: FlakyProxy
-):
-    app.kill()
-    page.record("#quick-state", "#quick-result")
-    page.click("#quick-run")
-    assert page.stays(lambda: page.text("#quick-state") == "on", 1)
-    app.start()
-    page.wait_text("#quick-result", "1")
-    page.wait_text("#quick-state", "off")
-    assert page.recorded("#quick-state") == ["", "on", "off"]
-
-
 # The session
 
 

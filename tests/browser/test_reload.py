@@ -1,4 +1,4 @@
-"""A page that is loaded again, comes back, or was another page of the app for a while."""
+"""A page, or its server, that is loaded again or comes back; a page of the app that was left."""
 
 from __future__ import annotations
 
@@ -378,3 +378,26 @@ def test_an_outcome_waits_for_its_page_of_the_app(page: Page, app: Server):
     page.wait_text("#paged-result", "done 1")
     page.wait(lambda: not remembered(page))
     assert page.console() == []
+
+
+# The server
+
+
+source += """
+@part("away")
+def update(n):
+    return f"done {n}"
+"""
+
+
+def test_a_server_that_starts_again_meanwhile_is_not_noticed(page: Page, app: Server):
+    page.expect_console("Failed to load resource|ERR_")
+    app.kill()
+    page.record("#away-state", "#away-result")
+    page.click("#away-run")
+    assert page.stays(lambda: page.text("#away-result") == "", 1)
+    assert page.text("#away-state") == "on"
+    app.start()
+    page.wait_text("#away-result", "done 1")
+    page.wait_text("#away-state", "off")
+    assert page.recorded("#away-state") == ["", "on", "off"]
