@@ -14,8 +14,9 @@ BENCH_ARGS ?=
 
 # The oldest Dash that is supported; every name in dash_internals.py is tested against it.
 OLDEST_DASH := 3.0.4
-# Processes, signals and gunicorn are the same on every Dash; they are tested on the newest only.
-OLDEST_TESTS := tests/unit tests/contract tests/integration/test_compat.py tests/browser
+# Stores, processes, signals and servers are the same on every Dash; they are tested on the newest only.
+OLDEST_TESTS := tests/unit tests/contract/test_dash_internals.py tests/contract/test_manager_contract.py \
+	tests/integration/test_compat.py tests/browser
 
 PACKAGING := pyproject.toml src/dash_long_callback/_version.py
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check

@@ -40,6 +40,7 @@ class FlakyProxy:
     server: Server
     requests: list[str] = field(default_factory=list[str])
     _orders: list[_Order] = field(default_factory=list[_Order])
+    _connections: set[socket.socket] = field(default_factory=set[socket.socket])
     _http: Any = None
 
     @property
@@ -53,6 +54,12 @@ class FlakyProxy:
     def heal(self) -> None:
         """Have no more requests fail."""
         self._orders.clear()
+
+    def hang_up(self) -> None:
+        """End all connections, in the middle of their answers."""
+        for connection in list(self._connections):
+            with suppress(OSError):  # it may be ending
+                connection.shutdown(socket.SHUT_RDWR)
 
     def count(self, path: str) -> int:
         """How many requests to this path there were."""
@@ -91,6 +98,14 @@ def flaky_proxy(server: Server) -> Generator[FlakyProxy]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     proxy: FlakyProxy
+
+    def setup(self) -> None:
+        super().setup()
+        self.proxy._connections.add(self.connection)  # pyright: ignore[reportPrivateUsage]
+
+    def finish(self) -> None:
+        self.proxy._connections.discard(self.connection)  # pyright: ignore[reportPrivateUsage]
+        super().finish()
 
     def do_GET(self) -> None:
         self._pass_on()

@@ -384,7 +384,7 @@ def test_an_outcome_waits_for_its_page_of_the_app(page: Page, app: Server):
 
 
 source += """
-@part("away")
+@part("restarted")
 def update(n):
     return f"done {n}"
 """
@@ -393,11 +393,11 @@ def update(n):
 def test_a_server_that_starts_again_meanwhile_is_not_noticed(page: Page, app: Server):
     page.expect_console("Failed to load resource|ERR_")
     app.kill()
-    page.record("#away-state", "#away-result")
-    page.click("#away-run")
-    assert page.stays(lambda: page.text("#away-result") == "", 1)
-    assert page.text("#away-state") == "on"
+    page.record("#restarted-state", "#restarted-result")
+    page.click("#restarted-run")
+    assert page.stays(lambda: page.text("#restarted-result") == "", 1)
+    assert page.text("#restarted-state") == "on"
     app.start()
-    page.wait_text("#away-result", "done 1")
-    page.wait_text("#away-state", "off")
-    assert page.recorded("#away-state") == ["", "on", "off"]
+    page.wait_text("#restarted-result", "done 1")
+    page.wait_text("#restarted-state", "off")
+    assert page.recorded("#restarted-state") == ["", "on", "off"]
