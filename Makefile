@@ -38,6 +38,9 @@ demo-celery: .venv-demo-celery/.stamp  ## Run example 6: a Redis, a Celery worke
 .PHONY: venv
 venv: .venv/.stamp  ## Make .venv: the newest Dash, the package (editable), all development tools
 
+# The tests start a thousand Pythons: those after the first read what it has compiled.
+test test-oldest: export PYTHONDONTWRITEBYTECODE :=
+
 # A prerequisite of the tests and not of each environment: only tests open a browser.
 .PHONY: system
 system:
@@ -70,12 +73,12 @@ bench: .venv/.stamp  ## Run the benchmarks (BENCH_ARGS=...)
 	.venv/bin/python -m benchmarks $(BENCH_ARGS)
 
 .PHONY: docs
-docs: .venv/.stamp  ## Build the documentation into site/
-	.venv/bin/mkdocs build --strict
+docs: .venv-docs/.stamp  ## Build the documentation into site/
+	.venv-docs/bin/mkdocs build --strict
 
 .PHONY: clean
 clean:  ## Remove the environments and all that was built
-	rm -rf .venv .venv-oldest .venv-demo .venv-demo-celery node_modules site dist build htmlcov benchmarks/.tmp
+	rm -rf .venv .venv-oldest .venv-docs .venv-demo .venv-demo-celery node_modules site dist build htmlcov benchmarks/.tmp
 	rm -rf .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
 	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
@@ -99,6 +102,11 @@ endef
 	@touch $@
 
 # Only what a user of the package installs: the gallery shows that this is enough.
+.venv-docs/.stamp: $(PACKAGING)
+	$(make-venv)
+	.venv-docs/bin/python $(PIP_INSTALL) --editable ".[docs]"
+	@touch $@
+
 .venv-demo/.stamp: $(PACKAGING)
 	$(make-venv)
 	.venv-demo/bin/python $(PIP_INSTALL) --editable .

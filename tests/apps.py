@@ -30,11 +30,14 @@ def wait_until(condition: Callable[[], T], timeout: float = 30, what: str = "") 
 
     Returns what the condition returned.
     """
-    deadline = time.monotonic() + timeout
+    begun = time.monotonic()
     while not (value := condition()):
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - begun
+        if waited > timeout:
             pytest.fail(f"waited {timeout:g} s in vain{what and ' for ' + what}")
-        time.sleep(0.01)
+        # What takes long is looked for less often: each look at a page costs three processes some
+        # milliseconds, and other tests run meanwhile.
+        time.sleep(min(0.01 + waited / 10, 0.2))
     return value
 
 

@@ -19,6 +19,28 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+#: Files that take a minute or more, and mostly wait. They come first, so that the processes of
+#: pytest-xdist end together, and none goes on alone with one of them.
+LONG = (
+    "test_celery_faults.py",
+    "test_celery.py",
+    "test_manager_contract.py",
+    "test_celery_connections.py",
+    "test_proxy_patience.py",
+    "test_sharing_contract.py",
+    "test_asgi.py",
+    "test_examples.py",
+    "test_engine.py",
+    "test_store_contract.py",
+    "test_faults.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long files first."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """Show the log of a failed test's servers."""

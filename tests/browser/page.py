@@ -139,7 +139,7 @@ class BasePage(ABC):
         while condition():
             if time.monotonic() > deadline:
                 return True
-            time.sleep(0.02)
+            time.sleep(0.05)
         return False
 
     # Errors
