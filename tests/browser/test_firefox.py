@@ -8,6 +8,8 @@ import pytest
 from apps import Server
 from firefox import FirefoxPage
 
+pytestmark = pytest.mark.newest_only  # what is not in Firefox is missing on every Dash
+
 APP = """
 import os
 import diskcache

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from apps import Server
 from page import Page
 from raw_tab import raw_tab
+
+pytestmark = pytest.mark.newest_only  # pages leave and sleep alike on every Dash
 
 #: Seconds, shorter than anybody would want them.
 GONE, SILENT, HIDDEN, HOLD = 2, 4, 3, 2

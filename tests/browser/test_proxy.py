@@ -9,6 +9,8 @@ import pytest
 from page import Page
 from proxied import Site, served
 
+pytestmark = pytest.mark.newest_only  # a proxy does not know which Dash it is
+
 KINDS = ["gunicorn", pytest.param("uvicorn", marks=pytest.mark.newest_only)]
 #: Each with or without a path, and gunicorn with the times in scale: requests wait for 1 s instead
 #: of 15, and nginx for 5 s instead of 60.

@@ -17,6 +17,7 @@ from celery import Celery
 from dash import Input, Output, ctx, dcc, html, set_props
 
 from dash_long_callback import CeleryLongCallbackManager, Dash, DiskcacheLongCallbackManager
+from dash_long_callback.executors import celery as celery_engine
 from dash_long_callback.managers.base import Manager
 
 here = Path(os.environ["FOLDER"])
@@ -26,6 +27,8 @@ if "JOBS" in os.environ:
     cache = types.SimpleNamespace(directory=os.environ["JOBS"])
 start_method: Any = os.environ.get("ENGINE_APP_START")
 if "BROKER" in os.environ:
+    # A minute is long for a test.
+    celery_engine.RESEND_SECONDS = float(os.environ.get("RESEND", "60"))
     celery_app = Celery("app", broker=os.environ["BROKER"], backend=os.environ["BACKEND"])
     celery_app.conf.update(json.loads(os.environ.get("CELERY_CONF", "{}")))
     manager: Manager = CeleryLongCallbackManager(
