@@ -774,12 +774,12 @@
             }
             this.settled = true;
             feed.remove(this);
-            if (!remember) {
-                memory.drop(this.id);
-            }
             leave(this);
             this.hide();
             this.give(result);
+            if (!remember) {
+                setTimeout(() => memory.drop(this.id)); // once the page has it
+            }
             const others = inSlot(this.slot);
             const next = others.find((job) => !job.begun);
             if (next && !others.some((job) => job.begun)) {
@@ -1207,7 +1207,6 @@
             // The renderer forgets a callback when it is triggered again.
             job.detach();
         }
-        memory.keep(job.question);
         if (config.retrigger !== "queue" || !others.length) {
             if (config.cached) {
                 // The answer may be there already: then nothing flashes.
@@ -1217,6 +1216,7 @@
             }
             submit(job);
         }
+        memory.keep(job.question); // while the request is on its way
         return job.promise;
     }
 
@@ -1276,7 +1276,8 @@
         const patience = new Patience();
         for (;;) {
             patience.begin();
-            let trouble = new Trouble("the server did not respond");
+            /** @type {Trouble | null} */
+            let trouble = null;
             try {
                 // By its name, the server tells a request that comes twice.
                 const headers = { "X-Long-Callback-Job": job.id };
@@ -1299,6 +1300,7 @@
             } catch (error) {
                 // The network, or an answer that was cut off.
             }
+            trouble = trouble || new Trouble("the server did not respond");
             const pause = patience.fail(trouble);
             if (job.cancelled || job.settled) {
                 job.settle({});
@@ -1442,7 +1444,8 @@
     function begin() {
         if (page.store) {
             // Later: the renderer tells of what it does also in the middle of drawing it.
-            page.store.subscribe(() => renderer.state().paths !== paths && setTimeout(changed));
+            const store = page.store;
+            store.subscribe(() => store.getState().paths !== paths && setTimeout(changed));
             setTimeout(changed);
         } else {
             setTimeout(begin, 50);
