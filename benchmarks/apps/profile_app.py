@@ -11,6 +11,7 @@ from settings import FOLDER, PORT, add_pid
 from dash_long_callback import Dash, DiskcacheLongCallbackManager, decorator, runner
 from dash_long_callback.executors.local import LocalExecutor, supervisor, worker
 from dash_long_callback.managers.base import Manager
+from dash_long_callback.managers.following import Following
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 _marks = os.open(FOLDER / "marks", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -46,7 +47,7 @@ def trace(owner, name, before="", after="", *, if_result=False):
 
 trace(decorator, "submit", "submit called", "answer encoded")
 trace(Manager, "submit", "manager called", "bell rung")
-trace(Manager, "wait", "", "news seen")
+trace(Following, "wait", "", "news seen")
 trace(LocalExecutor, "started", "job stored")
 trace(DiskcacheStore, "claim", "leader awake", "job claimed", if_result=True)
 trace(supervisor.Supervisor, "_give", "", "job sent to worker")
