@@ -101,12 +101,12 @@ endef
 	.venv-oldest/bin/python $(PIP_INSTALL) "dash==$(OLDEST_DASH)" --editable ".[celery,fast,test]"
 	@touch $@
 
-# Only what a user of the package installs: the gallery shows that this is enough.
 .venv-docs/.stamp: $(PACKAGING)
 	$(make-venv)
 	.venv-docs/bin/python $(PIP_INSTALL) --editable ".[docs]"
 	@touch $@
 
+# Only what a user of the package installs: the gallery shows that this is enough.
 .venv-demo/.stamp: $(PACKAGING)
 	$(make-venv)
 	.venv-demo/bin/python $(PIP_INSTALL) --editable .

@@ -26,7 +26,7 @@ import aiohttp
 RETRY_MIN, RETRY_MAX = 0.25, 5.0
 PATIENCE, TRY_MAX = 120.0, 30.0
 ANSWER_MAX = 60.0
-STREAM_FIRST, STREAM_NEXT = 3.0, 25.0
+STREAM_FIRST, STREAM_NEXT = 6.0, 25.0
 #: Connections of one page to one server, as browsers have them, and how long they keep an idle one.
 CONNECTIONS, IDLE = 6, 300.0
 LATER = (408, 425, 429)

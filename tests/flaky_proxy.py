@@ -56,7 +56,7 @@ class FlakyProxy:
         self._orders.clear()
 
     def hang_up(self) -> None:
-        """End all connections, in the middle of their answers."""
+        """End all connections, and with them the answers that are under way."""
         for connection in list(self._connections):
             with suppress(OSError):  # it may be ending
                 connection.shutdown(socket.SHUT_RDWR)

@@ -56,6 +56,7 @@ def add_route(app: Dash, name: str, answer: Callable[..., Any]) -> None:
     def view(request):
         return answer(**request.query_params)
 
+    # Not in the signature: FastAPI would look up its text among the names of the module.
     view.__annotations__ = {"request": Request}
     app.server.add_api_route(f"/bench/{name}", view)
 

@@ -33,8 +33,9 @@ class Elsewhere(Executor):
 app = Dash(__name__, **BACKEND_ARGUMENT, long_callback_manager=Manager(store, Elsewhere()))
 server = app.server
 add_pid(app)
-app.layout = html.Div([html.Div(id=i) for i in ("ordinary", "ordinary-out")])
-app.layout.children += [html.Div(id=i) for i in ("long", "bar", "long-out")]
+app.layout = html.Div(
+    [html.Div(id=i) for i in ("ordinary", "ordinary-out", "long", "bar", "long-out")]
+)
 
 
 @app.callback(

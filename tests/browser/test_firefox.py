@@ -73,7 +73,7 @@ COMMANDS = {
 @pytest.fixture(
     scope="module",
     # Dash has other servers than Flask since 4.1.
-    params=["flask", pytest.param("fastapi", marks=pytest.mark.newest_only)],
+    params=["flask", "fastapi"],
 )
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

@@ -11,7 +11,6 @@ from proxied import Site, served
 
 pytestmark = pytest.mark.newest_only  # a proxy does not know which Dash it is
 
-KINDS = ["gunicorn", pytest.param("uvicorn", marks=pytest.mark.newest_only)]
 #: Each with or without a path, and gunicorn with the times in scale: requests wait for 1 s instead
 #: of 15, and nginx for 5 s instead of 60.
 SITES: dict[str, dict[str, Any]] = {
@@ -20,7 +19,7 @@ SITES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=SITES)
 def site(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:

@@ -38,7 +38,7 @@ def named(*groups: Mapping[str, object]) -> list[Any]:
     """The managers of these groups as parameters; Celery does not care which Dash there is."""
     mark = pytest.mark.newest_only
     names = [name for group in groups for name in group]
-    return [pytest.param(n, marks=mark) if "celery" in n else pytest.param(n) for n in names]
+    return [pytest.param(n, marks=mark) if "celery" in n else n for n in names]
 
 
 @pytest.fixture(scope="module", params=named(INLINE, POOLS))

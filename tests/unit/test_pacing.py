@@ -104,9 +104,7 @@ def test_a_click_now_and_then_may_wait(pacer: Pacer) -> None:
             assert seconds == pacer.pacing.submit
 
 
-def test_many_clicks_that_wait_leave_the_threads_to_others(
-    pacer: Pacer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_clicks_that_wait_leave_the_threads_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(pacing_module.time, "monotonic", lambda: now)
     pacer = Pacer(Pacing())

@@ -1276,8 +1276,8 @@
         const patience = new Patience();
         for (;;) {
             patience.begin();
-            /** @type {Trouble | null} */
-            let trouble = null;
+            /** @type {Trouble} */
+            let trouble;
             try {
                 // By its name, the server tells a request that comes twice.
                 const headers = { "X-Long-Callback-Job": job.id };
@@ -1298,9 +1298,8 @@
                 }
                 trouble = found;
             } catch (error) {
-                // The network, or an answer that was cut off.
+                trouble = new Trouble("the server did not respond"); // or its answer was cut off
             }
-            trouble = trouble || new Trouble("the server did not respond");
             const pause = patience.fail(trouble);
             if (job.cancelled || job.settled) {
                 job.settle({});
@@ -1444,8 +1443,7 @@
     function begin() {
         if (page.store) {
             // Later: the renderer tells of what it does also in the middle of drawing it.
-            const store = page.store;
-            store.subscribe(() => store.getState().paths !== paths && setTimeout(changed));
+            page.store.subscribe(() => renderer.state().paths !== paths && setTimeout(changed));
             setTimeout(changed);
         } else {
             setTimeout(begin, 50);

@@ -194,9 +194,11 @@ class Pacer:
             saved = self._saved + (begun - self._saved_at) * SUBMIT_SHARE
             self._saved, self._saved_at = min(saved, SUBMIT_SAVED), begun
             seconds = self.pacing.submit if self._saved > 0 else 0
-        yield seconds
-        with self._lock:
-            self._saved -= time.monotonic() - begun
+        try:
+            yield seconds
+        finally:
+            with self._lock:
+                self._saved -= time.monotonic() - begun
 
     @contextmanager
     def hold(self, tab: str, bell: Bell, room: Room) -> Generator[Hold | None]:
