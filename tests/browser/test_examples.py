@@ -85,7 +85,8 @@ def test_progress_in_a_chart(serve: Callable[..., Server], blank: Page, tmp_path
 
 
 def test_streaming(serve: Callable[..., Server], blank: Page, tmp_path: Path):
-    blank.expect_console("defaultProps")  # React, of dcc.Markdown
+    # React, of dcc.Markdown: it sets state when its highlighter is loaded, mounted or not
+    blank.expect_console("defaultProps|hasn't mounted yet")
     example(serve, blank, "8_streaming", tmp_path)
     blank.record("#result")
     blank.click("#run")
