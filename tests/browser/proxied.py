@@ -99,9 +99,19 @@ class Site:
 
 @contextmanager
 def served(
-    kind: str, folder: Path, prefix: str = "/", hold: float = 15, read_timeout: str = "60s"
+    kind: str,
+    folder: Path,
+    prefix: str = "/",
+    hold: float = 15,
+    read_timeout: str = "60s",
+    *,
+    keep_streams: bool = False,
 ) -> Generator[Site]:
-    """The files of ``deploy`` with free ports, and this ``proxy_read_timeout``."""
+    """The files of ``deploy`` with free ports, and this ``proxy_read_timeout``.
+
+    With ``keep_streams``, nginx collects an answer before it passes it on, although the app asks it
+    not to: so that it can be compressed well.
+    """
     env = {"PREFIX": prefix, "HOLD": str(hold)}
     if kind == "uvicorn":
         env["SERVER_KIND"] = "fastapi"
@@ -111,7 +121,13 @@ def served(
         begin, end = (text.index(f"    # --8<-- [{mark}:location]") for mark in ("start", "end"))
         text = text[:begin] + (DEPLOY / "nginx-prefix.conf").read_text() + text[end:]
         assert f"location {prefix} " in text
-    for old, new in {"127.0.0.1:8000": f"127.0.0.1:{app.port}", "60s": read_timeout}.items():
+    changes = {"127.0.0.1:8000": f"127.0.0.1:{app.port}", "60s": read_timeout}
+    if keep_streams:
+        changes["proxy_http_version 1.1;"] = (
+            "proxy_http_version 1.1; proxy_ignore_headers X-Accel-Buffering;"
+            "gzip on; gzip_types text/event-stream;"
+        )
+    for old, new in changes.items():
         assert text.count(old) == 1
         text = text.replace(old, new)
     nginx = Nginx(folder / "nginx", text).start()

@@ -8,8 +8,9 @@ import pytest
 from page import Page
 from proxied import served
 
+pytestmark = pytest.mark.newest_only  # a proxy does not know which Dash it is
 
-@pytest.mark.newest_only
+
 def test_a_job_of_40_s_with_nginx_s_patience_at_30_s(blank: Page, tmp_path: Path):
     with served("uvicorn", tmp_path, read_timeout="30s") as site:
         site.open(blank)
@@ -22,3 +23,28 @@ def test_a_job_of_40_s_with_nginx_s_patience_at_30_s(blank: Page, tmp_path: Path
         site.let_go()
         blank.wait_text("#result", "run 1 is done", 3)
         assert set(site.nginx.statuses("updates")) == {200}
+
+
+def test_a_page_whose_proxy_keeps_streams_back_asks_for_answers_that_end(
+    blank: Page, tmp_path: Path
+):
+    with served("uvicorn", tmp_path, keep_streams=True) as site:
+
+        def given_up() -> int:
+            return site.nginx.statuses("updates").count(499)
+
+        site.open(blank)
+        blank.click("#run")
+        blank.wait(lambda: given_up() == 1, "the page to give up the stream", 12)
+        blank.wait_text("#bar", "step 0", 3)
+        site.app.open_gate("step 0")
+        blank.wait_text("#bar", "step 1", 3)
+        assert given_up() == 1
+        # The server may just have been busy: after a minute a stream is tried again.
+        blank.js("const now = Date.now; Date.now = () => now() + 61000")
+        site.app.open_gate("step 1")
+        blank.wait_text("#bar", "step 2", 3)
+        blank.wait(lambda: given_up() == 2, "the page to try a stream again", 12)
+        site.let_go()
+        blank.wait_text("#result", "run 1 is done", 3)
+        assert given_up() == 2

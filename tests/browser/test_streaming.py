@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from apps import Server
 from conftest import EPILOGUE, PROLOGUE
-from page import Page
+from page import Page, requests_of
 
 source = """
 import asyncio
@@ -111,15 +111,6 @@ def app(
     server = Server(text, tmp_path_factory.mktemp("app"), command=command)
     yield server.start()
     server.stop()
-
-
-def requests_of(page: Page, path: str) -> int:
-    """How many requests to this path the page has made."""
-    return page.js(
-        "return performance.getEntriesByType('resource')"
-        ".filter(({name}) => name.endsWith(arguments[0])).length",
-        path,
-    )
 
 
 @pytest.mark.parametrize("name", ["steps", "beside"])

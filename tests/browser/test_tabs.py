@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from apps import Server
-from page import Page
+from page import Page, requests_of
 
 keep_page = True
 
@@ -114,6 +114,37 @@ def test_after_many_quick_clicks_the_last_result_is_shown(page: Page):
     page.wait_idle()
     clicks = page.prop("clicked-run", "n_clicks")
     page.wait_text("#clicked-result", f"done {clicks}")
+
+
+source += """
+page += [html.Button("run", id="row-run"), html.Button("stop", id="row-stop"),
+         *(html.Div(id=f"row-{i}") for i in range(20))]
+
+for i in range(20):
+    @app.long_callback(Output(f"row-{i}", "children"), Input("row-run", "n_clicks"),
+                       cancel=Input("row-stop", "n_clicks"), prevent_initial_call=True)
+    def update(n):
+        wait_for("never")
+"""
+
+
+def test_jobs_that_begin_one_after_the_other_share_the_questions_for_news(page: Page):
+    page.js(
+        "const send = window.fetch; let line = Promise.resolve();"
+        "window.fetch = (url, options) => {"
+        " if (!url.endsWith('_dash-update-component')) return send(url, options);"
+        " line = line.then(() => new Promise((resolve) => setTimeout(resolve, 50)));"
+        " return line.then(() => send(url, options)); };"
+    )
+    clicks = requests_of(page, "_dash-update-component")
+    questions = requests_of(page, "/updates")
+    page.click("#row-run")
+    page.wait(lambda: requests_of(page, "_dash-update-component") == clicks + 20)
+    questions = requests_of(page, "/updates") - questions
+    page.click("#row-stop")
+    page.wait_idle()
+    page.leave()
+    assert 0 < questions < 10
 
 
 source += """

@@ -72,7 +72,7 @@
     const ANSWER_MAX = 60000;
     /** Milliseconds to wait for the first event of a stream; if none comes, a proxy keeps it back. */
     const STREAM_FIRST = 6000;
-    /** Milliseconds without streams after that: the server may have been busy. Doubled each time. */
+    /** Milliseconds without streams after that: the server may have been busy. Doubled until one comes. */
     const STREAM_PAUSE = 60000;
     /** Milliseconds between two questions while clicks are on their way: each brings another job. */
     const GATHER = 200;
@@ -1064,7 +1064,10 @@
                         throw trouble;
                     }
                     if (response.body && (response.headers.get("Content-Type") || "").startsWith("text/event-stream")) {
-                        after = await this.read(response.body, request, () => clearTimeout(timer));
+                        after = await this.read(response.body, request, () => {
+                            clearTimeout(timer);
+                            this.streamPause = STREAM_PAUSE;
+                        });
                     } else {
                         after = this.take([await response.json()], request);
                     }
