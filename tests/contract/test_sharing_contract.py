@@ -427,8 +427,8 @@ def test_coalesce_false_runs_each_and_keeps_the_result(pool: Manager, tmp_path: 
 class Never(InlineExecutor):
     """Takes jobs and leaves them alone."""
 
-    def started(self) -> None:
-        self._jobs = []
+    def started(self, job: Job) -> None:
+        """Nothing, ever."""
 
 
 def start(job: Job) -> bool:

@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 class Executor(ABC):
     """Starts and terminates jobs. All it knows of a job is in the store."""
 
+    def is_ready(self) -> bool:
+        """Whether a worker would begin a new job at once: then it is stored as running."""
+        return False
+
     @abstractmethod
     def start(self, job: Job) -> None:
         """Have the job run, soon. Called inside the transaction that creates it."""
 
     @abstractmethod
-    def started(self) -> None:
-        """The transaction that ``start`` was called in is done: tell those who wait for it."""
+    def started(self, job: Job) -> None:
+        """The transaction that ``start`` was called in is done: who runs the job may have it."""
 
     def look(self, job: Job) -> None:  # noqa: B027 - nothing to do where a supervisor watches
         """Somebody waits for this job, and nothing is new: end it if it can't end by itself."""

@@ -22,23 +22,20 @@ class InlineExecutor(Executor):
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._jobs: list[Job] = []
 
     def start(self, job: Job) -> None:
-        self._jobs.append(job)
+        """Nothing yet: the function does not run inside a transaction."""
 
-    def started(self) -> None:
-        jobs, self._jobs = self._jobs, []
-        for job in jobs:
-            callback = registry.get(job.callback)
-            running = self._store.change(job.id, begin)
-            if running is None:
-                continue
-            if callback is None:
-                lost = Lost(f"this process has no long callback {job.callback}")
-                self._store.change(job.id, ending(lost))
-            else:
-                run_job(Run(self._store, running, callback))
+    def started(self, job: Job) -> None:
+        callback = registry.get(job.callback)
+        running = self._store.change(job.id, begin)
+        if running is None:
+            return
+        if callback is None:
+            lost = Lost(f"this process has no long callback {job.callback}")
+            self._store.change(job.id, ending(lost))
+        else:
+            run_job(Run(self._store, running, callback))
 
     def cancel(self, job_id: str) -> None:
         """Nothing to do: a job has ended before anybody could cancel it."""

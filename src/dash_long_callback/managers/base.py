@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dash_long_callback import dash_internals
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import JobNotFound, RegistrationError
-from dash_long_callback.jobs import Cancelled, Job, Result, State, new_job_id
+from dash_long_callback.jobs import Cancelled, Job, Result, State, begin, new_job_id
 from dash_long_callback.managers.following import Following
 
 if TYPE_CHECKING:
@@ -153,10 +153,12 @@ class Manager:
                     return receipt
             if callback.ends_with_page:
                 self.store.want(job.id, wanted)
+            if self.executor.is_ready():
+                begin(job)
             if not self.store.create(job, request):
                 return Receipt(job.id, Disposition.KNOWN)
             self.executor.start(job)
-        self.executor.started()
+        self.executor.started(job)
         return Receipt(job.id, Disposition.NEW)
 
     def _share(self, job: Job, sharing: Sharing) -> Receipt | None:

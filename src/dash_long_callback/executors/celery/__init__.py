@@ -90,7 +90,7 @@ class CeleryExecutor(Executor):
             self._end(job, Lost("the broker could not be reached"))
             raise
 
-    def started(self) -> None:
+    def started(self, job: Job) -> None:
         """The message is on its way already."""
 
     def _send(self, job: Job, error: JobEnded | None = None) -> None:

@@ -11,6 +11,9 @@
 
 Any web process may submit, read and cancel; only the leader has workers. If it dies, the system
 frees the lock, its workers finish their jobs and exit, and another web process leads.
+
+A job that is submitted in the leading process while a worker is idle and nobody queues goes to the
+worker at once, in the thread that submits it.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from dash_long_callback.executors.base import Executor
 from dash_long_callback.executors.local.election import Election
+from dash_long_callback.jobs import State
 
 if TYPE_CHECKING:
     from dash_long_callback.executors.local.supervisor import PoolOptions
@@ -40,11 +44,20 @@ class LocalExecutor(Executor):
         self._pid = os.getpid()
         self._bell: socket.socket | None = None
 
-    def start(self, job: Job) -> None:
-        self._store.enqueue(job.id)
+    def is_ready(self) -> bool:
+        election = self._election
+        return election is not None and self._pid == os.getpid() and election.is_ready()
 
-    def started(self) -> None:
+    def start(self, job: Job) -> None:
+        if job.state is State.QUEUED:
+            self._store.enqueue(job.id)
+
+    def started(self, job: Job) -> None:
         self.ensure_running()
+        if job.state is State.RUNNING:
+            if self._election is not None and self._election.take(job):
+                return
+            self._store.unclaim(job.id)  # the engine was stopped a moment ago
         self._ring()
 
     def cancel(self, job_id: str) -> None:  # noqa: ARG002 - the leader reads the wish in the store

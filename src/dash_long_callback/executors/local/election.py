@@ -14,6 +14,7 @@ from dash_long_callback.executors.local.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from dash_long_callback.executors.local.supervisor import PoolOptions
+    from dash_long_callback.jobs import Job
     from dash_long_callback.stores.diskcache import DiskcacheStore
 
 log = logging.getLogger("dash_long_callback")
@@ -39,6 +40,14 @@ class Election:
         # A process of multiprocessing, such as Hypercorn's, has no atexit, but this.
         self._finalize = Finalize(None, self.stop, exitpriority=10)
         self._thread.start()
+
+    def is_ready(self) -> bool:
+        """Whether this process leads, and a worker would begin a new job at once."""
+        return self._supervisor is not None and self._supervisor.is_ready()
+
+    def take(self, job: Job) -> bool:
+        """Have a job run that is marked as running already. Returns whether this process leads."""
+        return self._supervisor is not None and self._supervisor.take(job)
 
     def wake(self) -> bool:
         """Have the supervisor look for news, if this process leads. Returns whether it does."""

@@ -102,7 +102,7 @@ class _Unhandled:
 
 
 class Supervisor:
-    """Runs the pool. All methods but ``stop`` and ``wake`` belong to its thread."""
+    """Runs the pool. All public methods but ``run`` may be called from any thread."""
 
     def __init__(self, store: DiskcacheStore, options: PoolOptions) -> None:
         self._store = store
@@ -111,26 +111,54 @@ class Supervisor:
         self._workers: list[_Worker] = []
         self._orphans: dict[str, Job] = {}
         self._unhandled: list[_Unhandled] = []
-        #: Whether a job may wait in the queue; if not, a look would only take its lock from others.
+        #: Whether somebody rang since the queue was found empty: then a job may wait in it.
         self._queued = True
+        #: Whether to look into the queue: a ring may have been missed. Each look takes its lock.
+        self._look = True
         self._tries: dict[str, int] = {}
         self._failed_starts = 0
         self._start_after = 0.0
+        #: Of jobs that were to begin at once, those whose worker was given another: to queue again.
+        self._returned: list[Job] = []
+        #: For what workers do. Never held while workers start, which takes seconds.
+        self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._ended = False
         self._door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._door.bind(("127.0.0.1", 0))
         self._door.setblocking(False)
         self._address = self._door.getsockname()
 
     def stop(self) -> None:
-        """Make ``run`` end. May be called from any thread."""
+        """Make ``run`` end."""
         self._stopping.set()
         self.wake()
 
     def wake(self) -> None:
-        """Have ``run`` look for news. May be called from any thread."""
+        """Have ``run`` look for news."""
+        self._queued = True
         with contextlib.suppress(OSError):
             self._door.sendto(b"", self._address)
+
+    def is_ready(self) -> bool:
+        """Whether a worker is idle, and no job queues for it as far as is known."""
+        if self._queued or self._stopping.is_set():
+            return False
+        workers = list(self._workers)
+        return any(w.idle for w in workers) and self._busy(workers) < self._options.workers
+
+    def take(self, job: Job) -> bool:
+        """Run a job that is marked as running. Returns False if nothing runs here any more."""
+        with self._lock:
+            if self._ended:
+                return False
+            worker = next((w for w in self._workers if w.idle), None)
+            if worker is not None:
+                self._give(worker, job)
+                return True
+            self._returned.append(job)
+        self.wake()
+        return True
 
     def run(self) -> None:
         """Supervise until stopped."""
@@ -155,7 +183,9 @@ class Supervisor:
 
     def _turn(self) -> None:
         self._start_workers()
-        self._assign()
+        with self._lock:
+            self._queue_again()
+            self._assign()
         waiting: list[Any] = [self._door, *(w.pipe for w in self._workers)]
         waiting += [w.process.sentinel for w in self._workers]
         deadline = min((w.kill_at for w in self._workers), default=float("inf"))
@@ -165,19 +195,22 @@ class Supervisor:
             with contextlib.suppress(BlockingIOError):
                 while True:
                     self._door.recv(1)
-        if self._door in ready or not ready:
-            self._queued = True
-        for worker in list(self._workers):
-            dead = worker.process.sentinel in ready
-            if dead or worker.pipe in ready:
-                self._hear(worker)
-            if dead:
-                self._bury(worker)
-        if self._door in ready or not ready:
-            self._look_for_cancels()
-        self._look_at_clocks()
-        if not ready:
-            self._look_at_orphans()
+        with self._lock:
+            if self._door in ready or not ready:
+                self._look = True
+            if self._door in ready:
+                self._queued = True
+            for worker in list(self._workers):
+                dead = worker.process.sentinel in ready
+                if dead or worker.pipe in ready:
+                    self._hear(worker)
+                if dead:
+                    self._bury(worker)
+            if self._door in ready or not ready:
+                self._look_for_cancels()
+            self._look_at_clocks()
+            if not ready:
+                self._look_at_orphans()
 
     # Workers: start, hear, bury
 
@@ -278,7 +311,7 @@ class Supervisor:
         """A worker died before it called the function, or the handler: another worker may."""
         if worker.error is None:
             self._store.unclaim(job.id)
-            self._queued = True
+            self._look = self._queued = True
         else:
             self._unhandled.append(_Unhandled(job, worker.error))
 
@@ -296,17 +329,28 @@ class Supervisor:
 
     # Jobs: assign, stop, end
 
-    def _assign(self) -> None:
+    def _busy(self, workers: list[_Worker]) -> int:
         # Jobs that an earlier leader's workers still run count, too.
-        busy = sum(w.job is not None for w in self._workers) + len(self._orphans)
+        return sum(w.job is not None for w in workers) + len(self._orphans)
+
+    def _queue_again(self) -> None:
+        while self._returned:
+            self._store.unclaim(self._returned[-1].id)
+            self._returned.pop()
+            self._look = self._queued = True
+
+    def _assign(self) -> None:
+        busy = self._busy(self._workers)
         for worker in [w for w in self._workers if w.idle]:
             if self._unhandled:
                 unhandled = self._unhandled.pop()
                 self._give(worker, unhandled.job, unhandled.error)
             elif busy < self._options.workers:
-                job = self._store.claim() if self._queued else None
+                if not self._look:
+                    return
+                job = self._store.claim()
                 if job is None:
-                    self._queued = False
+                    self._look = self._queued = False
                     return
                 self._give(worker, job)
                 busy += 1
@@ -404,6 +448,10 @@ class Supervisor:
         self._store.change(job_id, ending(outcome))
 
     def _end_all(self) -> None:
+        with self._lock:
+            self._ended = True
+        with contextlib.suppress(StoreError):
+            self._queue_again()
         for worker in self._workers:
             with contextlib.suppress(StoreError):
                 if worker.job is not None:
