@@ -72,6 +72,11 @@ window.bench = {
         );
     },
 
+    // Note which of these outputs have a text in the moment when the page is left.
+    noteAtEnd(count) {
+        addEventListener("pagehide", () => sessionStorage.setItem("bench", JSON.stringify(this.results(count))));
+    },
+
     // Click these buttons until there were so many clicks, each as soon as its output has changed.
     async repeat(names, count) {
         let left = count;
