@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from multiprocessing import connection
 from typing import TYPE_CHECKING, Any
@@ -118,8 +119,9 @@ class Supervisor:
         self._tries: dict[str, int] = {}
         self._failed_starts = 0
         self._start_after = 0.0
-        #: Of jobs that were to begin at once, those whose worker was given another: to queue again.
-        self._returned: list[Job] = []
+        #: What the store is yet to be told, which may fail: a job's id with its outcome, or with
+        #: None if the job is to queue again.
+        self._untold: deque[tuple[str, Outcome | None]] = deque()
         #: For what workers do. Never held while workers start, which takes seconds.
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -155,9 +157,11 @@ class Supervisor:
             worker = next((w for w in self._workers if w.idle), None)
             if worker is not None:
                 self._give(worker, job)
-                return True
-            self._returned.append(job)
-        self.wake()
+            else:
+                self._untold.append((job.id, None))
+            told = not self._untold
+        if not told:
+            self.wake()
         return True
 
     def run(self) -> None:
@@ -184,8 +188,8 @@ class Supervisor:
     def _turn(self) -> None:
         self._start_workers()
         with self._lock:
-            self._queue_again()
             self._assign()
+            self._tell_store()
         waiting: list[Any] = [self._door, *(w.pipe for w in self._workers)]
         waiting += [w.process.sentinel for w in self._workers]
         deadline = min((w.kill_at for w in self._workers), default=float("inf"))
@@ -211,6 +215,7 @@ class Supervisor:
             self._look_at_clocks()
             if not ready:
                 self._look_at_orphans()
+            self._tell_store()
 
     # Workers: start, hear, bury
 
@@ -310,8 +315,7 @@ class Supervisor:
     def _again(self, worker: _Worker, job: Job) -> None:
         """A worker died before it called the function, or the handler: another worker may."""
         if worker.error is None:
-            self._store.unclaim(job.id)
-            self._look = self._queued = True
+            self._untold.append((job.id, None))
         else:
             self._unhandled.append(_Unhandled(job, worker.error))
 
@@ -332,12 +336,6 @@ class Supervisor:
     def _busy(self, workers: list[_Worker]) -> int:
         # Jobs that an earlier leader's workers still run count, too.
         return sum(w.job is not None for w in workers) + len(self._orphans)
-
-    def _queue_again(self) -> None:
-        while self._returned:
-            self._store.unclaim(self._returned[-1].id)
-            self._returned.pop()
-            self._look = self._queued = True
 
     def _assign(self) -> None:
         busy = self._busy(self._workers)
@@ -445,19 +443,31 @@ class Supervisor:
             self._end(job.id, _outcome_of(error, job))
 
     def _end(self, job_id: str, outcome: Outcome) -> None:
-        self._store.change(job_id, ending(outcome))
+        self._untold.append((job_id, outcome))
+
+    def _tell_store(self) -> None:
+        while self._untold:
+            job_id, outcome = self._untold.popleft()
+            try:
+                if outcome is None:
+                    self._store.unclaim(job_id)
+                    self._look = self._queued = True
+                else:
+                    self._store.change(job_id, ending(outcome))
+            except StoreError:
+                self._untold.appendleft((job_id, outcome))
+                raise
 
     def _end_all(self) -> None:
         with self._lock:
             self._ended = True
-        with contextlib.suppress(StoreError):
-            self._queue_again()
         for worker in self._workers:
             with contextlib.suppress(StoreError):
                 if worker.job is not None:
                     log.error("%s: the server was stopped while the job ran", worker.job.callback)
                     # Before the stop: the worker would write Cancelled, which nobody wished.
                     self._end(worker.job.id, Lost("the server was stopped while the job ran"))
+                self._tell_store()
             with contextlib.suppress(OSError):
                 worker.pipe.send(Stop(worker.job.id) if worker.job else None)
         deadline = time.monotonic() + EXIT_SECONDS
