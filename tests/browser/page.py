@@ -88,6 +88,14 @@ class BasePage(ABC):
             name,
         )
 
+    def requests(self, path: str) -> int:
+        """How many requests to a path that ends so the page has made."""
+        return self.js(
+            "return performance.getEntriesByType('resource')"
+            ".filter(({name}) => name.endsWith(arguments[0])).length",
+            path,
+        )
+
     def is_idle(self) -> bool:
         """Whether the page is rendered and no callback runs."""
         return self.js(
@@ -280,12 +288,3 @@ def css(selector: str | dict[str, Any]) -> str:
         return selector
     name = json.dumps(selector, sort_keys=True, separators=(",", ":"))
     return f"[id='{name}']"
-
-
-def requests_of(page: BasePage, path: str) -> int:
-    """How many requests to a path that ends so the page has made."""
-    return page.js(
-        "return performance.getEntriesByType('resource')"
-        ".filter(({name}) => name.endsWith(arguments[0])).length",
-        path,
-    )

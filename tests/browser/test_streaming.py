@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from apps import Server
 from conftest import EPILOGUE, PROLOGUE
-from page import Page, requests_of
+from page import Page
 
 source = """
 import asyncio
@@ -212,6 +212,6 @@ def test_a_stream_is_one_request_and_each_other_answer_one_more(
 ):
     page.click("#appended-run")
     page.wait_text("#appended-state", "off")
-    page.wait(lambda: requests_of(page, "/updates") > 0)
-    count = requests_of(page, "/updates")
+    page.wait(lambda: page.requests("/updates") > 0)
+    count = page.requests("/updates")
     assert count <= 2 if "fastapi" in request.node.name else count > 2

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
 from apps import Server
-from page import Page, requests_of
+from page import Page
 
 keep_page = True
 
@@ -136,15 +137,18 @@ def test_jobs_that_begin_one_after_the_other_share_the_questions_for_news(page: 
         " line = line.then(() => new Promise((resolve) => setTimeout(resolve, 50)));"
         " return line.then(() => send(url, options)); };"
     )
-    clicks = requests_of(page, "_dash-update-component")
-    questions = requests_of(page, "/updates")
+    clicks = page.requests("_dash-update-component")
+    questions = page.requests("/updates")
+    begun = time.monotonic()
     page.click("#row-run")
-    page.wait(lambda: requests_of(page, "_dash-update-component") == clicks + 20)
-    questions = requests_of(page, "/updates") - questions
+    page.wait(lambda: page.requests("_dash-update-component") == clicks + 20)
+    # One every 200 ms. A slow machine takes longer for the clicks, and asks more often meanwhile.
+    most = 2 + (time.monotonic() - begun) / 0.2
+    questions = page.requests("/updates") - questions
     page.click("#row-stop")
     page.wait_idle()
     page.leave()
-    assert 0 < questions < 10
+    assert 0 < questions <= most
 
 
 source += """

@@ -12,7 +12,6 @@ import pytest
 from managers import WORKERS, Opened, Services, local, opened, wait_until
 from test_manager_contract import callback_of, ended, request_of, result, submit
 
-from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import State
 from dash_long_callback.managers.base import Manager
 
@@ -79,26 +78,6 @@ def test_many_threads_submit_many_jobs_and_each_runs_once(
         )
     assert [result(ended(pool, job_id)) for job_id in jobs] == names
     assert begun(tmp_path) == len(names)
-
-
-def test_a_job_that_can_not_be_stored_takes_no_worker(
-    local_pool: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pool = ready(local_pool)
-
-    def full(_job: object) -> None:
-        raise StoreError("the disk is full")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(pool.executor, "start", full)
-        with pytest.raises(StoreError):
-            submit(pool, contract_callbacks.wait, "never", tmp_path)
-    jobs = [submit(pool, contract_callbacks.wait, i, tmp_path) for i in range(WORKERS)]
-    wait_until(lambda: begun(tmp_path) == WORKERS)
-    for i in range(WORKERS):
-        (tmp_path / f"open-{i}").touch()
-    assert [result(ended(pool, job_id)) for job_id in jobs] == list(range(WORKERS))
-    assert not (tmp_path / "begun-never").exists()
 
 
 def test_a_job_whose_engine_has_just_been_stopped_queues_for_the_next(

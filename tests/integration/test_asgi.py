@@ -48,10 +48,10 @@ def test_quick_job_is_answered_in_its_own_request(server: EngineServer) -> None:
     server.value(server.submit("pid"))  # the workers are warm now
 
     def at_once() -> bool:
-        answer = server.dispatch(["sleep", 0])["news"]
+        answer = server.dispatch(0, "quick")["news"]
         return answer["ended"] and "response" in answer
 
-    # An answer waits for 30 ms; on a busy machine, not each of these jobs ends in that time.
+    # A click waits for 30 ms, which may be too short on a busy machine.
     wait_until(at_once, what="a job that ends while its click waits")
 
 

@@ -154,7 +154,7 @@ class Manager:
             if callback.ends_with_page:
                 self.store.want(job.id, wanted)
             if self.executor.is_ready():
-                begin(job)
+                begin(job)  # before it is stored: that is one write less
             if not self.store.create(job, request):
                 return Receipt(job.id, Disposition.KNOWN)
             self.executor.start(job)

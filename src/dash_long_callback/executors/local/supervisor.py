@@ -125,7 +125,6 @@ class Supervisor:
         #: For what workers do. Never held while workers start, which takes seconds.
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._ended = False
         self._door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._door.bind(("127.0.0.1", 0))
         self._door.setblocking(False)
@@ -152,7 +151,7 @@ class Supervisor:
     def take(self, job: Job) -> bool:
         """Run a job that is marked as running. Returns False if nothing runs here any more."""
         with self._lock:
-            if self._ended:
+            if self._stopping.is_set():
                 return False
             worker = next((w for w in self._workers if w.idle), None)
             if worker is not None:
@@ -459,15 +458,16 @@ class Supervisor:
                 raise
 
     def _end_all(self) -> None:
-        with self._lock:
-            self._ended = True
-        for worker in self._workers:
-            with contextlib.suppress(StoreError):
+        self._stopping.set()
+        with self._lock:  # whoever gives a job to a worker has done so, or will not
+            for worker in self._workers:
                 if worker.job is not None:
                     log.error("%s: the server was stopped while the job ran", worker.job.callback)
-                    # Before the stop: the worker would write Cancelled, which nobody wished.
                     self._end(worker.job.id, Lost("the server was stopped while the job ran"))
+            # Before the stop: the workers would write Cancelled, which nobody wished.
+            with contextlib.suppress(StoreError):
                 self._tell_store()
+        for worker in self._workers:
             with contextlib.suppress(OSError):
                 worker.pipe.send(Stop(worker.job.id) if worker.job else None)
         deadline = time.monotonic() + EXIT_SECONDS
