@@ -1,4 +1,4 @@
-"""Services for integration tests."""
+"""Fixtures: servers that integration tests and tests of faults need."""
 
 from __future__ import annotations
 
