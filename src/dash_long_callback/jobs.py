@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -145,8 +145,15 @@ class Job:
     expire: float | None = None
     #: Times that it was sent to a worker again, as none had begun it.
     resent: int = 0
-    #: Whether its worker died, and another was asked to call its ``on_error``.
+    #: Counts the workers that were asked to see to it. Each writes with the number that it was
+    #: given, so that one that was paused, and taken for dead, can't write any more when it wakes.
+    attempt: int = 0
+    #: Whether it can't end by itself, for the reason in ``error``, and another worker was asked to
+    #: call its ``on_error``; and whether that has begun to.
     handed_over: bool = False
+    handling: bool = False
+    #: What a newer version of this package has written: kept as it is.
+    unknown: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def end(self, outcome: Outcome) -> None:
         """Enter the state of ``outcome``, if the state it is in allows it."""
@@ -188,9 +195,12 @@ class Job:
 
     def dump(self) -> bytes:
         """The record as JSON."""
+        known = {**self.__dict__}
+        unknown = known.pop("unknown")
         return json.dumps(
             {
-                **self.__dict__,
+                **unknown,
+                **known,
                 "state": self.state.value,
                 "slots": [[n, s.target, s.patch] for n, s in self.slots.items()],
             },
@@ -198,15 +208,38 @@ class Job:
         ).encode()
 
     @classmethod
-    def load(cls, data: bytes) -> Job:
-        """The reverse of ``dump``."""
-        raw: dict[str, Any] = json.loads(data)
-        raw["state"] = State(raw["state"])
-        raw["slots"] = {
-            n: Slot(n, target if isinstance(target, int) else tuple(target), patch)
-            for n, target, patch in raw["slots"]
-        }
-        return cls(**raw)
+    def load(cls, data: bytes, job_id: str) -> Job:
+        """The reverse of ``dump``. A record that can't be read is that of a job that has failed.
+
+        So it does no harm beyond itself: it is not run, waited for or counted, and who asks for it
+        is told.
+        """
+        try:
+            raw: dict[str, Any] = json.loads(data)
+            raw["state"] = State(raw["state"])
+            raw["slots"] = {
+                n: Slot(n, target if isinstance(target, int) else tuple(target), patch)
+                for n, target, patch in raw["slots"]
+            }
+            unknown = {name: raw.pop(name) for name in raw.keys() - _FIELDS}
+            job = cls(**raw, unknown=unknown)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return cls._unreadable(job_id)
+        return job if job.id == job_id else cls._unreadable(job_id)
+
+    @classmethod
+    def _unreadable(cls, job_id: str) -> Job:
+        words = (
+            "the record of this job can't be read: it is damaged, or was written by another "
+            "version of this package; run the callback again"
+        )
+        error = {"type": "JobUnreadable", "message": words}
+        return cls(job_id, "", State.FAILED, seq=LAST_SEQ, error=error)
+
+
+#: Of a record that nobody writes any more: newer than all that a page can have seen.
+LAST_SEQ = 2**53 - 1
+_FIELDS = frozenset(one.name for one in fields(Job)) - {"unknown"}
 
 
 @dataclass(frozen=True)
@@ -242,19 +275,53 @@ def begin(job: Job) -> bool:
     if job.state is not State.QUEUED:
         return False
     job.enter(State.RUNNING)
+    job.attempt += 1
     return True
 
 
-def ending(outcome: Outcome) -> Callable[[Job], bool]:
-    """End a job that has not ended. For ``Store.change``."""
+def ending(outcome: Outcome, attempt: int | None = None) -> Callable[[Job], bool]:
+    """End a job that has not ended. For ``Store.change``.
+
+    Args:
+        outcome: how it ends.
+        attempt: of the worker that says so, which may be late; None for who decides over workers.
+    """
 
     def end(job: Job) -> bool:
-        if job.state.ended:
+        if job.state.ended or attempt not in (None, job.attempt):
             return False
         job.end(outcome)
         return True
 
     return end
+
+
+def handing_over(outcome: Lost | TimedOut) -> Callable[[Job], bool]:
+    """Take a running job from its worker, for another to call ``on_error``. For ``Store.change``.
+
+    The worker may only have been paused: what it still writes is refused.
+    """
+
+    def hand_over(job: Job) -> bool:
+        if job.state is not State.RUNNING or job.handed_over:
+            return False
+        job.handed_over = True
+        job.error = _error_of(outcome)
+        job.attempt += 1
+        job.seq += 1
+        return True
+
+    return hand_over
+
+
+def begin_handling(job: Job) -> bool:
+    """Begin to call ``on_error`` of a job that was handed over, once. For ``Store.change``."""
+    if job.state is not State.RUNNING or not job.handed_over or job.handling:
+        return False
+    job.handling = True
+    job.attempt += 1
+    job.seq += 1
+    return True
 
 
 def new_job_id() -> str:

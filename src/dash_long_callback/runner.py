@@ -356,14 +356,14 @@ def run_job(run: Run) -> Outcome:
             # Who asked gets the result all the same.
             log.exception("the result of %s could not be kept", run.callback.name)
     try:
-        run.store.change(run.job.id, ending(outcome), response)
+        run.store.change(run.job.id, ending(outcome, run.job.attempt), response)
     except StoreError as error:
         if response is None:
             raise
         # It may be too large for the store, or its disk: then there is room for the words.
         log.exception("the result of %s could not be stored", run.callback.name)
         outcome = Failed(type(error).__name__, f"the result could not be stored: {error}")
-        run.store.change(run.job.id, ending(outcome))
+        run.store.change(run.job.id, ending(outcome, run.job.attempt))
     return outcome
 
 

@@ -210,7 +210,7 @@ def test_a_value_that_memcached_refuses_is_an_error_in_words(memcached: KeyValue
     job = started(memcached)
     put(memcached, job, 0, b"1")
     known = memcached.load(job.id)
-    slot, _ = Job.load(job.dump()).put(0, patch=False)
+    slot, _ = Job.load(job.dump(), job.id).put(0, patch=False)
     with pytest.raises(StoreError, match="memcached: 1 MB"):
         memcached.write(job, {slot: big}, [])
     with pytest.raises(StoreError, match="memcached: 1 MB"):

@@ -192,9 +192,9 @@ def test_a_record_comes_back_from_json_as_it_was(sequence: list[tuple[Target, bo
     record.enter(State.RUNNING)
     for target, patch in sequence:
         record.put(target, patch=patch)
-    assert Job.load(record.dump()) == record
+    assert Job.load(record.dump(), record.id) == record
     record.end(Failed("E", "☃ </script>", "tb"))
-    assert Job.load(record.dump()) == record
+    assert Job.load(record.dump(), record.id) == record
 
 
 def test_a_record_is_plain_json() -> None:
@@ -234,7 +234,7 @@ def test_reading_in_any_steps_shows_what_applying_all_in_order_shows(
         for old in stale:
             del rows[old]
         if data.draw(st.booleans()):
-            record = Job.load(record.dump())
+            record = Job.load(record.dump(), record.id)
             seen = read()
     read()
     assert page.shown == truth.shown

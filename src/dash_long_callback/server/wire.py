@@ -23,7 +23,7 @@ def news_json(news: News) -> bytes:
     """One job's news, as the browser client reads it."""
     job = news.job
     head: dict[str, Any] = {"state": job.state.value, "seq": job.seq, "ended": job.state.ended}
-    if job.error is not None:
+    if job.error is not None and job.state.ended:
         head["error"] = job.error
     head_json = json.dumps(head, separators=(",", ":")).encode()[:-1]
     return b"".join([head_json, *_body(news.updates, news.response)])

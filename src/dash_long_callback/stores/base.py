@@ -67,7 +67,8 @@ class Store(ABC):
     def write(self, job: Job, values: dict[int, bytes], stale: Iterable[int]) -> bool:
         """Write a running job's record and slots, as its worker.
 
-        Returns False, and writes nothing, if the job is not running any more.
+        Returns False, and writes nothing, if the job is not running any more, or another worker
+        was given it.
         """
 
     @abstractmethod
@@ -79,8 +80,12 @@ class Store(ABC):
         """The record, and the JSON result of a job that succeeded, as its worker wrote it."""
 
     @abstractmethod
-    def renew(self, job: Job) -> None:
-        """A heartbeat: extend the lease on a running job, and keep its rows from expiring."""
+    def renew(self, job: Job) -> bool:
+        """A heartbeat: extend the lease on a running job, and keep its rows from expiring.
+
+        Returns False, and extends nothing, if the job is not running any more, or another worker
+        was given it.
+        """
 
     @abstractmethod
     def leased(self, job_id: str) -> bool:

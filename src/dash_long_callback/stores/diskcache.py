@@ -163,7 +163,7 @@ class DiskcacheStore(Store):
     @_guarded
     def load(self, job_id: str) -> Job | None:
         data = self._cache.get(f"{job_id}:job")
-        return None if data is None else Job.load(data.partition(b"\n")[0])
+        return None if data is None else Job.load(data.partition(b"\n")[0], job_id)
 
     @_guarded
     def request(self, job_id: str) -> bytes | None:
@@ -191,8 +191,7 @@ class DiskcacheStore(Store):
     @_guarded
     def write(self, job: Job, values: dict[int, bytes], stale: Iterable[int]) -> bool:
         with self._cache.transact(retry=True):
-            current = self.load(job.id)
-            if current is None or current.state is not State.RUNNING:
+            if not self._held(job):
                 return False
             for slot, value in values.items():
                 self._set(f"{job.id}:u{slot}", value)
@@ -201,6 +200,15 @@ class DiskcacheStore(Store):
             self._set(f"{job.id}:job", job.dump())
             self._tell(job.id)
             return True
+
+    def _held(self, job: Job) -> bool:
+        """Whether the worker that has this record is still the one that was given the job."""
+        current = self.load(job.id)
+        return (
+            current is not None
+            and current.state is State.RUNNING
+            and current.attempt == job.attempt
+        )
 
     @_guarded
     def values(self, job_id: str, slots: Iterable[int]) -> list[bytes | None]:
@@ -212,11 +220,13 @@ class DiskcacheStore(Store):
         if data is None:
             return None
         record, _, response = data.partition(b"\n")
-        return Job.load(record), response or None
+        return Job.load(record, job_id), response or None
 
     @_guarded
-    def renew(self, job: Job) -> None:
+    def renew(self, job: Job) -> bool:
         with self._cache.transact(retry=True):
+            if not self._held(job):
+                return False
             self._cache.set(f"{job.id}:lease", b"", expire=LEASE_SECONDS)
             names = ("job", "request", "askers", *(f"u{n}" for n in tuple(job.slots)))
             rows = [f"{job.id}:{name}" for name in names]
@@ -225,6 +235,7 @@ class DiskcacheStore(Store):
                 rows += [f"{asker}:joined" for asker in self._askers(job)]
             for row in rows:
                 self._cache.touch(row, expire=self.retention)
+            return True
 
     @_guarded
     def leased(self, job_id: str) -> bool:

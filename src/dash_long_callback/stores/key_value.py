@@ -122,7 +122,7 @@ class KeyValueStore(Store):
             old = self._get("job", job_id)
             if old is None:
                 return None
-            job = _load(old)[0]
+            job = _load(old, job_id)[0]
             waited = job.state is State.QUEUED
             if not change(job):
                 return None
@@ -143,7 +143,7 @@ class KeyValueStore(Store):
     def write(self, job: Job, values: dict[int, bytes], stale: Iterable[int]) -> bool:
         with self._writing(job.id):
             old = self._get("job", job.id)
-            if old is None or _load(old)[0].state is not State.RUNNING:
+            if old is None or not _held(old, job):
                 return False
             # Before the record: who sees the number of a slot must find its value.
             for slot, value in values.items():
@@ -167,9 +167,12 @@ class KeyValueStore(Store):
 
     def load_all(self, job_id: str) -> tuple[Job, bytes | None] | None:
         data = self._get("job", job_id)
-        return None if data is None else _load(data)
+        return None if data is None else _load(data, job_id)
 
-    def renew(self, job: Job) -> None:
+    def renew(self, job: Job) -> bool:
+        row = self._get("job", job.id)
+        if row is None or not _held(row, job):
+            return False
         now = time.time()
         lease = self._get("lease", job.id)
         written = job.created if lease is None else json.loads(lease)[1]
@@ -179,6 +182,7 @@ class KeyValueStore(Store):
             written = now
         until = now + LEASE_SECONDS
         self._set("lease", job.id, json.dumps([until, written]).encode())
+        return True
 
     def _rewrite(self, job: Job) -> None:
         names = ("job", "request", "askers", *(f"u{n}" for n in tuple(job.slots)))
@@ -430,9 +434,15 @@ class _Process:
             _close(self._idle.pop())
 
 
-def _load(data: bytes) -> tuple[Job, bytes | None]:
+def _load(data: bytes, job_id: str) -> tuple[Job, bytes | None]:
     record, _, response = data.partition(b"\n")
-    return Job.load(record), response or None
+    return Job.load(record, job_id), response or None
+
+
+def _held(data: bytes, job: Job) -> bool:
+    """Whether the worker that has this record is still the one that was given the job."""
+    current = _load(data, job.id)[0]
+    return current.state is State.RUNNING and current.attempt == job.attempt
 
 
 def _generation(row: bytes | None) -> tuple[float, str | None]:

@@ -2,8 +2,8 @@
 
 Keys, all of them below ``<prefix>dlc:``, all with an expiry. ``<id>`` is a job's id.
 
-    job:<id>            hash: the record (see ``jobs.Job.dump``), its state once more, arguments
-                        and context, the value in each slot, the result
+    job:<id>            hash: the record (see ``jobs.Job.dump``), its state and attempt once more,
+                        arguments and context, the value in each slot, the result
     lease:<id>          a worker holds this job; expires unless renewed
     cancel:<id>         the user wants this job cancelled
     wanted:<id>         a page waits for this job; expires unless the page is heard of
@@ -56,6 +56,7 @@ LOCK_SECONDS = 10.0
 
 #: Keep a new job, unless there is one with its id.
 #: KEYS: job, flight, askers. ARGV: record, state, request, seconds to keep, id if it is shared.
+#: A state here is a word, and the attempt behind it.
 _CREATE = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], 'record', ARGV[1], 'state', ARGV[2], 'request', ARGV[3])
@@ -78,7 +79,7 @@ if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'response', ARGV[4]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 if ARGV[6] ~= '' then
   redis.call('SET', KEYS[2], '', 'PX', ARGV[6])
-elseif ARGV[3] ~= 'queued' and ARGV[3] ~= 'running' then
+elseif not string.find(ARGV[3], '^queued') and not string.find(ARGV[3], '^running') then
   -- Cookies and headers may be in it: kept no longer than they are needed.
   redis.call('HDEL', KEYS[1], 'request')
   redis.call('DEL', KEYS[2])
@@ -90,16 +91,28 @@ return 1
 """
 
 #: Write the updates of a running job.
-#: KEYS: job. ARGV: record, seconds to keep, channel, message, number of stale slots, these,
+#: KEYS: job. ARGV: record, seconds to keep, channel, message, state, number of stale slots, these,
 #: then slots and values.
 _WRITE = """
-if redis.call('HGET', KEYS[1], 'state') ~= 'running' then return 0 end
+if redis.call('HGET', KEYS[1], 'state') ~= ARGV[5] then return 0 end
 redis.call('HSET', KEYS[1], 'record', ARGV[1])
-local first = 6 + tonumber(ARGV[5])
-for i = 6, first - 1 do redis.call('HDEL', KEYS[1], ARGV[i]) end
+local first = 7 + tonumber(ARGV[6])
+for i = 7, first - 1 do redis.call('HDEL', KEYS[1], ARGV[i]) end
 for i = first, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('PUBLISH', ARGV[3], ARGV[4])
+return 1
+"""
+
+#: Renew the lease of a worker on a running job.
+#: KEYS: job, lease, then what is kept as long as the job. ARGV: state, milliseconds of a lease,
+#: milliseconds to keep, channel, message.
+_RENEW = """
+if redis.call('HGET', KEYS[1], 'state') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], '', 'PX', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
+redis.call('PUBLISH', ARGV[4], ARGV[5])
 return 1
 """
 
@@ -205,7 +218,7 @@ class RedisStore(Store):
             keys=[self._key(*name) for name in names],
             args=[
                 job.dump(),
-                job.state.value,
+                _state(job),
                 request,
                 self._ttl * WAITING,
                 "" if job.cache_key is None else job.id,
@@ -216,7 +229,7 @@ class RedisStore(Store):
     @_guarded
     def load(self, job_id: str) -> Job | None:
         record = self._redis.hget(self._key("job", job_id), "record")
-        return None if record is None else Job.load(record)
+        return None if record is None else Job.load(record, job_id)
 
     @_guarded
     def request(self, job_id: str) -> bytes | None:
@@ -228,7 +241,7 @@ class RedisStore(Store):
     ) -> Job | None:
         key = self._key("job", job_id)
         while (record := self._redis.hget(key, "record")) is not None:
-            job = Job.load(record)
+            job = Job.load(record, job_id)
             begins = job.state is State.QUEUED
             if not change(job):
                 return None
@@ -239,7 +252,7 @@ class RedisStore(Store):
                 args=[
                     record,
                     job.dump(),
-                    job.state.value,
+                    _state(job),
                     response or b"",
                     self._ttl * (WAITING if job.state is State.QUEUED else 1),
                     _ms(LEASE_SECONDS) if begins else "",
@@ -263,6 +276,7 @@ class RedisStore(Store):
                 self._ttl,
                 self._key("news", job.id),
                 CHANGED,
+                _running(job),
                 len(gone),
                 *gone,
                 *pairs,
@@ -278,22 +292,27 @@ class RedisStore(Store):
     @_guarded
     def load_all(self, job_id: str) -> tuple[Job, bytes | None] | None:
         record, response = self._redis.hmget(self._key("job", job_id), "record", "response")
-        return None if record is None else (Job.load(record), response)
+        return None if record is None else (Job.load(record, job_id), response)
 
     @_guarded
-    def renew(self, job: Job) -> None:
-        keys = [self._key("job", job.id)]
+    def renew(self, job: Job) -> bool:
+        keys = [self._key("job", job.id), self._key("lease", job.id)]
         if job.cache_key is not None:
             askers = self._key("askers", job.id)
             waiting = [name.decode() for name in self._redis.smembers(askers)]
             keys += [askers, self._key("flight", job.cache_key)]
             keys += [self._key("joined", asker) for asker in waiting]
-        with self._redis.pipeline(transaction=False) as pipe:
-            pipe.set(self._key("lease", job.id), b"", px=_ms(LEASE_SECONDS))
-            for key in keys:
-                pipe.pexpire(key, self._ttl)
-            pipe.publish(self._key("news", job.id), ALIVE)
-            pipe.execute()
+        renewed = self._connected.renew(
+            keys=keys,
+            args=[
+                _running(job),
+                _ms(LEASE_SECONDS),
+                self._ttl,
+                self._key("news", job.id),
+                ALIVE,
+            ],
+        )
+        return bool(renewed)
 
     @_guarded
     def leased(self, job_id: str) -> bool:
@@ -418,12 +437,22 @@ class _Connected:
         self.create = client.register_script(_CREATE)
         self.change = client.register_script(_CHANGE)
         self.write = client.register_script(_WRITE)
+        self.renew = client.register_script(_RENEW)
         self.keep = client.register_script(_KEEP)
         self.news = Subscriber(client)
 
     def close(self) -> None:
         self.news.close()
         self.client.close()
+
+
+def _state(job: Job) -> str:
+    return f"{job.state.value} {job.attempt}"
+
+
+def _running(job: Job) -> str:
+    """The state that allows a worker with this record to write."""
+    return f"{State.RUNNING.value} {job.attempt}"
 
 
 def _ms(seconds: float) -> int:
