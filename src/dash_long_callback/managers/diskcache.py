@@ -92,7 +92,7 @@ class DiskcacheLongCallbackManager(Manager):
             raise RegistrationError(f"workers={workers!r}: at least one is needed to run a job")
         if stop not in (None, *get_args(Ending)):
             raise RegistrationError(
-                f'stop={stop!r} must be "finish", "requeue" or "end"; None picks what fits the server'
+                f'stop={stop!r} must be "finish", "requeue", "end" or None, which fits the server'
             )
         if stop_wait < 0:
             raise RegistrationError(
