@@ -100,11 +100,12 @@ def test_a_paused_worker_is_lost_in_words_and_replaced(server: EngineServer) -> 
 
 
 def test_the_child_of_a_fork_does_not_go_on_as_a_worker(server: EngineServer) -> None:
-    before = len(server.processes())
+    # The server, the fork server, the resource tracker, and two workers.
+    wait_until(lambda: len(server.processes()) == 5)
     assert server.value(server.submit("fork")) == ["from the parent", 0]
     assert server.value(server.submit("fork_and_raise")) == ["from the parent", 1]
     assert "in the child" in server.log
-    assert len(server.processes()) == before
+    assert len(server.processes()) == 5
     # What the child said is not taken for what its parent's next job says.
     job = server.submit("sleep", 60)
     server.worker_of(job)
@@ -226,6 +227,24 @@ def test_a_server_that_is_told_to_end_lets_its_jobs_finish(tmp_path: Path) -> No
         server.start()
         assert server.value(job) == "later"
         assert server.value(queued) == "queued"
+    finally:
+        server.stop()
+
+
+def test_jobs_finish_if_all_processes_of_a_service_are_told_to_end(tmp_path: Path) -> None:
+    """As systemd does by default."""
+    server = gunicorn_server(tmp_path, "--workers", "1", "--threads", "4").start()
+    try:
+        jobs = [server.submit("gate", "later"), server.submit("pool")]
+        for job in jobs:
+            server.worker_of(job)
+        for pid in server.processes():
+            os.kill(pid, signal.SIGTERM)
+        (tmp_path / "gate-later").touch()
+        wait_until(lambda: not server.processes(), what="the end of all")
+        server.end()
+        server.start()
+        assert [server.value(job) for job in jobs] == ["later", [0, 1, 4]]
     finally:
         server.stop()
 

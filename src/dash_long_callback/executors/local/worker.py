@@ -136,13 +136,20 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
     if hasattr(os, "setsid"):
         with contextlib.suppress(PermissionError):
             os.setsid()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     worker = _Worker(leader, options)
     signal.signal(signal.SIGINT, worker.interrupted)
+    signal.signal(signal.SIGTERM, worker.told_to_end)
+    if hasattr(os, "register_at_fork"):
+        # What a job forks, such as a pool of multiprocessing, is ended by SIGTERM.
+        os.register_at_fork(after_in_child=_end_by_sigterm)
     errors = import_app(options.app)
     with contextlib.suppress(OSError):
         leader.send(Ready({c.key: c.digest for c in registry.all()}, errors))
     worker.work()
+
+
+def _end_by_sigterm() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class _Worker:
@@ -178,6 +185,11 @@ class _Worker:
         """The main thread's part of a stop: raise inside the user's function."""
         if self._run is not None:
             self._run.checkpoint()
+
+    def told_to_end(self, _signal: int, _frame: Any) -> None:
+        """SIGTERM, as systemd sends it to all processes of a service: finish the job and exit."""
+        # The only queue that may be used where a signal has interrupted another use of it.
+        self._todo.put(None)
 
     def _do(self, start: Start) -> Done:
         job = start.job
