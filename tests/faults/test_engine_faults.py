@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 from apps import wait_until
 from engine import EngineServer, gunicorn_server, python_server
+
+Told: TypeAlias = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +45,11 @@ def ended(pid: int, server: EngineServer) -> None:
     "kind", ["CancelledError", "KeyboardInterrupt", "GeneratorExit", "Base", "Unprintable"]
 )
 def test_whatever_a_function_raises_fails_the_job_and_not_its_worker(
-    server: EngineServer, kind: str
+    server: EngineServer, kind: str, told: Told
 ) -> None:
     job = server.submit("raise", kind)
     worker = server.worker_of(job)
-    outcome = server.outcome(job)
+    outcome = told(server, job, f"the function raises `{kind}`")
     assert outcome["state"] == "failed"
     assert outcome["error"]["type"] == kind
     assert worker in server.processes()
@@ -58,9 +61,10 @@ def test_whatever_a_function_raises_fails_the_job_and_not_its_worker(
 
 @pytest.mark.parametrize("kind", ["surrogate", "integer", "object", "in a list"])
 def test_an_update_that_json_cannot_carry_is_an_error_in_the_function(
-    server: EngineServer, kind: str
+    server: EngineServer, kind: str, told: Told
 ) -> None:
-    outcome = server.outcome(server.submit("report", kind))
+    job = server.submit("report", kind)
+    outcome = told(server, job, f"an update that JSON can't carry: {kind}")
     assert outcome["state"] == "failed"
     assert "can't be sent to the page as JSON" in outcome["error"]["message"]
     assert server.value(server.submit("report_and_go_on", kind)).startswith("caught: ")
@@ -78,22 +82,22 @@ def test_a_helper_thread_does_not_take_the_cancel_from_the_main_thread(
 
 
 def test_a_function_that_closes_all_files_is_lost_in_words(
-    server: EngineServer, folder: Path
+    server: EngineServer, folder: Path, told: Told
 ) -> None:
     job = server.submit("close_files")
     worker = server.worker_of(job)
-    outcome = server.outcome(job)
+    outcome = told(server, job, "the function closes all files of its process")
     assert outcome["state"] == "lost"
     assert "closed its connection" in outcome["error"]["message"]
     ended(worker, server)
     assert server.value(server.submit("sleep", 0, "next")) == "next"
 
 
-def test_a_paused_worker_is_lost_in_words_and_replaced(server: EngineServer) -> None:
+def test_a_paused_worker_is_lost_in_words_and_replaced(server: EngineServer, told: Told) -> None:
     job = server.submit("sleep", 300)
     worker = server.worker_of(job)
     os.kill(worker, signal.SIGSTOP)
-    outcome = server.outcome(job)
+    outcome = told(server, job, "the worker process is paused (SIGSTOP)")
     assert outcome["state"] == "lost"
     assert "not heard of" in outcome["error"]["message"]
     ended(worker, server)
@@ -190,7 +194,7 @@ def test_a_cancel_reaches_a_worker_without_a_server(restarted: EngineServer) -> 
 
 
 def test_a_paused_worker_without_a_server_is_ended_and_frees_its_place(
-    restarted: EngineServer,
+    restarted: EngineServer, told: Told
 ) -> None:
     server = restarted
     jobs = [server.submit("sleep", 300) for _ in range(2)]
@@ -203,7 +207,7 @@ def test_a_paused_worker_without_a_server_is_ended_and_frees_its_place(
     server.start()
     queued = server.submit("sleep", 0, "in their place")
     for job in jobs:
-        outcome = server.outcome(job)
+        outcome = told(server, job, "a worker is paused whose server was killed, after the restart")
         assert outcome["state"] == "lost"
         assert "since the server restarted" in outcome["error"]["message"]
     for worker in workers:
