@@ -155,8 +155,8 @@ class Server:
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """As ``end``; fail if anything of the server is left behind."""
-        if self._process is None:
-            return
+        if not (self.folder / "log").exists():
+            return  # it was never started
         try:
             self.end(how)
         finally:
