@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import multiprocessing
 import os
 import signal
 import socket
@@ -26,6 +25,7 @@ from dash_long_callback.errors import (
     StoreError,
 )
 from dash_long_callback.executors.local import preload
+from dash_long_callback.executors.local.launch import Launcher
 from dash_long_callback.executors.local.worker import (
     Begun,
     Done,
@@ -33,14 +33,13 @@ from dash_long_callback.executors.local.worker import (
     Start,
     Stop,
     WorkerOptions,
-    worker_main,
 )
 from dash_long_callback.jobs import Cancelled, Failed, Job, Lost, Outcome, State, TimedOut, ending
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-    from multiprocessing.context import BaseContext
 
+    from dash_long_callback.executors.worker_start import WorkerStart
     from dash_long_callback.stores.diskcache import DiskcacheStore
 
 log = logging.getLogger("dash_long_callback")
@@ -51,8 +50,6 @@ TICK_SECONDS = 0.5
 PURGE_SECONDS = 60.0
 #: Seconds that a worker has to exit by itself when everything ends.
 EXIT_SECONDS = 2.0
-#: The module that the fork server imports.
-FORK_SERVER = "dash_long_callback.executors.local.fork_server"
 #: Times that a job is given to another worker, if one dies before it calls the function.
 BEGIN_TRIES = 2
 #: Workers in a row that may die before they are ready; then waiting jobs are told so.
@@ -69,11 +66,15 @@ class PoolOptions:
         workers: jobs that run at the same time, at most.
         start_method: ``"forkserver"``, ``"spawn"`` or ``"fork"``.
         grace: seconds that a cancelled function has to end before its process is ended.
+        chosen: whether the author asked for that start method.
+        worker_start: what each worker calls before its first job.
     """
 
     workers: int
     start_method: str
     grace: float
+    chosen: bool = True
+    worker_start: WorkerStart | None = None
 
 
 @dataclass
@@ -108,7 +109,9 @@ class Supervisor:
     def __init__(self, store: DiskcacheStore, options: PoolOptions) -> None:
         self._store = store
         self._options = options
-        self._context: BaseContext = multiprocessing.get_context(options.start_method)
+        self._launcher = Launcher(
+            options.start_method, chosen=options.chosen, worker_start=options.worker_start
+        )
         self._workers: list[_Worker] = []
         self._orphans: dict[str, Job] = {}
         self._unhandled: list[_Unhandled] = []
@@ -226,7 +229,6 @@ class Supervisor:
 
     def _spawn(self) -> _Worker:
         app = preload.app_modules(self._modules())
-        ours, theirs = self._context.Pipe()
         options = WorkerOptions(
             directory=str(self._store.directory),
             retention=self._store.retention,
@@ -234,25 +236,7 @@ class Supervisor:
             # Under the development server a vanished leader means that the developer is done.
             finish="WERKZEUG_RUN_MAIN" not in os.environ,
         )
-        process: Any = self._context.Process(  # type: ignore[attr-defined]
-            target=worker_main, args=(theirs, options), name="long-callback-worker", daemon=False
-        )
-        if self._options.start_method == "forkserver":
-            self._context.set_forkserver_preload([FORK_SERVER])  # type: ignore[attr-defined]
-            # The fork server, if it is not running yet, inherits what to import.
-            os.environ[preload.VARIABLE] = app.dump()
-        # Hypercorn's processes are daemonic, which may have no children, as these would outlive
-        # them. Ours are meant to: they finish their job and exit.
-        current: Any = multiprocessing.current_process()
-        config: dict[str, Any] = current._config  # noqa: SLF001
-        daemon = config.pop("daemon", None)
-        try:
-            process.start()
-        finally:
-            os.environ.pop(preload.VARIABLE, None)
-            if daemon is not None:
-                config["daemon"] = daemon
-        theirs.close()
+        process, ours = self._launcher.start(options)
         return _Worker(process, ours)
 
     def _modules(self) -> list[str]:
@@ -265,6 +249,8 @@ class Supervisor:
             while worker.pipe.poll():
                 message = worker.pipe.recv()
                 if isinstance(message, Ready):
+                    app = preload.app_modules(self._modules())
+                    worker.retiring = not self._launcher.accepts(message, app)
                     worker.digests = message.digests
                     self._failed_starts = 0
                     for error in message.errors:
