@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import socket
 import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from apps import Server, wait_until
 from engine import APP, EngineServer
+
+from dash_long_callback.executors.local import inherited
 
 HEAD = """
 import logging, os, signal, socket, sys, threading, time
@@ -40,7 +45,7 @@ if __name__ == "__main__":
 """
 #: Two callbacks, each of which asks a database on the connection that the module has opened.
 CONNECTED = """
-link = LINK
+link = socket.create_connection(DATABASE)
 file = link.makefile("rwb")
 
 def query(text):
@@ -111,53 +116,31 @@ class Echo(socketserver.StreamRequestHandler):
             self.wfile.write(line)
 
 
-class EchoDatagram(socketserver.DatagramRequestHandler):
-    def handle(self) -> None:
-        time.sleep(0.01)
-        self.wfile.write(self.rfile.read())
-
-
-class UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+class Database(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
 
-class TCPServer(socketserver.ThreadingTCPServer):
-    daemon_threads = True
+@pytest.fixture(scope="module")
+def database() -> Iterator[tuple[str, int]]:
+    """The address of a database."""
+    with Database(("127.0.0.1", 0), Echo) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address  # pyright: ignore[reportReturnType]
+        server.shutdown()
 
 
-@pytest.fixture(params=["tcp", "udp", "unix"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """An address for a log, and the code that connects to it."""
-    if request.param == "unix":
-        path = str(tmp_path / "db.sock")
-        server: socketserver.BaseServer = UnixServer(path, Echo)
-        kind, address, shown = "socket.AF_UNIX", repr(path), path
-    else:
-        server = {
-            "tcp": lambda: TCPServer(("127.0.0.1", 0), Echo),
-            "udp": lambda: socketserver.ThreadingUDPServer(("127.0.0.1", 0), EchoDatagram),
-        }[request.param]()
-        kind = f"socket.AF_INET, socket.SOCK_{'STREAM' if request.param == 'tcp' else 'DGRAM'}"
-        address, shown = repr(server.server_address), "{}:{}".format(*server.server_address)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield shown, f"socket.socket({kind}); link.connect({address})"
-    server.shutdown()
-    server.server_close()
-
-
-def connected(link: str, options: str = "") -> str:
-    return CONNECTED.replace("LINK", link).replace("OPTIONS", options)
+def connected(database: tuple[str, int], options: str = "") -> str:
+    return CONNECTED.replace("DATABASE", repr(database)).replace("OPTIONS", options)
 
 
 def test_connection_opened_at_import_is_not_shared_by_workers(
-    app: Callable[..., EngineServer], database: tuple[str, str]
+    app: Callable[..., EngineServer], database: tuple[str, int]
 ) -> None:
-    address, link = database
-    server = app(connected(link))
+    server = app(connected(database))
     assert ask(server, "a", "b") == [0, 0]  # wrong answers
     (warning,) = warnings(server)
     assert warning.startswith("app.py: ")
-    assert address in warning
+    assert f"127.0.0.1:{database[1]}" in warning
     assert "worker_start" in warning
     assert "start_method='spawn'" in warning
     # The server, the fork server, and one of their own for the workers that had jobs: those that
@@ -169,24 +152,54 @@ def test_connection_opened_at_import_is_not_shared_by_workers(
     assert "die before they are ready" not in server.log
 
 
-@pytest.mark.parametrize("database", ["tcp"], indirect=True)
 def test_author_who_asks_for_forkserver_gets_it_and_the_warning(
-    app: Callable[..., EngineServer], database: tuple[str, str]
+    app: Callable[..., EngineServer], database: tuple[str, int]
 ) -> None:
-    server = app(connected(database[1], "start_method='forkserver'"))
+    server = app(connected(database, "start_method='forkserver'"))
     wait_until(lambda: warnings(server))
     (warning,) = warnings(server)
-    assert database[0] in warning
+    assert f"127.0.0.1:{database[1]}" in warning
     assert len(server.notes("import")) == 2  # the workers are forked
 
 
-@pytest.mark.parametrize("database", ["tcp"], indirect=True)
 def test_no_warning_where_each_worker_imports_the_app(
-    app: Callable[..., EngineServer], database: tuple[str, str]
+    app: Callable[..., EngineServer], database: tuple[str, int]
 ) -> None:
-    server = app(connected(database[1], "start_method='spawn'"))
+    server = app(connected(database, "start_method='spawn'"))
     assert ask(server, "a", "b") == [0, 0]
     assert warnings(server) == []
+
+
+def test_every_kind_of_connection_is_found_and_nothing_else(tmp_path: Path) -> None:
+    before = inherited.open_files()
+    with ExitStack() as stack:
+
+        def opened(*kind: int) -> socket.socket:
+            return stack.enter_context(socket.socket(*kind))
+
+        def listening(path: Path, kind: int = socket.SOCK_STREAM) -> socket.socket:
+            listener = opened(socket.AF_UNIX, kind)
+            listener.bind(str(path))
+            if kind == socket.SOCK_STREAM:
+                listener.listen()
+            return listener
+
+        tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        udp, database = opened(socket.AF_INET, socket.SOCK_DGRAM), listening(tmp_path / "db")
+        udp.bind(("127.0.0.1", 0))
+        journal = listening(tmp_path / "log", socket.SOCK_DGRAM)
+        stack.enter_context((tmp_path / "file").open("w"))
+        assert inherited.look(before, [], {}).peers == []
+        ports = [f"127.0.0.1:{one.getsockname()[1]}" for one in (tcp, udp)]
+        opened(socket.AF_INET).connect(tcp.getsockname())
+        opened(socket.AF_INET, socket.SOCK_DGRAM).connect(udp.getsockname())
+        opened(socket.AF_UNIX).connect(database.getsockname())
+        # Takes datagrams and never answers, as the system's log.
+        opened(socket.AF_UNIX, socket.SOCK_DGRAM).connect(journal.getsockname())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(inherited, "ONE_WAY", (journal.getsockname(),))
+            found = inherited.look(before, [], {}).peers
+    assert found == [*ports, str(tmp_path / "db")]
 
 
 def test_event_loop_made_at_import_is_not_shared_by_workers(
@@ -241,10 +254,11 @@ def open_engine():
     engine = f"engine of {os.getpid()}"
     note("opened", f"{os.getpid()} {id(data)}")
 
-def kwargs():
-    return dict(METHOD, worker_start=OPENER)
+class Database:
+    def connect(self):
+        open_engine()
 
-app = Dash(__name__, long_callback_manager=manager(**kwargs()))
+app = Dash(__name__, long_callback_manager=manager(start_method=METHOD, worker_start=OPENER))
 app.layout = layout()
 
 for name in "ab":
@@ -258,15 +272,19 @@ for name in "ab":
 """
 
 
-@pytest.mark.parametrize("method", ["forkserver", "spawn"])
 @pytest.mark.parametrize(
-    "opener",
-    ["open_engine", "lambda: open_engine()", "type('A', (), {'f': lambda s: open_engine()})().f"],
+    ("opener", "method"),
+    [
+        ("open_engine", "forkserver"),
+        ("open_engine", "spawn"),
+        ("lambda: open_engine()", "forkserver"),
+        ("Database().connect", "spawn"),
+    ],
 )
 def test_worker_start_runs_once_in_each_worker_on_its_own_module(
     app: Callable[..., EngineServer], opener: str, method: str
 ) -> None:
-    body = OPENED.replace("OPENER", opener).replace("METHOD", f"start_method={method!r}")
+    body = OPENED.replace("OPENER", opener).replace("METHOD", repr(method))
     server = app(body)
     one, two = ask(server, "a", "b")
     assert one[1] != two[1]
@@ -336,12 +354,17 @@ import ctypes
 if __name__ != "__main__":
     os.environ["ROLE"] = "worker"  # by the app, for workers alone
 os.environ["GONE"] = "here"
-first, second = manager("one", 1), manager("two", 1)
-app = Dash(__name__, long_callback_manager=first)
+app = Dash(__name__, long_callback_manager=manager("one", 1))
 app.layout = layout()
+second = Dash(
+    __name__,
+    server=app.server,
+    url_base_pathname="/two/",
+    long_callback_manager=manager("two", 1, worker_start=lambda: note("second", seen())),
+)
+second.layout = layout()
 
 def seen():
-    os.getpid()
     getenv = ctypes.CDLL(None).getenv
     getenv.restype = ctypes.c_char_p
     in_c = (getenv(b"STAGE") or b"").decode()
@@ -353,7 +376,7 @@ def of_first(order):
         os._exit(1)
     return seen()
 
-@long(app, "b", manager=second)
+@long(second, "a")
 def of_second(order):
     return seen()
 
@@ -369,9 +392,12 @@ def change(order):
     assert ask(server, "a") == [["one", "here", "worker", "one", "UTC"]]
     server.dispatch({"STAGE": "two", "TZ": "EST5EDT"}, "c")
     later = ["two", None, "worker", "two", "EST"]
-    assert ask(server, "b") == [later]  # workers of a second manager
     server.outcome(server.dispatch("exit", "a")["job"])
     assert ask(server, "a") == [later]  # a worker that takes the place of another
+    # Workers of a second manager are forked from the fork server of the first.
+    assert requests.get(server.url + "two/", timeout=30).ok
+    assert server.wait_for_note("second") == [str(later)]
+    assert len(server.notes("import")) == 2
 
 
 # What is set below the guard

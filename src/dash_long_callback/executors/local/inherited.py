@@ -41,7 +41,9 @@ def open_files() -> set[int]:
     """The file descriptors of this process; none where the system does not list them."""
     for folder in ("/proc/self/fd", "/dev/fd"):
         with contextlib.suppress(OSError):
-            return {int(name) for name in os.listdir(folder)}  # noqa: PTH208 - names, not paths
+            listed = [int(name) for name in os.listdir(folder)]  # noqa: PTH208 - not paths
+            # Without the one that listed them, which is closed now, and free for the next.
+            return {file for file in listed if _is_open(file)}
     return set()
 
 
@@ -79,6 +81,14 @@ def adopt_environ(wanted: dict[str, str]) -> None:
             os.environ.pop(key, None)
     if "TZ" in changed and hasattr(time, "tzset"):
         time.tzset()  # the C library looks at it once
+
+
+def _is_open(file: int) -> bool:
+    try:
+        os.fstat(file)
+    except OSError:
+        return False
+    return True
 
 
 def _peer(file: int) -> str | None:

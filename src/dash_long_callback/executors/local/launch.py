@@ -41,7 +41,7 @@ _SHARED = (
 _THREADS = (
     "%s: while it is imported it starts a thread (%s). It does not run in the workers, as these "
     "are forked after that, and a lock that it holds then is never released in them. Start it in "
-    'the manager\'s worker_start if jobs need it, or else below `if __name__ == "__main__"`, or use '
+    'the manager\'s worker_start if jobs need it, else below `if __name__ == "__main__"`, or use '
     "start_method='spawn'"
 )
 _CHANGED = (
