@@ -273,7 +273,7 @@ for name in "ab":
 
 
 @pytest.mark.parametrize(
-    ("opener", "method"),
+    "opener, method",
     [
         ("open_engine", "forkserver"),
         ("open_engine", "spawn"),
