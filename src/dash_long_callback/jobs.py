@@ -288,7 +288,8 @@ def ending(outcome: Outcome, attempt: int | None = None) -> Callable[[Job], bool
     """
 
     def end(job: Job) -> bool:
-        if job.state.ended or attempt not in (None, job.attempt):
+        late = attempt is not None and (job.state is not State.RUNNING or attempt != job.attempt)
+        if job.state.ended or late:
             return False
         job.end(outcome)
         return True
