@@ -7,6 +7,7 @@ import socket
 import socketserver
 import threading
 import time
+import types
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,8 @@ import requests
 from apps import Server, wait_until
 from engine import APP, EngineServer
 
+from dash_long_callback import DiskcacheLongCallbackManager, changed_values
+from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors.local import inherited
 
 HEAD = """
@@ -342,6 +345,25 @@ def _state(server: EngineServer) -> str:
     return server.outcome(server.dispatch(1, "a")["job"])["state"]
 
 
+def _needs(engine: str) -> str:
+    return engine
+
+
+async def _opens_later() -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    "function, words", [("open", "ordinary"), (_opens_later, "ordinary"), (_needs, "arguments")]
+)
+def test_worker_start_that_can_not_be_called_is_refused(
+    tmp_path: Path, function: Any, words: str
+) -> None:
+    cache: Any = types.SimpleNamespace(directory=str(tmp_path))
+    with pytest.raises(RegistrationError, match=f"worker_start=.*{words}"):
+        DiskcacheLongCallbackManager(cache, worker_start=function)
+
+
 # The environment
 
 
@@ -417,6 +439,44 @@ def work(order):
     logging.getLogger("model.detail").debug("detail %s", order)
     return [mode(), __name__, started > 0, len(names)]
 """
+
+
+class Odd:
+    """Nothing of it is called."""
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError
+
+    def __hash__(self) -> int:
+        raise AssertionError
+
+    def __repr__(self) -> str:
+        raise AssertionError
+
+
+ODD: Any = Odd()
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
+LONG, WIDE = "x" * 20_000, list(range(2_000))
+PLAIN: Any = {"a": {1, 2.5}, "b": ("x", b"y", None, True)}
+
+
+def _reads() -> Any:
+    def inner() -> Any:
+        return PLAIN, [ODD for _ in LONG]
+
+    return inner, ENDLESS, WIDE, len, __name__
+
+
+def test_only_plain_values_of_bounded_size_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert changed_values.read_by(_reads) == {}  # of a module, not of a script
+    monkeypatch.setattr(_reads, "__module__", "__main__")
+    before = changed_values.read_by(_reads)
+    assert set(before) == {"PLAIN"}
+    monkeypatch.setitem(globals(), "PLAIN", {"b": ("x", b"y", None, True), "a": {2.5, 1}})
+    assert changed_values.read_by(_reads) == before
+    monkeypatch.setitem(PLAIN, "b", ("x", b"y", None, 1))
+    assert changed_values.read_by(_reads) != before
 
 
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
