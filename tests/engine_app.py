@@ -5,6 +5,7 @@ import contextvars
 import ctypes
 import hashlib
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -287,6 +288,17 @@ def do_change_process() -> Any:
     """Change what the next job has, too."""
     os.chdir("/")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def do_pool() -> Any:
+    """Use forked processes, which are ended by SIGTERM."""
+    do_gate("later")
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return pool.map(square, range(3))
 
 
 def do_folder() -> Any:

@@ -290,6 +290,8 @@ class Run:
         self.streamed = self.returned = False
         #: Whether ``on_error`` made the result.
         self.handled = False
+        #: Whether the function is done with, and the outcome on its way to the store.
+        self.settling = False
         self.reporter = Reporter(store, job, self.revoke)
         self._thread = threading.get_ident()
 
@@ -307,7 +309,7 @@ class Run:
 
         From any thread. What runs the job may do more than to tell the function.
         """
-        if self.stopping is None:
+        if self.stopping is None and not self.settling:
             log.warning("%s ended elsewhere; its function is stopped", self.callback.name)
             self.stop(JobCancelled())
 
@@ -429,6 +431,7 @@ def _is_deserted(run: Run) -> bool:
 
 def _settle(run: Run, outcome: Outcome) -> Outcome:
     """Store an outcome. Returns it, or the failure to store it."""
+    run.settling = True
     response = outcome.response if isinstance(outcome, Succeeded) else None
     if isinstance(outcome, Succeeded) and outcome.lasting and run.job.kept:
         # Before the record ends: who sees it ended and is not the first to ask finds the result.

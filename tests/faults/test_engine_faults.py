@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 from apps import wait_until
 from engine import EngineServer, gunicorn_server, python_server
+
+Told: TypeAlias = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +45,11 @@ def ended(pid: int, server: EngineServer) -> None:
     "kind", ["CancelledError", "KeyboardInterrupt", "GeneratorExit", "Base", "Unprintable"]
 )
 def test_whatever_a_function_raises_fails_the_job_and_not_its_worker(
-    server: EngineServer, kind: str
+    server: EngineServer, kind: str, told: Told
 ) -> None:
     job = server.submit("raise", kind)
     worker = server.worker_of(job)
-    outcome = server.outcome(job)
+    outcome = told(server, job, f"the function raises `{kind}`")
     assert outcome["state"] == "failed"
     assert outcome["error"]["type"] == kind
     assert worker in server.processes()
@@ -58,9 +61,10 @@ def test_whatever_a_function_raises_fails_the_job_and_not_its_worker(
 
 @pytest.mark.parametrize("kind", ["surrogate", "integer", "object", "in a list"])
 def test_an_update_that_json_cannot_carry_is_an_error_in_the_function(
-    server: EngineServer, kind: str
+    server: EngineServer, kind: str, told: Told
 ) -> None:
-    outcome = server.outcome(server.submit("report", kind))
+    job = server.submit("report", kind)
+    outcome = told(server, job, f"an update that JSON can't carry: {kind}")
     assert outcome["state"] == "failed"
     assert "can't be sent to the page as JSON" in outcome["error"]["message"]
     assert server.value(server.submit("report_and_go_on", kind)).startswith("caught: ")
@@ -78,33 +82,34 @@ def test_a_helper_thread_does_not_take_the_cancel_from_the_main_thread(
 
 
 def test_a_function_that_closes_all_files_is_lost_in_words(
-    server: EngineServer, folder: Path
+    server: EngineServer, folder: Path, told: Told
 ) -> None:
     job = server.submit("close_files")
     worker = server.worker_of(job)
-    outcome = server.outcome(job)
+    outcome = told(server, job, "the function closes all files of its process")
     assert outcome["state"] == "lost"
     assert "closed its connection" in outcome["error"]["message"]
     ended(worker, server)
     assert server.value(server.submit("sleep", 0, "next")) == "next"
 
 
-def test_a_paused_worker_is_lost_in_words_and_replaced(server: EngineServer) -> None:
+def test_a_paused_worker_is_lost_in_words_and_replaced(server: EngineServer, told: Told) -> None:
     job = server.submit("sleep", 300)
     worker = server.worker_of(job)
     os.kill(worker, signal.SIGSTOP)
-    outcome = server.outcome(job)
+    outcome = told(server, job, "the worker process is paused (SIGSTOP)")
     assert outcome["state"] == "lost"
     assert "not heard of" in outcome["error"]["message"]
     ended(worker, server)
 
 
 def test_the_child_of_a_fork_does_not_go_on_as_a_worker(server: EngineServer) -> None:
-    before = len(server.processes())
+    # The server, the fork server, the resource tracker, and two workers.
+    wait_until(lambda: len(server.processes()) == 5)
     assert server.value(server.submit("fork")) == ["from the parent", 0]
     assert server.value(server.submit("fork_and_raise")) == ["from the parent", 1]
     assert "in the child" in server.log
-    assert len(server.processes()) == before
+    assert len(server.processes()) == 5
     # What the child said is not taken for what its parent's next job says.
     job = server.submit("sleep", 60)
     server.worker_of(job)
@@ -189,7 +194,7 @@ def test_a_cancel_reaches_a_worker_without_a_server(restarted: EngineServer) -> 
 
 
 def test_a_paused_worker_without_a_server_is_ended_and_frees_its_place(
-    restarted: EngineServer,
+    restarted: EngineServer, told: Told
 ) -> None:
     server = restarted
     jobs = [server.submit("sleep", 300) for _ in range(2)]
@@ -202,7 +207,7 @@ def test_a_paused_worker_without_a_server_is_ended_and_frees_its_place(
     server.start()
     queued = server.submit("sleep", 0, "in their place")
     for job in jobs:
-        outcome = server.outcome(job)
+        outcome = told(server, job, "a worker is paused whose server was killed, after the restart")
         assert outcome["state"] == "lost"
         assert "since the server restarted" in outcome["error"]["message"]
     for worker in workers:
@@ -226,6 +231,24 @@ def test_a_server_that_is_told_to_end_lets_its_jobs_finish(tmp_path: Path) -> No
         server.start()
         assert server.value(job) == "later"
         assert server.value(queued) == "queued"
+    finally:
+        server.stop()
+
+
+def test_jobs_finish_if_all_processes_of_a_service_are_told_to_end(tmp_path: Path) -> None:
+    """As systemd does by default."""
+    server = gunicorn_server(tmp_path, "--workers", "1", "--threads", "4").start()
+    try:
+        jobs = [server.submit("gate", "later"), server.submit("pool")]
+        for job in jobs:
+            server.worker_of(job)
+        for pid in server.processes():
+            os.kill(pid, signal.SIGTERM)
+        (tmp_path / "gate-later").touch()
+        wait_until(lambda: not server.processes(), what="the end of all")
+        server.end()
+        server.start()
+        assert [server.value(job) for job in jobs] == ["later", [0, 1, 4]]
     finally:
         server.stop()
 

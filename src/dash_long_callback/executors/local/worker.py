@@ -153,10 +153,13 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
     if hasattr(os, "setsid"):
         with contextlib.suppress(PermissionError):
             os.setsid()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _leave_what_is_shared(leader, options)
     worker = _Worker(leader, options)
     signal.signal(signal.SIGINT, worker.interrupted)
+    signal.signal(signal.SIGTERM, worker.told_to_end)
+    if hasattr(os, "register_at_fork"):
+        # What a job forks, such as a pool of multiprocessing, is ended by SIGTERM.
+        os.register_at_fork(after_in_child=_end_by_sigterm)
     errors, values = _set_up(options)
     with contextlib.suppress(OSError):
         digests = {c.key: c.digest for c in registry.all()}
@@ -198,6 +201,10 @@ def _call(reference: Reference) -> None:
         os._exit(1)
 
 
+def _end_by_sigterm() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 class _Worker:
     def __init__(self, leader: Connection, options: WorkerOptions) -> None:
         self._leader = leader
@@ -231,6 +238,11 @@ class _Worker:
         """The main thread's part of a stop: raise inside the user's function."""
         if self._run is not None:
             self._run.checkpoint()
+
+    def told_to_end(self, _signal: int, _frame: Any) -> None:
+        """SIGTERM, as systemd sends it to all processes of a service: finish the job and exit."""
+        # The only queue that may be used where a signal has interrupted another use of it.
+        self._todo.put(None)
 
     def _do(self, start: Start) -> Done:
         job = start.job
