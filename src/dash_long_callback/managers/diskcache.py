@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Literal, get_args
 import platformdirs
 
 from dash_long_callback.errors import RegistrationError
+from dash_long_callback.executors import worker_start as worker_starts
 from dash_long_callback.executors.local import LocalExecutor
 from dash_long_callback.executors.local.supervisor import Ending, PoolOptions
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import SIZE_LIMIT, DiskcacheStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import diskcache
 
     from dash_long_callback.managers.base import CacheBy
@@ -48,6 +51,8 @@ class DiskcacheLongCallbackManager(Manager):
         start_method: how workers are started: ``"forkserver"`` (the default where it exists:
             the app is imported once and shared), ``"spawn"`` (each worker imports the app), or
             ``"fork"`` (copies the server; deadlocks if a thread holds a lock at that moment).
+            None: the default, but ``"spawn"``, with a warning in the log, for an app that opens a
+            connection while it is imported, as forked workers would share it.
         grace: seconds that a cancelled function has to clean up before its process is ended.
         retention: seconds that a job and its outcome are kept after the last change.
         stop: what becomes of running jobs when the server is told to end: ``"finish"`` (they go
@@ -57,6 +62,11 @@ class DiskcacheLongCallbackManager(Manager):
         stop_wait: seconds that a server which is told to end waits for jobs that finish. Where all
             processes end with the server, as in a container, they are lost otherwise.
         size_limit: bytes that kept results may take; the least recently used are dropped first.
+        worker_start: a function of no arguments that each worker process calls once, after it has
+            imported the app and before its first job: open your database engine here. It runs on
+            the worker's own modules, so that what it assigns with ``global`` is there in jobs. If
+            it raises, the log has the traceback, and the worker is started again, as one whose
+            import fails.
 
     Raises:
         RegistrationError: if an argument is of the wrong type or value.
@@ -81,6 +91,7 @@ class DiskcacheLongCallbackManager(Manager):
         stop: Ending | None = None,
         stop_wait: float = 0.0,
         size_limit: int = SIZE_LIMIT,
+        worker_start: Callable[[], object] | None = None,
     ) -> None:
         methods = get_all_start_methods()
         method = start_method or ("forkserver" if "forkserver" in methods else "spawn")
@@ -100,7 +111,9 @@ class DiskcacheLongCallbackManager(Manager):
             )
         count = workers or min(max(os.cpu_count() or 1, 2), MAX_WORKERS)
         store = DiskcacheStore(_directory(cache), retention, size_limit)
-        executor = LocalExecutor(store, PoolOptions(count, method, grace, stop, stop_wait))
+        chosen, given = start_method is not None, worker_starts.given(worker_start)
+        pool = PoolOptions(count, method, grace, stop, stop_wait, chosen, given)
+        executor = LocalExecutor(store, pool)
         super().__init__(store, executor, cache_by, expire)
 
 
