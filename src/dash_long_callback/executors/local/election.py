@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import filelock
 
+from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.local.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -85,13 +86,19 @@ class Election:
 
     def _try(self) -> filelock.BaseFileLock | None:
         try:
-            self._store.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = filelock.FileLock(self._store.directory / "leader.lock", thread_local=False)
+            directory = self._store.directory  # the default folder may be chosen now
+        except StoreError as error:
+            log.error("no jobs can run: %s", error)  # noqa: TRY400
+            self._stopping.wait(TRY_SECONDS * 10)
+            return None
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = filelock.FileLock(directory / "leader.lock", thread_local=False)
             lock.acquire(blocking=False)
         except filelock.Timeout:
             return None
         except OSError as error:
-            log.error("no jobs can run: %s can't be written (%s)", self._store.directory, error)  # noqa: TRY400
+            log.error("no jobs can run: %s can't be written (%s)", directory, error)  # noqa: TRY400
             self._stopping.wait(TRY_SECONDS * 10)
             return None
         return lock

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
@@ -22,6 +23,7 @@ from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import JobCancelled, JobEnded, JobTimedOut, StoreError
 from dash_long_callback.executors.interrupt import interrupt_main_thread
 from dash_long_callback.executors.local.preload import AppModules, import_app
+from dash_long_callback.folders import claim
 from dash_long_callback.jobs import Cancelled, Job, TimedOut
 from dash_long_callback.runner import Run, run_job
 from dash_long_callback.stores.diskcache import DiskcacheStore
@@ -127,6 +129,7 @@ class _Worker:
     def __init__(self, leader: Connection, options: WorkerOptions) -> None:
         self._leader = leader
         self._finish = options.finish
+        claim.use(Path(options.directory))  # if the app's own manager is used in a job
         self._store = DiskcacheStore(options.directory, options.retention)
         self._todo: queue.SimpleQueue[Start | None] = queue.SimpleQueue()
         self._run: Run | None = None
