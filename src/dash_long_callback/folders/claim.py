@@ -172,20 +172,20 @@ class _Choice:
         first = self._records.get(self._first)
         running = first.running() if first is not None else None
         if running is not None:
-            who = f"the server with process {running} has {self._first}"
+            who = f"another server (process {running}) has {self._first}"
         elif not is_new:
             return  # it was said when this server first came to its folder
         elif first is not None:
             differences = ", ".join(self._settings.differences(first.settings)[:5])
-            who = f"{self._first} is of a server that was started otherwise ({differences})"
+            who = f"a server that was started with other settings ({differences}) has {self._first}"
         else:
-            who = f"{self._first} is of a server that is not known"
+            who = f"a server that is not known has {self._first}"
         log.warning(
             "This app was started more than once: %s for its jobs, this one (process %d) has %s. "
-            "Neither sees the jobs of the other. To have them share jobs and workers, give each the "
+            "Neither sees the jobs of the other. To share jobs and workers, give both the "
             'same cache, such as DiskcacheLongCallbackManager(diskcache.Cache("./cache")).',
             who,
-            os.getpid(),
+            self._server[-1].pid,
             folder,
         )
 
