@@ -135,6 +135,16 @@ def test_a_launch_waits_for_the_server_before_it_to_end(places: Places) -> None:
     assert said(second) == "folder"
 
 
+def test_of_two_equal_servers_the_later_one_is_found_again(places: Places) -> None:
+    """The first was still ending: who waits for an answer, waits for one of the second."""
+    first, second = places.start(), places.start()
+    names = [said(first), said(second)]
+    places.end(first)
+    places.end(second)
+    assert sorted(names) == ["folder", "folder-2"]
+    assert places.launch() == "folder-2"
+
+
 @pytest.mark.parametrize("other", [{"DB_URL": "STAGING"}, {"PORT": "1"}], ids=str)
 def test_another_environment_is_another_server(places: Places, other: dict[str, str]) -> None:
     settings = {"DB_URL": "PRODUCTION", "PORT": "0"}

@@ -129,14 +129,16 @@ class _Choice:
 
     def own(self) -> Path | None:
         """The folder that this server had before it was started again."""
-        for folder, known in self._records.items():
-            if known is None:
-                # Of a version without records, whose servers share the first folder.
-                if folder == self._first and not unused.is_led(folder):
-                    return folder
-            elif known.running() is None and self._equal(known):
-                return folder
-        return None
+        free = [
+            folder
+            for folder, known in self._records.items()
+            if known is not None and known.running() is None and self._equal(known)
+        ]
+        if free:  # two, if two ran at once: the pages that wait are more likely of the later one
+            return max(free, key=record.written)
+        # Of a version without records, whose servers share the first folder.
+        older = self._first in self._records and self._records[self._first] is None
+        return self._first if older and not unused.is_led(self._first) else None
 
     def ending(self) -> bool:
         """Whether a server that was started in the same way has not ended, or not yet."""

@@ -82,6 +82,11 @@ def write(folder: Path, record: Record) -> None:
     new.replace(folder / _FILE)
 
 
+def written(folder: Path) -> float:
+    """When the record of a folder was written: when its server was started, or later."""
+    return (folder / _FILE).stat().st_mtime
+
+
 def names(base: Path, first: str) -> list[Path]:
     """The folders of an app file, the first one first."""
     found = [p for p in base.glob(f"{first}*") if NAME.fullmatch(p.name) and p.is_dir()]

@@ -19,7 +19,7 @@ _VOLATILE = re.compile(
     # terminals and editors
     |TERM|TERM_.*|TERMINAL_.*|COLORTERM|COLORFGBG|WINDOWID|WINDOW|STY|TMUX.*|VTE_VERSION
     |KITTY_.*|ITERM_.*|KONSOLE_.*|GNOME_TERMINAL_.*|WEZTERM_.*|ALACRITTY_.*|GHOSTTY_.*
-    |WT_.*|WSL.*|SHELL_SESSION_ID|INSIDE_EMACS|VSCODE_.*|PYCHARM_.*|PYDEVD_.*|JPY_.*
+    |WT_.*|WSL.*|SHELL_SESSION_ID|INSIDE_EMACS|VSCODE_.*|PYCHARM_.*|PYDEVD_.*|JPY_(API|PARENT).*
     # logins and desktops
     |LOGNAME|MAIL|SSH_.*|SUDO_.*|GPG_.*|KRB5CCNAME|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY
     |DBUS_.*|DESKTOP_.*|SESSION_MANAGER|SESSIONNAME|CLIENTNAME|WINDOWPATH|SECURITYSESSIONID
@@ -62,7 +62,9 @@ class Settings:
         if os.path.basename(script) == "ipykernel_launcher.py":  # noqa: PTH119 - not a path of ours
             rest = []  # a file with a random name for each start of a notebook
         environment = {k: v for k, v in os.environ.items() if not _VOLATILE.fullmatch(k)}
-        return cls((os.path.abspath(script), *rest), _directory(), environment)  # noqa: PTH100
+        directory = _directory()
+        script = os.path.normpath(os.path.join(directory, script))  # noqa: PTH118
+        return cls((script, *rest), directory, environment)
 
     def seal(self, salt: str) -> dict[str, Any]:
         """As JSON values from which none of the settings, such as a password, can be read."""
@@ -95,12 +97,11 @@ def check_sealed(sealed: dict[str, Any]) -> dict[str, Any]:
 
 def _directory() -> str:
     # As the shell names it, if that is right: a deployment may move a link.
-    directory = Path.cwd()
     named = os.environ.get("PWD", "")
     try:
-        return named if directory.samefile(named) else str(directory)
-    except OSError:
-        return str(directory)
+        return named if named and Path(named).samefile(".") else str(Path.cwd())
+    except OSError:  # one of them was removed
+        return named
 
 
 def _digest(salt: str, *values: str) -> str:

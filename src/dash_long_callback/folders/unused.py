@@ -51,10 +51,11 @@ def remove_in_background(base: Path, lock: Path) -> None:
 def remove(base: Path, lock: Path) -> None:
     """Remove unused folders now."""
     try:
-        # Whoever chooses a folder waits for this, and not for large files to go.
-        with filelock.FileLock(lock, timeout=60):
-            for folder in _folders(base):
-                if _is_unused(folder):
+        for folder in filter(_is_old, _folders(base)):
+            # Whoever chooses a folder waits for this, and not for large files to go.
+            with filelock.FileLock(lock, timeout=60):
+                # The lock of the leader comes last: to try it is a change.
+                if _is_old(folder) and not is_led(folder):
                     _set_aside(folder)
         for folder in _folders(base, _REMOVED):
             log.info("removing %s, which nobody has used for long", folder)
@@ -74,7 +75,7 @@ def _folders(base: Path, suffix: str = "") -> list[Path]:
         ]
 
 
-def _is_unused(folder: Path) -> bool:
+def _is_old(folder: Path) -> bool:
     limit = UNUSED_SECONDS
     with contextlib.suppress(ValueError):  # a record that can't be read: by age alone
         known = record.read(folder)
@@ -83,15 +84,15 @@ def _is_unused(folder: Path) -> bool:
                 return False
             if not Path(known.app).exists():
                 limit = GONE_SECONDS
-    # An orphaned job renews its lease, which is a change. The lock comes last, as taking it is one.
-    return time.time() - _changed(folder) > limit and not is_led(folder)
+    # An orphaned job renews its lease, which is a change.
+    return time.time() - _changed(folder) > limit
 
 
 def _changed(folder: Path) -> float:
     """When anything in a folder was last changed."""
-    newest = folder.lstat().st_mtime
+    newest = 0.0
     for path, _, files in os.walk(folder):
-        for name in files:
+        for name in (".", *files):
             with contextlib.suppress(OSError):  # SQLite removes its -wal and -shm
                 newest = max(newest, (Path(path) / name).lstat().st_mtime)
     return newest
