@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -182,6 +183,26 @@ def test_a_server_whose_folder_can_not_be_chosen_says_so_and_tries_again(
     base.unlink()
     assert store.active() == []
     assert store.directory.parent == base
+    store.close()
+
+
+def test_a_full_disk_leaves_no_folder_behind_at_each_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    store: Any = DiskcacheLongCallbackManager().store
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        for _ in range(2):
+            with pytest.raises(StoreError, match="No space left on device"):
+                store.active()
+    assert list(tmp_path.glob("*/long-callbacks-*")) == []
+    assert store.active() == []
+    assert len(list(tmp_path.glob("*/long-callbacks-*"))) == 1
     store.close()
 
 

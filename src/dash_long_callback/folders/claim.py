@@ -8,6 +8,7 @@ arguments, working directory and environment. So do all processes of one server.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -80,7 +81,7 @@ class DefaultFolder:
     def _choose(self) -> Path:
         server = server_processes()
         if not server:
-            raise StoreError("the server of this job has ended, and with it what it kept")
+            raise StoreError("this job goes on without its server, and can't use its manager")
         deadline = time.monotonic() + ENDING_SECONDS
         try:
             self._base.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -112,13 +113,11 @@ class _Choice:
         self._settings = settings
         self._server = server
         self._records: dict[Path, Record | None] = {}
-        self._unreadable: list[Path] = []
         for folder in record.names(base, name):
-            try:
+            # One that can't be understood is left out: whose it was is not known, and its jobs are
+            # rather not run than run by the wrong server.
+            with contextlib.suppress(ValueError):
                 self._records[folder] = record.read(folder)
-            except ValueError:
-                # Whose it was is not known. Its jobs are not run rather than by the wrong server.
-                self._unreadable.append(folder)
 
     def shared(self) -> Path | None:
         """The folder that another process of this server has."""

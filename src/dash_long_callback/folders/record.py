@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -74,12 +75,18 @@ def write(folder: Path, record: Record) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     processes = [[p.pid, p.started, p.place] for p in record.processes]
     new = folder / f"{_FILE}.new"
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        json.dump({**asdict(record), "processes": processes}, out)
-        out.flush()
-        os.fsync(out.fileno())  # a power cut would leave an empty file, and jobs nobody finds
-    new.replace(folder / _FILE)
+    try:
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            json.dump({**asdict(record), "processes": processes}, out)
+            out.flush()
+            os.fsync(out.fileno())  # a power cut would leave an empty file, and jobs nobody finds
+        new.replace(folder / _FILE)
+    except OSError:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+            folder.rmdir()  # if it is new; else each try on a full disk would leave one behind
+        raise
 
 
 def written(folder: Path) -> float:
