@@ -15,6 +15,7 @@ from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors import worker_start as worker_starts
 from dash_long_callback.executors.local import LocalExecutor
 from dash_long_callback.executors.local.supervisor import Ending, PoolOptions
+from dash_long_callback.folders.claim import DefaultFolder
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import SIZE_LIMIT, DiskcacheStore
 
@@ -41,7 +42,9 @@ class DiskcacheLongCallbackManager(Manager):
 
     Args:
         cache: a ``diskcache.Cache`` or ``diskcache.FanoutCache``. Its directory is used, not the
-            object. None: a folder for this app below the user's cache directory.
+            object. None: a folder below the user's cache directory, for this server alone: another
+            one of the same app file has its own. It is the same again after a restart with the
+            same arguments, working directory and environment.
         cache_by: a function of no arguments, or a list of them, that run in the web request.
             Results are kept, and given to the next who asks with equal arguments while the values
             of these functions are equal. None: nothing is kept. A callback may have its own.
@@ -117,19 +120,21 @@ class DiskcacheLongCallbackManager(Manager):
         super().__init__(store, executor, cache_by, expire)
 
 
-def _directory(cache: diskcache.Cache | diskcache.FanoutCache | None) -> Path:
+def _directory(cache: diskcache.Cache | diskcache.FanoutCache | None) -> Path | DefaultFolder:
+    app = _caller_file()
+    # A folder per app: several apps may share a cache, but none can run the jobs of another. And
+    # not among the cache's own rows: those may be evicted or cleared, and a queued job must not.
+    name = f"long-callbacks-{hashlib.sha256(app.encode()).hexdigest()[:12]}"
     if cache is None:
         base = Path(platformdirs.user_cache_dir("dash-long-callback", appauthor=False))
-    elif isinstance(directory := getattr(cache, "directory", None), str):
-        base = Path(directory)
-    else:
+        return DefaultFolder(base, name, app)
+    directory = getattr(cache, "directory", None)
+    if not isinstance(directory, str):
         raise RegistrationError(
             f"cache={cache!r} is not a diskcache.Cache or diskcache.FanoutCache; "
             'pass diskcache.Cache("./cache"), or nothing for the default folder'
         )
-    # A folder per app: several apps may share a cache, but none can run the jobs of another. And
-    # not among the cache's own rows: those may be evicted or cleared, and a queued job must not.
-    return base / f"long-callbacks-{hashlib.sha256(_caller_file().encode()).hexdigest()[:12]}"
+    return Path(directory) / name
 
 
 def _caller_file() -> str:

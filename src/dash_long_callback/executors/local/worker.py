@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
@@ -30,6 +31,7 @@ from dash_long_callback.executors.local.inherited import Inherited
 from dash_long_callback.executors.local.preload import AppModules, import_app
 from dash_long_callback.executors.worker_start import Reference
 from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.folders import claim
 from dash_long_callback.jobs import Cancelled, Job, TimedOut, begin_handling
 from dash_long_callback.runner import Run, run_job
 from dash_long_callback.stores.base import HEARTBEAT_SECONDS
@@ -210,6 +212,7 @@ class _Worker:
         self._leader = leader
         self._finish = options.finish
         self._grace = options.grace
+        claim.use(Path(options.directory))  # if the app's own manager is used in a job
         self._store = DiskcacheStore(options.directory, options.retention)
         self._todo: queue.SimpleQueue[Start | None] = queue.SimpleQueue()
         self._run: _LocalRun | None = None
