@@ -156,7 +156,7 @@ def test_the_second_server_says_who_has_the_default_folder_and_how_to_share(
     staging = machine.launch(STAGING, (*GUNICORN, "-w", "2")).start()
     webs(staging, 2)
     [line] = [line for line in staging.log.splitlines() if "started more than once" in line]
-    first = next(path for path in machine.base.glob("long-*") if "-2" not in path.name)
+    first = next(path for path in machine.base.glob("long-*") if not path.name.endswith("-2"))
     assert f"another server (process {production.pid}) has {first} for its jobs" in line
     assert f"this one (process {staging.pid}) has {first}-2" in line
     assert 'DiskcacheLongCallbackManager(diskcache.Cache("./cache"))' in line
