@@ -236,6 +236,8 @@ READS: dict[str, tuple[str, Callable[[DiskcacheStore], object]]] = {
     "load": ("job-id:job", lambda store: store.load("job-id")),
     "request": ("job-id:request", lambda store: store.request("job-id")),
     "load_all": ("job-id:job", lambda store: store.load_all("job-id")),
+    "pieces": ("job-id:result", lambda store: list(store.pieces("job-id"))),
+    "has_result": ("job-id:result", lambda store: store.has_result("job-id")),
     "values": ("job-id:u1", lambda store: store.values("job-id", [1])),
     "change": ("job-id:job", lambda store: store.change("job-id", begin)),
     "claim": ("queue-500000000000000", lambda store: store.claim()),

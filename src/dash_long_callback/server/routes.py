@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import flask
@@ -37,8 +38,7 @@ STREAM_HEADERS = {
     "X-Accel-Buffering": "no",
 }
 
-_Body: TypeAlias = "bytes | LargeBody | AsyncGenerator[bytes]"
-_Answer: TypeAlias = tuple[int, _Body]
+_Answer: TypeAlias = tuple[int, "bytes | _Large | AsyncGenerator[bytes]"]
 _Serve: TypeAlias = Callable[[Awaitable[bytes]], Awaitable[_Answer]]
 
 
@@ -98,15 +98,23 @@ def _add_flask(app: dash.Dash, managers: Callable[[], list[Manager]]) -> None:
     dash_internals.add_route(app, LEAVE, serve_leave, ("POST",))
 
 
-def _flask(status: int, data: bytes | LargeBody) -> flask.Response:
+@dataclass(frozen=True)
+class _Large:
+    """An answer that has begun to be read: from here on it is sent, or cut off."""
+
+    size: int
+    parts: Iterator[bytes]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        # With its length, so that the client knows when it was cut off.
+        return {**HEADERS, "Content-Length": str(self.size)}
+
+
+def _flask(status: int, data: bytes | _Large) -> flask.Response:
     if isinstance(data, bytes):
         return flask.Response(data, status, HEADERS)
-    return flask.Response(data.read(), status, _headers(data))
-
-
-def _headers(data: LargeBody) -> dict[str, str]:
-    # With its length, so that the client knows when one was cut off.
-    return {**HEADERS, "Content-Length": str(data.size)}
+    return flask.Response(data.parts, status, data.headers)
 
 
 def _add_fastapi(app: dash.Dash, name: str, serve: _Serve) -> None:
@@ -117,8 +125,8 @@ def _add_fastapi(app: dash.Dash, name: str, serve: _Serve) -> None:
         status, data = await serve(dash_internals.fastapi_body(request, MAX_BODY + 1))
         if isinstance(data, bytes):
             return Response(data, status, HEADERS)
-        if isinstance(data, LargeBody):
-            return StreamingResponse(each_in_thread(data.read()), status, _headers(data))
+        if isinstance(data, _Large):
+            return StreamingResponse(each_in_thread(data.parts), status, data.headers)
         return StreamingResponse(data, status, STREAM_HEADERS)
 
     # FastAPI reads these to know what to pass; as strings it would look for them in this module.
@@ -137,8 +145,8 @@ def _add_quart(app: dash.Dash, name: str, serve: _Serve) -> None:
         status, data = await serve(body())
         if isinstance(data, bytes):
             return quart.Response(data, status, HEADERS)
-        if isinstance(data, LargeBody):
-            response = quart.Response(each_in_thread(data.read()), status, _headers(data))
+        if isinstance(data, _Large):
+            response = quart.Response(each_in_thread(data.parts), status, data.headers)
         else:
             response = quart.Response(data, status, STREAM_HEADERS)
         response.timeout = None  # Quart's own would end it after a minute
@@ -156,9 +164,11 @@ _faults = {
 }
 
 
-def _answer(route: str, handle: Callable[[], bytes | LargeBody]) -> tuple[int, bytes | LargeBody]:
+def _answer(route: str, handle: Callable[[], bytes | LargeBody]) -> tuple[int, bytes | _Large]:
     try:
         data = handle()
+        if isinstance(data, LargeBody):
+            data = _Large(data.size, data.begin())
     except Exception as error:
         return _refuse(route, error)
     _faults[route].succeeded()
@@ -166,10 +176,14 @@ def _answer(route: str, handle: Callable[[], bytes | LargeBody]) -> tuple[int, b
 
 
 async def _answer_async(
-    route: str, body: Awaitable[bytes], handle: Callable[[bytes], Awaitable[_Body]]
+    route: str,
+    body: Awaitable[bytes],
+    handle: Callable[[bytes], Awaitable[bytes | LargeBody | AsyncGenerator[bytes]]],
 ) -> _Answer:
     try:
         data = await handle(await body)
+        if isinstance(data, LargeBody):
+            data = _Large(data.size, await in_thread(data.begin))
     except Exception as error:
         return _refuse(route, error)
     _faults[route].succeeded()

@@ -6,6 +6,7 @@ An answer is a list of pieces, joined once: each copy of a large result would co
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -42,6 +43,11 @@ class LargeBody:
     def size(self) -> int:
         """Bytes of it all."""
         return sum(p.size if isinstance(p, LargeResult) else len(p) for p in self.pieces)
+
+    def begin(self) -> Iterator[bytes]:
+        """As ``read``; raises at once if not even the beginning can be read."""
+        parts = self.read()
+        return itertools.chain([next(parts)], parts)
 
     def read(self) -> Generator[bytes]:
         """What to send, one after the other; small pieces together.
