@@ -26,21 +26,26 @@ _calls: list[Callable[[], object]] = []
 def at_end(call: Callable[[], object]) -> None:
     """Have this called, in a thread, when the server is told to end.
 
-    Once however often it is asked for. Has no effect outside of the main thread.
+    Once, however often it is asked for. Has no effect outside of the main thread.
     """
     global _pid  # noqa: PLW0603 - one per process
-    if call in _calls or threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():
         return
-    if _pid != os.getpid():
+    if _pid != os.getpid():  # a fork leaves the thread behind
         _pid = os.getpid()
         _calls.clear()
-        told: SimpleQueue[None] = SimpleQueue()
-        threading.Thread(target=_wait, args=(told,), daemon=True, name="server end").start()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            previous = signal.getsignal(name)
-            if callable(previous):  # else nobody waits for anything
-                signal.signal(name, _before(previous, told))
-    _calls.append(call)
+        _listen()
+    if call not in _calls:
+        _calls.append(call)
+
+
+def _listen() -> None:
+    told: SimpleQueue[None] = SimpleQueue()
+    threading.Thread(target=_wait, args=(told,), daemon=True, name="server end").start()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        previous = signal.getsignal(name)
+        if callable(previous):  # else nobody waits for anything
+            signal.signal(name, _before(previous, told))
 
 
 def _wait(told: SimpleQueue[None]) -> None:
