@@ -126,7 +126,7 @@ def test_a_store_that_can_not_be_read_is_said_once_in_the_log(
     seen = len(web.log)
     answers = [web.post("updates", {"tab": "t", "jobs": {job: 0}}) for _ in range(MANY)]
     assert [answer.status_code for answer in answers] == [503] * MANY
-    assert 1 <= web.log[seen:].count("pages can't be told of their jobs") <= 3
+    assert 1 <= web.log[seen:].count("Redis can't be used") <= 3
     redis.start()
     assert wait_until(
         lambda: web.post("updates", {"tab": "t", "jobs": {job: 0}}).status_code == 404
