@@ -1,23 +1,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from ids import plain
 
-from dash_long_callback.errors import BadRequest, RequestTooLarge
+from dash_long_callback.errors import BadRequest, RequestTooLarge, StoreError
 from dash_long_callback.jobs import Failed, Job, Lost, State
 from dash_long_callback.managers.base import News
 from dash_long_callback.server.wire import (
     MAX_BODY,
     MAX_JOBS,
+    LargeBody,
     jobs_since,
+    joined,
     news_json,
     object_json,
     parse,
     whole,
 )
+from dash_long_callback.stores.base import PIECE_BYTES, LargeResult
 
 
 def job(**kwargs: Any) -> Job:
@@ -152,3 +156,61 @@ def test_too_many_jobs_are_refused() -> None:
 def test_any_whole_number_and_any_id_are_taken(seq: int) -> None:
     forged = {"../../etc/passwd": seq, "": seq, "☃'; DROP TABLE": seq}
     assert jobs_since({"jobs": forged}) == forged
+
+
+class Pieces:
+    """A store that has one large result."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = pieces
+        self.opened = False
+
+    def pieces(self, job_id: str) -> Iterator[bytes]:
+        assert job_id == "id"
+        self.opened = True
+        yield from self._pieces
+
+
+def large(*pieces: bytes, size: int | None = None) -> tuple[Any, LargeBody]:
+    store: Any = Pieces(*pieces)
+    result = LargeResult(store, "id", sum(map(len, pieces)) if size is None else size)
+    answer = joined(news_json(News(job(state=State.SUCCEEDED, seq=2), [(0, b"1")], result)))
+    assert isinstance(answer, LargeBody)
+    return store, answer
+
+
+def test_a_large_result_is_read_when_it_is_sent_and_small_pieces_go_together() -> None:
+    store, answer = large(b'"abc', b'def"')
+    assert not store.opened
+    (sent,) = answer.read()
+    assert sent == (
+        b'{"state":"succeeded","seq":2,"ended":true,"updates":[[0,1]],"response":"abcdef"}'
+    )
+    assert answer.size == len(sent)
+
+
+def test_large_pieces_are_sent_as_they_are() -> None:
+    pieces = [bytes([65 + i]) * PIECE_BYTES for i in range(3)]
+    _, answer = large(*pieces)
+    head, *rest, tail = answer.read()
+    assert head.endswith(b'"response":')
+    assert all(sent is piece for sent, piece in zip(rest, pieces, strict=True))
+    assert tail == b"}"
+    assert answer.size == len(head) + 3 * PIECE_BYTES + 1
+
+
+@pytest.mark.parametrize("pieces", [(), (b"half",)], ids=len)
+def test_a_result_that_is_not_there_is_told_before_anything_is_sent(
+    pieces: tuple[bytes, ...],
+) -> None:
+    _, answer = large(*pieces, size=8)
+    with pytest.raises(StoreError, match="a result of 8 bytes could not be sent"):
+        answer.begin()
+
+
+def test_an_answer_whose_result_is_cut_off_later_has_begun() -> None:
+    _, answer = large(b"x" * PIECE_BYTES, size=2 * PIECE_BYTES)
+    parts = answer.begin()
+    next(parts)
+    with pytest.raises(StoreError):
+        list(parts)
