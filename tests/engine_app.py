@@ -122,6 +122,15 @@ def do_path() -> Any:
     return ctx.path
 
 
+def do_repeat(text: str, count: int) -> Any:
+    return text * count
+
+
+def do_ascii(value: Any) -> Any:
+    """What has come, in letters that JSON carries whatever it is."""
+    return ascii(value)
+
+
 def do_steps(count: int, seconds: float) -> Any:
     """Tell the page after each step."""
     for number in range(count):

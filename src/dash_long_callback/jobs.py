@@ -153,6 +153,8 @@ class Job:
     #: call its ``on_error``; and whether that has begun to.
     handed_over: bool = False
     handling: bool = False
+    #: Bytes of its result, if that is kept apart from the record, as it is large.
+    result_size: int | None = None
     #: What a newer version of this package has written: kept as it is.
     unknown: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -262,11 +264,11 @@ class Result:
 
     Attributes:
         updates: what ``set_props`` set, in order.
-        response: the outputs.
+        response: the outputs; a part of what was loaded, not a copy of it: it may be large.
     """
 
     updates: list[tuple[Target, bytes]]
-    response: bytes
+    response: bytes | memoryview
 
     def dump(self) -> bytes:
         """As bytes; the JSON values in it are neither parsed nor encoded again."""
@@ -281,7 +283,7 @@ class Result:
         for target, length in json.loads(data[:start]):
             updates.append((tuple(target), data[start : start + length]))
             start += length
-        return cls(updates, data[start:])
+        return cls(updates, memoryview(data)[start:])
 
 
 def begin(job: Job) -> bool:

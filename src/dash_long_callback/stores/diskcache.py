@@ -2,7 +2,8 @@
 
 Rows, all of them bytes, all with an expiry. ``<id>`` is a job's id.
 
-    <id>:job        the record (see ``jobs.Job.dump``) in one line; behind it, the result
+    <id>:job        the record (see ``jobs.Job.dump``) in one line; behind it, a small result
+    <id>:result     a large result: diskcache makes a file of it
     <id>:request    arguments and context, JSON
     <id>:u<n>       the value in slot n, JSON
     <id>:lease      a worker holds this job; expires unless renewed
@@ -26,6 +27,7 @@ tagged with the callback, evicted by size, the least recently used first.
 from __future__ import annotations
 
 import functools
+import io
 import json
 import os
 import sqlite3
@@ -34,7 +36,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import diskcache
 
@@ -42,7 +44,7 @@ from dash_long_callback.errors import StoreError
 from dash_long_callback.executors import processes
 from dash_long_callback.jobs import Job, Result, State, begin
 from dash_long_callback.stores import sqlite_news
-from dash_long_callback.stores.base import LEASE_SECONDS, Store
+from dash_long_callback.stores.base import LEASE_SECONDS, PIECE_BYTES, Store, divide
 from dash_long_callback.stores.bytes_disk import BytesDisk
 from dash_long_callback.stores.pooled_cache import PooledCache
 from dash_long_callback.stores.sqlite_news import SqliteNews
@@ -188,15 +190,18 @@ class DiskcacheStore(Store):
             job = self.load(job_id)
             if job is None or not change(job):
                 return None
-            # One row for both: who sees "succeeded" finds the result, with one write and one read.
+            small, large = divide(job, response)
             record = job.dump()
             if job.state.ended:
                 # Cookies and headers are in it: kept no longer than they are needed.
                 self._cache.delete(f"{job_id}:request")
             if job.cache_key is not None and job.state.ended:
                 self._land(job)
-            self._set(f"{job_id}:job", record if response is None else record + b"\n" + response)
+            self._set(f"{job_id}:job", record if small is None else record + b"\n" + small)
             self._tell(job_id)
+            if large is not None:
+                # In the end: nothing takes back a file if what follows it fails.
+                self._set(f"{job_id}:result", large)
             return job
 
     @_guarded
@@ -232,6 +237,25 @@ class DiskcacheStore(Store):
             return None
         record, _, response = data.partition(b"\n")
         return Job.load(record, job_id), response or None
+
+    @_guarded
+    def has_result(self, job_id: str) -> bool:
+        with self._result(job_id) as file:
+            return file is not None
+
+    def pieces(self, job_id: str) -> Generator[bytes]:
+        with self.words(), self._result(job_id) as file:
+            while file is not None and (piece := file.read(PIECE_BYTES)):
+                yield piece
+
+    @contextmanager
+    def _result(self, job_id: str) -> Generator[BinaryIO | None]:
+        found = self._cache.get(f"{job_id}:result", read=True)
+        if found is None:
+            yield None
+            return
+        with io.BytesIO(found) if isinstance(found, bytes) else found as file:
+            yield file
 
     @_guarded
     def renew(self, job: Job) -> bool:
