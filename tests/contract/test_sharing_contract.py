@@ -26,7 +26,7 @@ from dash_long_callback import long_callback, plug
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import CacheByFailed, StoreError
 from dash_long_callback.executors.inline import InlineExecutor
-from dash_long_callback.jobs import Job, State, Succeeded, new_job_id
+from dash_long_callback.jobs import Job, State, Succeeded, begin, new_job_id
 from dash_long_callback.managers.base import Disposition, Manager, News, Receipt, Sharing
 from dash_long_callback.server import pacing
 from dash_long_callback.server.sharing import sharing_of
@@ -385,11 +385,13 @@ def test_a_shared_job_stays_shared_for_longer_than_rows_are_kept(tmp_path: Path)
     callback, sharing = callback_of(callbacks.work), Sharing("k", False, True, None)
     manager.submit(callback, b"{}", sharing)
     joined = manager.submit(callback, b"{}", sharing)
-    job = store.flight("k")
+    queued = store.flight("k")
+    assert queued is not None
+    job = store.change(queued.id, begin)
     assert job is not None
     begun = time.monotonic()
     while time.monotonic() - begun < 1.5:
-        store.renew(job)
+        assert store.renew(job)
         time.sleep(0.05)
     assert joined.job_id in manager.news({joined.job_id: 0})
     assert manager.submit(callback, b"{}", sharing).disposition is Disposition.JOINED
