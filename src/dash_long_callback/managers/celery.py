@@ -9,6 +9,8 @@ from dash_long_callback.errors import RegistrationError
 from dash_long_callback.managers.base import Manager
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import celery
 
     from dash_long_callback.managers.base import CacheBy
@@ -43,6 +45,10 @@ class CeleryLongCallbackManager(Manager):
             ``dash_long_callback.run``.
         grace: seconds that a cancelled function has to clean up before its process is ended.
         retention: seconds that a job and its outcome are kept after the last change.
+        worker_start: a function of no arguments, called once in each worker process before its
+            first job, for example to open a database engine. If it raises, that job fails as
+            ``WorkerStartFailed``, and it is called again for the next. Never called in the web
+            process.
 
     Raises:
         RegistrationError: if an argument is of the wrong type or value, or the result backend
@@ -69,6 +75,7 @@ class CeleryLongCallbackManager(Manager):
         queue: str | None = None,
         grace: float = GRACE,
         retention: float = RETENTION,
+        worker_start: Callable[[], object] | None = None,
     ) -> None:
         try:
             import celery
@@ -84,9 +91,13 @@ class CeleryLongCallbackManager(Manager):
                 f"celery_app={celery_app!r} is not a celery.Celery; pass "
                 'Celery(__name__, broker="redis://...", backend="redis://...")'
             )
+        if worker_start is not None and not callable(worker_start):  # pyright: ignore[reportUnnecessaryComparison]
+            raise RegistrationError(
+                f"the manager: worker_start takes a function of no arguments, got {worker_start!r}"
+            )
 
         store = _store(celery_app, retention)
-        self._executor = CeleryExecutor(celery_app, store, queue, grace)
+        self._executor = CeleryExecutor(celery_app, store, queue, grace, worker_start)
         super().__init__(store, self._executor, cache_by, expire)
 
     def waiting(self) -> dict[str, int]:
