@@ -200,9 +200,12 @@ class CeleryExecutor(Executor):
     def _unknown(self, job: Job) -> str | None:
         """Whether a worker has dropped the message, as it does not know the task."""
         result = self._app.AsyncResult(_task_id_of(job))
-        if not isinstance(result.result, NotRegistered):
-            return None
-        result.forget()
+        try:
+            if not isinstance(result.result, NotRegistered):
+                return None
+            result.forget()
+        except Exception as error:
+            raise StoreError(f"the Celery result backend can't be read ({error})") from error
         return (
             f"a Celery worker does not know the task {TASK}: the module that its command names "
             "does not make the CeleryLongCallbackManager. Start it with the module of the app, "
