@@ -19,6 +19,7 @@ import secrets
 import time
 from dataclasses import dataclass, field, fields
 from enum import Enum
+from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -240,14 +241,15 @@ class Job:
             raw: dict[str, Any] = json.loads(data)
             raw["state"] = State(raw["state"])
             raw["slots"] = {
-                n: Slot(n, target if isinstance(target, int) else tuple(target), patch)
+                int(n): Slot(int(n), target if isinstance(target, int) else tuple(target), patch)
                 for n, target, patch in raw["slots"]
             }
             unknown = {name: raw.pop(name) for name in raw.keys() - _FIELDS}
             job = cls(**raw, unknown=unknown)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return cls._unreadable(job_id)
-        return job if job.id == job_id else cls._unreadable(job_id)
+        plausible = all(isinstance(getattr(job, name), kinds) for name, kinds in _KINDS.items())
+        return job if job.id == job_id and plausible else cls._unreadable(job_id)
 
     @classmethod
     def _unreadable(cls, job_id: str) -> Job:
@@ -261,6 +263,19 @@ class Job:
 
 #: Of a record that nobody writes any more: newer than all that a page can have seen.
 LAST_SEQ = 2**53 - 1
+#: What those fields must be that others count and compare with.
+_KINDS: dict[str, Any] = {
+    "callback": str,
+    "seq": int,
+    "attempt": int,
+    "resent": int,
+    "created": (int, float),
+    "started": (int, float, NoneType),
+    "handed_over_at": (int, float, NoneType),
+    "interval": (int, float, NoneType),
+    "cache_key": (str, NoneType),
+    "error": (dict, NoneType),
+}
 _FIELDS = frozenset(one.name for one in fields(Job)) - {"unknown"}
 
 
@@ -310,7 +325,8 @@ def ending(outcome: Outcome, attempt: int | None = None) -> Callable[[Job], bool
     """
 
     def end(job: Job) -> bool:
-        if job.state.ended or attempt not in (None, job.attempt):
+        late = attempt is not None and (job.state is not State.RUNNING or attempt != job.attempt)
+        if job.state.ended or late:
             return False
         job.end(outcome)
         return True

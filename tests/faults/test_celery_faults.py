@@ -375,7 +375,7 @@ def _paused(worker: CeleryWorker) -> Generator[None]:
 def test_a_worker_that_wakes_up_late_is_refused_and_its_function_stopped(
     web: EngineServer, worker: CeleryWorker
 ) -> None:
-    job = web.submit("report")
+    job = web.submit("keep_reporting")
     process = web.worker_of(job)
     with _paused(worker):
         outcome = web.outcome(job, 60)
@@ -423,9 +423,9 @@ def test_a_late_result_is_refused_when_on_error_was_asked(
 
 
 def test_the_folder_of_a_job_is_not_that_of_the_next(web: EngineServer) -> None:
-    before = web.value(web.submit("cwd"))
+    before = web.value(web.submit("folder"))
     web.value(web.submit("chdir"))
-    assert web.value(web.submit("cwd")) == before
+    assert web.value(web.submit("folder")) == before
 
 
 def test_a_job_that_takes_the_signal_for_itself_leaves_the_next_to_be_cancelled(
@@ -445,6 +445,16 @@ def test_children_with_a_session_of_their_own_end_with_the_process(web: EngineSe
     web.post("cancel", {"jobs": [job]})
     assert web.outcome(job)["state"] == "cancelled"
     wait_until(lambda: not _alive(child), 30, "the end of the child")
+
+
+def test_children_of_a_function_that_obeys_a_cancel_end_with_it(web: EngineServer) -> None:
+    job = web.submit("child_in_its_own_session", 60)
+    process = web.worker_of(job)
+    child = int(wait_until(lambda: _text(web.folder / "child"), 30, "the child"))
+    web.post("cancel", {"jobs": [job]})
+    assert web.outcome(job)["state"] == "cancelled"
+    wait_until(lambda: not _alive(child), 30, "the end of the child")
+    assert web.value(web.submit("pid")) == process
 
 
 # worker_start

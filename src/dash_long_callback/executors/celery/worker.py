@@ -15,7 +15,6 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -23,6 +22,7 @@ from celery import signals
 
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import JobCancelled, JobEnded, JobLost, JobTimedOut, StoreError
+from dash_long_callback.executors import processes
 from dash_long_callback.executors.interrupt import interrupt_main_thread
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import (
@@ -40,6 +40,7 @@ from dash_long_callback.runner import Run, run_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
     from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.stores.base import Store
@@ -129,10 +130,19 @@ class MessageRunner:
         assert callback is not None
         error = as_error(job.original) if job.handling else None
         run = _CeleryRun(self._store, job, callback, error)
-        with _same_folder(), self._watchdog.over(run):
+        began = time.time() - TICK_SECONDS  # as the system counts, it may be a moment before
+        with self._unchanged(), self._watchdog.over(run):
             run_job(run)
+        if run.stopping is not None and can_interrupt():
+            _end_children(began)
         if run.ended_by is not None:
             raise run.ended_by
+
+    def _unchanged(self) -> AbstractContextManager[None]:
+        if threading.current_thread() is not threading.main_thread():
+            return contextlib.nullcontext()  # threads share what it is about
+        # Celery has its processes ignore Ctrl-C, which is the main process's; so does the watchdog.
+        return processes.unchanged(self._watchdog.interrupted if can_interrupt() else None)
 
     def _fail(self, job: Job, outcome: Failed | Lost) -> None:
         words = outcome.message if isinstance(outcome, Failed) else outcome.reason
@@ -192,20 +202,12 @@ def _unexpected(error: BaseException) -> Failed | Lost:
     )
 
 
-@contextlib.contextmanager
-def _same_folder() -> Generator[None]:
-    """Have the next job of this process begin in the folder that this one began in."""
-    folder = None
-    # Threads share it: it is nobody's there.
-    if threading.current_thread() is threading.main_thread():
-        with contextlib.suppress(OSError):  # it was deleted
-            folder = Path.cwd()
-    try:
-        yield
-    finally:
-        if folder is not None:
-            with contextlib.suppress(OSError):
-                os.chdir(folder)
+def _end_children(since: float) -> None:
+    """End what a function that was stopped has started; older ones may be a library's."""
+    for process in processes.descendants(os.getpid()):
+        with contextlib.suppress(psutil.Error):
+            if process.create_time() >= since:
+                process.kill()
 
 
 class _CeleryRun(Run):
@@ -278,12 +280,6 @@ class Watchdog:
     def over(self, run: Run) -> Generator[None]:
         """Watch a job as long as the block runs."""
         watched = _Watched(run, time.monotonic(), can_interrupt())
-        if watched.interrupt:
-            # Each time: the job before may have left a handler of its own, or blocked the signal.
-            # Celery has its processes ignore Ctrl-C, which is the main process's; so does this.
-            signal.signal(signal.SIGINT, self._interrupted)
-            if hasattr(signal, "pthread_sigmask"):
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         with self._lock:
             if self._pid != os.getpid():  # once in each process: threads do not cross a fork
                 threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
@@ -296,7 +292,7 @@ class Watchdog:
             with self._lock:
                 del self._jobs[run.job.id]
 
-    def _interrupted(self, _signal: int, _frame: Any) -> None:
+    def interrupted(self, _signal: int, _frame: Any) -> None:
         """The main thread's part of a stop: raise inside the user's function."""
         for watched in list(self._jobs.values()):
             if watched.interrupt:
@@ -364,7 +360,5 @@ class Watchdog:
         if not watched.interrupt:
             log.warning("%s goes on until its next update", watched.run.callback.name)
             return
-        for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+        processes.kill(processes.descendants(os.getpid()))
         os.kill(os.getpid(), signal.SIGKILL)
