@@ -101,6 +101,8 @@ class Server:
             "FOLDER": str(self.folder),
             "PYTHONUNBUFFERED": "1",
             MARK: str(self.folder),
+            # A manager without a cache writes to a folder of the test, and not to the user's.
+            "XDG_CACHE_HOME": str(self.folder / "user-cache"),
             **self._env,
         }
         with (self.folder / "log").open("ab") as log:

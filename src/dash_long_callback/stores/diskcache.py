@@ -82,22 +82,31 @@ class DiskcacheStore(Store):
     """Jobs in a ``diskcache`` directory of their own.
 
     Args:
-        directory: made on first use, readable by its owner only.
+        directory: made on first use, readable by its owner only; or a function that says it.
         retention: seconds that a job and its outcome are kept.
         size_limit: bytes that kept results may take.
     """
 
     def __init__(
         self,
-        directory: str | os.PathLike[str],
+        directory: str | os.PathLike[str] | Callable[[], Path],
         retention: float,
         size_limit: int = SIZE_LIMIT,
     ) -> None:
-        self.directory = Path(directory)
+        self._directory = directory if callable(directory) else Path(directory)
         self.retention = retention
         self.size_limit = size_limit
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
+
+    @property
+    def directory(self) -> Path:
+        """Where the store is. The default folder is chosen when this is first read.
+
+        Raises:
+            StoreError: if it can't be chosen.
+        """
+        return self._directory if isinstance(self._directory, Path) else self._directory()
 
     def _open(self) -> _Opened:
         # Opened on first use, and again after a fork: SQLite connections must not cross one.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import multiprocessing
 import os
 import signal
 import socket
@@ -27,6 +26,7 @@ from dash_long_callback.errors import (
 )
 from dash_long_callback.executors import processes
 from dash_long_callback.executors.local import preload
+from dash_long_callback.executors.local.launch import Launcher
 from dash_long_callback.executors.local.orphans import Orphans, timeout_of
 from dash_long_callback.executors.local.worker import (
     Begun,
@@ -36,7 +36,6 @@ from dash_long_callback.executors.local.worker import (
     Start,
     Stop,
     WorkerOptions,
-    worker_main,
 )
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import (
@@ -54,8 +53,8 @@ from dash_long_callback.stores.base import LEASE_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
-    from multiprocessing.context import BaseContext
 
+    from dash_long_callback.executors.worker_start import WorkerStart
     from dash_long_callback.stores.diskcache import DiskcacheStore
 
 log = logging.getLogger("dash_long_callback")
@@ -71,8 +70,6 @@ COMPUTING_SECONDS, COMPUTING_SHARE = 1.0, 0.2
 PURGE_SECONDS = 60.0
 #: Seconds that a worker has to exit by itself when everything ends.
 EXIT_SECONDS = 2.0
-#: The module that the fork server imports.
-FORK_SERVER = "dash_long_callback.executors.local.fork_server"
 #: Times that a job is given to another worker, if one dies before it calls the function.
 BEGIN_TRIES = 2
 #: Workers in a row that may die before they are ready; then waiting jobs are told so.
@@ -96,6 +93,8 @@ class PoolOptions:
         stop: what becomes of running jobs when the server is told to end; None: ``"end"`` under
             a development server, else ``"finish"``.
         stop_wait: seconds that a server which ends waits for jobs that finish.
+        chosen: whether the author asked for that start method.
+        worker_start: what each worker calls before its first job.
     """
 
     workers: int
@@ -103,6 +102,8 @@ class PoolOptions:
     grace: float
     stop: Ending | None = None
     stop_wait: float = 0.0
+    chosen: bool = True
+    worker_start: WorkerStart | None = None
 
 
 @dataclass
@@ -153,7 +154,9 @@ class Supervisor:
         self._store = store
         self._options = options
         self._leads = leads
-        self._context: BaseContext = multiprocessing.get_context(options.start_method)
+        self._launcher = Launcher(
+            options.start_method, chosen=options.chosen, worker_start=options.worker_start
+        )
         self._workers: list[_Worker] = []
         self._orphans = Orphans(store, options.grace)
         #: Whether what an earlier leader has left was looked up.
@@ -296,7 +299,6 @@ class Supervisor:
 
     def _spawn(self) -> _Worker:
         app = preload.app_modules(self._modules())
-        ours, theirs = self._context.Pipe()
         options = WorkerOptions(
             directory=str(self._store.directory),
             retention=self._store.retention,
@@ -305,25 +307,7 @@ class Supervisor:
             finish="WERKZEUG_RUN_MAIN" not in os.environ,
             grace=self._options.grace,
         )
-        process: Any = self._context.Process(  # type: ignore[attr-defined]
-            target=worker_main, args=(theirs, options), name="long-callback-worker", daemon=False
-        )
-        if self._options.start_method == "forkserver":
-            self._context.set_forkserver_preload([FORK_SERVER])  # type: ignore[attr-defined]
-            # The fork server, if it is not running yet, inherits what to import.
-            os.environ[preload.VARIABLE] = app.dump()
-        # Hypercorn's processes are daemonic, which may have no children, as these would outlive
-        # them. Ours are meant to: they finish their job and exit.
-        current: Any = multiprocessing.current_process()
-        config: dict[str, Any] = current._config  # noqa: SLF001
-        daemon = config.pop("daemon", None)
-        try:
-            process.start()
-        finally:
-            os.environ.pop(preload.VARIABLE, None)
-            if daemon is not None:
-                config["daemon"] = daemon
-        theirs.close()
+        process, ours = self._launcher.start(options)
         return _Worker(process, ours)
 
     def _modules(self) -> list[str]:
@@ -337,6 +321,8 @@ class Supervisor:
                 message = worker.pipe.recv()
                 worker.heard, worker.looked = time.monotonic(), None
                 if isinstance(message, Ready):
+                    app = preload.app_modules(self._modules())
+                    worker.retiring = not self._launcher.accepts(message, app)
                     worker.digests = message.digests
                     self._failed_starts = 0
                     for error in message.errors:
