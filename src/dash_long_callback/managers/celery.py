@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import RegistrationError
+from dash_long_callback.executors import worker_start as worker_starts
 from dash_long_callback.managers.base import Manager
 
 if TYPE_CHECKING:
@@ -91,13 +92,11 @@ class CeleryLongCallbackManager(Manager):
                 f"celery_app={celery_app!r} is not a celery.Celery; pass "
                 'Celery(__name__, broker="redis://...", backend="redis://...")'
             )
-        if worker_start is not None and not callable(worker_start):  # pyright: ignore[reportUnnecessaryComparison]
-            raise RegistrationError(
-                f"the manager: worker_start takes a function of no arguments, got {worker_start!r}"
-            )
 
         store = _store(celery_app, retention)
-        self._executor = CeleryExecutor(celery_app, store, queue, grace, worker_start)
+        self._executor = CeleryExecutor(
+            celery_app, store, queue, grace, worker_starts.given(worker_start)
+        )
         super().__init__(store, self._executor, cache_by, expire)
 
     def waiting(self) -> dict[str, int]:

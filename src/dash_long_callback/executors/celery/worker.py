@@ -24,6 +24,7 @@ from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import JobCancelled, JobEnded, JobLost, JobTimedOut, StoreError
 from dash_long_callback.executors import processes
 from dash_long_callback.executors.interrupt import interrupt_main_thread
+from dash_long_callback.executors.worker_start import name_of
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import (
     Cancelled,
@@ -177,7 +178,7 @@ class _WorkerStart:
         return None
 
     def _failed(self, error: Exception | SystemExit) -> Failed:
-        name = getattr(self._function, "__qualname__", None) or repr(self._function)
+        name = name_of(self._function)
         return Failed(
             "WorkerStartFailed",
             f"worker_start={name} raised {_words(error)}. It is called again for the next job.",
