@@ -258,7 +258,7 @@ class RedisStore(Store):
                     job.dump(),
                     _state(job),
                     small or b"",
-                    self._ttl * (WAITING if job.state is State.QUEUED else 1),
+                    self._ttl * (WAITING if job.waiting else 1),
                     _ms(LEASE_SECONDS) if begins else "",
                     job_id,
                     self._key("news", job_id),
