@@ -22,6 +22,8 @@ from enum import Enum
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dash_long_callback.errors import JobEnded, JobLost, JobTimedOut
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -274,6 +276,7 @@ _KINDS: dict[str, Any] = {
     "created": (int, float),
     "started": (int, float, NoneType),
     "handed_over_at": (int, float, NoneType),
+    "result_size": (int, NoneType),
     "interval": (int, float, NoneType),
     "cache_key": (str, NoneType),
     "error": (dict, NoneType),
@@ -364,6 +367,11 @@ def begin_handling(job: Job) -> bool:
     job.attempt += 1
     job.seq += 1
     return True
+
+
+def as_error(outcome: Lost | TimedOut) -> JobEnded:
+    """What ``on_error`` is given."""
+    return (JobTimedOut if isinstance(outcome, TimedOut) else JobLost)(outcome.reason)
 
 
 def new_job_id() -> str:

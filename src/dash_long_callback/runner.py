@@ -385,8 +385,8 @@ class Run:
             return Succeeded(b"{}", lasting=lasting)
         except JobCancelled:
             return Cancelled()
-        except JobTimedOut:
-            return TimedOut(self.callback.options.timeout or 0)
+        except JobTimedOut as error:
+            return TimedOut(self.callback.options.timeout or 0, str(error))
         except JobLost as error:
             return Lost(str(error))
         except Exception as error:

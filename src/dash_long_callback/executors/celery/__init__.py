@@ -33,7 +33,7 @@ from kombu.pools import ProducerPool
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.base import Executor
-from dash_long_callback.executors.celery.worker import MessageRunner, Watchdog, as_error
+from dash_long_callback.executors.celery.worker import MessageRunner, Watchdog
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import (
     Cancelled,
@@ -42,6 +42,7 @@ from dash_long_callback.jobs import (
     Lost,
     Outcome,
     TimedOut,
+    as_error,
     ending,
     handing_over,
 )

@@ -21,7 +21,7 @@ import psutil
 from celery import signals
 
 from dash_long_callback.callbacks import registry
-from dash_long_callback.errors import JobCancelled, JobEnded, JobLost, JobTimedOut, StoreError
+from dash_long_callback.errors import JobCancelled, JobTimedOut, StoreError
 from dash_long_callback.executors import processes
 from dash_long_callback.executors.interrupt import interrupt_main_thread
 from dash_long_callback.executors.worker_start import name_of
@@ -33,6 +33,7 @@ from dash_long_callback.jobs import (
     Lost,
     Outcome,
     TimedOut,
+    as_error,
     begin,
     begin_handling,
     ending,
@@ -241,11 +242,6 @@ def _problem(callback: LongCallback | None, digest: str, job: Job, worker: str) 
             "version of Python.",
         )
     return None
-
-
-def as_error(outcome: Lost | TimedOut) -> JobEnded:
-    """What ``on_error`` is given."""
-    return (JobTimedOut if isinstance(outcome, TimedOut) else JobLost)(outcome.reason)
 
 
 @dataclass

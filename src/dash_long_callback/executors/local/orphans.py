@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import JobEnded, JobLost, JobTimedOut
 from dash_long_callback.executors import processes
-from dash_long_callback.jobs import Job, State, TimedOut
+from dash_long_callback.jobs import Job, State, TimedOut, as_error
 
 if TYPE_CHECKING:
     from dash_long_callback.stores.diskcache import DiskcacheStore
@@ -81,10 +81,8 @@ class Orphans:
         return time.monotonic() - orphan.due > self._grace + SLACK
 
     def _why(self, job: Job) -> JobEnded | None:
-        if job.handed_over and job.error is not None:
-            # What it was handed over for: the handler did not survive, or was not begun.
-            kind = JobTimedOut if job.error["type"] == JobTimedOut.__name__ else JobLost
-            return kind(job.error["message"])
+        if job.handed_over:  # the handler did not survive, or was not begun
+            return as_error(job.original)
         if self._store.cancel_asked(job.id):
             return None
         if _is_late(job):
