@@ -218,14 +218,22 @@ class Job:
             raw: dict[str, Any] = json.loads(data)
             raw["state"] = State(raw["state"])
             raw["slots"] = {
-                n: Slot(n, target if isinstance(target, int) else tuple(target), patch)
+                int(n): Slot(int(n), _target(target), bool(patch))
                 for n, target, patch in raw["slots"]
             }
             unknown = {name: raw.pop(name) for name in raw.keys() - _FIELDS}
             job = cls(**raw, unknown=unknown)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+        ):
             return cls._unreadable(job_id)
-        return job if job.id == job_id else cls._unreadable(job_id)
+        usable = all(isinstance(getattr(job, name), kinds) for name, kinds in _KINDS.items())
+        return job if usable and job.id == job_id else cls._unreadable(job_id)
 
     @classmethod
     def _unreadable(cls, job_id: str) -> Job:
@@ -240,6 +248,21 @@ class Job:
 #: Of a record that nobody writes any more: newer than all that a page can have seen.
 LAST_SEQ = 2**53 - 1
 _FIELDS = frozenset(one.name for one in fields(Job)) - {"unknown"}
+_NUMBER, _NOTHING = (int, float), type(None)
+#: What those fields are that others are compared with, or looked up by.
+_KINDS: dict[str, tuple[type, ...]] = {
+    "callback": (str,),
+    "seq": (int,),
+    "error": (dict, _NOTHING),
+    "created": _NUMBER,
+    "started": (*_NUMBER, _NOTHING),
+    "ended": (*_NUMBER, _NOTHING),
+    "interval": (*_NUMBER, _NOTHING),
+    "cache_key": (str, _NOTHING),
+    "expire": (*_NUMBER, _NOTHING),
+    "resent": (int,),
+    "attempt": (int,),
+}
 
 
 @dataclass(frozen=True)
@@ -261,12 +284,21 @@ class Result:
 
     @classmethod
     def load(cls, data: bytes) -> Result:
-        """The reverse of ``dump``."""
+        """The reverse of ``dump``.
+
+        Raises:
+            ValueError: if these are not the bytes of a result.
+        """
         start = data.index(b"\n") + 1
         updates: list[tuple[Target, bytes]] = []
-        for target, length in json.loads(data[:start]):
-            updates.append((tuple(target), data[start : start + length]))
-            start += length
+        try:
+            for target, length in json.loads(data[:start]):
+                updates.append((_target(target), data[start : start + length]))
+                if length < 0 or len(updates[-1][1]) != length:
+                    raise ValueError("it is cut off")
+                start += length
+        except (TypeError, RecursionError) as error:
+            raise ValueError(f"it is not a result: {error}") from error
         return cls(updates, data[start:])
 
 
@@ -322,6 +354,16 @@ def begin_handling(job: Job) -> bool:
     job.attempt += 1
     job.seq += 1
     return True
+
+
+def _target(target: Any) -> Target:
+    """A target from JSON."""
+    if isinstance(target, int):
+        return target
+    component, prop = target
+    if not isinstance(component, str) or not isinstance(prop, str):
+        raise TypeError("a target is an id and a property")
+    return component, prop
 
 
 def new_job_id() -> str:

@@ -531,7 +531,7 @@ class DiskcacheStore(Store):
         return read_id(self._read(key, what), what)
 
     def _put(self, job: Job, data: bytes) -> None:
-        self._cache.set(f"{job.id}:job", data, expire=self.retention, tag=_tag(job))
+        self._cache.replace(f"{job.id}:job", data, self.retention, _tag(job))
 
     def _set(self, key: str, value: bytes) -> None:
         self._cache.set(key, value, expire=self.retention)

@@ -7,9 +7,9 @@ import re
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import diskcache
 from diskcache.core import ENOVAL, MODE_BINARY, MODE_RAW  # pyright: ignore[reportMissingTypeStubs]
@@ -18,6 +18,9 @@ from dash_long_callback.stores.rows import UnreadableRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+
+    #: Runs SQL; takes the name of a file that is not needed once the transaction has ended.
+    _Transaction: TypeAlias = tuple[Callable[..., sqlite3.Cursor], Callable[[str | None], None]]
 
 #: Seconds that SQLite waits for a lock in one go. It looks less and less often while it waits, so
 #: that one who waits for long would be overtaken by all who come later.
@@ -30,6 +33,9 @@ _FILE_NAME = re.compile(rb"[0-9a-f]{2}[/\\][0-9a-f]{2}[/\\][0-9a-f]{28}\.val")
 COLUMNS = """mode, size, CAST(filename AS BLOB), CASE typeof(value) WHEN 'blob' THEN value END"""
 _READ = f"""SELECT {COLUMNS} FROM Cache
 WHERE key = ? AND raw = 1 AND (expire_time IS NULL OR expire_time > ?)"""  # noqa: S608 - no input
+
+_REPLACE = """UPDATE Cache SET expire_time = ?, tag = ?, value = ?, mode = ?
+WHERE key = ? AND raw = 1 AND filename IS NULL"""
 
 
 def is_busy(error: BaseException) -> bool:
@@ -101,6 +107,12 @@ class PooledCache(diskcache.Cache):
         return loan
 
     @property
+    def execute(self) -> Callable[..., sqlite3.Cursor]:
+        """Runs SQL in the transaction of this thread, or in one of its own."""
+        # Who is in a transaction has the lock.
+        return self._con.execute if self.in_transaction else self._execute
+
+    @property
     def _sql(self) -> Callable[..., sqlite3.Cursor]:
         return self.execute
 
@@ -108,8 +120,7 @@ class PooledCache(diskcache.Cache):
     def _sql_retry(self) -> Callable[..., sqlite3.Cursor]:
         return self.execute
 
-    def execute(self, statement: str, arguments: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """Run SQL in the transaction of this thread, or in one of its own."""
+    def _execute(self, statement: str, arguments: Sequence[Any] = ()) -> sqlite3.Cursor:
         connection = self._con
         try:
             return connection.execute(statement, arguments)
@@ -127,17 +138,22 @@ class PooledCache(diskcache.Cache):
             # Where SQLite sees that to wait is of no use, it does not.
             time.sleep(max(0.0, begun + BUSY_SLICE / 2 - time.monotonic()))
 
-    @contextmanager
+    def transact(self, retry: bool = False) -> Any:
+        return self._transact(retry)
+
     def _transact(
         self,
-        retry: bool = False,  # noqa: ARG002 - as its base has it
+        retry: bool = False,  # noqa: ARG002 - its base waits for ever, if told to
         filename: str | None = None,
-    ) -> Generator[tuple[Callable[..., sqlite3.Cursor], Callable[[str | None], None]]]:
+    ) -> Any:
         if self.in_transaction:
-            yield self.execute, self._stale.append
-            return
+            return nullcontext((self._con.execute, self._stale.append))
+        return self._transaction(filename)
+
+    @contextmanager
+    def _transaction(self, filename: str | None) -> Generator[_Transaction]:
         try:
-            self.execute("BEGIN IMMEDIATE")
+            self._execute("BEGIN IMMEDIATE")
         except sqlite3.Error:
             if filename is not None:
                 self._disk.remove(filename)
@@ -145,7 +161,7 @@ class PooledCache(diskcache.Cache):
         self._txn_id = threading.get_ident()
         stale = self._stale = []
         try:
-            yield self.execute, stale.append
+            yield self._con.execute, stale.append
         except BaseException:
             self._end("ROLLBACK")
             raise
@@ -211,6 +227,14 @@ class PooledCache(diskcache.Cache):
         if len(data) != size:
             raise UnreadableRow(f"its file has {len(data)} bytes instead of {size}")
         return data
+
+    def replace(self, key: str, value: bytes, expire: float, tag: str | None) -> None:
+        """As ``set``, in one statement if nothing is in a file. In a transaction only."""
+        if len(value) < self._disk.min_file_size:
+            arguments = (time.time() + expire, tag, value, MODE_RAW, key)
+            if self._con.execute(_REPLACE, arguments).rowcount == 1:
+                return
+        self.set(key, value, expire=expire, tag=tag)
 
     def fail(self) -> None:
         """Something went wrong on the connection of this thread: do not lend it again."""

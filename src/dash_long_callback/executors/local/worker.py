@@ -24,7 +24,7 @@ from dash_long_callback.executors.interrupt import interrupt_main_thread
 from dash_long_callback.executors.local.preload import AppModules, import_app
 from dash_long_callback.jobs import Cancelled, Job, TimedOut
 from dash_long_callback.runner import Run, run_job
-from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.stores.diskcache import WORKER_SECONDS, DiskcacheStore
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -127,7 +127,7 @@ class _Worker:
     def __init__(self, leader: Connection, options: WorkerOptions) -> None:
         self._leader = leader
         self._finish = options.finish
-        self._store = DiskcacheStore(options.directory, options.retention)
+        self._store = DiskcacheStore(options.directory, options.retention, patience=WORKER_SECONDS)
         self._todo: queue.SimpleQueue[Start | None] = queue.SimpleQueue()
         self._run: Run | None = None
         self._stopped: set[str] = set()
