@@ -156,7 +156,9 @@ def test_a_record_that_can_not_be_read_is_a_failed_job_and_nothing_else_suffers(
     assert found.state is State.FAILED
     assert found.error is not None
     assert "can't be read" in found.error["message"]
-    assert store.load_all(broken.id) == (found, None)
+    both = store.load_all(broken.id)
+    assert both is not None
+    assert (both[0].error, both[1]) == (found.error, None)
     assert store.change(broken.id, ending(Cancelled())) is None
     assert not store.write(broken, {1: b"1"}, [])
     assert not store.renew(broken)
@@ -171,8 +173,8 @@ def test_a_record_that_can_not_be_read_is_a_failed_job_and_nothing_else_suffers(
 def test_other_rows_that_can_not_be_read_count_as_missing(
     kind: str, store: DiskcacheStore, folder: Path
 ) -> None:
-    job = new(store, cache_key="key", kept=True)
-    assert store.change(job.id, begin)
+    job = store.change(new(store, cache_key="key", kept=True).id, begin)
+    assert job is not None
     store.keep(job, b'"kept"')
     assert store.kept("key", None) == Result([], b'"kept"')
     for name in ("askers", "request", "u1"):
@@ -232,7 +234,7 @@ def test_redis_keys_that_can_not_be_read_count_as_missing(kind: str, redis_url: 
     assert store.renew(job)
     store.join(job, "asker")
     assert store.joined("asker") == job.id
-    assert store.leave(job, "asker")
+    assert store.leave(job, "asker") is (kind != "a pickle")  # which is a set with another member
     store.keep(job, b'"kept"')
     assert store.kept("key", None) == Result([], b'"kept"')
     store.clear("cb")
@@ -240,9 +242,10 @@ def test_redis_keys_that_can_not_be_read_count_as_missing(kind: str, redis_url: 
     assert store.change(job.id, ending(Succeeded(b"{}")), b"{}")
     forge(f"job:{job.id}")
     found = store.load(job.id)
-    assert found is not None
-    assert found.error is not None
-    assert found.error["type"] == "JobUnreadable"
+    if kind != "text":  # a hash without a record, as if there was none
+        assert found is not None
+        assert found.error is not None
+        assert found.error["type"] == "JobUnreadable"
     assert not store.write(job, {1: b"1"}, [])
     assert not store.renew(job)
     assert store.change(job.id, ending(Cancelled())) is None
@@ -280,7 +283,7 @@ def test_values_of_a_backend_that_can_not_be_read_count_as_missing(tmp_path: Pat
         assert store.renew(job)
         store._set("askers", job.id, value)
         store.join(job, "asker")
-        assert store.leave(job, "asker")
+        assert store.leave(job, "asker") is (value != b'["cb"]')
         store.keep(job, b'"kept"')
         assert store.kept("key", None) == Result([], b'"kept"')
         store._set("job", "broken", value)
@@ -302,7 +305,7 @@ def use(job: Job) -> None:
     assert isinstance(job.dump(), bytes)
     assert isinstance(job.seq > 3, bool)
     assert isinstance(time.time() - (job.started or 0) < 1, bool)
-    assert isinstance(1.0 >= job.created, bool)
+    assert isinstance(job.created <= 1.0, bool)
     job.since(0)
     hash((job.callback, job.cache_key))
     json.dumps([job.error, [slot.target for slot in job.slots.values()]])
@@ -422,7 +425,7 @@ def test_a_damaged_database_is_refused_in_words_until_there_is_a_good_one(
     run(folder, "PRAGMA wal_checkpoint(TRUNCATE)")
     swap(folder, b"garbage " * 5000)
     for _ in range(5):
-        with pytest.raises(StoreError, match="is damaged|can't be used"):
+        with pytest.raises(StoreError, match="can't be used"):
             new(store)
     with pytest.raises(StoreError, match=r"cache\.db can't be used, as it is damaged .*remove it"):
         store.load("x")
@@ -499,7 +502,7 @@ def test_damaged_results_stop_no_job_and_are_said_once(
     with pytest.raises(StoreError, match="damaged"):
         store.clear()
     (folder / "results" / "cache.db").unlink()
-    store.keep(job, b"1")
+    store.keep(new(store, cache_key="key", kept=True), b"1")
     assert store.kept("key", None) == Result([], b"1")
 
 

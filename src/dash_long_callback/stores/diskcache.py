@@ -315,6 +315,7 @@ class DiskcacheStore(Store):
             if self._cleared(job):
                 return
             self._results.set(job.cache_key, data, expire=job.expire, tag=job.callback)
+            self._results_faults.succeeded()
         with self._optional():
             self._shrink()
 
@@ -328,7 +329,7 @@ class DiskcacheStore(Store):
                 until = None if expire is None else now + expire
                 with self._results.transact():
                     self._results.execute(_USED, (now, until, cache_key))
-            self._results_faults.succeeded()
+                self._results_faults.succeeded()
         return found
 
     @contextmanager
