@@ -139,8 +139,8 @@ class Server:
         """Whether the process that was started has not ended."""
         return self._process is not None and self._process.poll() is None
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End the server as a service manager would; fail if anything of it is left behind."""
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End the server as a service manager would, and leave alone what goes on after it."""
         if self._process is None:
             return
         self._process.send_signal(how)
@@ -152,6 +152,14 @@ class Server:
             pytest.fail(f"the server did not end within 30 s of SIGTERM:\n{self.log}")
         finally:
             self._process = None
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """As ``end``; fail if anything of the server is left behind."""
+        if self._process is None:
+            return
+        try:
+            self.end(how)
+        finally:
             deadline = time.monotonic() + 15
             while (left := self.processes()) and time.monotonic() < deadline:
                 time.sleep(0.01)

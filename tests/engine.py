@@ -10,6 +10,8 @@ from typing import Any
 import requests
 from apps import Server, wait_until
 
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
 APP = Path(__file__).with_name("engine_app.py")
 
 
@@ -77,6 +79,21 @@ class EngineServer(Server):
         outcome = self.outcome(job)
         assert outcome["state"] == "succeeded", outcome
         return outcome["response"]["response"]["result"]["children"]
+
+    def value_of(self, job: str, output: str) -> Any:
+        """What another callback than the first gives its output."""
+        outcome = self.outcome(job)
+        assert outcome["state"] == "succeeded", outcome
+        return outcome["response"]["response"][output]["children"]
+
+    def holder(self, job: str) -> bytes | None:
+        """Which process the store says has a job."""
+        (folder,) = (self.folder / "cache").glob("long-callbacks-*")
+        store = DiskcacheStore(folder, 600)
+        try:
+            return store.worker(job)
+        finally:
+            store.close()
 
     def web_pid(self) -> int:
         """The process that answers requests."""

@@ -1,12 +1,16 @@
 """An app whose callbacks do what a test asks of them. Run as a script, by gunicorn, or imported."""
 
 import asyncio
+import contextvars
 import ctypes
+import hashlib
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import types
 from pathlib import Path
@@ -39,7 +43,9 @@ else:
         cache,
         workers=int(os.environ.get("ENGINE_APP_WORKERS", "2")),
         start_method=start_method,
-        grace=1.0,
+        grace=float(os.environ.get("GRACE", "1")),
+        stop=os.environ.get("STOP"),  # pyright: ignore[reportArgumentType]
+        stop_wait=float(os.environ.get("STOP_WAIT", "0")),
     )
 kind: Any = {"backend": os.environ["SERVER_KIND"]} if "SERVER_KIND" in os.environ else {}
 app = Dash(__name__, long_callback_manager=manager, **kind)
@@ -83,7 +89,7 @@ def limited(order: float) -> str:
     Output("handled", "children"),
     Input("order", "data"),
     prevent_initial_call=True,
-    timeout=0.5,
+    timeout=float(os.environ.get("TIMEOUT", "0.5")),
     on_error=lambda error: f"{type(error).__name__}: {error}",
 )
 def handled(order: Any) -> Any:
@@ -209,6 +215,116 @@ def do_children_ignoring(seconds: float) -> Any:
     child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"])
     (here / "child").write_text(str(child.pid))
     do_ignore_cancel()
+
+
+# What no function should do
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class Base(BaseException):
+    pass
+
+
+HOSTILE = {
+    one.__name__: one
+    for one in (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit, Base, Unprintable)
+}
+#: What JSON can't carry.
+UNFIT = {"surrogate": "\udcff", "integer": 2**70, "object": object(), "in a list": ["\udcff"]}
+
+
+def do_raise(name: str) -> Any:
+    raise HOSTILE[name]
+
+
+def do_report(name: str) -> Any:
+    """Tell the page what can't be told."""
+    set_props("side", {"children": UNFIT[name]})
+
+
+def do_report_and_go_on(name: str) -> Any:
+    try:
+        do_report(name)
+    except TypeError as error:
+        return f"caught: {error}"
+
+
+def do_close_files() -> Any:
+    (here / "closed").write_text("yes")
+    os.closerange(3, 65536)
+    time.sleep(300)
+
+
+def do_child_in_its_own_session(seconds: float) -> Any:
+    child = subprocess.Popen(
+        [sys.executable, "-c", f"import time; time.sleep({seconds})"], start_new_session=True
+    )
+    (here / "child").write_text(str(child.pid))
+    time.sleep(seconds)
+
+
+def do_fork() -> Any:
+    """Come back twice: in a child, too, which must not go on as a worker."""
+    child = os.fork()
+    if child == 0:
+        return "from the child"
+    _, status = os.waitpid(child, 0)
+    return ["from the parent", status]
+
+
+def do_fork_and_raise() -> Any:
+    child = os.fork()
+    if child == 0:
+        raise ValueError("in the child")
+    _, status = os.waitpid(child, 0)
+    return ["from the parent", os.waitstatus_to_exitcode(status)]
+
+
+def do_change_process() -> Any:
+    """Change what the next job has, too."""
+    os.chdir("/")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def do_pool() -> Any:
+    """Use forked processes, which are ended by SIGTERM."""
+    do_gate("later")
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return pool.map(square, range(3))
+
+
+def do_folder() -> Any:
+    return str(Path.cwd())
+
+
+def do_helper(seconds: float) -> Any:
+    """Compute in C, where nothing can be raised, while a helper thread reports."""
+
+    def report() -> None:
+        number = 0
+        while True:
+            number += 1
+            time.sleep(0.01)
+            try:
+                set_props("side", {"children": number})
+            except BaseException:
+                (here / "helper").write_text("told")
+                raise
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(report,), daemon=True).start()
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 4_000_000)
+    time.sleep(30)
 
 
 def do_version() -> Any:

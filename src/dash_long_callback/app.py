@@ -13,7 +13,7 @@ from dash_long_callback import dash_internals
 from dash_long_callback.callbacks import registry
 from dash_long_callback.decorator import UNSET, client_config, declare
 from dash_long_callback.errors import RegistrationError
-from dash_long_callback.executors.local import preload
+from dash_long_callback.executors.local import election, preload
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
 from dash_long_callback.server.pacing import Pacing, pacer_of, set_pacing
@@ -128,7 +128,7 @@ class Dash(dash.Dash):
         """
         if preload.importing():
             return lambda *_args, **_kwargs: None
-        end_with_sigterm()
+        prepare_development_server()
         return super().run
 
 
@@ -171,7 +171,7 @@ def plug(
 
     def guarded_run(*args: Any, **kwargs: Any) -> None:
         if not preload.importing():
-            end_with_sigterm()
+            prepare_development_server()
             run(*args, **kwargs)
 
     added.long_callback = long_callback
@@ -219,8 +219,9 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None) -> Non
     app.interpolate_index = interpolate_index  # type: ignore[method-assign]
 
 
-def end_with_sigterm() -> None:
+def prepare_development_server() -> None:
     """Have SIGTERM end a development server as Ctrl-C does, so that the workers end, too."""
+    election.development = True
     if (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -19,6 +19,7 @@ import secrets
 import time
 from dataclasses import dataclass, field, fields
 from enum import Enum
+from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -232,8 +233,8 @@ class Job:
             RecursionError,
         ):
             return cls._unreadable(job_id)
-        usable = all(isinstance(getattr(job, name), kinds) for name, kinds in _KINDS.items())
-        return job if usable and job.id == job_id else cls._unreadable(job_id)
+        plausible = all(isinstance(getattr(job, name), kinds) for name, kinds in _KINDS.items())
+        return job if job.id == job_id and plausible else cls._unreadable(job_id)
 
     @classmethod
     def _unreadable(cls, job_id: str) -> Job:
@@ -247,22 +248,21 @@ class Job:
 
 #: Of a record that nobody writes any more: newer than all that a page can have seen.
 LAST_SEQ = 2**53 - 1
-_FIELDS = frozenset(one.name for one in fields(Job)) - {"unknown"}
-_NUMBER, _NOTHING = (int, float), type(None)
-#: What those fields are that others are compared with, or looked up by.
-_KINDS: dict[str, tuple[type, ...]] = {
-    "callback": (str,),
-    "seq": (int,),
-    "error": (dict, _NOTHING),
-    "created": _NUMBER,
-    "started": (*_NUMBER, _NOTHING),
-    "ended": (*_NUMBER, _NOTHING),
-    "interval": (*_NUMBER, _NOTHING),
-    "cache_key": (str, _NOTHING),
-    "expire": (*_NUMBER, _NOTHING),
-    "resent": (int,),
-    "attempt": (int,),
+#: What those fields must be that others count and compare with.
+_KINDS: dict[str, Any] = {
+    "callback": str,
+    "seq": int,
+    "attempt": int,
+    "resent": int,
+    "created": (int, float),
+    "started": (int, float, NoneType),
+    "ended": (int, float, NoneType),
+    "interval": (int, float, NoneType),
+    "expire": (int, float, NoneType),
+    "cache_key": (str, NoneType),
+    "error": (dict, NoneType),
 }
+_FIELDS = frozenset(one.name for one in fields(Job)) - {"unknown"}
 
 
 @dataclass(frozen=True)
@@ -320,7 +320,8 @@ def ending(outcome: Outcome, attempt: int | None = None) -> Callable[[Job], bool
     """
 
     def end(job: Job) -> bool:
-        if job.state.ended or attempt not in (None, job.attempt):
+        late = attempt is not None and (job.state is not State.RUNNING or attempt != job.attempt)
+        if job.state.ended or late:
             return False
         job.end(outcome)
         return True

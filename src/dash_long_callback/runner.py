@@ -16,6 +16,9 @@ import asyncio
 import inspect
 import json
 import logging
+import os
+import signal
+import sys
 import threading
 import time
 import traceback
@@ -36,6 +39,7 @@ from dash_long_callback.errors import (
     JobTimedOut,
     StoreError,
 )
+from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.grouping import NoUpdate, fill_no_update, leaves, spread
 from dash_long_callback.jobs import (
     Cancelled,
@@ -64,8 +68,13 @@ WRITE_SECONDS = 1 / 60
 #: Slots after which each write costs twice as much, as it has the record in it with all of them: so
 #: a job that has many writes less often.
 SLOTS = 200
-#: Values of these types can't change after the call, so encoding them can wait for the write.
-_FROZEN = (str, int, float, bool, type(None))
+#: Seconds that a worker tries to store an outcome: a disk may be full, or a server away, for a
+#: moment, and the work of hours is in its hands.
+SETTLE_SECONDS = 10.0
+#: Seconds between two tries.
+SETTLE_PAUSE = 0.5
+#: Whole numbers up to here are JSON for every encoder.
+_LARGEST_INT = 2**53
 
 
 class Reporter:
@@ -74,11 +83,18 @@ class Reporter:
     The first value is written at once; of those that come too fast the latest is written when its
     time comes, by a thread that starts when it is first needed; patches are joined. Nothing is lost
     at the end: ``close`` writes what is left.
+
+    Args:
+        store: where to.
+        job: the record, as its worker was given it.
+        refused: called when the store does not take updates of this worker any more.
     """
 
-    def __init__(self, store: Store, job: Job) -> None:
+    def __init__(self, store: Store, job: Job, refused: Callable[[], object]) -> None:
         self._store = store
         self._job = job
+        self._refused = refused
+        self._faults = FaultLog(f"updates of {job.callback} can't be written")
         #: By slot: a value that can't change, its JSON, or a list of the JSON of patches.
         self._values: dict[int, Any] = {}
         #: The slots in ``_values`` that have a patch, by what they patch.
@@ -94,7 +110,7 @@ class Reporter:
         ready = [
             (
                 target,
-                value if isinstance(value, _FROZEN) else dash_internals.to_json_bytes(value),
+                value if _can_wait(value) else _to_json(value),
                 isinstance(value, dash.Patch),
             )
             for target, value in updates
@@ -130,24 +146,44 @@ class Reporter:
         with self._changed:
             self._closed = True
             self._changed.notify()
-            if self._values:
-                self._write()
+        self.flush()
         if self._thread is not None:
             self._thread.join()
 
+    def flush(self) -> None:
+        """Write what is left."""
+        with self._changed:
+            if self._values:
+                self._write()
+
     def _write(self) -> None:
-        values = {slot: _encoded(value) for slot, value in self._values.items()}
+        values = self._encoded()
         stale, self._stale = self._stale, set()
         self._values, self._patches = {}, {}
         self._due = time.monotonic() + WRITE_SECONDS * (1 + len(self._job.slots) / SLOTS)
         try:
-            self._store.write(self._job, values, stale)
-        except StoreError:
+            written = self._store.write(self._job, values, stale)
+        except StoreError as error:
             # Not the function's fault, and perhaps over soon: kept for the next write.
-            log.exception("an update of job %s could not be written", self._job.callback)
+            self._faults.failed(error)
             self._values = {**values, **self._values}
             self._stale |= stale
             self._due += HEARTBEAT_SECONDS
+            return
+        self._faults.succeeded()
+        if not written:
+            self._refused()
+
+    def _encoded(self) -> dict[int, bytes]:
+        """The values that wait, as JSON. One that turns out not to be is dropped alone."""
+        values: dict[int, bytes] = {}
+        for slot, value in self._values.items():
+            try:
+                values[slot] = _encoded(value)
+            except Exception:
+                log.exception("an update of %s is dropped: it is not JSON", self._job.callback)
+                del self._job.slots[slot]
+        return values
 
     def _late(self) -> None:
         with self._changed:
@@ -160,11 +196,29 @@ class Reporter:
                     self._write()
 
 
+def _can_wait(value: Any) -> bool:
+    """Whether a value can be encoded later: it can't change, and is sure to be JSON."""
+    kind = type(value)
+    if kind is str:
+        # Others may have half a surrogate pair, as file names do that are not UTF-8.
+        return value.isascii()
+    if kind is int:
+        return -_LARGEST_INT < value < _LARGEST_INT
+    return kind in (bool, float, type(None))
+
+
+def _to_json(value: Any) -> bytes:
+    try:
+        return dash_internals.to_json_bytes(value)
+    except Exception as error:
+        raise TypeError(f"{value!r:.80} can't be sent to the page as JSON: {error}") from error
+
+
 def _encoded(value: Any) -> bytes:
     """JSON of a value that waits to be written: encoded already, if it might have changed since."""
     if isinstance(value, list):
         return dash_internals.join_patches(value)
-    return value if isinstance(value, bytes) else dash_internals.to_json_bytes(value)
+    return value if isinstance(value, bytes) else _to_json(value)
 
 
 class Heartbeat:
@@ -174,6 +228,7 @@ class Heartbeat:
         self._runs: dict[str, Run] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._faults = FaultLog("leases can't be renewed")
 
     @contextmanager
     def of(self, run: Run) -> Generator[None]:
@@ -196,12 +251,15 @@ class Heartbeat:
                 runs = list(self._runs.values())
             for run in runs:
                 try:
-                    run.store.renew(run.job)
-                    if run.deserted:
+                    if not run.store.renew(run.job):
+                        run.revoke()
+                    elif run.deserted:
                         log.info("%s is cancelled, as its page has gone", run.callback.name)
                         run.store.ask_cancel(run.job.id)
-                except StoreError:
-                    log.exception("the lease of job %s could not be renewed", run.job.callback)
+                    self._faults.succeeded()
+                except Exception as error:
+                    # Whatever it is, the leases of other jobs are renewed by this thread, too.
+                    self._faults.failed(error, traceback=not isinstance(error, StoreError))
 
 
 #: The heartbeat of this process.
@@ -232,7 +290,9 @@ class Run:
         self.streamed = self.returned = False
         #: Whether ``on_error`` made the result.
         self.handled = False
-        self.reporter = Reporter(store, job)
+        #: Whether the function is done with, and the outcome on its way to the store.
+        self.settling = False
+        self.reporter = Reporter(store, job, self.revoke)
         self._thread = threading.get_ident()
 
     @property
@@ -244,10 +304,22 @@ class Run:
         """Ask the function to stop: the next update, or whoever interrupts the thread, raises."""
         self.stopping = reason
 
+    def revoke(self) -> None:
+        """The job has ended without this worker, or was given to another: stop the function.
+
+        From any thread. What runs the job may do more than to tell the function.
+        """
+        if self.stopping is None and not self.settling:
+            log.warning("%s ended elsewhere; its function is stopped", self.callback.name)
+            self.stop(JobCancelled())
+
     def checkpoint(self) -> None:
         """Raise JobCancelled if the job is to stop."""
         if self.stopping is not None and self.armed:
-            self.armed = False
+            # A helper thread of the function hears of it, too, but does not take it away from the
+            # thread that it is meant for.
+            if threading.get_ident() == self._thread:
+                self.armed = False
             raise JobCancelled
 
     def set_progress(self, value: Any) -> None:
@@ -321,6 +393,10 @@ class Run:
             return _failed(error)
         except SystemExit as error:
             return self.exited(error)
+        except BaseException as error:
+            if _is_ctrl_c(error):
+                raise
+            return _failed(error)
         finally:
             self.armed = False
             _current.reset(token)
@@ -333,20 +409,29 @@ def run_job(run: Run) -> Outcome:
     """Run a job and keep its outcome. Returns the outcome.
 
     Raises:
-        StoreError: if the outcome can't be stored.
+        StoreError: if the outcome can't be stored, for ``SETTLE_SECONDS``.
     """
     with heartbeat.of(run):
         # The page may have gone while the job waited in the queue.
-        outcome = Cancelled() if run.deserted else run.outcome()
-        try:
-            run.reporter.close()
-        except StoreError:
-            # The result is worth more than the last update.
-            log.exception("the last updates of %s could not be stored", run.callback.name)
-    if isinstance(outcome, Failed):
-        log.error("%s failed\n%s", run.callback.name, outcome.traceback or outcome.message)
-    elif isinstance(outcome, (TimedOut, Lost)):
-        log.error("%s: %s", run.callback.name, outcome.reason)
+        outcome = Cancelled() if _is_deserted(run) else run.outcome()
+        run.reporter.close()
+        if isinstance(outcome, Failed):
+            log.error("%s failed\n%s", run.callback.name, outcome.traceback or outcome.message)
+        elif isinstance(outcome, (TimedOut, Lost)):
+            log.error("%s: %s", run.callback.name, outcome.reason)
+        return _settle(run, outcome)
+
+
+def _is_deserted(run: Run) -> bool:
+    try:
+        return run.deserted
+    except StoreError:
+        return False  # to run it in vain is the smaller harm
+
+
+def _settle(run: Run, outcome: Outcome) -> Outcome:
+    """Store an outcome. Returns it, or the failure to store it."""
+    run.settling = True
     response = outcome.response if isinstance(outcome, Succeeded) else None
     if isinstance(outcome, Succeeded) and outcome.lasting and run.job.kept:
         # Before the record ends: who sees it ended and is not the first to ask finds the result.
@@ -355,16 +440,24 @@ def run_job(run: Run) -> Outcome:
         except StoreError:
             # Who asked gets the result all the same.
             log.exception("the result of %s could not be kept", run.callback.name)
-    try:
-        run.store.change(run.job.id, ending(outcome, run.job.attempt), response)
-    except StoreError as error:
-        if response is None:
-            raise
-        # It may be too large for the store, or its disk: then there is room for the words.
-        log.exception("the result of %s could not be stored", run.callback.name)
-        outcome = Failed(type(error).__name__, f"the result could not be stored: {error}")
-        run.store.change(run.job.id, ending(outcome, run.job.attempt))
-    return outcome
+    deadline = time.monotonic() + SETTLE_SECONDS
+    faults = FaultLog(f"the outcome of {run.callback.name} can't be stored yet")
+    while True:
+        try:
+            run.reporter.flush()
+            run.store.change(run.job.id, ending(outcome, run.job.attempt), response)
+        except StoreError as error:
+            if time.monotonic() < deadline:
+                faults.failed(error)
+                time.sleep(SETTLE_PAUSE)
+                continue
+            if response is None:
+                raise
+            # It may be too large for the store, or its disk: then there is room for the words.
+            log.exception("the result of %s could not be stored", run.callback.name)
+            outcome = Failed(type(error).__name__, f"the result could not be stored: {error}")
+            run.store.change(run.job.id, ending(outcome, run.job.attempt))
+        return outcome
 
 
 def call(
@@ -379,11 +472,13 @@ def call(
     try:
         value = _invoke(run, function, options, args, kwargs)
         run.returned = True
-    except PreventUpdate:
+    except (PreventUpdate, JobCancelled, SystemExit):
         raise
-    except (Exception, SystemExit) as error:
-        handler = options.on_error or dash_internals.app_error_handler(run.callback.registration)
-        if handler is None or isinstance(error, SystemExit):
+    except BaseException as error:
+        handler: Any = options.on_error or dash_internals.app_error_handler(
+            run.callback.registration
+        )
+        if handler is None or _is_ctrl_c(error):
             raise
         run.handled = True
         value = handler(error)
@@ -402,6 +497,7 @@ def _invoke(
         raise run.error
     if options.progress is not None:
         args = (run.set_progress, *args)
+    pid = os.getpid()
     try:
         run.armed = True
         run.checkpoint()
@@ -417,6 +513,18 @@ def _invoke(
         raise
     finally:
         run.armed = False
+        if os.getpid() != pid:
+            _leave_fork()
+
+
+def _leave_fork() -> None:
+    """End a process that the function forked, which has come out of it as a second worker."""
+    failed = sys.exc_info()[0] is not None
+    if failed:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(failed))
 
 
 async def _report_each(generator: Any, report: Callable[[Any], None]) -> Any:
@@ -470,12 +578,24 @@ class _Props(dict[str, Any]):
 _PLUMBING = tuple(str(Path(file).parent) for file in (__file__, dash.__file__))
 
 
-def _failed(error: Exception) -> Failed:
+def _failed(error: BaseException) -> Failed:
     tb: TracebackType | None = error.__traceback__
     while tb is not None and tb.tb_frame.f_code.co_filename.startswith(_PLUMBING):
         tb = tb.tb_next
-    # An error that Dash raised about the result has no frame of the user's at all.
-    text = "".join(traceback.format_exception(type(error), error, tb))
+    try:
+        # An error that Dash raised about the result has no frame of the user's at all.
+        text = "".join(traceback.format_exception(type(error), error, tb))
+        message = str(error)
+    except Exception as problem:
+        # The error's own __str__, most likely.
+        text, message = "", f"its message can't be shown ({type(problem).__name__} in it)"
     # What a worker calls the app's script; of an error of `__main__`, Python names no module.
     text = text.replace("__mp_main__.", "")
-    return Failed(type(error).__name__, str(error), text)
+    return Failed(type(error).__name__, message, text)
+
+
+def _is_ctrl_c(error: BaseException) -> bool:
+    """Whether it is meant for this process, not for the function: where jobs run inline."""
+    return isinstance(error, KeyboardInterrupt) and (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )

@@ -25,7 +25,9 @@ from dash_long_callback.jobs import (
     State,
     Succeeded,
     begin,
+    begin_handling,
     ending,
+    handing_over,
     new_job_id,
 )
 from dash_long_callback.stores import base
@@ -350,6 +352,23 @@ def test_a_write_to_a_job_that_waits_or_is_unknown_is_refused(store: Store) -> N
     assert not store.write(unknown, {1: b"1"}, [])
     assert store.load("unknown") is None
     assert store.values("unknown", [1]) == [None]
+
+
+def test_a_worker_that_a_job_was_taken_from_is_refused(store: Store) -> None:
+    late = started(store)
+    assert store.renew(late)
+    taken = store.change(late.id, handing_over(Lost("it was silent")))
+    assert taken is not None
+    slot, _ = late.put(0, patch=False)
+    assert not store.write(late, {slot: b"1"}, [])
+    assert not store.renew(late)
+    assert store.change(late.id, ending(Succeeded(b"1"), late.attempt), b"1") is None
+    handling = store.change(late.id, begin_handling)
+    assert handling is not None
+    assert store.renew(handling)
+    assert put(store, handling, 0, b"2")
+    assert store.change(late.id, ending(Succeeded(b"3"), handling.attempt), b"3")
+    assert response(store, late.id) == b"3"
 
 
 def test_many_values_are_written_together(store: Store) -> None:

@@ -381,6 +381,20 @@ def test_worker_that_dies_while_the_disk_is_full_ends_its_job_later(
     assert [server.value(one) for one in both] == ["slept", "slept"]
 
 
+def test_result_of_a_job_that_ends_while_the_disk_is_full_is_kept(
+    small_disk: Path, server_on_small_disk: EngineServer
+) -> None:
+    server = server_on_small_disk
+    job = server.submit("gate", "result")
+    server.worker_of(job)
+    # A first heartbeat, or its rows are what does not fit.
+    wait_until(lambda: server.holder(job))
+    with full(small_disk):
+        (server.folder / "gate-result").touch()
+        wait_until(lambda: "can't be stored yet" in server.log, what="the worker to fail")
+    assert server.value(job) == "result"
+
+
 def test_workers_that_die_before_they_begin_a_job_while_the_disk_is_full_do_not_lose_it(
     small_disk: Path, server_on_small_disk: EngineServer
 ) -> None:

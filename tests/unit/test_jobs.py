@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +19,10 @@ from dash_long_callback.jobs import (
     Succeeded,
     Target,
     TimedOut,
+    begin,
+    begin_handling,
+    ending,
+    handing_over,
     new_job_id,
 )
 
@@ -201,6 +207,61 @@ def test_a_record_is_plain_json() -> None:
     record = job()
     record.put(("a", "b"), patch=True)
     assert json.loads(record.dump())["slots"] == [[1, ["a", "b"], True]]
+
+
+def test_fields_of_a_newer_version_are_kept_and_ignored() -> None:
+    newer = {**json.loads(job().dump()), "color": "red"}
+    record = Job.load(json.dumps(newer).encode(), newer["id"])
+    assert record.state is State.RUNNING
+    record.end(Cancelled())
+    assert json.loads(record.dump())["color"] == "red"
+    assert replace(record, seq=7).unknown == {"color": "red"}
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+@given(st.binary(max_size=80), json_values, st.data())
+def test_a_record_that_cannot_be_read_is_that_of_a_job_that_has_failed(
+    rubbish: bytes, value: Any, data: st.DataObject
+) -> None:
+    record = json.loads(job().dump())
+    field = data.draw(st.sampled_from([*record, "id"]))
+    for row in (rubbish, json.dumps(value).encode(), json.dumps({**record, field: value}).encode()):
+        read = Job.load(row, record["id"])
+        assert read.id == record["id"]
+        if read.error is not None and read.error.get("type") == "JobUnreadable":
+            assert read.state is State.FAILED
+            assert "can't be read" in read.error["message"]
+            assert read.seq > 2**52
+        # what everybody does with a record
+        assert read.since(-1) == sorted(read.slots.items())
+        assert read.dump()
+
+
+def test_a_late_worker_cannot_end_a_job_that_another_was_given() -> None:
+    record = Job("id", "out.children")
+    assert begin(record)
+    late = record.attempt
+    assert handing_over(TimedOut(3))(record)
+    assert record.error is not None
+    assert "3 s" in record.error["message"]
+    assert not ending(Succeeded(b"1"), late)(record)
+    assert begin_handling(record)
+    assert not begin_handling(record)
+    assert not ending(Succeeded(b"1"), late)(record)
+    assert ending(Succeeded(b"2"), record.attempt)(record)
+    assert record.error is None
+
+
+def test_a_late_worker_cannot_end_a_job_that_queues_again() -> None:
+    record = job()
+    queued = replace(record, state=State.QUEUED)
+    assert not ending(Cancelled(), record.attempt)(queued)
 
 
 class Screen:

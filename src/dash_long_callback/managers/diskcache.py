@@ -7,13 +7,13 @@ import os
 import sys
 from multiprocessing import get_all_start_methods
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import platformdirs
 
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors.local import LocalExecutor
-from dash_long_callback.executors.local.supervisor import PoolOptions
+from dash_long_callback.executors.local.supervisor import Ending, PoolOptions
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import SIZE_LIMIT, DiskcacheStore
 
@@ -50,6 +50,12 @@ class DiskcacheLongCallbackManager(Manager):
             ``"fork"`` (copies the server; deadlocks if a thread holds a lock at that moment).
         grace: seconds that a cancelled function has to clean up before its process is ended.
         retention: seconds that a job and its outcome are kept after the last change.
+        stop: what becomes of running jobs when the server is told to end: ``"finish"`` (they go
+            on, and the next server has their results), ``"requeue"`` (they are stopped, and begin
+            anew when there is a server again) or ``"end"`` (they are stopped, and the page is told
+            so). None: ``"end"`` under the development server, else ``"finish"``.
+        stop_wait: seconds that a server which is told to end waits for jobs that finish. Where all
+            processes end with the server, as in a container, they are lost otherwise.
         size_limit: bytes that kept results may take; the least recently used are dropped first.
 
     Raises:
@@ -72,6 +78,8 @@ class DiskcacheLongCallbackManager(Manager):
         start_method: Literal["forkserver", "spawn", "fork"] | None = None,
         grace: float = GRACE,
         retention: float = RETENTION,
+        stop: Ending | None = None,
+        stop_wait: float = 0.0,
         size_limit: int = SIZE_LIMIT,
     ) -> None:
         methods = get_all_start_methods()
@@ -82,9 +90,17 @@ class DiskcacheLongCallbackManager(Manager):
             )
         if workers is not None and workers < 1:
             raise RegistrationError(f"workers={workers!r}: at least one is needed to run a job")
+        if stop not in (None, *get_args(Ending)):
+            raise RegistrationError(
+                f'stop={stop!r} must be "finish", "requeue", "end" or None, which fits the server'
+            )
+        if stop_wait < 0:
+            raise RegistrationError(
+                f"stop_wait={stop_wait!r} must be a number of seconds from 0 on"
+            )
         count = workers or min(max(os.cpu_count() or 1, 2), MAX_WORKERS)
         store = DiskcacheStore(_directory(cache), retention, size_limit)
-        executor = LocalExecutor(store, PoolOptions(count, method, grace))
+        executor = LocalExecutor(store, PoolOptions(count, method, grace, stop, stop_wait))
         super().__init__(store, executor, cache_by, expire)
 
 

@@ -6,6 +6,7 @@ Rows, all of them bytes, all with an expiry. ``<id>`` is a job's id.
     <id>:request    arguments and context, JSON
     <id>:u<n>       the value in slot n, JSON
     <id>:lease      a worker holds this job; expires unless renewed
+    <id>:worker     which process that is, see ``executors.processes.identity``
     <id>:cancel     the user wants this job cancelled
     <id>:wanted     a page waits for this job; expires unless the page is heard of
     <id>:askers     ids of those who wait for a shared job, JSON
@@ -36,6 +37,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from dash_long_callback.errors import StoreError
+from dash_long_callback.executors import processes
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Job, Result, State, begin
 from dash_long_callback.stores import sqlite_news, sqlite_queue
@@ -267,6 +269,7 @@ class DiskcacheStore(Store):
             if not self._held(job):
                 return False
             self._cache.set(f"{job.id}:lease", b"", expire=LEASE_SECONDS)
+            self._set(f"{job.id}:worker", processes.identity())
             names = ("job", "request", "askers", *(f"u{n}" for n in tuple(job.slots)))
             rows = [f"{job.id}:{name}" for name in names]
             if job.cache_key is not None:
@@ -275,6 +278,11 @@ class DiskcacheStore(Store):
             for row in rows:
                 self._cache.touch(row, expire=self.retention)
             return True
+
+    @_guarded
+    def worker(self, job_id: str) -> bytes | None:
+        """The process that was last heard of as the job's worker, if it ever was."""
+        return self._read(f"{job_id}:worker", "which process runs a job")
 
     @_guarded
     def leased(self, job_id: str) -> bool:

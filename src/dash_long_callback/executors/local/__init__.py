@@ -76,7 +76,7 @@ class LocalExecutor(Executor):
     def stop(self) -> None:
         with self._lock:
             if self._election is not None and self._pid == os.getpid():
-                self._election.stop()
+                self._election.stop("end")
                 self._election = None
             if self._bell is not None:
                 self._bell.close()

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import threading
 from multiprocessing.util import Finalize
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import filelock
 
 from dash_long_callback.executors.local.supervisor import Supervisor
+from dash_long_callback.fault_log import FaultLog
 
 if TYPE_CHECKING:
-    from dash_long_callback.executors.local.supervisor import PoolOptions
+    from dash_long_callback.executors.local.supervisor import Ending, PoolOptions
     from dash_long_callback.jobs import Job
     from dash_long_callback.stores.diskcache import DiskcacheStore
 
-log = logging.getLogger("dash_long_callback")
-
 #: Seconds between two tries to become the leader; also the longest time without one.
 TRY_SECONDS = 0.5
+
+#: Whether this process is a development server. Its author is done, or has changed the code: jobs
+#: of the old code are of no use.
+development = False
 
 
 class Election:
@@ -32,6 +35,7 @@ class Election:
         self._stopping = threading.Event()
         self._supervisor: Supervisor | None = None
         self._finalize: Finalize | None = None
+        self._inode = 0
         self._thread = threading.Thread(target=self._run, daemon=True, name="long-callbacks")
 
     def start(self) -> None:
@@ -40,6 +44,10 @@ class Election:
         # A process of multiprocessing, such as Hypercorn's, has no atexit, but this.
         self._finalize = Finalize(None, self.stop, exitpriority=10)
         self._thread.start()
+
+    @property
+    def _path(self) -> Path:
+        return self._store.directory / "leader.lock"
 
     def is_ready(self) -> bool:
         """Whether this process leads, and a worker would begin a new job at once."""
@@ -56,42 +64,60 @@ class Election:
         self._supervisor.wake()
         return True
 
-    def stop(self) -> None:
-        """End the workers and their jobs, and free the lock."""
+    def stop(self, ending: Ending | None = None) -> None:
+        """Free the lock, and end the workers.
+
+        Args:
+            ending: what becomes of running jobs; None: as the options say.
+        """
         atexit.unregister(self.stop)
         if self._finalize is not None:
             self._finalize.cancel()
         self._stopping.set()
         if self._supervisor is not None:
-            self._supervisor.stop()
+            default: Ending = "end" if development else "finish"
+            self._supervisor.stop(ending or self._options.stop or default)
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
-        lock: filelock.BaseFileLock | None = None
-        try:
-            while lock is None:
+        faults = FaultLog(f"the engine of {self._store.directory} can't run")
+        while not self._stopping.is_set():
+            lock: filelock.BaseFileLock | None = None
+            try:
                 lock = self._try()
-                if lock is None and self._stopping.wait(TRY_SECONDS):
-                    return
-            self._supervisor = Supervisor(self._store, self._options)
-            if not self._stopping.is_set():
-                self._supervisor.run()
-        except Exception:
-            log.exception("the engine of %s stopped", self._store.directory)
-        finally:
-            if lock is not None:
-                lock.release()
+                if lock is not None:
+                    faults.succeeded()
+                    self._lead()
+            except OSError as error:
+                faults.failed(error)
+            except Exception as error:
+                faults.failed(error, traceback=True)
+            finally:
+                self._supervisor = None
+                if lock is not None:
+                    lock.release()
+            self._stopping.wait(TRY_SECONDS)
+
+    def _lead(self) -> None:
+        self._supervisor = supervisor = Supervisor(self._store, self._options, self._leads)
+        if not self._stopping.is_set():
+            supervisor.run()
 
     def _try(self) -> filelock.BaseFileLock | None:
+        """The lock, if nobody else has it."""
+        self._store.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = filelock.FileLock(self._path, thread_local=False)
         try:
-            self._store.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = filelock.FileLock(self._store.directory / "leader.lock", thread_local=False)
             lock.acquire(blocking=False)
         except filelock.Timeout:
             return None
-        except OSError as error:
-            log.error("no jobs can run: %s can't be written (%s)", self._store.directory, error)  # noqa: TRY400
-            self._stopping.wait(TRY_SECONDS * 10)
-            return None
+        self._inode = self._path.stat().st_ino
         return lock
+
+    def _leads(self) -> bool:
+        """Whether the lock is still what others ask for: somebody may have deleted the folder."""
+        try:
+            return self._path.stat().st_ino == self._inode
+        except OSError:
+            return False

@@ -99,3 +99,9 @@ def _main(app: AppModules) -> None:
 def _modules(app: AppModules) -> None:
     for name in app.names:
         importlib.import_module(name)
+
+
+def disown(child: Any) -> None:
+    """Let a child go on when this process ends, which would else wait for it."""
+    children: set[Any] = process._children  # type: ignore[attr-defined]
+    children.discard(child)

@@ -11,9 +11,9 @@ import socket
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import connection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import cloudpickle
 
@@ -25,19 +25,34 @@ from dash_long_callback.errors import (
     NotPickleable,
     StoreError,
 )
+from dash_long_callback.executors import processes
 from dash_long_callback.executors.local import preload
 from dash_long_callback.executors.local.worker import (
     Begun,
     Done,
+    Finish,
     Ready,
     Start,
     Stop,
     WorkerOptions,
     worker_main,
 )
-from dash_long_callback.jobs import Cancelled, Failed, Job, Lost, Outcome, State, TimedOut, ending
+from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.jobs import (
+    Cancelled,
+    Failed,
+    Job,
+    Lost,
+    Outcome,
+    State,
+    TimedOut,
+    ending,
+    handing_over,
+)
+from dash_long_callback.stores.base import LEASE_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext
 
@@ -47,6 +62,13 @@ log = logging.getLogger("dash_long_callback")
 
 #: Seconds between two looks at what nobody rings for: leases of orphans, missed rings.
 TICK_SECONDS = 0.5
+#: Seconds after which a leader that was busy, or paused itself, does not count what it missed.
+PAUSED_SECONDS = 2.0
+#: Seconds that a silent worker is watched, and the processor time in them that shows that it
+#: computes: a function that holds the interpreter's lock keeps its process from saying so.
+COMPUTING_SECONDS, COMPUTING_SHARE = 1.0, 0.2
+#: Seconds after the grace in which a worker without a leader ends its job by itself.
+ALONE_SLACK = 2.0
 #: Seconds between two deletions of what has expired.
 PURGE_SECONDS = 60.0
 #: Seconds that a worker has to exit by itself when everything ends.
@@ -61,6 +83,10 @@ START_TRIES = 3
 START_PAUSE = 5.0
 
 
+#: What becomes of running jobs when a server is told to end.
+Ending: TypeAlias = Literal["finish", "requeue", "end"]
+
+
 @dataclass(frozen=True)
 class PoolOptions:
     """How the pool of workers is set up.
@@ -69,11 +95,16 @@ class PoolOptions:
         workers: jobs that run at the same time, at most.
         start_method: ``"forkserver"``, ``"spawn"`` or ``"fork"``.
         grace: seconds that a cancelled function has to end before its process is ended.
+        stop: what becomes of running jobs when the server is told to end; None: ``"end"`` under
+            a development server, else ``"finish"``.
+        stop_wait: seconds that a server which ends waits for jobs that finish.
     """
 
     workers: int
     start_method: str
     grace: float
+    stop: Ending | None = None
+    stop_wait: float = 0.0
 
 
 @dataclass
@@ -88,6 +119,13 @@ class _Worker:
     stop: Stop | None = None
     kill_at: float = float("inf")
     retiring: bool = False
+    #: When it was last heard of; whether its end of the pipe is closed.
+    heard: float = field(default_factory=time.monotonic)
+    deaf: bool = False
+    #: Processor time at a moment, if it is silent and looked at.
+    looked: tuple[float, float] | None = None
+    #: Why it was killed, if that was not the job's doing.
+    killed: str | None = None
 
     @property
     def idle(self) -> bool:
@@ -102,15 +140,35 @@ class _Unhandled:
     error: JobEnded
 
 
-class Supervisor:
-    """Runs the pool. All public methods but ``run`` may be called from any thread."""
+@dataclass
+class _Orphan:
+    """A job that an earlier leader's worker runs, or has died with."""
 
-    def __init__(self, store: DiskcacheStore, options: PoolOptions) -> None:
+    job: Job
+    #: When it was first seen that it is to end: by a cancel, or by its timeout.
+    due: float | None = None
+
+
+class Supervisor:
+    """Runs the pool. All public methods but ``run`` may be called from any thread.
+
+    Args:
+        store: where jobs are.
+        options: of the pool.
+        leads: whether this process is still the one to do this.
+    """
+
+    def __init__(
+        self, store: DiskcacheStore, options: PoolOptions, leads: Callable[[], bool]
+    ) -> None:
         self._store = store
         self._options = options
+        self._leads = leads
         self._context: BaseContext = multiprocessing.get_context(options.start_method)
         self._workers: list[_Worker] = []
-        self._orphans: dict[str, Job] = {}
+        self._orphans: dict[str, _Orphan] = {}
+        #: Whether what an earlier leader has left was looked up.
+        self._took_over = False
         self._unhandled: list[_Unhandled] = []
         #: Whether somebody rang since the queue was found empty: then a job may wait in it.
         self._queued = True
@@ -119,19 +177,27 @@ class Supervisor:
         self._tries: dict[str, int] = {}
         self._failed_starts = 0
         self._start_after = 0.0
-        #: What the store is yet to be told, which may fail: a job's id with its outcome, or with
-        #: None if the job is to queue again.
-        self._untold: deque[tuple[str, Outcome | None]] = deque()
+        #: Writes to the store that are yet to succeed.
+        self._writes: deque[Callable[[], object]] = deque()
+        self._turned = time.monotonic()
+        self._upkeep_at = 0.0
+        self._faults = FaultLog(f"the engine of {store.directory} stumbled; trying again")
         #: For what workers do. Never held while workers start, which takes seconds.
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._ending: Ending = "finish"
         self._door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._door.bind(("127.0.0.1", 0))
         self._door.setblocking(False)
         self._address = self._door.getsockname()
 
-    def stop(self) -> None:
-        """Make ``run`` end."""
+    def stop(self, ending: Ending) -> None:
+        """Make ``run`` end.
+
+        Args:
+            ending: what becomes of running jobs.
+        """
+        self._ending = ending
         self._stopping.set()
         self.wake()
 
@@ -157,39 +223,55 @@ class Supervisor:
             if worker is not None:
                 self._give(worker, job)
             else:
-                self._untold.append((job.id, None))
-            told = not self._untold
-        if not told:
+                self._queue_again(job.id)
+            written = not self._writes
+        if not written:
             self.wake()
         return True
 
     def run(self) -> None:
-        """Supervise until stopped."""
-        self._store.set_doorbell(self._address[1])
-        # Jobs that an earlier leader's workers still run, or died with.
-        self._orphans = {job.id: job for job in self._store.active()}
-        purge_at = time.monotonic() + PURGE_SECONDS
+        """Supervise until stopped, or until another process leads."""
         try:
-            while not self._stopping.is_set():
+            while not self._stopping.is_set() and self._leads():
                 try:
                     self._turn()
-                    if time.monotonic() > purge_at:
-                        purge_at = time.monotonic() + PURGE_SECONDS
-                        self._store.purge()
-                except Exception:
+                    self._faults.succeeded()
+                except Exception as error:
                     # A full disk, a fork server that was killed: whatever it is, the workers and
                     # their jobs are worth another try.
-                    log.exception("the engine of %s stumbled; trying again", self._store.directory)
+                    self._faults.failed(error, traceback=not isinstance(error, StoreError))
                     self._stopping.wait(TICK_SECONDS)
         finally:
             self._end_all()
 
+    def _take_over(self) -> None:
+        """Look up what an earlier leader has left, once workers are on their way."""
+        self._orphans = {job.id: _Orphan(job) for job in self._store.active()}
+        self._took_over = True
+
+    def _keep_up(self) -> None:
+        """What is due now and then."""
+        if time.monotonic() < self._upkeep_at:
+            return
+        # Again and again, as the store may be another one since.
+        self._store.set_doorbell(self._address[1])
+        if self._upkeep_at:
+            self._store.purge()
+        self._upkeep_at = time.monotonic() + PURGE_SECONDS
+
     def _turn(self) -> None:
         self._start_workers()
+        if not self._took_over:
+            self._take_over()
+        self._keep_up()
         with self._lock:
             self._assign()
-            self._tell_store()
-        waiting: list[Any] = [self._door, *(w.pipe for w in self._workers)]
+            self._write()
+        self._react(self._wait())
+
+    def _wait(self) -> list[Any]:
+        """Wait for what happens, at most until something is due."""
+        waiting: list[Any] = [self._door, *(w.pipe for w in self._workers if not w.deaf)]
         waiting += [w.process.sentinel for w in self._workers]
         deadline = min((w.kill_at for w in self._workers), default=float("inf"))
         timeout = max(0.0, min(TICK_SECONDS, deadline - time.monotonic(), self._next_timeout()))
@@ -198,23 +280,26 @@ class Supervisor:
             with contextlib.suppress(BlockingIOError):
                 while True:
                     self._door.recv(1)
+        return ready
+
+    def _react(self, ready: list[Any]) -> None:
+        rung, quiet = self._door in ready, not ready
         with self._lock:
-            if self._door in ready or not ready:
-                self._look = True
-            if self._door in ready:
-                self._queued = True
+            self._look = self._look or rung or quiet
+            self._queued = self._queued or rung
             for worker in list(self._workers):
                 dead = worker.process.sentinel in ready
                 if dead or worker.pipe in ready:
                     self._hear(worker)
                 if dead:
                     self._bury(worker)
-            if self._door in ready or not ready:
+            self._look_for_silence()
+            if rung or quiet:
                 self._look_for_cancels()
             self._look_at_clocks()
-            if not ready:
+            if quiet:
                 self._look_at_orphans()
-            self._tell_store()
+            self._write()
 
     # Workers: start, hear, bury
 
@@ -233,6 +318,7 @@ class Supervisor:
             app=app,
             # Under the development server a vanished leader means that the developer is done.
             finish="WERKZEUG_RUN_MAIN" not in os.environ,
+            grace=self._options.grace,
         )
         process: Any = self._context.Process(  # type: ignore[attr-defined]
             target=worker_main, args=(theirs, options), name="long-callback-worker", daemon=False
@@ -264,19 +350,24 @@ class Supervisor:
         try:
             while worker.pipe.poll():
                 message = worker.pipe.recv()
+                worker.heard, worker.looked = time.monotonic(), None
                 if isinstance(message, Ready):
                     worker.digests = message.digests
                     self._failed_starts = 0
                     for error in message.errors:
                         log.warning("a worker could not import a module of the app\n%s", error)
                 elif isinstance(message, Begun):
-                    worker.begun = True
+                    worker.begun = worker.job is not None and worker.job.id == message.job_id
                 elif isinstance(message, Done):
                     self._done(worker, message)
         except (EOFError, OSError):
-            pass  # it is dying; the sentinel says when it is dead
+            # It is dying, and the sentinel will say so, or its function has closed what it had.
+            worker.deaf = True
+            worker.kill_at = min(worker.kill_at, time.monotonic() + EXIT_SECONDS)
 
     def _done(self, worker: _Worker, done: Done) -> None:
+        if worker.job is None or worker.job.id != done.job_id:
+            return  # of a process that a function has forked
         if done.problem is not None:
             self._end(done.job_id, Lost(done.problem))
         self._tries.pop(done.job_id, None)
@@ -285,6 +376,31 @@ class Supervisor:
         if done.spent:
             worker.retiring = True
             worker.kill_at = time.monotonic() + EXIT_SECONDS
+
+    def _look_for_silence(self) -> None:
+        now = time.monotonic()
+        missed = now - self._turned
+        self._turned = now
+        for worker in self._workers:
+            if missed > PAUSED_SECONDS:
+                worker.heard = min(now, worker.heard + missed)
+            silent = now - worker.heard > LEASE_SECONDS
+            if silent and worker.digests is not None and not worker.deaf and not worker.killed:
+                self._look_at_silent(worker, now)
+
+    def _look_at_silent(self, worker: _Worker, now: float) -> None:
+        used = processes.processor_time(worker.process.pid)
+        if worker.looked is None:
+            worker.looked = now, used
+            return
+        since, before = worker.looked
+        if now - since < COMPUTING_SECONDS:
+            return
+        if used - before > COMPUTING_SHARE * (now - since):
+            worker.looked = now, used
+            return
+        worker.killed = f"was not heard of for {now - worker.heard:.0f} s and was ended"
+        self._kill(worker)
 
     def _bury(self, worker: _Worker) -> None:
         self._kill(worker)  # children of the job that outlived their worker
@@ -305,7 +421,8 @@ class Supervisor:
         elif worker.error is not None:  # it was the handler that did not survive
             self._end(job.id, _outcome_of(worker.error, job))
         elif worker.stop is None:
-            self._fail(job, JobLost(f"the worker process {_died(code)} while it ran the job"))
+            words = worker.killed or _died(code)
+            self._fail(job, JobLost(f"the worker process {words} while it ran the job"))
         elif worker.stop.timed_out:
             self._fail(job, JobTimedOut(TimedOut(_timeout(job) or 0).reason))
         else:
@@ -314,14 +431,12 @@ class Supervisor:
     def _again(self, worker: _Worker, job: Job) -> None:
         """A worker died before it called the function, or the handler: another worker may."""
         if worker.error is None:
-            self._untold.append((job.id, None))
+            self._queue_again(job.id)
         else:
             self._unhandled.append(_Unhandled(job, worker.error))
 
     def _kill(self, worker: _Worker) -> None:
-        if hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(worker.process.pid, signal.SIGKILL)
+        processes.kill_tree(worker.process.pid)
         if worker.process.is_alive():
             worker.process.kill()
 
@@ -389,10 +504,6 @@ class Supervisor:
         for worker in self._workers:
             if worker.job and not worker.stop and self._store.cancel_asked(worker.job.id):
                 self._stop(worker, Stop(worker.job.id))
-        for job in list(self._orphans.values()):
-            if self._store.cancel_asked(job.id):
-                # Nobody can reach that worker; its outcome will not be taken.
-                self._end(job.id, Cancelled())
 
     def _look_at_clocks(self) -> None:
         now = time.monotonic()
@@ -403,6 +514,8 @@ class Supervisor:
                     self._stop(worker, Stop(worker.job.id, timed_out=True))
             if now >= worker.kill_at:
                 worker.kill_at = float("inf")
+                if worker.deaf:
+                    worker.killed = "closed its connection to the server and was ended"
                 self._kill(worker)
 
     def _next_timeout(self) -> float:
@@ -421,52 +534,95 @@ class Supervisor:
             worker.pipe.send(stop)
 
     def _look_at_orphans(self) -> None:
-        for job in list(self._orphans.values()):
-            current = self._store.load(job.id)
-            if current is None or current.state is not State.RUNNING:
-                del self._orphans[job.id]
-            elif not self._store.leased(job.id):
-                del self._orphans[job.id]
-                self._fail(
-                    current,
-                    JobLost("its worker process has not been heard of since the server restarted"),
-                )
+        for job_id, orphan in list(self._orphans.items()):
+            job = self._store.load(job_id)
+            if job is None or job.state is not State.RUNNING:
+                del self._orphans[job_id]
+                continue
+            orphan.job = job
+            identity = self._store.worker(job_id)
+            process = processes.find(identity)
+            dead = process is None and identity is not None
+            if dead or self._is_overdue(orphan) or not self._store.leased(job_id):
+                if process is not None:
+                    processes.kill_tree(process.pid)
+                del self._orphans[job_id]
+                self._end_orphan(orphan)
+
+    def _is_overdue(self, orphan: _Orphan) -> bool:
+        """Whether a worker without a leader has failed to end its job, as it should have done."""
+        if orphan.due is None:
+            if not self._is_late(orphan.job) and not self._store.cancel_asked(orphan.job.id):
+                return False
+            orphan.due = time.monotonic()
+        return time.monotonic() - orphan.due > self._options.grace + ALONE_SLACK
+
+    def _is_late(self, job: Job) -> bool:
+        timeout = _timeout(job)
+        return bool(timeout) and time.time() - (job.started or 0) > timeout
+
+    def _end_orphan(self, orphan: _Orphan) -> None:
+        job = orphan.job
+        words = "its worker process has not been heard of since the server restarted"
+        if job.handed_over:
+            # What it was handed over for, whether that has begun or not.
+            error = job_error(job.error, JobLost(words))
+            if job.handling:
+                self._end(job.id, _outcome_of(error, job))
+            else:
+                self._unhandled.append(_Unhandled(job, error))
+        elif self._store.cancel_asked(job.id):
+            self._end(job.id, Cancelled())
+        elif self._is_late(job):
+            self._fail(job, JobTimedOut(TimedOut(_timeout(job) or 0).reason))
+        else:
+            self._fail(job, JobLost(words))
 
     def _fail(self, job: Job, error: JobEnded) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
         log.error("%s: %s", job.callback, error)
         callback = registry.get(job.callback)
-        if callback is not None and callback.handles_errors:
-            self._unhandled.append(_Unhandled(job, error))
-        else:
-            self._end(job.id, _outcome_of(error, job))
+        outcome = _outcome_of(error, job)
+        if callback is None or not callback.handles_errors:
+            self._end(job.id, outcome)
+            return
+
+        def hand_over() -> None:
+            taken = self._store.change(job.id, handing_over(outcome))
+            if taken is not None:
+                self._unhandled.append(_Unhandled(taken, error))
+
+        self._writes.append(hand_over)
 
     def _end(self, job_id: str, outcome: Outcome) -> None:
-        self._untold.append((job_id, outcome))
+        self._writes.append(lambda: self._store.change(job_id, ending(outcome)))
 
-    def _tell_store(self) -> None:
-        while self._untold:
-            job_id, outcome = self._untold.popleft()
-            try:
-                if outcome is None:
-                    self._store.unclaim(job_id)
-                    self._look = self._queued = True
-                else:
-                    self._store.change(job_id, ending(outcome))
-            except StoreError:
-                self._untold.appendleft((job_id, outcome))
-                raise
+    def _queue_again(self, job_id: str) -> None:
+        def unclaim() -> None:
+            self._store.unclaim(job_id)
+            self._look = self._queued = True
+
+        self._writes.append(unclaim)
+
+    def _write(self) -> None:
+        while self._writes:
+            self._writes[0]()  # raises if the store can't take it now: then it stays
+            self._writes.popleft()
 
     def _end_all(self) -> None:
+        """Leave as ``stop`` said. Jobs that were handed over to nobody are for the next leader."""
         self._stopping.set()
         with self._lock:  # whoever gives a job to a worker has done so, or will not
-            for worker in self._workers:
-                if worker.job is not None:
-                    log.error("%s: the server was stopped while the job ran", worker.job.callback)
-                    self._end(worker.job.id, Lost("the server was stopped while the job ran"))
+            busy = [worker for worker in self._workers if worker.job is not None]
+            if self._ending == "finish":
+                self._let_finish(busy)
+            else:
+                self._take_away(busy)
             # Before the stop: the workers would write Cancelled, which nobody wished.
             with contextlib.suppress(StoreError):
-                self._tell_store()
+                self._write()
+        # Before they end: the children of who has ended can't be found any more.
+        below = [process for w in self._workers for process in processes.descendants(w.process.pid)]
         for worker in self._workers:
             with contextlib.suppress(OSError):
                 worker.pipe.send(Stop(worker.job.id) if worker.job else None)
@@ -476,10 +632,46 @@ class Supervisor:
             self._kill(worker)
             worker.process.join()
             worker.pipe.close()
+        processes.kill(below)
         self._door.close()
 
+    def _take_away(self, busy: list[_Worker]) -> None:
+        """Have the jobs of these workers end, or queue for the next leader."""
+        for worker in busy:
+            assert worker.job is not None
+            if self._ending == "requeue" and worker.error is None:
+                log.warning("%s: the server ends; the job queues again", worker.job.callback)
+                self._queue_again(worker.job.id)
+            elif self._ending == "end":
+                log.error("%s: the server was stopped while the job ran", worker.job.callback)
+                self._end(worker.job.id, Lost("the server was stopped while the job ran"))
 
-def _outcome_of(error: JobEnded, job: Job) -> Outcome:
+    def _let_finish(self, busy: list[_Worker]) -> None:
+        """Let go of these workers: they finish their jobs and exit, and the store has the rest."""
+        for worker in busy:
+            assert worker.job is not None
+            log.warning("%s: the server ends; its job goes on", worker.job.callback)
+            with contextlib.suppress(OSError):
+                worker.pipe.send(Finish())
+            worker.pipe.close()
+            preload.disown(worker.process)
+            self._workers.remove(worker)
+        deadline = time.monotonic() + self._options.stop_wait
+        sentinels: list[Any] = [worker.process.sentinel for worker in busy]
+        while sentinels and (left := deadline - time.monotonic()) > 0:
+            for ended in connection.wait(sentinels, left):
+                sentinels.remove(ended)
+
+
+def job_error(error: dict[str, str] | None, otherwise: JobEnded) -> JobEnded:
+    """What a record says of why its job was handed over, as it is given to ``on_error``."""
+    if error is None:
+        return otherwise
+    kind = JobTimedOut if error["type"] == JobTimedOut.__name__ else JobLost
+    return kind(error["message"])
+
+
+def _outcome_of(error: JobEnded, job: Job) -> Lost | TimedOut:
     if isinstance(error, JobTimedOut):
         return TimedOut(_timeout(job) or 0)
     return Lost(str(error))

@@ -1,7 +1,8 @@
 """A worker process: imports the app, then runs one job after another in its main thread.
 
-A second thread listens to the leader: ``Start`` and ``Stop`` come in, ``Ready``, ``Begun`` and
-``Done`` go out. If the leader vanishes, the worker finishes its job and exits.
+A second thread listens to the leader: ``Start``, ``Stop`` and ``Finish`` come in, ``Ready``,
+``Begun``, ``Done`` and ``Alive`` go out. If the leader vanishes, the worker finishes its job and
+exits; that thread then sees to cancels and to the timeout itself.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +22,24 @@ import cloudpickle
 
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import JobCancelled, JobEnded, JobTimedOut, StoreError
+from dash_long_callback.executors import processes
 from dash_long_callback.executors.interrupt import interrupt_main_thread
 from dash_long_callback.executors.local.preload import AppModules, import_app
-from dash_long_callback.jobs import Cancelled, Job, TimedOut
+from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.jobs import Cancelled, Job, TimedOut, begin_handling
 from dash_long_callback.runner import Run, run_job
+from dash_long_callback.stores.base import HEARTBEAT_SECONDS
 from dash_long_callback.stores.diskcache import WORKER_SECONDS, DiskcacheStore
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+    from dash_long_callback.stores.base import Store
+
 log = logging.getLogger("dash_long_callback")
+
+#: Seconds between two looks of a worker without a leader at cancels and clocks.
+ALONE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -41,12 +51,14 @@ class WorkerOptions:
         retention: seconds that the store keeps a job.
         app: what to import.
         finish: whether to finish the job when the leader has vanished.
+        grace: seconds that a function has to end before its process is ended.
     """
 
     directory: str
     retention: float
     app: AppModules
     finish: bool
+    grace: float
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,16 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Finish:
+    """Leader to worker: I am about to go; finish the job that you have, and exit."""
+
+
+@dataclass(frozen=True)
+class Alive:
+    """Worker to leader, if there is nothing else to say: this process is not stuck."""
+
+
+@dataclass(frozen=True)
 class Begun:
     """Worker to leader: this job's function is about to be called."""
 
@@ -114,22 +136,30 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
     if hasattr(os, "setsid"):
         with contextlib.suppress(PermissionError):
             os.setsid()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     worker = _Worker(leader, options)
     signal.signal(signal.SIGINT, worker.interrupted)
+    signal.signal(signal.SIGTERM, worker.told_to_end)
+    if hasattr(os, "register_at_fork"):
+        # What a job forks, such as a pool of multiprocessing, is ended by SIGTERM.
+        os.register_at_fork(after_in_child=_end_by_sigterm)
     errors = import_app(options.app)
     with contextlib.suppress(OSError):
         leader.send(Ready({c.key: c.digest for c in registry.all()}, errors))
     worker.work()
 
 
+def _end_by_sigterm() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 class _Worker:
     def __init__(self, leader: Connection, options: WorkerOptions) -> None:
         self._leader = leader
         self._finish = options.finish
+        self._grace = options.grace
         self._store = DiskcacheStore(options.directory, options.retention, patience=WORKER_SECONDS)
         self._todo: queue.SimpleQueue[Start | None] = queue.SimpleQueue()
-        self._run: Run | None = None
+        self._run: _LocalRun | None = None
         self._stopped: set[str] = set()
         self._by_value: dict[str, tuple[bytes, LongCallback]] = {}
         self._sending = threading.Lock()
@@ -138,7 +168,11 @@ class _Worker:
         """Run jobs until the leader says so, or has gone."""
         threading.Thread(target=self._listen, daemon=True, name="leader").start()
         while (start := self._todo.get()) is not None:
-            done = self._do(start)
+            with processes.unchanged(self.interrupted):
+                done = self._do(start)
+            if done.spent:
+                # What the function started and could not end, before anybody believes it is over.
+                processes.kill(processes.descendants(os.getpid()))
             self._send(done)
             if done.spent:
                 break
@@ -152,6 +186,11 @@ class _Worker:
         if self._run is not None:
             self._run.checkpoint()
 
+    def told_to_end(self, _signal: int, _frame: Any) -> None:
+        """SIGTERM, as systemd sends it to all processes of a service: finish the job and exit."""
+        # The only queue that may be used where a signal has interrupted another use of it.
+        self._todo.put(None)
+
     def _do(self, start: Start) -> Done:
         job = start.job
         try:
@@ -159,7 +198,12 @@ class _Worker:
         except Exception as problem:
             log.exception("%s can't be loaded", start.callback)
             return Done(job.id, f"the worker can't load {start.callback}: {problem}")
-        run = self._run = Run(self._store, job, callback, start.error)
+        if start.error is not None:
+            handling = self._store.change(job.id, begin_handling)
+            if handling is None:
+                return Done(job.id)
+            job = handling
+        run = self._run = _LocalRun(self._store, job, callback, start.error, self._grace)
         if job.id in self._stopped:
             run.stop(JobCancelled())
         self._send(Begun(job.id))
@@ -170,6 +214,7 @@ class _Worker:
             return Done(job.id, str(problem))
         finally:
             self._run = None
+            run.over()
         # After an exception out of nowhere the module state of a library may be half changed, and
         # processes that the function started may be left: a new worker takes this one's place.
         return Done(
@@ -193,16 +238,23 @@ class _Worker:
     def _listen(self) -> None:
         while True:
             try:
+                if not self._leader.poll(HEARTBEAT_SECONDS):
+                    self._send(Alive())
+                    continue
                 message = self._leader.recv()
             except (EOFError, OSError):
-                self._orphaned()
-                return
+                break
             if isinstance(message, Start):
                 self._todo.put(message)
             elif isinstance(message, Stop):
                 self._stop(message)
+            elif isinstance(message, Finish):
+                self._finish = True
+                break
             else:
                 self._todo.put(None)
+        self._todo.put(None)
+        self._watch_alone()
 
     def _stop(self, stop: Stop) -> None:
         run = self._run
@@ -211,16 +263,79 @@ class _Worker:
             run = self._run
             if run is None or run.job.id != stop.job_id:
                 return
-        limit = TimedOut(run.callback.options.timeout or 0)
-        run.stop(JobTimedOut(limit.reason) if stop.timed_out else JobCancelled())
-        interrupt_main_thread()
+        if stop.timed_out:
+            run.time_out()
+        else:
+            run.stop(JobCancelled())
 
-    def _orphaned(self) -> None:
-        run = self._run
-        if run is not None and not self._finish:
-            self._stop(Stop(run.job.id))
-        self._todo.put(None)
+    def _watch_alone(self) -> None:
+        """Without a leader: see that the job still ends, and say in the store who has it."""
+        faults = FaultLog("a worker without a server can't see cancels")
+        known: Run | None = None
+        while True:
+            run = self._run
+            if run is not None:
+                if run is not known and not self._finish:
+                    run.stop(JobCancelled())
+                try:
+                    if run is not known:
+                        run.store.renew(run.job)
+                        known = run
+                    run.look()
+                    faults.succeeded()
+                except StoreError as error:
+                    faults.failed(error)
+            time.sleep(ALONE_SECONDS)
 
-    def _send(self, message: Begun | Done) -> None:
+    def _send(self, message: Alive | Begun | Done) -> None:
         with self._sending, contextlib.suppress(OSError):
             self._leader.send(message)
+
+
+class _LocalRun(Run):
+    """A job in the main thread of a process of its own, which ends if the function does not.
+
+    Args:
+        grace: seconds between the two.
+    """
+
+    def __init__(
+        self, store: Store, job: Job, callback: LongCallback, error: JobEnded | None, grace: float
+    ) -> None:
+        super().__init__(store, job, callback, error)
+        self._begun = time.monotonic()
+        self._grace = grace
+        self._end: threading.Timer | None = None
+        self._over = False
+
+    def stop(self, reason: JobCancelled | JobTimedOut) -> None:
+        super().stop(reason)
+        # Whoever else does this may have gone, or may not know of it.
+        self._end = threading.Timer(self._grace, self._kill)
+        self._end.daemon = True
+        self._end.start()
+        interrupt_main_thread()
+
+    def time_out(self) -> None:
+        """Stop, as it takes longer than its callback allows."""
+        self.stop(JobTimedOut(TimedOut(self.callback.options.timeout or 0).reason))
+
+    def look(self) -> None:
+        """Stop if the user wishes it, or it takes too long: where nobody else looks."""
+        if self.stopping is not None:
+            return
+        timeout = self.callback.options.timeout
+        if timeout and time.monotonic() - self._begun > timeout:
+            self.time_out()
+        elif self.store.cancel_asked(self.job.id):
+            self.stop(JobCancelled())
+
+    def over(self) -> None:
+        """The job has ended."""
+        self._over = True
+        if self._end is not None:
+            self._end.cancel()
+
+    def _kill(self) -> None:
+        if not self._over:
+            processes.kill_tree(os.getpid())
