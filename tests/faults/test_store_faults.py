@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 import redis
 from apps import wait_until
+from celery_stack import refusal
+from engine import EngineServer, gunicorn_server, python_server
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -761,6 +763,153 @@ def test_running_jobs_of_an_earlier_version_are_found(folder: Path) -> None:
     run(folder, "UPDATE Cache SET tag = NULL")
     assert store.active() == [running]
     store.close()
+
+
+# A server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineServer]:
+    one = python_server(tmp_path_factory.mktemp("store-faults"), ENGINE_APP_WORKERS="1").start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def jobs(server: EngineServer) -> Path:
+    """The folder of a server whose worker is idle."""
+    assert server.value(server.submit("sleep", 0)) == "slept"
+    for gate in server.folder.glob("gate-*"):
+        gate.unlink()
+    return next(server.folder.glob("cache/long-callbacks-*"))
+
+
+@contextmanager
+def busy(server: EngineServer, name: str = "work") -> Generator[str]:
+    """A job that runs as long as the block."""
+    job = server.submit("gate", name)
+    server.worker_of(job)
+    try:
+        yield job
+    finally:
+        server.open_gate(name)
+
+
+def waits(server: EngineServer, job: str) -> Callable[[], object]:
+    """A page that waits for a job; call what is returned to wait until it is told to look."""
+    question = {"tab": "a page", "jobs": {job: server.news(job)["seq"]}}
+    thread = threading.Thread(target=lambda: server.post("updates", question))
+    thread.start()
+    return lambda: thread.join(30)
+
+
+@kinds
+def test_a_queued_job_runs_though_rows_before_it_can_not_be_read(
+    kind: str, server: EngineServer, jobs: Path
+) -> None:
+    with busy(server):
+        job = server.submit("sleep", 0, "after garbage")
+        broken = server.submit("sleep", 0)
+        for number in range(2):
+            forge(jobs, f"queue-{number:015d}", kind)
+        forge(jobs, f"{broken}:job", kind)
+        answer = server.post("updates", {"tab": "page", "jobs": {job: -1, broken: -1}})
+        assert answer.ok
+        found = answer.json()["jobs"]
+        assert found[job]["state"] == "queued"
+        assert found[broken]["error"]["type"] == "JobUnreadable"
+    assert server.value(job) == "after garbage"
+    assert server.value(server.submit("sleep", 0, "and the next")) == "and the next"
+
+
+@pytest.mark.parametrize("how", ["deleted", "emptied", "replaced", "its folder is removed"])
+def test_a_page_hears_that_its_job_has_gone_with_the_database_and_the_next_click_works(
+    how: str, server: EngineServer, jobs: Path, good: tuple[Path, Job]
+) -> None:
+    before = server.log.count("its jobs are lost") + server.log.count("replaced by another")
+    with busy(server, how) as job:
+        told = waits(server, job)
+        if how == "its folder is removed":
+            shutil.rmtree(jobs)
+        else:
+            swap(jobs, {"deleted": None, "emptied": b"", "replaced": good[0]}[how])
+        told()
+        answer = server.post("updates", {"tab": "a page", "jobs": {job: 0}})
+        assert answer.status_code == 404
+        assert "run the callback again" in answer.json()["message"]
+    assert server.value(server.submit("sleep", 0, "again")) == "again"
+    after = server.log.count("its jobs are lost") + server.log.count("replaced by another")
+    assert after == before + 1
+    assert healthy(jobs)
+
+
+def test_a_damaged_database_is_refused_in_words_and_used_as_soon_as_it_is_mended(
+    server: EngineServer, jobs: Path, good: tuple[Path, Job]
+) -> None:
+    said = server.log.count("as it is damaged")
+    run(jobs, "PRAGMA wal_checkpoint(TRUNCATE)")
+    swap(jobs, b"garbage " * 5000)
+
+    def refused() -> str:
+        # What is written to the damaged file may be taken before anybody reads from it.
+        return server.dispatch(["sleep", 0])["news"].get("error", {}).get("message", "")
+
+    wait_until(lambda: "cache.db can't be used, as it is damaged" in refused(), 20)
+    assert "remove it, and a new one is made" in refused()
+    assert server.dispatch("plain", "ordinary")["response"]["ordinary"]["children"] == "plain"
+    swap(jobs, good[0])
+    assert server.value(server.submit("sleep", 0, "mended")) == "mended"
+    assert server.log.count("as it is damaged") > said
+
+
+@pytest.mark.parametrize("fault", ["a damaged file", "a file in place of the folder"])
+def test_a_server_that_starts_on_a_broken_store_works_as_soon_as_it_is_mended(
+    fault: str, tmp_path: Path
+) -> None:
+    one = python_server(tmp_path, ENGINE_APP_WORKERS="1")
+    one.start()
+    try:
+        assert one.value(one.submit("sleep", 0, "whole")) == "whole"
+        folder = next(tmp_path.glob("cache/long-callbacks-*"))
+        one.stop()
+        if fault == "a damaged file":
+            (folder / "cache.db").write_bytes(b"garbage " * 5000)
+        else:
+            shutil.rmtree(folder)
+            folder.write_text("a file")
+        one.start()
+        words = refusal(one, ["sleep", 0])[1]
+        assert ("damaged" if fault == "a damaged file" else "move the file away") in words
+        (folder / "cache.db" if fault == "a damaged file" else folder).unlink()
+        assert one.value(one.submit("sleep", 0, "mended")) == "mended"
+    finally:
+        one.stop()
+
+
+def test_a_lock_that_is_held_for_long_refuses_clicks_in_words_and_holds_up_nothing_else(
+    tmp_path: Path,
+) -> None:
+    one = gunicorn_server(tmp_path, "--threads", "4")
+    one.start()
+    try:
+        assert one.value(one.submit("sleep", 0)) == "slept"
+        folder = next(tmp_path.glob("cache/long-callbacks-*"))
+        words: list[str] = []
+        clicks = [
+            threading.Thread(target=lambda: words.append(refusal(one, ["sleep", 0])[1]))
+            for _ in range(6)
+        ]
+        with locked(folder):
+            for click in clicks:
+                click.start()
+            assert one.dispatch("plain", "ordinary")["response"]["ordinary"]["children"] == "plain"
+            for click in clicks:
+                click.join()
+        assert len(words) == 6
+        assert all("another process has held the lock" in said for said in words)
+        assert one.value(one.submit("sleep", 0, "again")) == "again"
+    finally:
+        one.stop()
 
 
 def test_the_log_of_these_tests_is_the_one_that_is_written(

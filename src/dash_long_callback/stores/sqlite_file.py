@@ -167,8 +167,14 @@ class SqliteFile:
             if empty:
                 log.error("the database %s was deleted; its %s are lost", self.path, self._holds)
             elif found != opened.identity:
-                stale = [path for path, one in opened.beside.items() if one == _identity(path)]
-                log.error(
+                stale = [
+                    path
+                    for path, one in opened.beside.items()
+                    if one is not None and one == _identity(path)
+                ]
+                # Who deletes them is the first to notice, and one log is enough.
+                log.log(
+                    logging.ERROR if stale else logging.DEBUG,
                     "the database %s was replaced by another file; %s that are not in it are lost",
                     self.path,
                     self._holds,
