@@ -543,6 +543,8 @@ while True:
         store.enqueue(job.id)
         store.change(job.id, begin)
         jobs.append(job.id)
+        with Path(sys.argv[3]).open("a") as done:
+            done.write(".")
     except StoreError as error:
         print("refused", error)
         if last:
@@ -573,19 +575,19 @@ def processes(count: int, code: str, *args: object) -> Generator[list[subprocess
 def test_processes_that_open_a_new_database_at_once_do_not_destroy_it(
     folder: Path, tmp_path: Path, good: tuple[Path, Job]
 ) -> None:
-    stop = tmp_path / "stop"
+    stop, done = tmp_path / "stop", tmp_path / "done"
+    done.touch()
 
-    def jobs() -> int:
-        try:
-            return run(folder, "SELECT count(*) FROM Cache WHERE key GLOB '*:job'")[0][0]
-        except sqlite3.Error:
-            return 0
+    def more() -> None:
+        # Not by looking into the database, which this process must not open meanwhile.
+        before = done.stat().st_size
+        wait_until(lambda: done.stat().st_size > before + 100, 60)
 
-    with processes(4, PROCESS, folder, stop) as started:
+    with processes(4, PROCESS, folder, stop, done) as started:
         for number in range(8):
-            wait_until(lambda: (folder / "cache.db").exists() and jobs() > 40, 60)
+            more()
             swap(folder, good[0] if number % 2 else None)
-        wait_until(lambda: jobs() > 40, 60)
+        more()
         stop.touch()
         last: list[str] = []
         for one in started:
@@ -596,6 +598,32 @@ def test_processes_that_open_a_new_database_at_once_do_not_destroy_it(
     store = DiskcacheStore(folder, 60)
     assert [store.load(job) is None for job in last] == [False] * 4
     store.close()
+
+
+def test_a_process_that_comes_after_a_database_was_replaced_uses_it_whole(
+    store: DiskcacheStore, folder: Path, good: tuple[Path, Job]
+) -> None:
+    for _ in range(50):
+        new(store)  # in the file beside it, which stays
+    swap(folder, good[0])
+    with processes(1, ONE, folder, good[1].id) as started:
+        out, err = started[0].communicate(timeout=60)
+        assert started[0].returncode == 0, err
+    assert store.load(out.strip()) is not None
+    assert healthy(folder)
+
+
+ONE = """
+import sys
+from dash_long_callback.jobs import Job, new_job_id
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
+store = DiskcacheStore(sys.argv[1], 60)
+assert store.load(sys.argv[2])
+job = Job(new_job_id(), "cb")
+store.create(job, b"{}")
+print(job.id)
+"""
 
 
 # Locks
@@ -824,13 +852,13 @@ def test_a_queued_job_runs_though_rows_before_it_can_not_be_read(
 
 @pytest.mark.parametrize("how", ["deleted", "emptied", "replaced", "its folder is removed"])
 def test_a_page_hears_that_its_job_has_gone_with_the_database_and_the_next_click_works(
-    how: str, server: EngineServer, jobs: Path, good: tuple[Path, Job]
+    how: str, server: EngineServer, jobs: Path, good: tuple[Path, Job], tmp_path: Path
 ) -> None:
     before = server.log.count("its jobs are lost") + server.log.count("replaced by another")
     with busy(server, how) as job:
         told = waits(server, job)
         if how == "its folder is removed":
-            shutil.rmtree(jobs)
+            shutil.rmtree(jobs.rename(tmp_path / "removed"))
         else:
             swap(jobs, {"deleted": None, "emptied": b"", "replaced": good[0]}[how])
         told()
@@ -872,6 +900,7 @@ def test_a_server_that_starts_on_a_broken_store_works_as_soon_as_it_is_mended(
         assert one.value(one.submit("sleep", 0, "whole")) == "whole"
         folder = next(tmp_path.glob("cache/long-callbacks-*"))
         one.stop()
+        run(folder, "PRAGMA wal_checkpoint(TRUNCATE)")
         if fault == "a damaged file":
             (folder / "cache.db").write_bytes(b"garbage " * 5000)
         else:

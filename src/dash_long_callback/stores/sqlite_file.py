@@ -12,6 +12,8 @@ So they are deleted before the new one is opened, by one process at a time.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import os
 import shutil
@@ -19,7 +21,7 @@ import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import filelock
 from diskcache.core import DBNAME
@@ -37,8 +39,8 @@ log = logging.getLogger("dash_long_callback")
 #: Held while somebody opens the database, so that of several who see that it has gone one makes
 #: a new one, and none deletes what belongs to that.
 LOCK_NAME = "open.lock"
-#: What the names of SQLite's files beside a database end with.
-SIDES = ("-wal", "-shm")
+#: JSON: device and inode of the database, its ``-wal`` and its ``-shm`` when it was last opened.
+NOTE_NAME = "open.json"
 
 #: Device and inode: two files that exist at the same time differ in it.
 _Identity: TypeAlias = tuple[int, int]
@@ -47,8 +49,6 @@ _Identity: TypeAlias = tuple[int, int]
 class _Opened(NamedTuple):
     cache: PooledCache
     identity: _Identity | None
-    #: The files beside it.
-    beside: dict[Path, _Identity | None]
 
 
 class SqliteFile:
@@ -72,6 +72,7 @@ class SqliteFile:
         self._patience = patience
         self._holds = holds
         self._name = str(self.path)
+        self._paths = (self.path, *(self.path.with_name(DBNAME + end) for end in ("-wal", "-shm")))
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
         #: Whether the file may be damaged, and is to be searched before it is used (again).
@@ -143,50 +144,45 @@ class SqliteFile:
         self.folder.chmod(0o700)
         lock = filelock.FileLock(self.folder / LOCK_NAME)
         with lock.acquire(self._patience, poll_interval=0.005):
-            self._drop()
+            self._clear()
             if self._suspect:
                 self._check()
             try:
                 cache = self._make(self.folder)
             except sqlite3.DatabaseError as error:
                 raise self._described(error) from error
-            paths = (self.path.with_name(DBNAME + end) for end in SIDES)
-            return _Opened(cache, _identity(self.path), {path: _identity(path) for path in paths})
+            self._note()
+            return _Opened(cache, _identity(self.path))
 
-    def _drop(self) -> None:
+    def _clear(self) -> None:
         """Let go of what is open, and delete what does not belong to what will be."""
-        found = _identity(self.path)
         opened, self._opened = self._opened, None
-        empty = found is None or not self.path.stat().st_size
-        stale: list[Path] = []
-        if empty:
-            # Not to be filled again: others may have it open.
-            stale = [self.path, *(self.path.with_name(DBNAME + end) for end in SIDES)]
+        isolated = False
         if opened is not None:
             opened.cache.retire()
-            if empty:
+            isolated = self._suspect and opened.identity == _identity(self.path)
+            if isolated:
+                self._isolate()
+        found = _identity(self.path)
+        if found is None or not self.path.stat().st_size:
+            # Not to be filled again: others may have it open.
+            stale = list(self._paths)
+            if opened is not None:
                 log.error("the database %s was deleted; its %s are lost", self.path, self._holds)
-            elif found != opened.identity:
-                stale = [
-                    path
-                    for path, one in opened.beside.items()
-                    if one is not None and one == _identity(path)
-                ]
-                # Who deletes them is the first to notice, and one log is enough.
-                log.log(
-                    logging.ERROR if stale else logging.DEBUG,
+        else:
+            stale = self._left_behind()
+            if stale and not isolated:
+                log.error(
                     "the database %s was replaced by another file; %s that are not in it are lost",
                     self.path,
                     self._holds,
                 )
-            elif self._suspect:
-                stale = self._isolate(opened)
-            self._suspect = True
+        self._suspect = self._suspect or bool(opened or stale)
         for path in stale:
             path.unlink(missing_ok=True)
 
-    def _isolate(self, opened: _Opened) -> list[Path]:
-        """Put a copy of a damaged file in its place. Returns what belonged to the original.
+    def _isolate(self) -> None:
+        """Put a copy of a damaged file in its place.
 
         So each process that has it open notices, and none writes into what will be in its place.
         """
@@ -196,8 +192,29 @@ class SqliteFile:
             copy.replace(self.path)
         except OSError:
             copy.unlink(missing_ok=True)
-            return []
-        return list(opened.beside)
+
+    def _note(self) -> None:
+        """Write down which files belong together."""
+        note = json.dumps([_identity(path) for path in self._paths])
+        with contextlib.suppress(OSError):
+            if self._read_note() != json.loads(note):
+                (self.folder / NOTE_NAME).write_text(note)
+
+    def _read_note(self) -> Any:
+        try:
+            return json.loads((self.folder / NOTE_NAME).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def _left_behind(self) -> list[Path]:
+        """The files beside the database that belong to another one, which was in its place."""
+        found = json.loads(json.dumps([_identity(path) for path in self._paths]))
+        match self._read_note():
+            case [database, *sides] if database != found[0]:
+                pairs = zip(self._paths[1:], found[1:], sides, strict=False)
+                return [path for path, now, noted in pairs if now is not None and now == noted]
+            case _:
+                return []
 
     def _check(self) -> None:
         """See that a file that has taken the place of another one is a whole database.
