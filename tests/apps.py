@@ -101,6 +101,8 @@ class Server:
             "FOLDER": str(self.folder),
             "PYTHONUNBUFFERED": "1",
             MARK: str(self.folder),
+            # A manager without a cache writes to a folder of the test, and not to the user's.
+            "XDG_CACHE_HOME": str(self.folder / "user-cache"),
             **self._env,
         }
         with (self.folder / "log").open("ab") as log:
@@ -155,8 +157,8 @@ class Server:
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """As ``end``; fail if anything of the server is left behind."""
-        if self._process is None:
-            return
+        if not (self.folder / "log").exists():
+            return  # it was never started
         try:
             self.end(how)
         finally:

@@ -28,7 +28,8 @@ class CeleryWorker:
     def __init__(self, folder: Path, module: str, env: Mapping[str, str], *options: str) -> None:
         self._folder = folder
         self._log = folder / f"worker-{id(self)}.log"
-        self._env = {**os.environ, **env, "PYTHONPATH": str(folder)}
+        path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self._env = {**os.environ, **env, "PYTHONPATH": path}
         command = [sys.executable, "-m", "celery", "-A", module, "worker", "--loglevel", "INFO"]
         self._command = [*command, "--hostname", f"w{id(self)}@test", *options]
         self._process: subprocess.Popen[bytes] | None = None

@@ -33,6 +33,7 @@ LONG = (
     "test_engine.py",
     "test_store_contract.py",
     "test_faults.py",
+    "test_two_servers.py",
 )
 
 

@@ -4,12 +4,14 @@ import asyncio
 import contextvars
 import ctypes
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import types
@@ -20,9 +22,16 @@ import diskcache
 from celery import Celery
 from dash import Input, Output, ctx, dcc, html, set_props
 
-from dash_long_callback import CeleryLongCallbackManager, Dash, DiskcacheLongCallbackManager
+from dash_long_callback import (
+    CeleryLongCallbackManager,
+    Dash,
+    DiskcacheLongCallbackManager,
+    runner,
+)
 from dash_long_callback.executors import celery as celery_engine
 from dash_long_callback.managers.base import Manager
+from dash_long_callback.stores import base as store_base
+from dash_long_callback.stores import redis as redis_store
 
 here = Path(os.environ["FOLDER"])
 cache: Any = diskcache.Cache(os.environ.get("CACHE", str(here / "cache")))
@@ -30,13 +39,30 @@ if "JOBS" in os.environ:
     # Only the directory counts.
     cache = types.SimpleNamespace(directory=os.environ["JOBS"])
 start_method: Any = os.environ.get("ENGINE_APP_START")
+
+
+def worker_start() -> None:
+    """Leave a trace, as where an app opens what each worker has of its own."""
+    with (here / "starts").open("a") as out:
+        out.write(f"{os.getpid()}\n")
+    if (here / "start-fails").exists():
+        raise RuntimeError("the database is away")
+
+
 if "BROKER" in os.environ:
-    # A minute is long for a test.
+    # A minute is long for a test, and so are ten seconds.
     celery_engine.RESEND_SECONDS = float(os.environ.get("RESEND", "60"))
+    if "LEASE" in os.environ:
+        lease = float(os.environ["LEASE"])
+        store_base.LEASE_SECONDS = redis_store.LEASE_SECONDS = lease
+        runner.HEARTBEAT_SECONDS = lease / 6
     celery_app = Celery("app", broker=os.environ["BROKER"], backend=os.environ["BACKEND"])
     celery_app.conf.update(json.loads(os.environ.get("CELERY_CONF", "{}")))
     manager: Manager = CeleryLongCallbackManager(
-        celery_app, grace=1.0, retention=float(os.environ.get("RETENTION", "600"))
+        celery_app,
+        grace=1.0,
+        retention=float(os.environ.get("RETENTION", "600")),
+        worker_start=worker_start,
     )
 else:
     manager = DiskcacheLongCallbackManager(
@@ -85,12 +111,18 @@ def limited(order: float) -> str:
     return "in time"
 
 
+def handle(error: Exception) -> str:
+    if (here / "handler-dies").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return f"{type(error).__name__}: {error}"
+
+
 @app.long_callback(
     Output("handled", "children"),
     Input("order", "data"),
     prevent_initial_call=True,
     timeout=float(os.environ.get("TIMEOUT", "0.5")),
-    on_error=lambda error: f"{type(error).__name__}: {error}",
+    on_error=handle,
 )
 def handled(order: Any) -> Any:
     name, *args = order
@@ -120,6 +152,15 @@ def do_headers() -> Any:
 
 def do_path() -> Any:
     return ctx.path
+
+
+def do_repeat(text: str, count: int) -> Any:
+    return text * count
+
+
+def do_ascii(value: Any) -> Any:
+    """What has come, in letters that JSON carries whatever it is."""
+    return ascii(value)
 
 
 def do_steps(count: int, seconds: float) -> Any:
@@ -321,14 +362,54 @@ def do_helper(seconds: float) -> Any:
 
     context = contextvars.copy_context()
     threading.Thread(target=context.run, args=(report,), daemon=True).start()
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 4_000_000)
-    time.sleep(30)
+    try:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 1_000_000)
+        time.sleep(30)
+    finally:
+        (here / "cleaned").write_text("yes")
 
 
 def do_version() -> Any:
     return VERSION
+
+
+def do_hold_gil(seconds: int) -> Any:
+    """Hold the interpreter's lock, as C code that never lets go of it."""
+    (here / "held").write_text(str(os.getpid()))
+    ctypes.PyDLL(None).sleep(seconds)
+
+
+def do_keep_reporting() -> Any:
+    """Tell the page more and more until it is stopped."""
+    try:
+        for number in itertools.count():
+            set_props("side", {"children": number})
+            time.sleep(0.02)
+    finally:
+        (here / "cleaned").write_text("yes")
+
+
+def do_chdir() -> Any:
+    """Go to a folder, and delete it."""
+    folder = tempfile.mkdtemp()
+    os.chdir(folder)
+    Path(folder).rmdir()
+
+
+def do_deafen() -> Any:
+    """Have this process hear of no Ctrl-C any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def do_session_ignoring(seconds: float) -> Any:
+    """As ``children_ignoring``, with a child in a session of its own."""
+    code = f"import time; time.sleep({seconds})"
+    child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+    (here / "child").write_text(str(child.pid))
+    do_ignore_cancel()
 
 
 VERSION = 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
-from dash_long_callback import dash_internals
+from dash_long_callback import changed_values, dash_internals
 from dash_long_callback.grouping import leaves
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class LongCallback:
         registration: how Dash knows it.
         recipe: declares it again when called; can be pickled, for a worker that can't import it.
         key: its name in every process that runs the same app.
+        reads: hashes of values of its script when it was declared, by name.
     """
 
     function: Callable[..., Any]
@@ -62,6 +63,10 @@ class LongCallback:
     registration: Registration
     recipe: Callable[[], LongCallback]
     key: str = ""
+    reads: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reads = changed_values.read_by(self.function)
 
     @property
     def name(self) -> str:

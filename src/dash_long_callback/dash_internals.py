@@ -303,6 +303,23 @@ def app_error_handler(registration: Registration) -> Callable[[Exception], Any] 
     return getattr(_app(registration), "_on_error", None)
 
 
+def plain_json(value: Any) -> bytes:
+    """JSON that carries all that JSON from a browser may hold, in ASCII.
+
+    Dash's own way refuses integers beyond 64 bit and halves of surrogate pairs, which Python makes
+    of file names that are not UTF-8, and turns NaN into null.
+    """
+    try:
+        return json.dumps(value, separators=(",", ":"), default=_encoded).encode()
+    except TypeError:  # keys that are no strings, such as dates
+        return to_json_bytes(value)
+
+
+def _encoded(value: Any) -> Any:
+    """What is not plain, as Dash writes it."""
+    return json.loads(to_json_bytes(value))
+
+
 def to_json_bytes(value: Any) -> bytes:
     """JSON as Dash writes it: components, figures, arrays and dates included."""
     return str(to_json(value)).encode()

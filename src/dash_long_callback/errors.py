@@ -8,6 +8,7 @@ LongCallbackError
 ├── BadRequest             a client sent something that is not ours
 │   └── RequestTooLarge
 ├── ContextNotSent         the job asked ``dash.ctx`` for what did not travel to it
+├── InternalError          this package failed in a way that it did not foresee
 ├── JobNotFound            no such job: it never existed or has expired
 └── JobEnded               how a job ended, other than by its own code
     ├── JobLost            its worker died
@@ -60,6 +61,18 @@ class JobNotFound(LongCallbackError):
     def __init__(self) -> None:
         # The id is left out on purpose: an answer must not echo what a client made up.
         super().__init__("no such job: it never existed or has expired; run the callback again")
+
+
+class InternalError(LongCallbackError):
+    """This package failed in a way that it did not foresee. The message is for the user's page."""
+
+    status = 500
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            f"the server could not do this, for a reason that it did not foresee "
+            f"({type(error).__name__}); try again. Its log has the details"
+        )
 
 
 class ContextNotSent(LongCallbackError):

@@ -91,15 +91,21 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class TimedOut:
-    """The job ran longer than its callback allows."""
+    """The job ran longer than its callback allows.
+
+    Attributes:
+        seconds: its timeout.
+        words: what happened, as a record says it; empty: made from ``seconds``.
+    """
 
     seconds: float
+    words: str = ""
     state = State.TIMED_OUT
 
     @property
     def reason(self) -> str:
         """What happened, in words."""
-        return f"the job ran longer than its timeout of {self.seconds:g} s"
+        return self.words or f"the job ran longer than its timeout of {self.seconds:g} s"
 
 
 @dataclass(frozen=True)
@@ -153,8 +159,26 @@ class Job:
     #: call its ``on_error``; and whether that has begun to.
     handed_over: bool = False
     handling: bool = False
+    #: When it was handed over.
+    handed_over_at: float | None = None
+    #: Bytes of its result, if that is kept apart from the record, as it is large.
+    result_size: int | None = None
     #: What a newer version of this package has written: kept as it is.
     unknown: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def waiting(self) -> bool:
+        """Whether no worker has it: it is queued, or waits for one that calls its ``on_error``."""
+        if self.state is State.RUNNING:
+            return self.handed_over and not self.handling
+        return self.state is State.QUEUED
+
+    @property
+    def original(self) -> Lost | TimedOut:
+        """Why it was handed over: how it ends if its ``on_error`` can't be called."""
+        error = self.error or {}
+        words = error.get("message", "its worker died")
+        return TimedOut(0, words) if error.get("type") == "JobTimedOut" else Lost(words)
 
     def end(self, outcome: Outcome) -> None:
         """Enter the state of ``outcome``, if the state it is in allows it."""
@@ -257,6 +281,7 @@ _KINDS: dict[str, Any] = {
     "created": (int, float),
     "started": (int, float, NoneType),
     "ended": (int, float, NoneType),
+    "handed_over_at": (int, float, NoneType),
     "interval": (int, float, NoneType),
     "expire": (int, float, NoneType),
     "cache_key": (str, NoneType),
@@ -271,11 +296,11 @@ class Result:
 
     Attributes:
         updates: what ``set_props`` set, in order.
-        response: the outputs.
+        response: the outputs; a part of what was loaded, not a copy of it: it may be large.
     """
 
     updates: list[tuple[Target, bytes]]
-    response: bytes
+    response: bytes | memoryview
 
     def dump(self) -> bytes:
         """As bytes; the JSON values in it are neither parsed nor encoded again."""
@@ -299,7 +324,7 @@ class Result:
                 start += length
         except (TypeError, RecursionError) as error:
             raise ValueError(f"it is not a result: {error}") from error
-        return cls(updates, data[start:])
+        return cls(updates, memoryview(data)[start:])
 
 
 def begin(job: Job) -> bool:
@@ -339,6 +364,8 @@ def handing_over(outcome: Lost | TimedOut) -> Callable[[Job], bool]:
         if job.state is not State.RUNNING or job.handed_over:
             return False
         job.handed_over = True
+        job.handed_over_at = time.time()
+        job.resent = 0
         job.error = _error_of(outcome)
         job.attempt += 1
         job.seq += 1

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from apps import Server
+from apps import Server, wait_until
 from page import Page
 
 pytestmark = pytest.mark.newest_only  # Dash has other servers than Flask since 4.1
@@ -36,6 +36,8 @@ def work(set_progress, n_clicks):
     for number in range(20):
         set_progress(f"step {number}")
         time.sleep(0.05)
+    if n_clicks == 3:
+        return "x" * 5_000_000
     return f"done {n_clicks}"
 
 if __name__ == "__main__":
@@ -64,6 +66,8 @@ def test_run_cancel_progress_and_result(
     shown = [text for text in blank.recorded("#bar") if (text or "").startswith("step")]
     assert len(set(shown)) >= 10
     assert shown[-1] == "step 19"
+    blank.click("#run")
+    wait_until(lambda: len(blank.text("#out") or "") == 5_000_000, 20, "a result of 5 MB")
     if (kind, how) == ("fastapi", "app.run"):
         # Dash starts uvicorn as a process of its own, and does not pass a SIGTERM on.
         (uvicorn_pid,) = [pid for pid, name in server.processes().items() if "-m uvicorn" in name]

@@ -103,7 +103,9 @@ def started(store: Store, **fields: Any) -> Job:
 def response(store: Store, job_id: str) -> bytes | None:
     """A job's result."""
     found = store.load_all(job_id)
-    return None if found is None else found[1]
+    if found is None or found[0].result_size is None:
+        return None if found is None else found[1]
+    return b"".join(store.pieces(job_id))
 
 
 def put(store: Store, job: Job, target: Any, value: bytes, *, patch: bool = False) -> bool:

@@ -7,6 +7,7 @@ If one fails on a new Dash, ``dash_internals.py`` is the file to change.
 from __future__ import annotations
 
 import ast
+import datetime as dt
 import importlib
 import inspect
 import json
@@ -474,3 +475,24 @@ def test_the_page_is_made_by_interpolate_index_with_scripts(tmp_path: Path) -> N
     assert ours < page.index('<script id="_dash-renderer"')
     assert "long_callback" in page[page.index("</script>", ours) :], "the browser client is loaded"
     store.close()
+
+
+@pytest.mark.parametrize("value", ["\udcff", 2**70, -(2**64), {"\ud800": [1.5, None, True]}])
+def test_plain_json_carries_what_json_from_a_browser_may_hold(value: Any) -> None:
+    data = dash_internals.plain_json(value)
+    assert data.isascii()
+    assert json.loads(data) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"at": dt.date(2020, 1, 2)},
+        html.B(["x", html.I("y")]),
+        {"patch": Patch()},
+    ],
+    ids=repr,
+)
+def test_plain_json_of_what_is_not_plain_is_that_of_dash(value: Any) -> None:
+    plain = dash_internals.plain_json(value)
+    assert json.loads(plain) == json.loads(dash_internals.to_json_bytes(value))

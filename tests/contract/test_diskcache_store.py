@@ -248,6 +248,8 @@ READS: dict[str, tuple[str, Callable[[DiskcacheStore], object], object]] = {
         lambda store: [outcome(job) for job in (store.load_all("job-id") or ())[:1]],
         [UNREADABLE],
     ),
+    "pieces": ("job-id:result", lambda store: list(store.pieces("job-id")), []),
+    "has_result": ("job-id:result", lambda store: store.has_result("job-id"), False),
     "values": ("job-id:u1", lambda store: store.values("job-id", [1]), [None]),
     "change": ("job-id:job", lambda store: store.change("job-id", begin), None),
     "claim": ("queue-500000000000000", lambda store: store.claim(), None),
@@ -376,3 +378,40 @@ def test_an_expired_job_is_neither_queued_nor_active(directory: Path) -> None:
     assert store.claim() is None
     assert store.active() == []
     store.close()
+
+
+#: No file may be larger than a megabyte, which ends a write in its middle, as a full disk does.
+TOO_LARGE = """
+import resource, signal, sys
+from pathlib import Path
+from dash_long_callback.errors import StoreError
+from dash_long_callback.jobs import Job, State, Succeeded, begin, ending
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
+folder, big = Path(sys.argv[1]), b"x" * 5_000_000
+store = DiskcacheStore(folder, 60)
+store.create(Job("id", "cb"), b"{}")
+store.change("id", begin)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+try:
+    store.change("id", ending(Succeeded(big)), big)
+except StoreError as error:
+    print(error)
+job = store.load("id")
+assert (job.state, job.result_size, store.has_result("id")) == (State.RUNNING, None, False)
+assert list(folder.rglob("*.val")) == [], "half a result was left behind"
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+assert store.change("id", ending(Succeeded(big)), big).result_size == len(big)
+assert b"".join(store.pieces("id")) == big
+store.close()
+"""
+
+
+def test_a_result_that_can_not_be_written_leaves_job_and_folder_as_they_were(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-c", TOO_LARGE, str(tmp_path / "jobs")]
+    done = subprocess.run(command, check=True, timeout=60, capture_output=True, text=True)
+    assert "can't be used" in done.stdout

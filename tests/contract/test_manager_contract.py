@@ -85,7 +85,7 @@ def ended(manager: Manager, job_id: str, since: int = 0) -> News:
 
 def result(news: News) -> Any:
     assert news.job.state is State.SUCCEEDED, news.job.error
-    assert news.response is not None
+    assert isinstance(news.response, bytes)
     (props,) = json.loads(news.response)["response"].values()
     return props["children"]
 
@@ -260,7 +260,7 @@ def test_requests_that_come_twice_at_the_same_time_are_one_job(
 def test_what_a_generator_yields_are_updates_of_its_outputs(manager: Manager) -> None:
     news = ended(manager, submit(manager, contract_callbacks.count, 3))
     assert (news.job.state, news.updates) == (State.SUCCEEDED, [(("stream", "children"), b"2")])
-    assert news.response is not None
+    assert isinstance(news.response, bytes)
     assert json.loads(news.response).get("response", {}) == {}, "the last value is there already"
 
 

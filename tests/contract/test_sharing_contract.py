@@ -26,11 +26,12 @@ from dash_long_callback import long_callback, plug
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import CacheByFailed, StoreError
 from dash_long_callback.executors.inline import InlineExecutor
-from dash_long_callback.jobs import Job, State, Succeeded, new_job_id
+from dash_long_callback.jobs import Job, State, Succeeded, begin, new_job_id
 from dash_long_callback.managers.base import Disposition, Manager, News, Receipt, Sharing
 from dash_long_callback.server import pacing
 from dash_long_callback.server.sharing import sharing_of
 from dash_long_callback.server.submit import submit as serve
+from dash_long_callback.stores.base import LargeResult
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 MB = 1 << 20
@@ -88,9 +89,9 @@ def ended(manager: Manager, receipt: Receipt) -> News:
     return found[receipt.job_id]
 
 
-def value_of(response: bytes | None) -> Any:
-    assert response is not None
-    (props,) = json.loads(response)["response"].values()
+def value_of(response: bytes | memoryview | LargeResult | None) -> Any:
+    assert isinstance(response, (bytes, memoryview))
+    (props,) = json.loads(bytes(response))["response"].values()
     return props["children"]
 
 
@@ -383,11 +384,13 @@ def test_a_shared_job_stays_shared_for_longer_than_rows_are_kept(tmp_path: Path)
     callback, sharing = callback_of(callbacks.work), Sharing("k", False, True, None)
     manager.submit(callback, b"{}", sharing)
     joined = manager.submit(callback, b"{}", sharing)
-    job = store.flight("k")
+    queued = store.flight("k")
+    assert queued is not None
+    job = store.change(queued.id, begin)
     assert job is not None
     begun = time.monotonic()
     while time.monotonic() - begun < 1.5:
-        store.renew(job)
+        assert store.renew(job)
         time.sleep(0.05)
     assert joined.job_id in manager.news({joined.job_id: 0})
     assert manager.submit(callback, b"{}", sharing).disposition is Disposition.JOINED
@@ -665,8 +668,9 @@ def test_fifty_megabytes_are_kept_and_served_as_they_are(
     kind = {"size": 50 * MB}
     callback = callback_of(callbacks.work)
     first = ended(pool, ask(pool, kind, tmp_path))
-    assert first.response is not None
-    assert len(first.response) > 50 * MB
+    assert isinstance(first.response, LargeResult)
+    written = first.response.whole()
+    assert len(written) > 50 * MB
     loads = json.loads
 
     def small_only(data: Any, **kwargs: Any) -> Any:
@@ -678,7 +682,7 @@ def test_fifty_megabytes_are_kept_and_served_as_they_are(
     answer = serve(callback, context, pool, pacing.shared, pacing.Room(0, 100))
     assert runs(tmp_path) == 1
     head, _, rest = answer.partition(b',"response":')
-    assert rest[: len(first.response)] == first.response
+    assert rest[: len(written)] == written
     assert loads(head + b"}}")["news"]["ended"]
 
 

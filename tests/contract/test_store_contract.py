@@ -16,6 +16,7 @@ import stores
 from managers import Services
 from stores import ATOMIC, REQUEST, STORES, Place, new, put, response, started, wait_until
 
+from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import (
     Cancelled,
     Failed,
@@ -31,7 +32,7 @@ from dash_long_callback.jobs import (
     new_job_id,
 )
 from dash_long_callback.stores import base
-from dash_long_callback.stores.base import Store
+from dash_long_callback.stores.base import INLINE_BYTES, PIECE_BYTES, LargeResult, Store
 
 only_atomic = pytest.mark.parametrize("place", ATOMIC, indirect=True)
 only_large = pytest.mark.parametrize(
@@ -402,6 +403,46 @@ def test_half_a_megabyte_comes_back_as_it_was(make: Callable[..., Store]) -> Non
     store.change(job.id, ending(Succeeded(big)), big)
     assert make().values(job.id, job.slots) == [big]
     assert response(make(), job.id) == big
+
+
+def test_a_large_result_is_apart_from_the_record_and_read_in_pieces(
+    place: Place, make: Callable[..., Store]
+) -> None:
+    store, other = make(), make()
+    big = os.urandom(2 * PIECE_BYTES + 10)
+    job = started(store)
+    ended = store.change(job.id, ending(Succeeded(big)), big)
+    assert ended is not None
+    assert ended.result_size == len(big)
+    assert other.load_all(job.id) == (ended, None)
+    assert other.has_result(job.id)
+    pieces = list(other.pieces(job.id))
+    assert b"".join(pieces) == big
+    if place.kind.atomic:
+        assert [len(piece) for piece in pieces] == [PIECE_BYTES, PIECE_BYTES, 10]
+    assert LargeResult(other, job.id, len(big)).whole() == big
+    with pytest.raises(StoreError, match="expired meanwhile"):
+        LargeResult(other, job.id, len(big) + 1).whole()
+
+
+def test_a_small_result_is_with_the_record(store: Store) -> None:
+    small = b"x" * INLINE_BYTES
+    job = started(store)
+    ended = store.change(job.id, ending(Succeeded(small)), small)
+    assert ended is not None
+    assert ended.result_size is None
+    assert store.load_all(job.id) == (ended, small)
+    assert not store.has_result(job.id)
+    assert list(store.pieces(job.id)) == []
+
+
+def test_a_large_result_that_comes_too_late_is_not_kept(store: Store) -> None:
+    big = b"x" * (INLINE_BYTES + 1)
+    job = started(store)
+    store.change(job.id, ending(Cancelled()))
+    assert store.change(job.id, ending(Succeeded(big)), big) is None
+    assert not store.has_result(job.id)
+    assert store.load_all(job.id) == (store.load(job.id), None)
 
 
 # Lease, cancel
@@ -825,6 +866,7 @@ def test_all_is_gone_for_every_reader_when_it_has_expired(make: Callable[..., St
             *(other.load(job.id) for job in jobs),
             *(other.request(job.id) for job in jobs),
             *(other.load_all(job.id) for job in jobs),
+            *(other.has_result(job.id) or None for job in jobs),
             *other.values(running.id, running.slots),
             *(other.flight(str(job.cache_key)) for job in jobs),
             other.joined("asker of running"),

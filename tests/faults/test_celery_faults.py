@@ -6,16 +6,21 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import redis
 from apps import wait_until
+from celery import Celery
 from celery_stack import Stack, refusal
+from celery_worker import CeleryWorker
 from engine import EngineServer
 from services import RabbitMQ, RedisServer
+
+from dash_long_callback import CeleryLongCallbackManager
 
 #: The promise to a user who clicks while the broker or the store is down.
 ANSWER_SECONDS = 3.0
@@ -228,3 +233,276 @@ def test_nothing_is_left_in_redis_when_all_has_expired(
         wait_until(lambda: not left(), 20, "the end of all keys")
     finally:
         server.stop()
+
+
+# Workers that are stuck, paused or late. Leases are short here: tests wait for their end.
+
+#: Seconds of a lease: more than the five after which billiard looks for dead processes.
+LEASE = 6.0
+
+
+@pytest.fixture(scope="module")
+def quick(
+    redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Stack, EngineServer, CeleryWorker]]:
+    """A web server and a worker with one process, which tests share."""
+    url = redis_server.url.replace("/0", "/1")
+    conf = {"task_default_queue": "quick"}
+    one = Stack(tmp_path_factory.mktemp("quick"), url, url, conf, LEASE=str(LEASE), RESEND="4")
+    yield one, one.web(), one.worker("--concurrency", "1")
+    one.stop()
+
+
+@pytest.fixture
+def web(quick: tuple[Stack, EngineServer, CeleryWorker]) -> EngineServer:
+    for name in ("cleaned", "ignored", "child", "held", "handler-dies", "gate-open", "start-fails"):
+        (quick[0].folder / name).unlink(missing_ok=True)
+    return quick[1]
+
+
+@pytest.fixture
+def worker(quick: tuple[Stack, EngineServer, CeleryWorker]) -> CeleryWorker:
+    return quick[2]
+
+
+def _handled(outcome: dict[str, Any]) -> str:
+    assert outcome["state"] == "succeeded", outcome
+    return outcome["response"]["response"]["handled"]["children"]
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _goes_on(web: EngineServer, job: str) -> bool:
+    """Wait for a job as its page does, for more than a lease lasts. Whether it has not ended."""
+    begun = time.monotonic()
+    while (waited := time.monotonic() - begun) < 2 * LEASE:
+        news = web.updates(job, web.news(job)["seq"])
+        if news is not None and news["ended"]:
+            return False
+    return waited > LEASE
+
+
+def test_a_process_that_is_stuck_is_ended_and_another_calls_on_error(web: EngineServer) -> None:
+    job = web.dispatch(["hold_gil", 120], "handled")["job"]
+    stuck = int(wait_until(lambda: _text(web.folder / "held"), 30, "the job to begin"))
+    # There is one process: on_error is called as it is replaced.
+    words = _handled(web.outcome(job, 60))
+    assert words == "JobLost: its Celery worker has not been heard of any more"
+    assert not _alive(stuck)
+
+
+def test_on_error_waits_for_a_free_worker_as_long_as_it_takes(web: EngineServer) -> None:
+    job = web.dispatch(["ignore_cancel"], "handled")["job"]
+    first = web.submit("gate", "open")  # takes the worker before on_error can
+    web.worker_of(first)
+    assert _goes_on(web, job)
+    (web.folder / "gate-open").touch()
+    words = _handled(web.outcome(job, 60))
+    assert words == "JobTimedOut: the job ran longer than its timeout of 0.5 s"
+
+
+def test_a_job_that_waits_for_its_on_error_is_cancelled_at_once(web: EngineServer) -> None:
+    job = web.dispatch(["ignore_cancel"], "handled")["job"]
+    first = web.submit("gate", "open")
+    web.worker_of(first)
+    assert not web.news(job)["ended"]
+    web.post("cancel", {"jobs": [job]})
+    assert web.news(job)["state"] == "cancelled"
+    (web.folder / "gate-open").touch()
+    assert web.value(first) == "open"
+    assert web.value(web.submit("sleep", 0)) == "slept"
+    assert web.news(job)["state"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "order,state,words",
+    [
+        ("ignore_cancel", "timed_out", "the job ran longer than its timeout of 0.5 s"),
+        (
+            "crash",
+            "lost",
+            "its worker process died while it ran the job: signal 11 (SIGSEGV)",
+        ),
+    ],
+)
+def test_an_on_error_that_dies_leaves_the_first_error(
+    order: str, state: str, words: str, web: EngineServer
+) -> None:
+    (web.folder / "handler-dies").touch()
+    outcome = web.outcome(web.dispatch([order], "handled")["job"], 60)
+    assert outcome["state"] == state
+    assert outcome["error"]["message"].startswith(words)
+
+
+def test_a_message_for_on_error_that_is_lost_is_sent_again(
+    stack: Callable[..., Stack], redis_url: str
+) -> None:
+    one = stack(redis_url, redis_url, RESEND="4", LEASE=str(LEASE))
+    web = one.web()
+    worker = one.worker("--concurrency", "1")
+    job = web.dispatch(["ignore_cancel"], "handled")["job"]
+    web.worker_of(web.submit("gate", "open"))
+    worker.kill()  # with the message that it has reserved
+    redis.Redis.from_url(redis_url).delete("celery")
+    one.worker("--concurrency", "1")
+    words = _handled(web.outcome(job, 60))
+    assert words == "JobTimedOut: the job ran longer than its timeout of 0.5 s"
+
+
+@contextlib.contextmanager
+def _paused(worker: CeleryWorker) -> Generator[None]:
+    """Stop all processes of a worker; those of its pool go on first."""
+    pids = [worker.pid, *worker.pids()]
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_a_worker_that_wakes_up_late_is_refused_and_its_function_stopped(
+    web: EngineServer, worker: CeleryWorker
+) -> None:
+    job = web.submit("keep_reporting")
+    process = web.worker_of(job)
+    with _paused(worker):
+        outcome = web.outcome(job, 60)
+        assert outcome["state"] == "lost"
+        assert "has not been heard of" in outcome["error"]["message"]
+        told = web.news(job)
+        # Its main process, which would have it killed, still sleeps.
+        os.kill(process, signal.SIGCONT)
+        wait_until(lambda: _text(web.folder / "cleaned"), 30, "the end of the function")
+        assert web.news(job) == told
+    assert web.value(web.submit("sleep", 0)) == "slept"
+    assert web.news(job) == told
+
+
+def test_a_late_worker_that_does_not_stop_is_killed(
+    web: EngineServer, worker: CeleryWorker
+) -> None:
+    job = web.submit("ignore_cancel")
+    process = web.worker_of(job)
+    with _paused(worker):
+        assert web.outcome(job, 60)["state"] == "lost"
+        os.kill(process, signal.SIGCONT)
+        wait_until(lambda: not _alive(process), 30, "the end of the process")
+        assert _text(web.folder / "ignored")
+    assert web.value(web.submit("sleep", 0)) == "slept"
+
+
+def test_a_late_result_is_refused_when_on_error_was_asked(
+    web: EngineServer, worker: CeleryWorker
+) -> None:
+    job = web.dispatch(["clean_up", 60], "handled")["job"]
+    wait_until(lambda: web.news(job)["state"] == "running", 30, "the job to begin")
+    with _paused(worker):
+        # Nobody is there to call it: the job waits, and the page is told nothing.
+        assert _goes_on(web, job)
+        for pid in worker.pids():
+            os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: _text(web.folder / "cleaned"), 30, "the end of the function")
+        assert not web.news(job)["ended"]
+    words = _handled(web.outcome(job, 60))
+    assert words == "JobLost: its Celery worker has not been heard of any more"
+
+
+# What a job leaves behind in its process
+
+
+def test_the_folder_of_a_job_is_not_that_of_the_next(web: EngineServer) -> None:
+    before = web.value(web.submit("folder"))
+    web.value(web.submit("chdir"))
+    assert web.value(web.submit("folder")) == before
+
+
+def test_a_job_that_takes_the_signal_for_itself_leaves_the_next_to_be_cancelled(
+    web: EngineServer,
+) -> None:
+    web.value(web.submit("deafen"))
+    job = web.submit("clean_up", 60)
+    web.worker_of(job)
+    web.post("cancel", {"jobs": [job]})
+    assert web.outcome(job)["state"] == "cancelled"
+    assert _text(web.folder / "cleaned")
+
+
+def test_children_with_a_session_of_their_own_end_with_the_process(web: EngineServer) -> None:
+    job = web.submit("session_ignoring", 60)
+    child = int(wait_until(lambda: _text(web.folder / "child"), 30, "the child"))
+    web.post("cancel", {"jobs": [job]})
+    assert web.outcome(job)["state"] == "cancelled"
+    wait_until(lambda: not _alive(child), 30, "the end of the child")
+
+
+def test_children_of_a_function_that_obeys_a_cancel_end_with_it(web: EngineServer) -> None:
+    job = web.submit("child_in_its_own_session", 60)
+    process = web.worker_of(job)
+    child = int(wait_until(lambda: _text(web.folder / "child"), 30, "the child"))
+    web.post("cancel", {"jobs": [job]})
+    assert web.outcome(job)["state"] == "cancelled"
+    wait_until(lambda: not _alive(child), 30, "the end of the child")
+    assert web.value(web.submit("pid")) == process
+
+
+# worker_start
+
+
+@pytest.mark.parametrize("pool,concurrency", [("prefork", 2), ("threads", 2), ("solo", 1)])
+def test_worker_start_is_called_once_in_each_process_and_again_if_it_fails(
+    pool: str, concurrency: int, stack: Callable[..., Stack], redis_url: str
+) -> None:
+    one = stack(redis_url, redis_url)
+    web = one.web()
+    (one.folder / "start-fails").touch()
+    one.worker("--pool", pool, "--concurrency", str(concurrency))
+    failed = web.outcome(web.submit("pid"))
+    assert (failed["state"], failed["error"]["type"]) == ("failed", "WorkerStartFailed")
+    words = "worker_start=worker_start raised RuntimeError: the database is away."
+    assert failed["error"]["message"].startswith(words)
+    (one.folder / "start-fails").unlink()
+    jobs = [web.submit("pid") for _ in range(8)]
+    pids = {web.value(job) for job in jobs}
+    starts = [int(line) for line in _text(one.folder / "starts").split()]
+    # One more: that which failed.
+    assert sorted(starts[1:]) == sorted(pids)
+    assert web.pid not in starts
+
+
+# The log
+
+
+def test_a_redis_that_is_away_for_long_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = RedisServer(tmp_path / "redis").start()
+    app = Celery("log", broker=server.url, backend=server.url)
+    store = CeleryLongCallbackManager(app).store
+    try:
+        with store.watch() as watch:
+            watch.follow(["some job"])
+            server.kill()
+            failures = 0
+            while failures < 6:  # each rings
+                failures += watch.wait(30)
+            server.start()
+            wait_until(lambda: "interrupted: over after" in caplog.text, 30)
+    finally:
+        store.close()
+        server.stop()
+    kinds = {record.getMessage().split(" while ")[0] for record in caplog.records}
+    # One line for each kind of error, and its end.
+    assert len(caplog.records) == len(kinds) < 5, caplog.text
+    assert "Traceback" not in caplog.text

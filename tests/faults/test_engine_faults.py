@@ -17,14 +17,14 @@ Told: TypeAlias = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineServer]:
-    server = python_server(tmp_path_factory.mktemp("faults"), GRACE="5").start()
+    server = python_server(tmp_path_factory.mktemp("faults"), GRACE="20").start()
     yield server
     server.stop()
 
 
 @pytest.fixture
 def folder(server: EngineServer) -> Path:
-    for name in ("child", "closed", "helper"):
+    for name in ("child", "cleaned", "closed", "helper"):
         (server.folder / name).unlink(missing_ok=True)
     return server.folder
 
@@ -79,6 +79,7 @@ def test_a_helper_thread_does_not_take_the_cancel_from_the_main_thread(
     assert written(folder / "helper") == "told"
     assert server.outcome(job)["state"] == "cancelled"
     ended(worker, server)
+    assert (folder / "cleaned").exists()  # it was not just killed after the grace
 
 
 def test_a_function_that_closes_all_files_is_lost_in_words(
@@ -117,7 +118,7 @@ def test_the_child_of_a_fork_does_not_go_on_as_a_worker(server: EngineServer) ->
     assert server.outcome(job)["state"] == "cancelled"
 
 
-def test_the_next_job_has_the_process_as_it_was(server: EngineServer) -> None:
+def test_the_next_job_has_the_process_as_it_was(server: EngineServer, folder: Path) -> None:
     folders = {server.value(server.submit("folder")) for _ in range(4)}
     assert len(folders) == 1
     for _ in range(4):
@@ -130,7 +131,7 @@ def test_the_next_job_has_the_process_as_it_was(server: EngineServer) -> None:
     # Not only after the grace: then `finally` would not have run.
     for job in both:
         assert server.outcome(job)["state"] == "cancelled"
-    assert written(server.folder / "cleaned") == "yes"
+    assert written(folder / "cleaned") == "yes"
 
 
 def test_a_cancel_ends_children_in_a_session_of_their_own(

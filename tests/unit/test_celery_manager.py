@@ -64,7 +64,7 @@ def test_nothing_is_connected_to_before_the_first_job() -> None:
 def test_the_module_is_imported_without_celery() -> None:
     code = """
 import sys
-for name in ("celery", "kombu", "redis", "psutil"):
+for name in ("celery", "kombu", "redis"):
     sys.modules[name] = None
 import dash_long_callback
 try:

@@ -1,37 +1,46 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from ids import plain
 
-from dash_long_callback.errors import BadRequest, RequestTooLarge
+from dash_long_callback.errors import BadRequest, RequestTooLarge, StoreError
 from dash_long_callback.jobs import Failed, Job, Lost, State
 from dash_long_callback.managers.base import News
 from dash_long_callback.server.wire import (
     MAX_BODY,
     MAX_JOBS,
+    LargeBody,
     jobs_since,
+    joined,
     news_json,
     object_json,
     parse,
+    whole,
 )
+from dash_long_callback.stores.base import PIECE_BYTES, LargeResult
 
 
 def job(**kwargs: Any) -> Job:
     return Job("secret-id", "out.children", **kwargs)
 
 
+def told(news: News) -> bytes:
+    return whole(news_json(news))
+
+
 def test_news_of_a_waiting_job_are_its_state_and_number() -> None:
-    assert news_json(News(job(), [], None)) == b'{"state":"queued","seq":0,"ended":false}'
+    assert told(News(job(), [], None)) == b'{"state":"queued","seq":0,"ended":false}'
 
 
 def test_updates_are_pairs_of_target_and_value_as_the_worker_wrote_it() -> None:
     news = News(
         job(state=State.RUNNING, seq=3), [(0, b"0.50"), (("box", "children"), b'{"a": 1}')], None
     )
-    assert news_json(news) == (
+    assert told(news) == (
         b'{"state":"running","seq":3,"ended":false,'
         b'"updates":[[0,0.50],[["box", "children"],{"a": 1}]]}'
     )
@@ -40,7 +49,7 @@ def test_updates_are_pairs_of_target_and_value_as_the_worker_wrote_it() -> None:
 def test_the_response_goes_through_byte_for_byte() -> None:
     response = '{"multi":true,  "response":{"☃":1e0}}'.encode()
     news = News(job(state=State.SUCCEEDED, seq=2), [], response)
-    assert news_json(news) == (
+    assert told(news) == (
         b'{"state":"succeeded","seq":2,"ended":true,"response":' + response + b"}"
     )
 
@@ -48,7 +57,7 @@ def test_the_response_goes_through_byte_for_byte() -> None:
 def test_an_error_has_its_type_message_and_traceback() -> None:
     record = job(state=State.RUNNING)
     record.end(Failed("ValueError", 'a "quoted" </script>', "Traceback"))
-    parsed = json.loads(news_json(News(record, [], None)))
+    parsed = json.loads(told(News(record, [], None)))
     assert parsed == {
         "state": "failed",
         "seq": 1,
@@ -64,21 +73,21 @@ def test_an_error_has_its_type_message_and_traceback() -> None:
 def test_the_end_of_a_job_may_come_with_updates() -> None:
     record = job(state=State.RUNNING)
     record.end(Lost("gone"))
-    parsed = json.loads(news_json(News(record, [(0, b"1")], None)))
+    parsed = json.loads(told(News(record, [(0, b"1")], None)))
     assert parsed["updates"] == [[0, 1]]
     assert parsed["error"] == {"type": "JobLost", "message": "gone"}
 
 
 def test_news_do_not_say_what_the_client_need_not_know() -> None:
-    text = news_json(News(job(), [], None)).decode()
+    text = told(News(job(), [], None)).decode()
     assert "secret-id" not in text
     assert "out.children" not in text
 
 
 def test_an_object_of_json_values_is_json() -> None:
-    fields = {'a"b': b"[1,2]", "☃": b"null"}
-    assert json.loads(object_json(fields)) == {'a"b': [1, 2], "☃": None}
-    assert object_json({}) == b"{}"
+    fields = {'a"b': [b"[1,", b"2]"], "☃": [b"null"]}
+    assert json.loads(whole(object_json(fields))) == {'a"b': [1, 2], "☃": None}
+    assert whole(object_json({})) == b"{}"
 
 
 @pytest.mark.parametrize(
@@ -147,3 +156,61 @@ def test_too_many_jobs_are_refused() -> None:
 def test_any_whole_number_and_any_id_are_taken(seq: int) -> None:
     forged = {"../../etc/passwd": seq, "": seq, "☃'; DROP TABLE": seq}
     assert jobs_since({"jobs": forged}) == forged
+
+
+class Pieces:
+    """A store that has one large result."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = pieces
+        self.opened = False
+
+    def pieces(self, job_id: str) -> Iterator[bytes]:
+        assert job_id == "id"
+        self.opened = True
+        yield from self._pieces
+
+
+def large(*pieces: bytes, size: int | None = None) -> tuple[Any, LargeBody]:
+    store: Any = Pieces(*pieces)
+    result = LargeResult(store, "id", sum(map(len, pieces)) if size is None else size)
+    answer = joined(news_json(News(job(state=State.SUCCEEDED, seq=2), [(0, b"1")], result)))
+    assert isinstance(answer, LargeBody)
+    return store, answer
+
+
+def test_a_large_result_is_read_when_it_is_sent_and_small_pieces_go_together() -> None:
+    store, answer = large(b'"abc', b'def"')
+    assert not store.opened
+    (sent,) = answer.read()
+    assert sent == (
+        b'{"state":"succeeded","seq":2,"ended":true,"updates":[[0,1]],"response":"abcdef"}'
+    )
+    assert answer.size == len(sent)
+
+
+def test_large_pieces_are_sent_as_they_are() -> None:
+    pieces = [bytes([65 + i]) * PIECE_BYTES for i in range(3)]
+    _, answer = large(*pieces)
+    head, *rest, tail = answer.read()
+    assert head.endswith(b'"response":')
+    assert all(sent is piece for sent, piece in zip(rest, pieces, strict=True))
+    assert tail == b"}"
+    assert answer.size == len(head) + 3 * PIECE_BYTES + 1
+
+
+@pytest.mark.parametrize("pieces", [(), (b"half",)], ids=len)
+def test_a_result_that_is_not_there_is_told_before_anything_is_sent(
+    pieces: tuple[bytes, ...],
+) -> None:
+    _, answer = large(*pieces, size=8)
+    with pytest.raises(StoreError, match="a result of 8 bytes could not be sent"):
+        answer.begin()
+
+
+def test_an_answer_whose_result_is_cut_off_later_has_begun() -> None:
+    _, answer = large(b"x" * PIECE_BYTES, size=2 * PIECE_BYTES)
+    parts = answer.begin()
+    next(parts)
+    with pytest.raises(StoreError):
+        list(parts)

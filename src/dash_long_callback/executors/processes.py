@@ -81,6 +81,8 @@ def unchanged(interrupted: Callable[[int, Any], object] | None) -> Generator[Non
     folder = _working_directory()
     if interrupted is not None and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, interrupted)
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         yield
     finally:

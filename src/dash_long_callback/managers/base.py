@@ -11,6 +11,7 @@ from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import JobNotFound, RegistrationError
 from dash_long_callback.jobs import Cancelled, Job, Result, State, begin, new_job_id
 from dash_long_callback.managers.following import Following
+from dash_long_callback.stores.base import LargeResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -78,12 +79,12 @@ class News:
     Attributes:
         job: the record.
         updates: the new slots' targets and JSON values, oldest first.
-        response: the JSON result, if the job has succeeded.
+        response: the JSON result, if the job has succeeded; a large one is read when it is sent.
     """
 
     job: Job
     updates: list[tuple[int | tuple[str, str], bytes]]
-    response: bytes | None
+    response: bytes | LargeResult | None
 
 
 class Manager:
@@ -206,18 +207,23 @@ class Manager:
 
         A job on which nothing is new is there, too, without updates.
         """
-        found: dict[str, News] = {}
-        for job_id, seq in jobs.items():
-            known = self.store.load_all(job_id) or self._joined(job_id)
-            if known is None:
-                continue
-            if known[0].cache_key is not None and self.store.has_left(job_id):
-                # The job goes on for the others who asked.
-                gone = replace(known[0], state=State.CANCELLED, seq=known[0].seq + 1, error=None)
-                found[job_id] = News(gone, [], None)
-            else:
-                found[job_id] = self._news(*known, seq)
-        return found
+        known = {job_id: self._known(job_id) for job_id in jobs}
+        news = {i: self._news(*one, jobs[i]) for i, one in known.items() if one is not None}
+        return {job_id: one for job_id, one in news.items() if one is not None}
+
+    def job(self, job_id: str) -> Job | None:
+        """The record of a job; None if it is unknown."""
+        known = self._known(job_id)
+        return None if known is None else known[0]
+
+    def _known(self, job_id: str) -> tuple[Job, bytes | None] | None:
+        """A job as an asker sees it, and its result, if that is small."""
+        known = self.store.load_all(job_id) or self._joined(job_id)
+        if known is not None and known[0].cache_key is not None and self.store.has_left(job_id):
+            # The job goes on for the others who asked.
+            left = {"state": State.CANCELLED, "error": None, "slots": {}, "result_size": None}
+            return replace(known[0], seq=known[0].seq + 1, **left), None
+        return known
 
     def wait(
         self, jobs: Mapping[str, int], timeout: float, enough: Callable[[dict[str, News]], bool]
@@ -268,7 +274,12 @@ class Manager:
     def _kept(self, sharing: Sharing) -> Result | None:
         return self.store.kept(sharing.key, sharing.expire) if sharing.keep else None
 
-    def _news(self, job: Job, response: bytes | None, seq: int) -> News:
+    def _news(self, job: Job, result: bytes | None, seq: int) -> News | None:
+        response = result
+        if job.result_size is not None:
+            if job.seq > seq and not self.store.has_result(job.id):
+                return None  # it expires a moment before the record, or was evicted
+            response = LargeResult(self.store, job.id, job.result_size)
         slots = job.since(seq)
         values = self.store.values(job.id, [n for n, _ in slots]) if slots else []
         updates = [

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import RegistrationError
+from dash_long_callback.executors import worker_start as worker_starts
 from dash_long_callback.managers.base import Manager
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import celery
 
     from dash_long_callback.managers.base import CacheBy
@@ -43,6 +46,10 @@ class CeleryLongCallbackManager(Manager):
             ``dash_long_callback.run``.
         grace: seconds that a cancelled function has to clean up before its process is ended.
         retention: seconds that a job and its outcome are kept after the last change.
+        worker_start: a function of no arguments, called once in each worker process before its
+            first job, for example to open a database engine. If it raises, that job fails as
+            ``WorkerStartFailed``, and it is called again for the next. Never called in the web
+            process.
 
     Raises:
         RegistrationError: if an argument is of the wrong type or value, or the result backend
@@ -69,6 +76,7 @@ class CeleryLongCallbackManager(Manager):
         queue: str | None = None,
         grace: float = GRACE,
         retention: float = RETENTION,
+        worker_start: Callable[[], object] | None = None,
     ) -> None:
         try:
             import celery
@@ -86,7 +94,9 @@ class CeleryLongCallbackManager(Manager):
             )
 
         store = _store(celery_app, retention)
-        self._executor = CeleryExecutor(celery_app, store, queue, grace)
+        self._executor = CeleryExecutor(
+            celery_app, store, queue, grace, worker_starts.given(worker_start)
+        )
         super().__init__(store, self._executor, cache_by, expire)
 
     def waiting(self) -> dict[str, int]:

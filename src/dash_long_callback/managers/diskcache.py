@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Literal, get_args
 import platformdirs
 
 from dash_long_callback.errors import RegistrationError
+from dash_long_callback.executors import worker_start as worker_starts
 from dash_long_callback.executors.local import LocalExecutor
 from dash_long_callback.executors.local.supervisor import Ending, PoolOptions
+from dash_long_callback.folders.claim import DefaultFolder
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import SIZE_LIMIT, DiskcacheStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import diskcache
 
     from dash_long_callback.managers.base import CacheBy
@@ -38,7 +42,9 @@ class DiskcacheLongCallbackManager(Manager):
 
     Args:
         cache: a ``diskcache.Cache`` or ``diskcache.FanoutCache``. Its directory is used, not the
-            object. None: a folder for this app below the user's cache directory.
+            object. None: a folder below the user's cache directory, for this server alone: another
+            one of the same app file has its own. It is the same again after a restart with the
+            same arguments, working directory and environment.
         cache_by: a function of no arguments, or a list of them, that run in the web request.
             Results are kept, and given to the next who asks with equal arguments while the values
             of these functions are equal. None: nothing is kept. A callback may have its own.
@@ -48,6 +54,8 @@ class DiskcacheLongCallbackManager(Manager):
         start_method: how workers are started: ``"forkserver"`` (the default where it exists:
             the app is imported once and shared), ``"spawn"`` (each worker imports the app), or
             ``"fork"`` (copies the server; deadlocks if a thread holds a lock at that moment).
+            None: the default, but ``"spawn"``, with a warning in the log, for an app that opens a
+            connection while it is imported, as forked workers would share it.
         grace: seconds that a cancelled function has to clean up before its process is ended.
         retention: seconds that a job and its outcome are kept after the last change.
         stop: what becomes of running jobs when the server is told to end: ``"finish"`` (they go
@@ -57,6 +65,11 @@ class DiskcacheLongCallbackManager(Manager):
         stop_wait: seconds that a server which is told to end waits for jobs that finish. Where all
             processes end with the server, as in a container, they are lost otherwise.
         size_limit: bytes that kept results may take; the least recently used are dropped first.
+        worker_start: a function of no arguments that each worker process calls once, after it has
+            imported the app and before its first job: open your database engine here. It runs on
+            the worker's own modules, so that what it assigns with ``global`` is there in jobs. If
+            it raises, the log has the traceback, and the worker is started again, as one whose
+            import fails.
 
     Raises:
         RegistrationError: if an argument is of the wrong type or value.
@@ -81,6 +94,7 @@ class DiskcacheLongCallbackManager(Manager):
         stop: Ending | None = None,
         stop_wait: float = 0.0,
         size_limit: int = SIZE_LIMIT,
+        worker_start: Callable[[], object] | None = None,
     ) -> None:
         methods = get_all_start_methods()
         method = start_method or ("forkserver" if "forkserver" in methods else "spawn")
@@ -100,23 +114,27 @@ class DiskcacheLongCallbackManager(Manager):
             )
         count = workers or min(max(os.cpu_count() or 1, 2), MAX_WORKERS)
         store = DiskcacheStore(_directory(cache), retention, size_limit)
-        executor = LocalExecutor(store, PoolOptions(count, method, grace, stop, stop_wait))
+        chosen, given = start_method is not None, worker_starts.given(worker_start)
+        pool = PoolOptions(count, method, grace, stop, stop_wait, chosen, given)
+        executor = LocalExecutor(store, pool)
         super().__init__(store, executor, cache_by, expire)
 
 
-def _directory(cache: diskcache.Cache | diskcache.FanoutCache | None) -> Path:
+def _directory(cache: diskcache.Cache | diskcache.FanoutCache | None) -> Path | DefaultFolder:
+    app = _caller_file()
+    # A folder per app: several apps may share a cache, but none can run the jobs of another. And
+    # not among the cache's own rows: those may be evicted or cleared, and a queued job must not.
+    name = f"long-callbacks-{hashlib.sha256(app.encode()).hexdigest()[:12]}"
     if cache is None:
         base = Path(platformdirs.user_cache_dir("dash-long-callback", appauthor=False))
-    elif isinstance(directory := getattr(cache, "directory", None), str):
-        base = Path(directory)
-    else:
+        return DefaultFolder(base, name, app)
+    directory = getattr(cache, "directory", None)
+    if not isinstance(directory, str):
         raise RegistrationError(
             f"cache={cache!r} is not a diskcache.Cache or diskcache.FanoutCache; "
             'pass diskcache.Cache("./cache"), or nothing for the default folder'
         )
-    # A folder per app: several apps may share a cache, but none can run the jobs of another. And
-    # not among the cache's own rows: those may be evicted or cleared, and a queued job must not.
-    return base / f"long-callbacks-{hashlib.sha256(_caller_file().encode()).hexdigest()[:12]}"
+    return Path(directory) / name
 
 
 def _caller_file() -> str:

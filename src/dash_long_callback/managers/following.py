@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dash_long_callback.stores.news import Bell
+from dash_long_callback.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -115,7 +115,7 @@ class Following:
             step = next(steps)
             while True:
                 if callable(step):
-                    step = steps.send(await asyncio.to_thread(step))
+                    step = steps.send(await in_thread(step))
                 else:
                     step = steps.send(await self.bell.wait_async(step))
         except StopIteration as end:

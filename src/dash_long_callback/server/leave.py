@@ -26,10 +26,10 @@ def leave(body: bytes, managers: Sequence[Manager], pacer: Pacer) -> bytes:
         BadRequest: if the body has another shape.
         JobNotFound: if none of the jobs exists.
     """
-    left = job_ids(body)
+    left = dict.fromkeys(job_ids(body))
     known = False
     for manager in managers:
-        jobs = [news.job for news in manager.news(dict.fromkeys(left, 0)).values()]
+        jobs = [job for job in map(manager.job, left) if job is not None]
         known = known or bool(jobs)
         for job in manager.end_with_page(jobs):
             pacer.leave(job.id)

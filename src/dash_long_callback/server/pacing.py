@@ -221,10 +221,10 @@ class Pacer:
 
     def end(self) -> None:
         """The server ends: have all requests answered that wait, and no more of them."""
-        # Without the lock: a signal may come while this very thread holds it.
-        self._ending = True
-        for hold in list(self._tabs.values()):
-            hold.end()
+        with self._lock:
+            self._ending = True
+            for hold in self._tabs.values():
+                hold.end()
 
 
 class Hold:

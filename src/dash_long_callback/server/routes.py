@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import flask
+from werkzeug.exceptions import HTTPException
 
 from dash_long_callback import dash_internals
 from dash_long_callback.callbacks import registry
-from dash_long_callback.errors import BadRequest, JobNotFound, StoreError
+from dash_long_callback.errors import BadRequest, InternalError, JobNotFound, StoreError
+from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.server.cancel import cancel
 from dash_long_callback.server.leave import leave
 from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.updates import updates, updates_async
-from dash_long_callback.server.wire import MAX_BODY
+from dash_long_callback.server.wire import MAX_BODY, LargeBody
+from dash_long_callback.threads import each_in_thread, in_thread
 
 if TYPE_CHECKING:
     import dash
 
     from dash_long_callback.managers.base import Manager
-
-log = logging.getLogger("dash_long_callback")
 
 #: Below the app's prefix.
 UPDATES = "_dash-long-callback/updates"
@@ -38,7 +38,7 @@ STREAM_HEADERS = {
     "X-Accel-Buffering": "no",
 }
 
-_Answer: TypeAlias = tuple[int, "bytes | AsyncGenerator[bytes]"]
+_Answer: TypeAlias = tuple[int, "bytes | _Large | AsyncGenerator[bytes]"]
 _Serve: TypeAlias = Callable[[Awaitable[bytes]], Awaitable[_Answer]]
 
 
@@ -57,15 +57,17 @@ def add_routes(app: dash.Dash, app_manager: Callable[[], Manager]) -> None:
     async def serve_updates(body: Awaitable[bytes]) -> _Answer:
         pacer = pacer_of(app)
         return await _answer_async(
-            body, lambda read: updates_async(read, managers(), pacer, pacer.room_asgi())
+            UPDATES,
+            body,
+            lambda read: updates_async(read, managers(), pacer, pacer.room_asgi()),
         )
 
     async def serve_cancel(body: Awaitable[bytes]) -> _Answer:
-        return await _answer_async(body, lambda read: asyncio.to_thread(cancel, read, managers()))
+        return await _answer_async(CANCEL, body, lambda read: in_thread(cancel, read, managers()))
 
     async def serve_leave(body: Awaitable[bytes]) -> _Answer:
         return await _answer_async(
-            body, lambda read: asyncio.to_thread(leave, read, managers(), pacer_of(app))
+            LEAVE, body, lambda read: in_thread(leave, read, managers(), pacer_of(app))
         )
 
     add = _add_fastapi if kind == "fastapi" else _add_quart
@@ -83,20 +85,36 @@ def _add_flask(app: dash.Dash, managers: Callable[[], list[Manager]]) -> None:
     def serve_updates() -> flask.Response:
         pacer = pacer_of(app)
         room = pacer.room_wsgi(flask.request.environ)
-        status, data = _answer(lambda: updates(body(), managers(), pacer, room))
-        return flask.Response(data, status, HEADERS)
+        return _flask(*_answer(UPDATES, lambda: updates(body(), managers(), pacer, room)))
 
     def serve_cancel() -> flask.Response:
-        status, data = _answer(lambda: cancel(body(), managers()))
-        return flask.Response(data, status, HEADERS)
+        return _flask(*_answer(CANCEL, lambda: cancel(body(), managers())))
 
     def serve_leave() -> flask.Response:
-        status, data = _answer(lambda: leave(body(), managers(), pacer_of(app)))
-        return flask.Response(data, status, HEADERS)
+        return _flask(*_answer(LEAVE, lambda: leave(body(), managers(), pacer_of(app))))
 
     dash_internals.add_route(app, UPDATES, serve_updates, ("POST",))
     dash_internals.add_route(app, CANCEL, serve_cancel, ("POST",))
     dash_internals.add_route(app, LEAVE, serve_leave, ("POST",))
+
+
+@dataclass(frozen=True)
+class _Large:
+    """An answer that has begun to be read: from here on it is sent, or cut off."""
+
+    size: int
+    parts: Iterator[bytes]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        # With its length, so that the client knows when it was cut off.
+        return {**HEADERS, "Content-Length": str(self.size)}
+
+
+def _flask(status: int, data: bytes | _Large) -> flask.Response:
+    if isinstance(data, bytes):
+        return flask.Response(data, status, HEADERS)
+    return flask.Response(data.parts, status, data.headers)
 
 
 def _add_fastapi(app: dash.Dash, name: str, serve: _Serve) -> None:
@@ -107,6 +125,8 @@ def _add_fastapi(app: dash.Dash, name: str, serve: _Serve) -> None:
         status, data = await serve(dash_internals.fastapi_body(request, MAX_BODY + 1))
         if isinstance(data, bytes):
             return Response(data, status, HEADERS)
+        if isinstance(data, _Large):
+            return StreamingResponse(each_in_thread(data.parts), status, data.headers)
         return StreamingResponse(data, status, STREAM_HEADERS)
 
     # FastAPI reads these to know what to pass; as strings it would look for them in this module.
@@ -125,7 +145,10 @@ def _add_quart(app: dash.Dash, name: str, serve: _Serve) -> None:
         status, data = await serve(body())
         if isinstance(data, bytes):
             return quart.Response(data, status, HEADERS)
-        response = quart.Response(data, status, STREAM_HEADERS)
+        if isinstance(data, _Large):
+            response = quart.Response(each_in_thread(data.parts), status, data.headers)
+        else:
+            response = quart.Response(data, status, STREAM_HEADERS)
         response.timeout = None  # Quart's own would end it after a minute
         return response
 
@@ -133,24 +156,47 @@ def _add_quart(app: dash.Dash, name: str, serve: _Serve) -> None:
     dash_internals.add_route(app, name, view, ("POST",))
 
 
-def _answer(handle: Callable[[], bytes]) -> tuple[int, bytes]:
+#: Of each route: the same fault is logged once and then counted, however many ask.
+_faults = {
+    UPDATES: FaultLog("pages can't be told of their jobs"),
+    CANCEL: FaultLog("jobs can't be cancelled"),
+    LEAVE: FaultLog("it can't be noted that pages were left"),
+}
+
+
+def _answer(route: str, handle: Callable[[], bytes | LargeBody]) -> tuple[int, bytes | _Large]:
     try:
-        return 200, handle()
-    except (BadRequest, JobNotFound, StoreError) as error:
-        return _refuse(error)
+        data = handle()
+        if isinstance(data, LargeBody):
+            data = _Large(data.size, data.begin())
+    except Exception as error:
+        return _refuse(route, error)
+    _faults[route].succeeded()
+    return 200, data
 
 
 async def _answer_async(
-    body: Awaitable[bytes], handle: Callable[[bytes], Awaitable[bytes | AsyncGenerator[bytes]]]
+    route: str,
+    body: Awaitable[bytes],
+    handle: Callable[[bytes], Awaitable[bytes | LargeBody | AsyncGenerator[bytes]]],
 ) -> _Answer:
     try:
-        return 200, await handle(await body)
-    except (BadRequest, JobNotFound, StoreError) as error:
-        return _refuse(error)
+        data = await handle(await body)
+        if isinstance(data, LargeBody):
+            data = _Large(data.size, await in_thread(data.begin))
+    except Exception as error:
+        return _refuse(route, error)
+    _faults[route].succeeded()
+    return 200, data
 
 
-def _refuse(error: BadRequest | JobNotFound | StoreError) -> tuple[int, bytes]:
+def _refuse(route: str, error: Exception) -> tuple[int, bytes]:
+    if isinstance(error, HTTPException):  # the server's own, such as a body above its limit
+        raise error
     if isinstance(error, StoreError):
-        log.error("jobs can't be read: %s", error)
+        _faults[route].failed(error)
+    elif not isinstance(error, (BadRequest, JobNotFound)):
+        _faults[route].failed(error, traceback=True)
+        error = InternalError(error)
     words = {"error": type(error).__name__, "message": str(error)}
     return error.status, json.dumps(words).encode()

@@ -66,7 +66,7 @@ def _value(callback: LongCallback, function: Any, context: Any) -> Any:
     try:
         with dash_internals.callback_context(context):
             value = function()
-        return json.loads(dash_internals.to_json_bytes(value))
+        return json.loads(dash_internals.plain_json(value))
     except Exception as error:
         raise CacheByFailed(
             f"the cache_by function {name} of {callback.name} failed: "

@@ -2,6 +2,10 @@
 
 Uvicorn and Hypercorn close their sockets only when all requests are answered, and a stream has
 minutes to go. They say nothing to the app before that, so we listen to the signals with them.
+
+A signal comes while its thread does anything at all, and may hold any lock. So the handler only
+puts a word into a queue that is made for that (``queue.SimpleQueue``), and a thread that waits for
+it does the rest.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,24 +24,42 @@ _calls: list[Callable[[], object]] = []
 
 
 def at_end(call: Callable[[], object]) -> None:
-    """Call this, once, when the server is told to end. Has no effect outside of the main thread."""
+    """Have this called, in a thread, when the server is told to end.
+
+    Once, however often it is asked for. Has no effect outside of the main thread.
+    """
     global _pid  # noqa: PLW0603 - one per process
-    if call in _calls or threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():
         return
-    if _pid != os.getpid():
+    if _pid != os.getpid():  # a fork leaves the thread behind
         _pid = os.getpid()
         _calls.clear()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            previous = signal.getsignal(name)
-            if callable(previous):  # else nobody waits for anything
-                signal.signal(name, _before(previous))
-    _calls.append(call)
+        _listen()
+    if call not in _calls:
+        _calls.append(call)
 
 
-def _before(previous: Callable[[int, Any], object]) -> Callable[[int, Any], object]:
-    def handle(number: int, frame: Any) -> object:
-        for call in _calls:
+def _listen() -> None:
+    told: SimpleQueue[None] = SimpleQueue()
+    threading.Thread(target=_wait, args=(told,), daemon=True, name="server end").start()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        previous = signal.getsignal(name)
+        if callable(previous):  # else nobody waits for anything
+            signal.signal(name, _before(previous, told))
+
+
+def _wait(told: SimpleQueue[None]) -> None:
+    while True:
+        told.get()
+        for call in tuple(_calls):
             call()
+
+
+def _before(
+    previous: Callable[[int, Any], object], told: SimpleQueue[None]
+) -> Callable[[int, Any], object]:
+    def handle(number: int, frame: Any) -> object:
+        told.put(None)
         return previous(number, frame)
 
     return handle

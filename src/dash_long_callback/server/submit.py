@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import re
 from typing import TYPE_CHECKING, Any
 
 from dash_long_callback import dash_internals
-from dash_long_callback.errors import CacheByFailed, StoreError
+from dash_long_callback.errors import CacheByFailed, InternalError, StoreError
+from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Failed, Job, new_job_id
 from dash_long_callback.managers.base import News
 from dash_long_callback.managers.following import Following
 from dash_long_callback.server import pacing
 from dash_long_callback.server.sharing import sharing_of
-from dash_long_callback.server.wire import news_json, object_json, result_json
+from dash_long_callback.server.wire import news_json, object_json, result_json, whole
+from dash_long_callback.stores.base import LargeResult
+from dash_long_callback.threads import in_thread
 
 if TYPE_CHECKING:
     from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.managers.base import Manager, Receipt
     from dash_long_callback.server.pacing import Pacer, Room
+    from dash_long_callback.server.wire import Piece
 
 log = logging.getLogger("dash_long_callback")
 
@@ -28,6 +31,12 @@ log = logging.getLogger("dash_long_callback")
 #: again, and does not start a second job.
 HEADER = "x-long-callback-job"
 _NAME = re.compile("[A-Za-z0-9_-]{32}")
+#: Bytes of a result that is part of the answer to a click: Dash's dispatch has an answer in memory
+#: as a whole. The page asks for a larger one, and gets it in pieces.
+ANSWER_BYTES = 1 << 20
+
+_starting = FaultLog("long callbacks can't be started")
+_waiting = FaultLog("a click could not wait for its job")
 
 
 def submit(
@@ -46,11 +55,15 @@ def submit(
         JSON: the job's id, its news if there are any yet, and the seconds until the client asks.
     """
     manager = callback.options.manager or app_manager
-    receipt = _start(callback, context, manager, pacer)
+    receipt = _started(callback, context, manager, pacer)
     if isinstance(receipt, bytes):
         return receipt
-    with Following({manager: {receipt.job_id: 0}}) as following, pacer.submit(room) as seconds:
-        return _answer(receipt.job_id, following.wait(seconds, _telling), room)
+    try:
+        with Following({manager: {receipt.job_id: 0}}) as following, pacer.submit(room) as seconds:
+            found = following.wait(seconds, _telling)
+        return _answer(receipt.job_id, found, room)
+    except Exception as error:
+        return _unheard(receipt.job_id, error)
 
 
 async def submit_async(
@@ -58,29 +71,46 @@ async def submit_async(
 ) -> bytes:
     """As ``submit``, for an event loop, which never waits for the store or a broker."""
     manager = callback.options.manager or app_manager
-    receipt = await asyncio.to_thread(_start, callback, context, manager, pacer)
+    receipt = await in_thread(_started, callback, context, manager, pacer)
     if isinstance(receipt, bytes):
         return receipt
-    with Following({manager: {receipt.job_id: 0}}) as following, pacer.submit(room) as seconds:
-        return _answer(receipt.job_id, await following.wait_async(seconds, _telling), room)
+    try:
+        with Following({manager: {receipt.job_id: 0}}) as following, pacer.submit(room) as seconds:
+            found = await following.wait_async(seconds, _telling)
+        if any(isinstance(news.response, LargeResult) for news in found.values()):
+            return await in_thread(_answer, receipt.job_id, found, room)
+        return _answer(receipt.job_id, found, room)
+    except Exception as error:
+        return _unheard(receipt.job_id, error)
+
+
+def _started(
+    callback: LongCallback, context: Any, manager: Manager, pacer: Pacer
+) -> Receipt | bytes:
+    """The receipt of a job, or the answer if there is nothing to wait for."""
+    try:
+        answer = _start(callback, context, manager, pacer)
+    except StoreError as error:
+        _starting.failed(error)
+        return _refused(callback, error)
+    except CacheByFailed as error:
+        log.exception("%s can't be started", callback.name)
+        return _refused(callback, error)
+    except Exception as error:
+        _starting.failed(error, traceback=True)
+        return _refused(callback, InternalError(error))
+    _starting.succeeded()
+    return answer
 
 
 def _start(callback: LongCallback, context: Any, manager: Manager, pacer: Pacer) -> Receipt | bytes:
-    """The receipt of a job, or the answer if there is nothing to wait for."""
     name = dash_internals.pop_header(context, HEADER)
     travel = manager.context if callback.options.context is None else callback.options.context
-    request = dash_internals.to_json_bytes(dash_internals.context_fields(context, travel))
-    try:
-        sharing = sharing_of(callback, manager, context)
-        named = name if name is not None and _NAME.fullmatch(name) else None
-        receipt = manager.submit(callback, request, sharing, named, pacer.pacing.wanted)
-    except (CacheByFailed, StoreError) as error:
-        log.exception("%s can't be started", callback.name)
-        return _refused(callback, error)
-    if receipt.result is None:
-        return receipt
-    job_id = json.dumps(receipt.job_id).encode()
-    return object_json({"job": job_id, "news": result_json(receipt.result), "after": b"0"})
+    request = dash_internals.plain_json(dash_internals.context_fields(context, travel))
+    sharing = sharing_of(callback, manager, context)
+    named = name if name is not None and _NAME.fullmatch(name) else None
+    receipt = manager.submit(callback, request, sharing, named, pacer.pacing.wanted)
+    return receipt if receipt.result is None else _json(receipt.job_id, result_json(receipt.result))
 
 
 def _telling(found: dict[str, News]) -> bool:
@@ -90,20 +120,33 @@ def _telling(found: dict[str, News]) -> bool:
 
 
 def _answer(job_id: str, found: dict[str, News], room: Room) -> bytes:
+    news = found.get(job_id)
+    if news is None:
+        return _unheard(job_id)
+    if isinstance(news.response, LargeResult) and news.response.size > ANSWER_BYTES:
+        return _unheard(job_id)
     # A job that tells something already may go on to do so often.
-    after = 0 if found[job_id].updates and room.holds else pacing.PACE_MIN
-    return object_json(
-        {
-            "job": json.dumps(job_id).encode(),
-            "news": news_json(found[job_id]),
-            "after": json.dumps(after).encode(),
-        }
-    )
+    after = 0 if news.updates and room.holds else pacing.PACE_MIN
+    answer = _json(job_id, news_json(news), after)
+    _waiting.succeeded()
+    return answer
+
+
+def _unheard(job_id: str, error: Exception | None = None) -> bytes:
+    """There is a job, but no news of it yet: the page is to ask for them."""
+    if error is not None:
+        _waiting.failed(error, traceback=not isinstance(error, StoreError))
+    news = news_json(News(Job(job_id, ""), [], None))
+    return _json(job_id, news, 0 if error is None else pacing.PACE_MIN)
 
 
 def _refused(callback: LongCallback, error: Exception) -> bytes:
     # As a job that failed: the page tells why also where Flask, without debug, answers just "500".
     job = Job(new_job_id(), callback.key)
     job.end(Failed(type(error).__name__, str(error)))
-    news = news_json(News(job, [], None))
-    return object_json({"job": json.dumps(job.id).encode(), "news": news, "after": b"0"})
+    return _json(job.id, news_json(News(job, [], None)))
+
+
+def _json(job_id: str, news: list[Piece], after: float = 0) -> bytes:
+    job, seconds = json.dumps(job_id).encode(), json.dumps(after).encode()
+    return whole(object_json({"job": [job], "news": news, "after": [seconds]}))

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import time
 from typing import TYPE_CHECKING
 
 from dash_long_callback.errors import JobNotFound, StoreError
+from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.managers.following import Following, news_since
 from dash_long_callback.server import pacing
 from dash_long_callback.server.shutdown import at_end
-from dash_long_callback.server.wire import jobs_since, news_json, object_json, parse
+from dash_long_callback.server.wire import (
+    LargeBody,
+    jobs_since,
+    joined,
+    news_json,
+    object_json,
+    parse,
+)
+from dash_long_callback.threads import each_in_thread, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -20,8 +28,6 @@ if TYPE_CHECKING:
     from dash_long_callback.jobs import Job
     from dash_long_callback.managers.base import Manager, News
     from dash_long_callback.server.pacing import Pacer, Room
-
-log = logging.getLogger("dash_long_callback")
 
 #: Seconds without news after which a stream sends a sign of life: less than the timeouts of
 #: proxies, and the time that a client waits before it takes the stream for dead.
@@ -31,8 +37,12 @@ STREAM_SECONDS = 300.0
 #: A sign of life in a stream: a comment, which clients pass over.
 BEAT = b":\n\n"
 
+_faults = FaultLog("a stream of updates was cut off")
 
-def updates(body: bytes, managers: Sequence[Manager], pacer: Pacer, room: Room) -> bytes:
+
+def updates(
+    body: bytes, managers: Sequence[Manager], pacer: Pacer, room: Room
+) -> bytes | LargeBody:
     """Answer a client that asks for news.
 
     Args:
@@ -68,16 +78,16 @@ def updates(body: bytes, managers: Sequence[Manager], pacer: Pacer, room: Room) 
 
 async def updates_async(
     body: bytes, managers: Sequence[Manager], pacer: Pacer, room: Room
-) -> bytes | AsyncGenerator[bytes]:
+) -> bytes | LargeBody | AsyncGenerator[bytes]:
     """As ``updates``: a request that waits costs a coroutine, and the event loop never waits.
 
     Returns:
         The JSON, or server-sent events, each with such JSON, for a client that takes a stream.
     """
     at_end(pacer.end)
-    question = await asyncio.to_thread(_Question, body, managers, pacer)
+    question = await in_thread(_Question, body, managers, pacer)
     if question.hidden:
-        return await asyncio.to_thread(question.paced, pacer, room)
+        return await in_thread(question.paced, pacer, room)
     if question.streams and pacer.pacing.stream:
         return _stream(question, pacer, room)
     with (
@@ -85,7 +95,7 @@ async def updates_async(
         pacer.hold(question.tab, following.bell, room) as hold,
     ):
         if hold is None:
-            return await asyncio.to_thread(question.paced, pacer, room)
+            return await in_thread(question.paced, pacer, room)
         if not question.news:
             question.found |= await following.wait_async(
                 pacer.pacing.hold, following.fresh, lambda: hold.wanted
@@ -99,10 +109,12 @@ async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerat
         pacer.hold(question.tab, following.bell, room) as hold,
     ):
         if hold is None:
-            yield _event(await asyncio.to_thread(question.paced, pacer, room))
+            async for part in _event(await in_thread(question.paced, pacer, room)):
+                yield part
             return
         # At once, even if nothing is new: the client sees that no proxy keeps its stream back.
-        yield _event(answer(question.news, 0))
+        async for part in _event(answer(question.news, 0)):
+            yield part
         following.see(question.news)
         until = time.monotonic() + STREAM_SECONDS
         hear = time.monotonic() + BEAT_SECONDS
@@ -111,25 +123,32 @@ async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerat
                 found = await following.wait_async(
                     BEAT_SECONDS, following.fresh, lambda: hold.wanted
                 )
-            except StoreError as error:
-                log.error("jobs can't be read: %s", error)  # noqa: TRY400 - the words are enough
+                if now >= hear:
+                    hear = now + BEAT_SECONDS
+                    await in_thread(question.hear, pacer)
+            except Exception as error:
+                _faults.failed(error, traceback=not isinstance(error, StoreError))
                 return  # the client asks again, and is told
+            _faults.succeeded()
             news = following.news(found)
-            if now >= hear:
-                hear = now + BEAT_SECONDS
-                await asyncio.to_thread(question.hear, pacer)
             if not news:
                 yield BEAT
                 continue
-            yield _event(answer(news, 0))
+            async for part in _event(answer(news, 0)):
+                yield part
             following.see(news)
             # With many streams, each sends less often; what came meanwhile goes together.
             if (pause := pacer.after(0, room)) > 0:
                 await asyncio.sleep(pause)
 
 
-def _event(data: bytes) -> bytes:
-    return b"data: " + data + b"\n\n"
+async def _event(data: bytes | LargeBody) -> AsyncGenerator[bytes]:
+    if isinstance(data, bytes):
+        yield b"data: " + data + b"\n\n"
+        return
+    event = LargeBody([b"data: ", *data.pieces, b"\n\n"])
+    async for part in each_in_thread(event.read()):
+        yield part
 
 
 class _Question:
@@ -170,11 +189,11 @@ class _Question:
         """What there is to tell."""
         return news_since(self.jobs, self.found)
 
-    def held(self, pacer: Pacer, room: Room) -> bytes:
+    def held(self, pacer: Pacer, room: Room) -> bytes | LargeBody:
         """The answer for a client that may ask again as soon as others leave room."""
         return answer(self.news, pacer.after(0, room) if self._running else 0)
 
-    def paced(self, pacer: Pacer, room: Room) -> bytes:
+    def paced(self, pacer: Pacer, room: Room) -> bytes | LargeBody:
         """The answer for a client that is told to wait before it asks again."""
         for manager, part in self.parts.items():
             manager.look(self.found[i] for i in part)
@@ -189,7 +208,8 @@ class _Question:
         return [news.job for news in self.found.values() if not news.job.state.ended]
 
 
-def answer(news: Mapping[str, News | None], after: float) -> bytes:
+def answer(news: Mapping[str, News | None], after: float) -> bytes | LargeBody:
     """JSON for the client; None means that nobody knows the job."""
-    jobs = {i: b"null" if one is None else news_json(one) for i, one in news.items()}
-    return object_json({"jobs": object_json(jobs), "after": json.dumps(after).encode()})
+    jobs = {i: [b"null"] if one is None else news_json(one) for i, one in news.items()}
+    fields = {"jobs": object_json(jobs), "after": [json.dumps(after).encode()]}
+    return joined(object_json(fields))

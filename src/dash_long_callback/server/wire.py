@@ -1,17 +1,27 @@
-"""What goes over the wire, in both directions. JSON that a worker wrote is passed on as it is."""
+"""What goes over the wire, in both directions. JSON that a worker wrote is passed on as it is.
+
+An answer is a list of pieces, joined once: each copy of a large result would cost. With a
+``LargeResult`` among them, which is not even read before it is sent, it is a ``LargeBody``.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dash_long_callback.errors import BadRequest, RequestTooLarge
+from dash_long_callback.stores.base import PIECE_BYTES, LargeResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from dash_long_callback.jobs import Result, Target
     from dash_long_callback.managers.base import News
+
+#: A part of an answer.
+Piece: TypeAlias = "bytes | memoryview | LargeResult"
 
 #: Bytes of a request that names jobs: some thousands of them.
 MAX_BODY = 256 * 1024
@@ -19,24 +29,82 @@ MAX_BODY = 256 * 1024
 MAX_JOBS = 2000
 
 
-def news_json(news: News) -> bytes:
+@dataclass(frozen=True)
+class LargeBody:
+    """An answer with a large result in it.
+
+    Attributes:
+        pieces: of it, in their order.
+    """
+
+    pieces: Sequence[Piece]
+
+    @property
+    def size(self) -> int:
+        """Bytes of it all."""
+        return sum(p.size if isinstance(p, LargeResult) else len(p) for p in self.pieces)
+
+    def begin(self) -> Iterator[bytes]:
+        """As ``read``; raises at once if not even the beginning can be read."""
+        parts = self.read()
+        return itertools.chain([next(parts)], parts)
+
+    def read(self) -> Generator[bytes]:
+        """What to send, one after the other; small pieces together.
+
+        Raises:
+            StoreError: if a result can't be read. The answer is not complete then.
+        """
+        waiting: list[bytes | memoryview] = []
+        size = 0
+        for part in self._parts():
+            if size + len(part) > PIECE_BYTES and waiting:
+                yield b"".join(waiting)  # one alone is not copied
+                waiting, size = [], 0
+            waiting.append(part)
+            size += len(part)
+        yield b"".join(waiting)
+
+    def _parts(self) -> Iterator[bytes | memoryview]:
+        for piece in self.pieces:
+            if isinstance(piece, LargeResult):
+                yield from piece.pieces()
+            else:
+                yield piece
+
+
+def joined(pieces: Sequence[Piece]) -> bytes | LargeBody:
+    """An answer of these pieces: bytes, if nothing in it is to be read yet."""
+    large = any(isinstance(piece, LargeResult) for piece in pieces)
+    return LargeBody(pieces) if large else whole(pieces)
+
+
+def whole(pieces: Sequence[Piece]) -> bytes:
+    """An answer of these pieces, with large results as a whole.
+
+    Raises:
+        StoreError: if one can't be read.
+    """
+    return b"".join(p.whole() if isinstance(p, LargeResult) else p for p in pieces)
+
+
+def news_json(news: News) -> list[Piece]:
     """One job's news, as the browser client reads it."""
     job = news.job
     head: dict[str, Any] = {"state": job.state.value, "seq": job.seq, "ended": job.state.ended}
     if job.error is not None and job.state.ended:
         head["error"] = job.error
     head_json = json.dumps(head, separators=(",", ":")).encode()[:-1]
-    return b"".join([head_json, *_body(news.updates, news.response)])
+    return [head_json, *_rest(news.updates, news.response)]
 
 
-def result_json(result: Result) -> bytes:
+def result_json(result: Result) -> list[Piece]:
     """A kept result, as the news of a job that has succeeded."""
     head = b'{"state":"succeeded","seq":1,"ended":true'
-    return b"".join([head, *_body(result.updates, result.response)])
+    return [head, *_rest(result.updates, result.response)]
 
 
-def _body(updates: Sequence[tuple[Target, bytes]], response: bytes | None) -> Iterator[bytes]:
-    # Pieces for one join: a result may be large, and each copy of it costs.
+def _rest(updates: Sequence[tuple[Target, bytes]], response: Piece | None) -> Iterator[Piece]:
     if updates:
         yield b',"updates":['
         for number, (target, value) in enumerate(updates):
@@ -48,9 +116,12 @@ def _body(updates: Sequence[tuple[Target, bytes]], response: bytes | None) -> It
     yield b"}"
 
 
-def object_json(fields: Mapping[str, bytes]) -> bytes:
+def object_json(fields: Mapping[str, Sequence[Piece]]) -> list[Piece]:
     """A JSON object of values that are JSON already."""
-    return b"{" + b",".join(json.dumps(k).encode() + b":" + v for k, v in fields.items()) + b"}"
+    pieces: list[Piece] = []
+    for name, value in fields.items():
+        pieces += [b"," if pieces else b"{", json.dumps(name).encode(), b":", *value]
+    return [*pieces, b"}"] if pieces else [b"{}"]
 
 
 def parse(body: bytes) -> dict[str, Any]:

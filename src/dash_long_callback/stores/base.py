@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dash_long_callback.errors import StoreError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from dash_long_callback.jobs import Job, Result
     from dash_long_callback.stores.news import Bell, Watch
@@ -17,6 +20,58 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 10.0
 #: Seconds between two heartbeats: several may be missed before the lease runs out.
 HEARTBEAT_SECONDS = 2.0
+#: Bytes of a result that is kept with the record, so that a quick job takes no read more. A larger
+#: one would be read by all who only want the record. diskcache, too, puts larger values apart.
+INLINE_BYTES = 32 * 1024
+#: Bytes of a large result that are read in one go: few reads, and little memory.
+PIECE_BYTES = 256 * 1024
+
+
+def divide(job: Job, response: bytes | None) -> tuple[bytes | None, bytes | None]:
+    """A result as what is kept with the record, and what apart; the record gets the size of that.
+
+    One of the two is None.
+    """
+    if response is None or len(response) <= INLINE_BYTES:
+        return response, None
+    job.result_size = len(response)
+    return None, response
+
+
+@dataclass(frozen=True)
+class LargeResult:
+    """A result that is kept apart from the record of its job, and is read when it is sent.
+
+    Attributes:
+        store: where it is.
+        job_id: whose it is.
+        size: bytes of it.
+    """
+
+    store: Store
+    job_id: str
+    size: int
+
+    def pieces(self) -> Iterator[bytes]:
+        """The JSON, piece by piece; opened with the first.
+
+        Raises:
+            StoreError: if it can't be read, or is not there any more, or not all of it.
+        """
+        found = 0
+        with closing(self.store.pieces(self.job_id)) as pieces:
+            for piece in pieces:
+                found += len(piece)
+                yield piece
+        if found != self.size:
+            raise StoreError(
+                f"a result of {self.size} bytes could not be sent: {found} bytes of it are there; "
+                "it has expired meanwhile, or was damaged"
+            )
+
+    def whole(self) -> bytes:
+        """The JSON at once. Raises StoreError as ``pieces`` does."""
+        return b"".join(self.pieces())
 
 
 class Store(ABC):
@@ -59,7 +114,8 @@ class Store(ABC):
         """Read, change and write a record in one step.
 
         ``change`` alters the record and returns True, or returns False to leave it alone.
-        ``response`` is kept as the job's result if the record was changed.
+        ``response`` is kept as the job's result if the record was changed; one above
+        ``INLINE_BYTES`` apart from it, and the record gets its size. Who sees the record finds it.
         Returns the changed record; None if it was left alone or does not exist.
         """
 
@@ -77,7 +133,18 @@ class Store(ABC):
 
     @abstractmethod
     def load_all(self, job_id: str) -> tuple[Job, bytes | None] | None:
-        """The record, and the JSON result of a job that succeeded, as its worker wrote it."""
+        """The record, and the JSON result of a job that succeeded, as its worker wrote it.
+
+        A result that is kept apart (see ``Job.result_size``) is left out.
+        """
+
+    @abstractmethod
+    def has_result(self, job_id: str) -> bool:
+        """Whether there is a result that is kept apart from its record."""
+
+    @abstractmethod
+    def pieces(self, job_id: str) -> Generator[bytes]:
+        """Such a result, as a rule ``PIECE_BYTES`` at a time; nothing if there is none."""
 
     @abstractmethod
     def renew(self, job: Job) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Any, NoReturn
 
 import diskcache
@@ -30,6 +32,15 @@ class BytesDisk(diskcache.Disk):
         if not isinstance(value, bytes):
             raise TypeError("values are bytes")
         return super().store(value, read, key=key)
+
+    def _write(self, full_path: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._write(full_path, *args, **kwargs)
+        except BaseException:
+            # On a full disk, the part that was written would stay there for good, with each try.
+            with contextlib.suppress(OSError):
+                Path(full_path).unlink()
+            raise
 
     def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
         if mode not in (diskcache.core.MODE_RAW, diskcache.core.MODE_BINARY):

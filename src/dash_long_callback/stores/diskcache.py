@@ -2,7 +2,8 @@
 
 Rows, all of them bytes, all with an expiry. ``<id>`` is a job's id.
 
-    <id>:job        the record (see ``jobs.Job.dump``) in one line; behind it, the result
+    <id>:job        the record (see ``jobs.Job.dump``) in one line; behind it, a small result
+    <id>:result     a large result: diskcache makes a file of it
     <id>:request    arguments and context, JSON
     <id>:u<n>       the value in slot n, JSON
     <id>:lease      a worker holds this job; expires unless renewed
@@ -34,14 +35,14 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors import processes
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Job, Result, State, begin
 from dash_long_callback.stores import sqlite_news, sqlite_queue
-from dash_long_callback.stores.base import LEASE_SECONDS, Store
+from dash_long_callback.stores.base import LEASE_SECONDS, PIECE_BYTES, Store, divide
 from dash_long_callback.stores.bytes_disk import BytesDisk
 from dash_long_callback.stores.pooled_cache import COLUMNS, PooledCache, is_busy
 from dash_long_callback.stores.rows import (
@@ -103,7 +104,7 @@ class DiskcacheStore(Store):
     """Jobs in a ``diskcache`` directory of their own.
 
     Args:
-        directory: made on first use, readable by its owner only.
+        directory: made on first use, readable by its owner only; or a function that says it.
         retention: seconds that a job and its outcome are kept.
         size_limit: bytes that kept results may take.
         patience: seconds to wait for a lock that another process holds.
@@ -111,18 +112,27 @@ class DiskcacheStore(Store):
 
     def __init__(
         self,
-        directory: str | os.PathLike[str],
+        directory: str | os.PathLike[str] | Callable[[], Path],
         retention: float,
         size_limit: int = SIZE_LIMIT,
         patience: float = WEB_SECONDS,
     ) -> None:
-        self.directory = Path(directory)
+        self._directory = directory if callable(directory) else Path(directory)
         self.retention = retention
         self.size_limit = size_limit
         self.patience = patience
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
         self._results_faults = FaultLog("results can't be kept, nor given to the next who asks")
+
+    @property
+    def directory(self) -> Path:
+        """Where the store is. The default folder is chosen when this is first read.
+
+        Raises:
+            StoreError: if it can't be chosen.
+        """
+        return self._directory if isinstance(self._directory, Path) else self._directory()
 
     def _open(self) -> _Opened:
         # On first use, and again after a fork: SQLite connections must not cross one.
@@ -215,15 +225,18 @@ class DiskcacheStore(Store):
             job = self.load(job_id)
             if job is None or not change(job):
                 return None
-            # One row for both: who sees "succeeded" finds the result, with one write and one read.
+            small, large = divide(job, response)
             record = job.dump()
             if job.state.ended:
                 # Cookies and headers are in it: kept no longer than they are needed.
                 self._cache.delete(f"{job_id}:request")
             if job.cache_key is not None and job.state.ended:
                 self._land(job)
-            self._put(job, record if response is None else record + b"\n" + response)
+            self._put(job, record if small is None else record + b"\n" + small)
             self._tell(job_id)
+            if large is not None:
+                # In the end: nothing takes back a file if what follows it fails.
+                self._set(f"{job_id}:result", large)
             return job
 
     @_guarded
@@ -262,6 +275,29 @@ class DiskcacheStore(Store):
             return None
         record, _, response = data.partition(b"\n")
         return Job.load(record, job_id), response or None
+
+    @_guarded
+    def has_result(self, job_id: str) -> bool:
+        with self._result(job_id) as file:
+            return file is not None
+
+    def pieces(self, job_id: str) -> Generator[bytes]:
+        with self.words(), self._result(job_id) as file:
+            while file is not None and (piece := file.read(PIECE_BYTES)):
+                yield piece
+
+    @contextmanager
+    def _result(self, job_id: str) -> Generator[BinaryIO | None]:
+        try:
+            found = self._cache.open_bytes(f"{job_id}:result")
+        except UnreadableRow as error:
+            ignored("a large result", error)
+            found = None
+        if found is None:
+            yield None
+            return
+        with found as file:
+            yield file
 
     @_guarded
     def renew(self, job: Job) -> bool:

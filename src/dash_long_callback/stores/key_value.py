@@ -4,7 +4,8 @@ Keys, all of them below ``<prefix>dlc-``, all with an expiry. A key ends with a 
 that is given here: names come from clients, and are to be neither paths nor too long. ``<id>`` is
 a job's id.
 
-    job-<id>              the record (see ``jobs.Job.dump``) in one line; behind it, the result
+    job-<id>              the record (see ``jobs.Job.dump``) in one line; behind it, a small result
+    result-<id>           a large result
     request-<id>          arguments and context, JSON
     u<n>-<id>             the value in slot n, JSON
     lease-<id>            a worker holds this job; JSON: until when, when its rows were last written
@@ -39,7 +40,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Job, Result, State
-from dash_long_callback.stores.base import LEASE_SECONDS, Store
+from dash_long_callback.stores.base import LEASE_SECONDS, Store, divide
 from dash_long_callback.stores.key_value_news import RowNews
 from dash_long_callback.stores.rows import read_id, read_ids, read_json, read_result
 
@@ -130,9 +131,12 @@ class KeyValueStore(Store):
             if waited and job.state is State.CANCELLED:
                 # A worker that begins it in this very moment, and overwrites this, sees the wish.
                 self.ask_cancel(job_id)
+            small, large = divide(job, response)
+            if large is not None:
+                # Before the record: who sees "succeeded" must find it.
+                self._set("result", job_id, large)
             record = job.dump()
-            # One row for both: who sees "succeeded" finds the result, with one write and one read.
-            new = record if response is None else record + b"\n" + response
+            new = record if small is None else record + b"\n" + small
             self._replace(job_id, old, new)
             if job.state.ended:
                 # Cookies and headers are in it: kept no longer than they are needed.
@@ -169,6 +173,15 @@ class KeyValueStore(Store):
     def load_all(self, job_id: str) -> tuple[Job, bytes | None] | None:
         data = self._get("job", job_id)
         return None if data is None else _load(data, job_id)
+
+    def has_result(self, job_id: str) -> bool:
+        return self._get("result", job_id) is not None
+
+    def pieces(self, job_id: str) -> Generator[bytes]:
+        # Such backends read a value as a whole.
+        result = self._get("result", job_id)
+        if result is not None:
+            yield result
 
     def renew(self, job: Job) -> bool:
         row = self._get("job", job.id)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import os
 import re
 import sqlite3
 import threading
 import time
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar
 
 import diskcache
 from diskcache.core import ENOVAL, MODE_BINARY, MODE_RAW  # pyright: ignore[reportMissingTypeStubs]
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     #: Runs SQL; takes the name of a file that is not needed once the transaction has ended.
     _Transaction: TypeAlias = tuple[Callable[..., sqlite3.Cursor], Callable[[str | None], None]]
+
+R = TypeVar("R")
 
 #: Seconds that SQLite waits for a lock in one go. It looks less and less often while it waits, so
 #: that one who waits for long would be overtaken by all who come later.
@@ -202,12 +206,23 @@ class PooledCache(diskcache.Cache):
         Raises:
             UnreadableRow: if it is not bytes, or its file is gone, or not as long as it was.
         """
+        return self._take(key, self.value_of)
+
+    def open_bytes(self, key: str) -> BinaryIO | None:
+        """As ``read_bytes``, as a file that is to be closed: for what is too large at once."""
+        return self._take(key, self._file_of)
+
+    def _take(self, key: str, take: Callable[..., R]) -> R | None:
         for _ in range(READ_TRIES):
             rows = self.execute(_READ, (key, time.time())).fetchall()
             if not rows:
                 return None
-            with contextlib.suppress(FileNotFoundError):
-                return self.value_of(*rows[0])
+            try:
+                return take(*rows[0])
+            except FileNotFoundError:
+                continue  # the row was replaced meanwhile, and its file went with it
+            except OSError as error:
+                raise UnreadableRow(str(error)) from error
         raise UnreadableRow("its file is missing")
 
     def value_of(
@@ -221,12 +236,22 @@ class PooledCache(diskcache.Cache):
         """
         if mode == MODE_RAW and value is not None:
             return value
+        with self._file_of(mode, size, name, value) as file:
+            return file.read()
+
+    def _file_of(
+        self, mode: object, size: object, name: bytes | None, value: bytes | None
+    ) -> BinaryIO:
+        if mode == MODE_RAW and value is not None:
+            return io.BytesIO(value)
         if mode != MODE_BINARY or name is None or not _FILE_NAME.fullmatch(name):
             raise UnreadableRow("this package did not write it")
-        data = (Path(self.directory) / name.decode()).read_bytes()
-        if len(data) != size:
-            raise UnreadableRow(f"its file has {len(data)} bytes instead of {size}")
-        return data
+        file = (Path(self.directory) / name.decode()).open("rb")
+        found = os.fstat(file.fileno()).st_size
+        if found != size:
+            file.close()
+            raise UnreadableRow(f"its file has {found} bytes instead of {size}")
+        return file
 
     def replace(self, key: str, value: bytes, expire: float, tag: str | None) -> None:
         """As ``set``, in one statement if nothing is in a file. In a transaction only."""

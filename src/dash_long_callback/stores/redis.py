@@ -3,7 +3,8 @@
 Keys, all of them below ``<prefix>dlc:``, all with an expiry. ``<id>`` is a job's id.
 
     job:<id>            hash: the record (see ``jobs.Job.dump``), its state and attempt once more,
-                        arguments and context, the value in each slot, the result
+                        arguments and context, the value in each slot, a small result
+    result:<id>         a large result
     lease:<id>          a worker holds this job; expires unless renewed
     cancel:<id>         the user wants this job cancelled
     wanted:<id>         a page waits for this job; expires unless the page is heard of
@@ -37,7 +38,7 @@ from redis.exceptions import LockNotOwnedError
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Job, Result, State
-from dash_long_callback.stores.base import LEASE_SECONDS, Store
+from dash_long_callback.stores.base import LEASE_SECONDS, PIECE_BYTES, Store, divide
 from dash_long_callback.stores.redis_news import ALIVE, CHANGED, Subscriber
 from dash_long_callback.stores.rows import ignored, read_id, read_result, read_time
 
@@ -73,12 +74,13 @@ return 1
 """
 
 #: Replace a record, if it is still the one that was read.
-#: KEYS: job, lease, flight. ARGV: old record, new record, state, response, seconds to keep,
-#: seconds of a lease if it starts now, id, channel, message.
+#: KEYS: job, lease, flight, large result. ARGV: old record, new record, state, response, seconds
+#: to keep, seconds of a lease if it starts now, id, channel, message, large result.
 _CHANGE = """
 if redis.pcall('HGET', KEYS[1], 'record') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'record', ARGV[2], 'state', ARGV[3])
 if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'response', ARGV[4]) end
+if ARGV[10] ~= '' then redis.call('SET', KEYS[4], ARGV[10], 'PX', ARGV[5]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 if ARGV[6] ~= '' then
   redis.call('SET', KEYS[2], '', 'PX', ARGV[6])
@@ -250,19 +252,22 @@ class RedisStore(Store):
             if not change(job):
                 return None
             begins = begins and job.state is State.RUNNING
+            small, large = divide(job, response)
             flight = self._key("flight", job.cache_key or "")
+            result = self._key("result", job_id)
             changed = self._connected.change(
-                keys=[key, self._key("lease", job_id), flight],
+                keys=[key, self._key("lease", job_id), flight, result],
                 args=[
                     record,
                     job.dump(),
                     _state(job),
-                    response or b"",
-                    self._ttl * (WAITING if job.state is State.QUEUED else 1),
+                    small or b"",
+                    self._ttl * (WAITING if job.waiting else 1),
                     _ms(LEASE_SECONDS) if begins else "",
                     job_id,
                     self._key("news", job_id),
                     CHANGED,
+                    large or b"",
                 ],
             )
             if changed:
@@ -297,6 +302,23 @@ class RedisStore(Store):
     def load_all(self, job_id: str) -> tuple[Job, bytes | None] | None:
         record, response = self._fields(job_id, "record", "response")
         return None if record is None else (Job.load(record, job_id), response)
+
+    @_guarded
+    def has_result(self, job_id: str) -> bool:
+        return bool(self._redis.exists(self._key("result", job_id)))
+
+    def pieces(self, job_id: str) -> Generator[bytes]:
+        start = 0
+        while piece := self._piece(job_id, start):
+            yield piece
+            start += len(piece)
+
+    @_guarded
+    def _piece(self, job_id: str, start: int) -> bytes:
+        end = start + PIECE_BYTES - 1
+        key = self._key("result", job_id)
+        piece = self._readable("a large result", lambda: self._redis.getrange(key, start, end))
+        return piece or b""
 
     @_guarded
     def renew(self, job: Job) -> bool:

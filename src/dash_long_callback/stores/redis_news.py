@@ -6,7 +6,6 @@ watch looks once.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from contextlib import suppress
@@ -14,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
+from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.stores.news import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dash_long_callback.stores.news import Watch
-
-log = logging.getLogger("dash_long_callback")
 
 #: Messages: the record has changed; nothing is new, but the worker is alive.
 CHANGED, ALIVE = b"1", b"0"
@@ -47,6 +45,7 @@ class Subscriber(Source):
         self._missing: set[str] = set()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._faults = FaultLog("news from Redis are interrupted")
 
     def _begin(self, watch: Watch, new: list[str], known: list[str]) -> None:
         if known:
@@ -95,10 +94,11 @@ class Subscriber(Source):
             except _INTERRUPTIONS as error:
                 if self._closed:
                     return
-                log.warning("news from Redis are interrupted (%s); connecting again", error)
+                self._faults.failed(error)
                 self.tell_all()
                 time.sleep(RETRY_SECONDS)
                 continue
+            self._faults.succeeded()
             if message is not None and message["type"] != "unsubscribe":
                 self.tell(message["channel"].decode(), alive_only=message["data"] == ALIVE)
 

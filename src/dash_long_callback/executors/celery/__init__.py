@@ -9,6 +9,10 @@
 
 What a job is, is in the store; a message only says "run it". So a message that comes twice, late,
 or not at all does no harm: a job begins once, and one that does not begin is sent again.
+
+A job that can't end by itself, as its worker died or it held out against its timeout, is taken from
+its worker and handed over to another, which calls its ``on_error``: by a message of its own, which
+waits for a worker as the first did.
 """
 
 from __future__ import annotations
@@ -27,10 +31,20 @@ from kombu.exceptions import KombuError
 from kombu.pools import ProducerPool
 
 from dash_long_callback.callbacks import registry
-from dash_long_callback.errors import JobEnded, JobLost, JobTimedOut, StoreError
+from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.base import Executor
-from dash_long_callback.executors.celery.worker import Watchdog, run_message
-from dash_long_callback.jobs import Failed, Job, Lost, Outcome, State, TimedOut, ending
+from dash_long_callback.executors.celery.worker import MessageRunner, Watchdog, as_error
+from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.jobs import (
+    Cancelled,
+    Failed,
+    Job,
+    Lost,
+    Outcome,
+    TimedOut,
+    ending,
+    handing_over,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -54,6 +68,8 @@ CONNECT_SECONDS = 2.0
 _RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 #: Seconds that Celery gives a job above its timeout and the grace, before it ends the process.
 BACKSTOP_SECONDS = 10.0
+#: More of them, if the process may have to call ``worker_start`` first.
+START_SECONDS = 120.0
 
 
 class CeleryExecutor(Executor):
@@ -64,14 +80,25 @@ class CeleryExecutor(Executor):
         store: keeps the jobs.
         queue: where jobs go, if their callback does not say; None: as Celery routes the task.
         grace: seconds that a cancelled function has before its process is ended.
+        worker_start: called once in each worker process, before its first job.
     """
 
-    def __init__(self, app: celery.Celery, store: Store, queue: str | None, grace: float) -> None:
+    def __init__(
+        self,
+        app: celery.Celery,
+        store: Store,
+        queue: str | None,
+        grace: float,
+        worker_start: Callable[[], object] | None = None,
+    ) -> None:
         self._app: Any = app
         self._store = store
         self._queue = queue
         self._grace = grace
-        self._watchdog = Watchdog(store, grace, self._lose)
+        self._runner = MessageRunner(store, Watchdog(store, grace, self._lose), worker_start)
+        self._backstop = BACKSTOP_SECONDS + (START_SECONDS if worker_start else 0)
+        self._send_faults = FaultLog("a job can't be sent to a worker again")
+        self._store_faults = FaultLog("the end of a job can't be stored; its lease will run out")
         self._lock = threading.Lock()
         self._pools: _Pools | None = None
         # Acknowledged when it begins: brokers give up on consumers that take hours to do so.
@@ -93,18 +120,20 @@ class CeleryExecutor(Executor):
     def started(self, job: Job) -> None:
         """The message is on its way already."""
 
-    def _send(self, job: Job, error: JobEnded | None = None) -> None:
+    def _send(self, job: Job) -> None:
+        """Ask a worker to run a job, or to call its ``on_error`` if it was handed over."""
         callback = registry.get(job.callback)
         digest = "" if callback is None else callback.digest
         options = None if callback is None else callback.options
         timeout = None if options is None else options.timeout
+        error = as_error(job.original) if job.handed_over else None
         what = None if error is None else [type(error).__name__, str(error)]
         with self._producer() as producer:
             self._task.apply_async(
                 args=(job.id, digest, what),
                 # The id opens the job to whoever knows it: Celery's logs and monitors see a hash.
                 argsrepr=f"({job.callback!r},)",
-                task_id=task_id(job.id),
+                task_id=_task_id_of(job),
                 producer=producer,
                 # A connection of the pool may have died since: once more, with another.
                 retry=True,
@@ -112,7 +141,7 @@ class CeleryExecutor(Executor):
                 confirm_timeout=CONNECT_SECONDS,
                 queue=(options and options.queue) or self._queue,
                 priority=options and options.priority,
-                time_limit=None if timeout is None else timeout + self._grace + BACKSTOP_SECONDS,
+                time_limit=None if timeout is None else timeout + self._grace + self._backstop,
             )
 
     @contextmanager
@@ -137,32 +166,46 @@ class CeleryExecutor(Executor):
                 "check that it is running"
             ) from error
 
+    def _send_again(self, job: Job) -> None:
+        """As ``_send``. If that fails, somebody who looks at the job tries once more later."""
+        try:
+            self._send(job)
+        except StoreError as error:
+            self._send_faults.failed(error)
+        else:
+            self._send_faults.succeeded()
+
     def look(self, job: Job) -> None:
-        if job.state is State.QUEUED:
-            self._look_at_queued(job)
+        if job.waiting:
+            self._look_at_waiting(job)
         elif not self._store.leased(job.id):
             self._lose(job, Lost("its Celery worker has not been heard of any more"))
             # If it is alive and only stuck, it must not go on.
             self._revoke(job)
 
-    def _look_at_queued(self, job: Job) -> None:
-        waited = time.time() - job.created
+    def _look_at_waiting(self, job: Job) -> None:
+        waited = time.time() - (job.handed_over_at or job.created)
         if waited > UNKNOWN_SECONDS and (words := self._unknown(job)):
-            self._end(job, Failed("CallbackNotFound", words))
+            log.error("%s: %s", job.callback, words)
+            unknown = Failed("CallbackNotFound", words)
+            self._end(job, job.original if job.handed_over else unknown)
         elif waited > RESEND_SECONDS * 2**job.resent:
-            again = self._store.change(job.id, _resend(job.resent))
+            again = self._store.change(job.id, _resend(job))
             if again is not None:
                 log.warning(
                     "%s has waited for %.0f s; its message is sent again", job.callback, waited
                 )
-                self._send(again)
+                self._send_again(again)
 
     def _unknown(self, job: Job) -> str | None:
         """Whether a worker has dropped the message, as it does not know the task."""
-        result = self._app.AsyncResult(task_id(job.id))
-        if not isinstance(result.result, NotRegistered):
-            return None
-        result.forget()
+        result = self._app.AsyncResult(_task_id_of(job))
+        try:
+            if not isinstance(result.result, NotRegistered):
+                return None
+            result.forget()
+        except Exception as error:
+            raise StoreError(f"the Celery result backend can't be read ({error})") from error
         return (
             f"a Celery worker does not know the task {TASK}: the module that its command names "
             "does not make the CeleryLongCallbackManager. Start it with the module of the app, "
@@ -171,31 +214,34 @@ class CeleryExecutor(Executor):
 
     def _lose(self, job: Job, outcome: Lost | TimedOut) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
-        kind = JobTimedOut if isinstance(outcome, TimedOut) else JobLost
         callback = registry.get(job.callback)
-        if callback is not None and callback.handles_errors and not job.handed_over:
-            again = self._store.change(job.id, _hand_over)
+        if job.handed_over:
+            # It was the handler that did not survive: what it was to handle is still the reason.
+            log.error("%s: its on_error did not end: %s", job.callback, outcome.reason)
+            outcome = job.original
+        elif callback is not None and callback.handles_errors:
+            again = self._store.change(job.id, handing_over(outcome))
             if again is not None:
-                self._store.renew(again)  # until the other worker does
-                self._send(again, kind(outcome.reason))
+                self._send_again(again)
             return
-        log.error("%s: %s", job.callback, outcome.reason)
-        self._end(job, outcome)
+        if self._store.change(job.id, ending(outcome, job.attempt)) is not None:
+            log.error("%s: %s", job.callback, outcome.reason)
 
     def cancel(self, job_id: str) -> None:
-        """The worker hears of it from the store."""
+        """The worker hears of it from the store; if the job waits for one, it ends now."""
+        self._store.change(job_id, _cancel_waiting)
 
     def _revoke(self, job: Job) -> None:
         try:
             with self._producer() as producer:
                 self._app.control.revoke(
-                    task_id(job.id),
+                    _task_id_of(job),
                     terminate=True,
                     signal="SIGKILL",
                     connection=producer.connection,
                 )
-        except StoreError:
-            log.exception("the worker of %s could not be told to end", job.callback)
+        except StoreError as error:
+            self._send_faults.failed(error)
 
     def waiting(self, queues: set[str | None]) -> dict[str, int]:
         """How many messages wait in each queue; None is the one of who names none.
@@ -227,7 +273,7 @@ class CeleryExecutor(Executor):
 
     def _make_task(self) -> Callable[..., None]:
         def run(task: Any, job_id: str, digest: str, error: list[str] | None = None) -> None:
-            run_message(self._store, self._watchdog, task.request.hostname, job_id, digest, error)
+            self._runner.run(task.request.hostname, job_id, digest, handles=error is not None)
 
         return run
 
@@ -241,21 +287,24 @@ class CeleryExecutor(Executor):
         job_id, _, error = args
         try:
             job = self._store.load(job_id)
-            if job is not None and job.state is State.QUEUED:
-                # It died before the job began: another may begin it.
-                if job.resent < BEGIN_TRIES and self._store.change(job.id, _resend(job.resent)):
-                    self._send(job)
-            elif job is not None and job.state is State.RUNNING:
-                if job.handed_over and error is None:
-                    return  # its on_error runs, or is about to, in another process
-                if isinstance(exception, TimeLimitExceeded):
-                    # Ours, if the function held out against it; else Celery's own limit.
-                    self._lose(job, TimedOut(_timeout(job) or exception.args[0]))
-                else:
-                    words = str(exception).removeprefix("Worker exited prematurely: ").rstrip(".")
-                    self._lose(job, Lost(f"its worker process died while it ran the job: {words}"))
-        except StoreError:
-            log.exception("the end of a job could not be stored; its lease will run out")
+            # There are two messages of a job that was handed over; this one's is over if it waits
+            # for the other, or that has begun.
+            if job is not None and not job.state.ended and job.handed_over is (error is not None):
+                self._process_died(job, exception)
+        except StoreError as problem:
+            self._store_faults.failed(problem)
+
+    def _process_died(self, job: Job, exception: WorkerLostError | TimeLimitExceeded) -> None:
+        if job.waiting:
+            # It died before the job began: another may begin it.
+            if job.resent < BEGIN_TRIES and (again := self._store.change(job.id, _resend(job))):
+                self._send_again(again)
+        elif isinstance(exception, TimeLimitExceeded):
+            # Ours, if the function held out against it; else Celery's own limit.
+            self._lose(job, TimedOut(_timeout(job) or exception.args[0]))
+        else:
+            words = str(exception).removeprefix("Worker exited prematurely: ").rstrip(".")
+            self._lose(job, Lost(f"its worker process died while it ran the job: {words}"))
 
 
 class _Pools:
@@ -293,14 +342,22 @@ def task_id(job_id: str) -> str:
     return hashlib.sha256(job_id.encode()).hexdigest()[:32]
 
 
+def _task_id_of(job: Job) -> str:
+    """The id of a job's message; of one that was handed over, of the one for its ``on_error``.
+
+    Celery ends the process of a task by its id, and drops what comes later with the same.
+    """
+    return task_id(f"{job.id}:on_error" if job.handed_over else job.id)
+
+
 def _timeout(job: Job) -> float:
     callback = registry.get(job.callback)
     return (callback.options.timeout if callback else None) or 0
 
 
-def _resend(times: int) -> Any:
+def _resend(seen: Job) -> Callable[[Job], bool]:
     def change(job: Job) -> bool:
-        if job.state is not State.QUEUED or job.resent != times:
+        if not job.waiting or (job.handed_over, job.resent) != (seen.handed_over, seen.resent):
             return False
         job.resent += 1
         return True
@@ -308,8 +365,8 @@ def _resend(times: int) -> Any:
     return change
 
 
-def _hand_over(job: Job) -> bool:
-    if job.state is not State.RUNNING or job.handed_over:
+def _cancel_waiting(job: Job) -> bool:
+    if not job.waiting:
         return False
-    job.handed_over = True
+    job.end(Cancelled())
     return True

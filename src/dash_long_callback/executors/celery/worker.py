@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,22 +22,26 @@ from celery import signals
 
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import JobCancelled, JobEnded, JobLost, JobTimedOut, StoreError
+from dash_long_callback.executors import processes
 from dash_long_callback.executors.interrupt import interrupt_main_thread
+from dash_long_callback.executors.worker_start import name_of
+from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import (
     Cancelled,
     Failed,
     Job,
     Lost,
     Outcome,
-    State,
     TimedOut,
     begin,
+    begin_handling,
     ending,
 )
 from dash_long_callback.runner import Run, run_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
     from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.stores.base import Store
@@ -71,39 +76,139 @@ def can_interrupt() -> bool:
     )
 
 
-def run_message(
-    store: Store,
-    watchdog: Watchdog,
-    worker: str,
-    job_id: str,
-    digest: str,
-    error: list[str] | None,
-) -> None:
-    """Run a job that a message names, unless it has begun, ended or expired.
+class MessageRunner:
+    """Runs the jobs that messages name.
 
     Args:
-        store: where the job is.
-        watchdog: ends it when it has to.
-        worker: the name of this worker, for messages.
-        job_id: the job.
-        digest: the code of the callback in the web process; empty if it did not know it.
-        error: how it ended with an earlier worker; then only ``on_error`` is called.
+        store: where the jobs are.
+        watchdog: ends them when it has to.
+        worker_start: called once in each process, before its first job.
     """
-    job = store.change(job_id, begin) if error is None else store.load(job_id)
-    if job is None or job.state is not State.RUNNING:
-        return
-    callback = registry.get(job.callback)
-    problem = _problem(callback, digest, job, worker)
-    if problem is not None:
-        log.error("%s", problem.message)
-        store.change(job_id, ending(problem))
-        return
-    assert callback is not None
-    run = _CeleryRun(store, job, callback, None if error is None else _error(*error))
-    with watchdog.over(run):
-        run_job(run)
-    if run.ended_by is not None:
-        raise run.ended_by
+
+    def __init__(
+        self, store: Store, watchdog: Watchdog, worker_start: Callable[[], object] | None
+    ) -> None:
+        self._store = store
+        self._watchdog = watchdog
+        self._start = _WorkerStart(worker_start)
+
+    def run(self, worker: str, job_id: str, digest: str, *, handles: bool) -> None:
+        """Run a job that a message names, unless it has begun, ended or expired.
+
+        Args:
+            worker: the name of this worker, for messages.
+            job_id: the job.
+            digest: the code of the callback in the web process; empty if it did not know it.
+            handles: whether the job was handed over; then only ``on_error`` is called.
+        """
+        # While the job still waits: this may take longer than a lease lasts.
+        problem = self._start.problem()
+        job = self._begin_handling(job_id) if handles else self._store.change(job_id, begin)
+        if job is None:
+            return
+        try:
+            problem = problem or _problem(registry.get(job.callback), digest, job, worker)
+            if problem is None:
+                self._run(job)
+            else:
+                self._fail(job, problem)
+        except StoreError:
+            raise  # nobody can write how it ended; its lease will run out
+        except BaseException as error:
+            # The function's own errors are not among these. Nobody else would say it.
+            self._fail(job, _unexpected(error))
+            raise
+
+    def _begin_handling(self, job_id: str) -> Job | None:
+        job = self._store.load(job_id)
+        if job is None or not job.waiting:
+            return None
+        self._store.renew(job)  # who sees that it has begun is to find a lease
+        return self._store.change(job_id, begin_handling)
+
+    def _run(self, job: Job) -> None:
+        callback = registry.get(job.callback)
+        assert callback is not None
+        error = as_error(job.original) if job.handling else None
+        run = _CeleryRun(self._store, job, callback, error)
+        began = time.time() - TICK_SECONDS  # as the system counts, it may be a moment before
+        with self._unchanged(), self._watchdog.over(run):
+            run_job(run)
+        if run.stopping is not None and can_interrupt():
+            _end_children(began)
+        if run.ended_by is not None:
+            raise run.ended_by
+
+    def _unchanged(self) -> AbstractContextManager[None]:
+        if threading.current_thread() is not threading.main_thread():
+            return contextlib.nullcontext()  # threads share what it is about
+        # Celery has its processes ignore Ctrl-C, which is the main process's; so does the watchdog.
+        return processes.unchanged(self._watchdog.interrupted if can_interrupt() else None)
+
+    def _fail(self, job: Job, outcome: Failed | Lost) -> None:
+        words = outcome.message if isinstance(outcome, Failed) else outcome.reason
+        details = outcome.traceback if isinstance(outcome, Failed) else ""
+        how = job.original if job.handling else outcome
+        if self._store.change(job.id, ending(how, job.attempt)) is not None:
+            log.error("%s: %s\n%s", job.callback, words, details)
+
+
+class _WorkerStart:
+    """Calls the app's ``worker_start`` in each process until it has succeeded once."""
+
+    def __init__(self, function: Callable[[], object] | None) -> None:
+        self._function = function
+        self._lock = threading.Lock()
+        self._done_in = 0  # a process
+
+    def problem(self) -> Failed | None:
+        """Call the function, if it is time. Returns how a job ends if it has failed."""
+        if self._function is None or self._done_in == os.getpid():
+            return None
+        with self._lock:
+            if self._done_in == os.getpid():
+                return None
+            try:
+                self._function()
+            except (Exception, SystemExit) as error:
+                if isinstance(error, SystemExit) and error.code in _CeleryRun.SIGNALS:
+                    raise
+                return self._failed(error)
+            self._done_in = os.getpid()
+        return None
+
+    def _failed(self, error: Exception | SystemExit) -> Failed:
+        name = name_of(self._function)
+        return Failed(
+            "WorkerStartFailed",
+            f"worker_start={name} raised {_words(error)}. It is called again for the next job.",
+            "".join(traceback.format_exception(error)),
+        )
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return type(error).__name__
+
+
+def _unexpected(error: BaseException) -> Failed | Lost:
+    if isinstance(error, SystemExit) and error.code in _CeleryRun.SIGNALS:
+        return Lost("the worker was stopped while the job ran")
+    return Failed(
+        type(error).__name__,
+        f"the worker could not run the job: {_words(error)}",
+        "".join(traceback.format_exception(error)),
+    )
+
+
+def _end_children(since: float) -> None:
+    """End what a function that was stopped has started; older ones may be a library's."""
+    for process in processes.descendants(os.getpid()):
+        with contextlib.suppress(psutil.Error):
+            if process.create_time() >= since:
+                process.kill()
 
 
 class _CeleryRun(Run):
@@ -138,8 +243,9 @@ def _problem(callback: LongCallback | None, digest: str, job: Job, worker: str) 
     return None
 
 
-def _error(kind: str, message: str) -> JobEnded:
-    return (JobTimedOut if kind == JobTimedOut.__name__ else JobLost)(message)
+def as_error(outcome: Lost | TimedOut) -> JobEnded:
+    """What ``on_error`` is given."""
+    return (JobTimedOut if isinstance(outcome, TimedOut) else JobLost)(outcome.reason)
 
 
 @dataclass
@@ -147,6 +253,7 @@ class _Watched:
     run: Run
     since: float
     interrupt: bool
+    stopped: bool = False
     kill_at: float = float("inf")
 
 
@@ -167,15 +274,17 @@ class Watchdog:
         self._jobs: dict[str, _Watched] = {}
         self._wake = threading.Event()
         self._pid = 0
+        self._faults = FaultLog("cancels and timeouts can't be watched")
+        self._store_faults = FaultLog("the end of a job can't be stored")
 
     @contextlib.contextmanager
-    def over(self, run: Run) -> Any:
+    def over(self, run: Run) -> Generator[None]:
         """Watch a job as long as the block runs."""
         watched = _Watched(run, time.monotonic(), can_interrupt())
         with self._lock:
             if self._pid != os.getpid():  # once in each process: threads do not cross a fork
+                threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
                 self._pid = os.getpid()
-                self._begin(watched)
             self._jobs[run.job.id] = watched
         self._wake.set()
         try:
@@ -184,13 +293,7 @@ class Watchdog:
             with self._lock:
                 del self._jobs[run.job.id]
 
-    def _begin(self, watched: _Watched) -> None:
-        if watched.interrupt:
-            # Celery has its processes ignore Ctrl-C, which is the main process's; so does this.
-            signal.signal(signal.SIGINT, self._interrupted)
-        threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
-
-    def _interrupted(self, _signal: int, _frame: Any) -> None:
+    def interrupted(self, _signal: int, _frame: Any) -> None:
         """The main thread's part of a stop: raise inside the user's function."""
         for watched in list(self._jobs.values()):
             if watched.interrupt:
@@ -205,8 +308,10 @@ class Watchdog:
                 with self._store.watch_cancel() as watch:
                     while self._jobs:
                         self._turn(watch)
-            except StoreError:
-                log.exception("cancels can't be seen; trying again")
+                        self._faults.succeeded()
+            except Exception as error:
+                # Whatever it is: without this thread no job of this process could be stopped.
+                self._faults.failed(error, traceback=not isinstance(error, StoreError))
                 time.sleep(TICK_SECONDS)
                 self._wake.set()
 
@@ -224,6 +329,9 @@ class Watchdog:
 
     def _look_at_clock(self, watched: _Watched, now: float) -> None:
         timeout = watched.run.callback.options.timeout
+        if watched.run.stopping is not None and not watched.stopped:
+            # Its heartbeat was refused: others have ended the job, or given it to another worker.
+            self._stop(watched, watched.run.stopping)
         if watched.run.stopping is None and timeout and now - watched.since > timeout:
             self._stop(watched, JobTimedOut(TimedOut(timeout).reason))
         if now >= watched.kill_at:
@@ -232,6 +340,7 @@ class Watchdog:
 
     def _stop(self, watched: _Watched, reason: JobCancelled | JobTimedOut) -> None:
         watched.run.stop(reason)
+        watched.stopped = True
         watched.kill_at = time.monotonic() + self._grace
         if watched.interrupt:
             interrupt_main_thread()
@@ -246,13 +355,11 @@ class Watchdog:
             if watched.interrupt and isinstance(outcome, TimedOut):
                 self._lose(job, outcome)
             else:
-                self._store.change(job.id, ending(outcome))
-        except StoreError:
-            log.exception("the end of %s could not be stored", watched.run.callback.name)
+                self._store.change(job.id, ending(outcome, job.attempt))
+        except Exception as error:  # whatever it is, the process is to end
+            self._store_faults.failed(error, traceback=not isinstance(error, StoreError))
         if not watched.interrupt:
             log.warning("%s goes on until its next update", watched.run.callback.name)
             return
-        for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+        processes.kill(processes.descendants(os.getpid()))
         os.kill(os.getpid(), signal.SIGKILL)

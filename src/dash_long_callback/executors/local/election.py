@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import filelock
 
+from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.local.supervisor import Supervisor
 from dash_long_callback.fault_log import FaultLog
 
@@ -81,7 +82,7 @@ class Election:
             self._thread.join()
 
     def _run(self) -> None:
-        faults = FaultLog(f"the engine of {self._store.directory} can't run")
+        faults = FaultLog("no jobs can run; trying again")
         while not self._stopping.is_set():
             lock: filelock.BaseFileLock | None = None
             try:
@@ -89,7 +90,7 @@ class Election:
                 if lock is not None:
                     faults.succeeded()
                     self._lead()
-            except OSError as error:
+            except (OSError, StoreError) as error:
                 faults.failed(error)
             except Exception as error:
                 faults.failed(error, traceback=True)
@@ -106,6 +107,7 @@ class Election:
 
     def _try(self) -> filelock.BaseFileLock | None:
         """The lock, if nobody else has it."""
+        # The default folder may be chosen now.
         self._store.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = filelock.FileLock(self._path, thread_local=False)
         try:

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 
+from dash_long_callback.executors.local import inherited
 from dash_long_callback.executors.local.preload import VARIABLE, AppModules, import_app
 
 if VARIABLE in os.environ:
+    app = AppModules(**json.loads(os.environ.pop(VARIABLE)))
+    before = inherited.open_files(), threading.enumerate(), dict(os.environ)
     # Errors are told by the workers, which import again what could not be imported here.
-    import_app(AppModules(**json.loads(os.environ.pop(VARIABLE))))
+    import_app(app)
+    inherited.here = inherited.look(*before)

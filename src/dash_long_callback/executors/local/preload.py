@@ -38,6 +38,11 @@ class AppModules:
     sys_path: list[str] = field(default_factory=lambda: list(sys.path))
     argv: list[str] = field(default_factory=lambda: list(sys.argv))
 
+    @property
+    def has_main(self) -> bool:
+        """Whether ``__main__`` can be imported; not so in a notebook."""
+        return self.main_path is not None or self.main_name is not None
+
     def dump(self) -> str:
         """As JSON."""
         return json.dumps(asdict(self))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import multiprocessing
 import os
 import signal
 import socket
@@ -27,6 +26,8 @@ from dash_long_callback.errors import (
 )
 from dash_long_callback.executors import processes
 from dash_long_callback.executors.local import preload
+from dash_long_callback.executors.local.launch import Launcher
+from dash_long_callback.executors.local.orphans import Orphans, timeout_of
 from dash_long_callback.executors.local.worker import (
     Begun,
     Done,
@@ -35,7 +36,6 @@ from dash_long_callback.executors.local.worker import (
     Start,
     Stop,
     WorkerOptions,
-    worker_main,
 )
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import (
@@ -44,7 +44,6 @@ from dash_long_callback.jobs import (
     Job,
     Lost,
     Outcome,
-    State,
     TimedOut,
     ending,
     handing_over,
@@ -54,8 +53,8 @@ from dash_long_callback.stores.base import LEASE_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
-    from multiprocessing.context import BaseContext
 
+    from dash_long_callback.executors.worker_start import WorkerStart
     from dash_long_callback.stores.diskcache import DiskcacheStore
 
 log = logging.getLogger("dash_long_callback")
@@ -67,14 +66,10 @@ PAUSED_SECONDS = 2.0
 #: Seconds that a silent worker is watched, and the processor time in them that shows that it
 #: computes: a function that holds the interpreter's lock keeps its process from saying so.
 COMPUTING_SECONDS, COMPUTING_SHARE = 1.0, 0.2
-#: Seconds after the grace in which a worker without a leader ends its job by itself.
-ALONE_SLACK = 2.0
 #: Seconds between two deletions of what has expired.
 PURGE_SECONDS = 60.0
 #: Seconds that a worker has to exit by itself when everything ends.
 EXIT_SECONDS = 2.0
-#: The module that the fork server imports.
-FORK_SERVER = "dash_long_callback.executors.local.fork_server"
 #: Times that a job is given to another worker, if one dies before it calls the function.
 BEGIN_TRIES = 2
 #: Workers in a row that may die before they are ready; then waiting jobs are told so.
@@ -98,6 +93,8 @@ class PoolOptions:
         stop: what becomes of running jobs when the server is told to end; None: ``"end"`` under
             a development server, else ``"finish"``.
         stop_wait: seconds that a server which ends waits for jobs that finish.
+        chosen: whether the author asked for that start method.
+        worker_start: what each worker calls before its first job.
     """
 
     workers: int
@@ -105,6 +102,8 @@ class PoolOptions:
     grace: float
     stop: Ending | None = None
     stop_wait: float = 0.0
+    chosen: bool = True
+    worker_start: WorkerStart | None = None
 
 
 @dataclass
@@ -140,15 +139,6 @@ class _Unhandled:
     error: JobEnded
 
 
-@dataclass
-class _Orphan:
-    """A job that an earlier leader's worker runs, or has died with."""
-
-    job: Job
-    #: When it was first seen that it is to end: by a cancel, or by its timeout.
-    due: float | None = None
-
-
 class Supervisor:
     """Runs the pool. All public methods but ``run`` may be called from any thread.
 
@@ -164,9 +154,11 @@ class Supervisor:
         self._store = store
         self._options = options
         self._leads = leads
-        self._context: BaseContext = multiprocessing.get_context(options.start_method)
+        self._launcher = Launcher(
+            options.start_method, chosen=options.chosen, worker_start=options.worker_start
+        )
         self._workers: list[_Worker] = []
-        self._orphans: dict[str, _Orphan] = {}
+        self._orphans = Orphans(store, options.grace)
         #: Whether what an earlier leader has left was looked up.
         self._took_over = False
         self._unhandled: list[_Unhandled] = []
@@ -244,11 +236,6 @@ class Supervisor:
         finally:
             self._end_all()
 
-    def _take_over(self) -> None:
-        """Look up what an earlier leader has left, once workers are on their way."""
-        self._orphans = {job.id: _Orphan(job) for job in self._store.active()}
-        self._took_over = True
-
     def _keep_up(self) -> None:
         """What is due now and then."""
         if time.monotonic() < self._upkeep_at:
@@ -261,8 +248,9 @@ class Supervisor:
 
     def _turn(self) -> None:
         self._start_workers()
-        if not self._took_over:
-            self._take_over()
+        if not self._took_over:  # once workers are on their way
+            self._orphans.take_over()
+            self._took_over = True
         self._keep_up()
         with self._lock:
             self._assign()
@@ -311,7 +299,6 @@ class Supervisor:
 
     def _spawn(self) -> _Worker:
         app = preload.app_modules(self._modules())
-        ours, theirs = self._context.Pipe()
         options = WorkerOptions(
             directory=str(self._store.directory),
             retention=self._store.retention,
@@ -320,25 +307,7 @@ class Supervisor:
             finish="WERKZEUG_RUN_MAIN" not in os.environ,
             grace=self._options.grace,
         )
-        process: Any = self._context.Process(  # type: ignore[attr-defined]
-            target=worker_main, args=(theirs, options), name="long-callback-worker", daemon=False
-        )
-        if self._options.start_method == "forkserver":
-            self._context.set_forkserver_preload([FORK_SERVER])  # type: ignore[attr-defined]
-            # The fork server, if it is not running yet, inherits what to import.
-            os.environ[preload.VARIABLE] = app.dump()
-        # Hypercorn's processes are daemonic, which may have no children, as these would outlive
-        # them. Ours are meant to: they finish their job and exit.
-        current: Any = multiprocessing.current_process()
-        config: dict[str, Any] = current._config  # noqa: SLF001
-        daemon = config.pop("daemon", None)
-        try:
-            process.start()
-        finally:
-            os.environ.pop(preload.VARIABLE, None)
-            if daemon is not None:
-                config["daemon"] = daemon
-        theirs.close()
+        process, ours = self._launcher.start(options)
         return _Worker(process, ours)
 
     def _modules(self) -> list[str]:
@@ -352,6 +321,8 @@ class Supervisor:
                 message = worker.pipe.recv()
                 worker.heard, worker.looked = time.monotonic(), None
                 if isinstance(message, Ready):
+                    app = preload.app_modules(self._modules())
+                    worker.retiring = not self._launcher.accepts(message, app)
                     worker.digests = message.digests
                     self._failed_starts = 0
                     for error in message.errors:
@@ -424,7 +395,7 @@ class Supervisor:
             words = worker.killed or _died(code)
             self._fail(job, JobLost(f"the worker process {words} while it ran the job"))
         elif worker.stop.timed_out:
-            self._fail(job, JobTimedOut(TimedOut(_timeout(job) or 0).reason))
+            self._fail(job, JobTimedOut(TimedOut(timeout_of(job) or 0).reason))
         else:
             self._end(job.id, Cancelled())
 
@@ -509,7 +480,7 @@ class Supervisor:
         now = time.monotonic()
         for worker in self._workers:
             if worker.job and not worker.stop:
-                timeout = _timeout(worker.job)
+                timeout = timeout_of(worker.job)
                 if timeout and now - worker.given > timeout:
                     self._stop(worker, Stop(worker.job.id, timed_out=True))
             if now >= worker.kill_at:
@@ -523,7 +494,7 @@ class Supervisor:
         left = [
             worker.given + timeout - now
             for worker in self._workers
-            if worker.job and not worker.stop and (timeout := _timeout(worker.job))
+            if worker.job and not worker.stop and (timeout := timeout_of(worker.job))
         ]
         return min(left, default=TICK_SECONDS)
 
@@ -534,49 +505,15 @@ class Supervisor:
             worker.pipe.send(stop)
 
     def _look_at_orphans(self) -> None:
-        for job_id, orphan in list(self._orphans.items()):
-            job = self._store.load(job_id)
-            if job is None or job.state is not State.RUNNING:
-                del self._orphans[job_id]
-                continue
-            orphan.job = job
-            identity = self._store.worker(job_id)
-            process = processes.find(identity)
-            dead = process is None and identity is not None
-            if dead or self._is_overdue(orphan) or not self._store.leased(job_id):
-                if process is not None:
-                    processes.kill_tree(process.pid)
-                del self._orphans[job_id]
-                self._end_orphan(orphan)
-
-    def _is_overdue(self, orphan: _Orphan) -> bool:
-        """Whether a worker without a leader has failed to end its job, as it should have done."""
-        if orphan.due is None:
-            if not self._is_late(orphan.job) and not self._store.cancel_asked(orphan.job.id):
-                return False
-            orphan.due = time.monotonic()
-        return time.monotonic() - orphan.due > self._options.grace + ALONE_SLACK
-
-    def _is_late(self, job: Job) -> bool:
-        timeout = _timeout(job)
-        return bool(timeout) and time.time() - (job.started or 0) > timeout
-
-    def _end_orphan(self, orphan: _Orphan) -> None:
-        job = orphan.job
-        words = "its worker process has not been heard of since the server restarted"
-        if job.handed_over:
-            # What it was handed over for, whether that has begun or not.
-            error = job_error(job.error, JobLost(words))
-            if job.handling:
+        for job, error in self._orphans.look():
+            if error is None:
+                self._end(job.id, Cancelled())
+            elif not job.handed_over:
+                self._fail(job, error)
+            elif job.handling:
                 self._end(job.id, _outcome_of(error, job))
             else:
                 self._unhandled.append(_Unhandled(job, error))
-        elif self._store.cancel_asked(job.id):
-            self._end(job.id, Cancelled())
-        elif self._is_late(job):
-            self._fail(job, JobTimedOut(TimedOut(_timeout(job) or 0).reason))
-        else:
-            self._fail(job, JobLost(words))
 
     def _fail(self, job: Job, error: JobEnded) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
@@ -663,23 +600,10 @@ class Supervisor:
                 sentinels.remove(ended)
 
 
-def job_error(error: dict[str, str] | None, otherwise: JobEnded) -> JobEnded:
-    """What a record says of why its job was handed over, as it is given to ``on_error``."""
-    if error is None:
-        return otherwise
-    kind = JobTimedOut if error["type"] == JobTimedOut.__name__ else JobLost
-    return kind(error["message"])
-
-
 def _outcome_of(error: JobEnded, job: Job) -> Lost | TimedOut:
     if isinstance(error, JobTimedOut):
-        return TimedOut(_timeout(job) or 0)
+        return TimedOut(timeout_of(job) or 0)
     return Lost(str(error))
-
-
-def _timeout(job: Job) -> float | None:
-    callback = registry.get(job.callback)
-    return None if callback is None else callback.options.timeout
 
 
 def _died(code: int | None) -> str:

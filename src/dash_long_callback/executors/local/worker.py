@@ -15,17 +15,23 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
+from dash_long_callback import changed_values
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import JobCancelled, JobEnded, JobTimedOut, StoreError
-from dash_long_callback.executors import processes
+from dash_long_callback.executors import processes, worker_start
 from dash_long_callback.executors.interrupt import interrupt_main_thread
+from dash_long_callback.executors.local import inherited, logging_setup
+from dash_long_callback.executors.local.inherited import Inherited
 from dash_long_callback.executors.local.preload import AppModules, import_app
+from dash_long_callback.executors.worker_start import Reference
 from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.folders import claim
 from dash_long_callback.jobs import Cancelled, Job, TimedOut, begin_handling
 from dash_long_callback.runner import Run, run_job
 from dash_long_callback.stores.base import HEARTBEAT_SECONDS
@@ -52,6 +58,10 @@ class WorkerOptions:
         app: what to import.
         finish: whether to finish the job when the leader has vanished.
         grace: seconds that a function has to end before its process is ended.
+        environ: environment variables of the manager's process; None: this process has them.
+        logging: logging settings of the manager's process.
+        worker_start: the author's function to call before the first job.
+        may_share: whether to use connections that other workers have, too.
     """
 
     directory: str
@@ -59,6 +69,10 @@ class WorkerOptions:
     app: AppModules
     finish: bool
     grace: float
+    environ: dict[str, str] | None = None
+    logging: dict[str, Any] | None = None
+    worker_start: Reference | None = None
+    may_share: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,10 +82,15 @@ class Ready:
     Attributes:
         digests: the code of each callback that was found, by key.
         errors: tracebacks of modules that could not be imported.
+        inherited: what it has from the fork server. With connections that it may not share, it
+            has exited.
+        values: hashes of values of the script that callbacks read, by name.
     """
 
     digests: dict[str, str]
     errors: list[str]
+    inherited: Inherited = field(default_factory=Inherited)
+    values: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -136,16 +155,52 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
     if hasattr(os, "setsid"):
         with contextlib.suppress(PermissionError):
             os.setsid()
+    _leave_what_is_shared(leader, options)
     worker = _Worker(leader, options)
     signal.signal(signal.SIGINT, worker.interrupted)
     signal.signal(signal.SIGTERM, worker.told_to_end)
     if hasattr(os, "register_at_fork"):
         # What a job forks, such as a pool of multiprocessing, is ended by SIGTERM.
         os.register_at_fork(after_in_child=_end_by_sigterm)
-    errors = import_app(options.app)
+    errors, values = _set_up(options)
     with contextlib.suppress(OSError):
-        leader.send(Ready({c.key: c.digest for c in registry.all()}, errors))
+        digests = {c.key: c.digest for c in registry.all()}
+        leader.send(Ready(digests, errors, inherited.here, values))
     worker.work()
+
+
+def _leave_what_is_shared(leader: Connection, options: WorkerOptions) -> None:
+    """Exit before anything is used that other workers have, too, unless the author wants that."""
+    if inherited.here.peers and not options.may_share:
+        with contextlib.suppress(OSError):
+            leader.send(Ready({}, [], inherited.here))
+        os._exit(0)  # without atexit functions, which might end the connection for the others
+
+
+def _set_up(options: WorkerOptions) -> tuple[list[str], dict[str, str]]:
+    """Import the app, with the settings of its manager's process. Returns parts of ``Ready``."""
+    if options.environ is not None:
+        inherited.adopt_environ(options.environ)
+    errors = import_app(options.app)
+    if options.logging is not None:
+        logging_setup.apply(options.logging)
+    values = changed_values.read_by_all(c.function for c in registry.all())
+    if options.worker_start is not None:
+        _call(options.worker_start)
+        after = changed_values.read_by_all(c.function for c in registry.all())
+        values = {name: value for name, value in values.items() if after.get(name) == value}
+    return errors, values
+
+
+def _call(reference: Reference) -> None:
+    """Call ``worker_start``. If it fails, this is a failed start, as if the app had failed."""
+    try:
+        worker_start.resolve(reference)()
+    except BaseException:
+        log.exception("worker_start %s failed; this worker ends", reference.name)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def _end_by_sigterm() -> None:
@@ -157,6 +212,7 @@ class _Worker:
         self._leader = leader
         self._finish = options.finish
         self._grace = options.grace
+        claim.use(Path(options.directory))  # if the app's own manager is used in a job
         self._store = DiskcacheStore(options.directory, options.retention, patience=WORKER_SECONDS)
         self._todo: queue.SimpleQueue[Start | None] = queue.SimpleQueue()
         self._run: _LocalRun | None = None

@@ -1,0 +1,158 @@
+"""Starts worker processes, each with what its manager's process is like at that moment."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dash_long_callback import changed_values
+from dash_long_callback.callbacks import registry
+from dash_long_callback.executors.local import logging_setup, preload
+from dash_long_callback.executors.local.worker import Ready, WorkerOptions, worker_main
+from dash_long_callback.executors.worker_start import WorkerStart, refer
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from dash_long_callback.executors.local.preload import AppModules
+
+log = logging.getLogger("dash_long_callback")
+
+#: The module that the fork server imports.
+FORK_SERVER = "dash_long_callback.executors.local.fork_server"
+#: Peers, threads or values that a warning names.
+MAX_NAMES = 5
+_CONNECTED = (
+    "%s: while it is imported it opens a connection to %s. Workers that are forked after that "
+    "would share it, and get each other's answers"
+)
+_SPAWNED = (
+    ", so they are started with start_method='spawn': each imports the app and opens its own. To "
+    "save the memory of that, open it in the manager's worker_start instead"
+)
+_SHARED = (
+    ", and start_method='forkserver' was asked for. Open it in the manager's worker_start, or use "
+    "start_method='spawn'"
+)
+_THREADS = (
+    "%s: while it is imported it starts a thread (%s). It does not run in the workers, as these "
+    "are forked after that, and a lock that it holds then is never released in them. Start it in "
+    'the manager\'s worker_start if jobs need it, else below `if __name__ == "__main__"`, or use '
+    "start_method='spawn'"
+)
+_CHANGED = (
+    '%s: %s was changed after import (below `if __name__ == "__main__"`?); long callbacks see the '
+    "value of the import. Set it above the guard, through an environment variable, or in the "
+    "manager's worker_start"
+)
+
+_said: set[str] = set()
+
+
+class Launcher:
+    """Starts the workers of one manager.
+
+    Args:
+        method: ``"forkserver"``, ``"spawn"`` or ``"fork"``.
+        chosen: whether the author asked for it; else it changes if the app can't be forked.
+        worker_start: what each worker calls before its first job.
+    """
+
+    def __init__(self, method: str, *, chosen: bool, worker_start: WorkerStart | None) -> None:
+        self._method = method
+        self._chosen = chosen
+        self._worker_start = worker_start
+        #: Hashes of the script's values when the first worker was started.
+        self._values: dict[str, str] | None = None
+        self._compared = False
+
+    def start(self, options: WorkerOptions) -> tuple[Any, Connection]:
+        """Start a worker. Returns its process, and our end of its pipe."""
+        if self._values is None:
+            self._values = changed_values.read_by_all(c.function for c in registry.all())
+        context: Any = multiprocessing.get_context(self._method)
+        ours, theirs = context.Pipe()
+        process = context.Process(
+            target=worker_main,
+            args=(theirs, self._complete(options)),
+            name="long-callback-worker",
+            daemon=False,
+        )
+        if self._method == "forkserver":
+            context.set_forkserver_preload([FORK_SERVER])
+            # The fork server, if it is not running yet, inherits what to import.
+            os.environ[preload.VARIABLE] = options.app.dump()
+        # Hypercorn's processes are daemonic, which may have no children, as these would outlive
+        # them. Ours are meant to: they finish their job and exit.
+        current: Any = multiprocessing.current_process()
+        config: dict[str, Any] = current._config  # noqa: SLF001
+        daemon = config.pop("daemon", None)
+        try:
+            process.start()
+        finally:
+            os.environ.pop(preload.VARIABLE, None)
+            if daemon is not None:
+                config["daemon"] = daemon
+        theirs.close()
+        return process, ours
+
+    def accepts(self, ready: Ready, app: AppModules) -> bool:
+        """Whether a worker may have jobs; logs what its author should know about the app.
+
+        If not, the worker exits by itself, and the next one is started in another way.
+        """
+        name = Path(app.main_path or app.main_name or next(iter(app.names), "the app")).name
+        found = ready.inherited
+        if found.peers and not self._chosen:
+            self._method = "spawn"
+            _warn(_CONNECTED + _SPAWNED, name, found.peers)
+            return False
+        if found.peers:
+            _warn(_CONNECTED + _SHARED, name, found.peers)
+        if found.threads:
+            _warn(_THREADS, name, found.threads)
+        self._compare(name, ready.values)
+        return True
+
+    def _complete(self, options: WorkerOptions) -> WorkerOptions:
+        keys = [key for key in list(os.environ) if key != preload.VARIABLE]
+        start = self._worker_start
+        return replace(
+            options,
+            # In the other two ways a process has the environment of its parent anyway.
+            environ={key: value for key in keys if (value := os.environ.get(key)) is not None}
+            if self._method == "forkserver"
+            else None,
+            logging=logging_setup.describe(),
+            worker_start=start and refer(start, importable=options.app.has_main),
+            may_share=self._chosen,
+        )
+
+    def _compare(self, name: str, theirs: dict[str, str]) -> None:
+        """Say which values of the script were changed after the workers' import of it; once."""
+        if self._compared:
+            return
+        self._compared = True
+        declared = {key: value for c in registry.all() for key, value in c.reads.items()}
+        changed = [
+            key
+            for key, ours in (self._values or {}).items()
+            # One that is as it was when a callback was declared is another in each process: a
+            # time, a random number.
+            if theirs.get(key, ours) != ours != declared.get(key)
+        ]
+        if changed:
+            _warn(_CHANGED, name, sorted(changed))
+
+
+def _warn(message: str, name: str, what: list[str]) -> None:
+    """Log a warning, once in this process."""
+    names = ", ".join(what[:MAX_NAMES]) + (", …" if len(what) > MAX_NAMES else "")
+    text = message % (name, names)
+    if text not in _said:
+        _said.add(text)
+        log.warning("%s", text)

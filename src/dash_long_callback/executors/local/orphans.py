@@ -1,0 +1,103 @@
+"""Jobs whose workers have lost their leader: it was killed, or has let them finish.
+
+Such a worker sees to cancels and timeouts itself, renews its lease, and exits after its job. The
+next leader finds the job in the store, and ends it if the worker can't.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dash_long_callback.callbacks import registry
+from dash_long_callback.errors import JobEnded, JobLost, JobTimedOut
+from dash_long_callback.executors import processes
+from dash_long_callback.jobs import Job, State, TimedOut
+
+if TYPE_CHECKING:
+    from dash_long_callback.stores.diskcache import DiskcacheStore
+
+#: Seconds after the grace in which a worker without a leader ends its job by itself.
+SLACK = 2.0
+
+
+@dataclass
+class _Orphan:
+    job: Job
+    #: When it was first seen that it is to end: by a cancel, or by its timeout.
+    due: float | None = None
+
+
+class Orphans:
+    """The jobs that earlier leaders' workers run, or have died with.
+
+    Args:
+        store: where they are.
+        grace: seconds that a function has to end before its process is ended.
+    """
+
+    def __init__(self, store: DiskcacheStore, grace: float) -> None:
+        self._store = store
+        self._grace = grace
+        self._jobs: dict[str, _Orphan] = {}
+
+    def __len__(self) -> int:
+        """How many places of the pool they take."""
+        return len(self._jobs)
+
+    def take_over(self) -> None:
+        """Find the jobs that are marked as running. Called before any job is given to a worker."""
+        self._jobs = {job.id: _Orphan(job) for job in self._store.active()}
+
+    def look(self) -> list[tuple[Job, JobEnded | None]]:
+        """The jobs that are to be ended, as their workers can't, and why; None for a cancel.
+
+        Their processes are ended before. They are not returned again.
+        """
+        found: list[tuple[Job, JobEnded | None]] = []
+        for job_id, orphan in list(self._jobs.items()):
+            job = self._store.load(job_id)
+            if job is None or job.state is not State.RUNNING:
+                del self._jobs[job_id]
+                continue
+            orphan.job = job
+            identity = self._store.worker(job_id)
+            process = processes.find(identity)
+            died = process is None and identity is not None
+            if died or self._is_overdue(orphan) or not self._store.leased(job_id):
+                if process is not None:
+                    processes.kill_tree(process.pid)
+                del self._jobs[job_id]
+                found.append((job, self._why(job)))
+        return found
+
+    def _is_overdue(self, orphan: _Orphan) -> bool:
+        """Whether the worker has failed to end the job, as it should have done."""
+        if orphan.due is None:
+            if not _is_late(orphan.job) and not self._store.cancel_asked(orphan.job.id):
+                return False
+            orphan.due = time.monotonic()
+        return time.monotonic() - orphan.due > self._grace + SLACK
+
+    def _why(self, job: Job) -> JobEnded | None:
+        if job.handed_over and job.error is not None:
+            # What it was handed over for: the handler did not survive, or was not begun.
+            kind = JobTimedOut if job.error["type"] == JobTimedOut.__name__ else JobLost
+            return kind(job.error["message"])
+        if self._store.cancel_asked(job.id):
+            return None
+        if _is_late(job):
+            return JobTimedOut(TimedOut(timeout_of(job) or 0).reason)
+        return JobLost("its worker process has not been heard of since the server restarted")
+
+
+def timeout_of(job: Job) -> float | None:
+    """The ``timeout`` of a job's callback."""
+    callback = registry.get(job.callback)
+    return None if callback is None else callback.options.timeout
+
+
+def _is_late(job: Job) -> bool:
+    timeout = timeout_of(job)
+    return bool(timeout) and time.time() - (job.started or 0) > timeout

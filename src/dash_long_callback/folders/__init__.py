@@ -1,0 +1,1 @@
+"""The default folder for jobs: which one a server gets, and how unused ones go."""

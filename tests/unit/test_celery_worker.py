@@ -1,0 +1,190 @@
+"""What a Celery worker does with a message when something around the job breaks."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import threading
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dash import Input, Output
+
+from dash_long_callback import CeleryLongCallbackManager, Dash, RegistrationError
+from dash_long_callback.callbacks import registry
+from dash_long_callback.executors.celery.worker import MessageRunner, Watchdog
+from dash_long_callback.jobs import Job, Lost, State, TimedOut, begin, handing_over, new_job_id
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
+#: What billiard raises into a process that gets SIGTERM.
+TERMINATED = SystemExit(-(256 - 15))
+
+
+class _Breaks(Watchdog):
+    """A watchdog that can't begin."""
+
+    def __init__(self, store: DiskcacheStore, error: BaseException) -> None:
+        super().__init__(store, 1.0, lambda job, outcome: None)
+        self._error = error
+
+    @contextlib.contextmanager
+    def over(self, run: Any) -> Generator[None]:
+        raise self._error
+        yield
+
+
+@pytest.fixture
+def job(app: Dash, store: DiskcacheStore) -> Job:
+    """A job that waits."""
+    app.long_callback(Output("out", "children"), Input("in", "value"))(lambda value: value)
+    job = Job(new_job_id(), registry.all()[-1].key)
+    store.create(job, b"{}")
+    return job
+
+
+def message_runner(
+    store: DiskcacheStore, error: BaseException, start: Callable[[], object] | None = None
+) -> MessageRunner:
+    return MessageRunner(store, _Breaks(store, error), start)
+
+
+def ended(store: DiskcacheStore, job: Job) -> Job:
+    found = store.load(job.id)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    "error,state,words",
+    [
+        (
+            RuntimeError("can't start new thread"),
+            State.FAILED,
+            "the worker could not run the job: RuntimeError: can't start new thread",
+        ),
+        (KeyboardInterrupt(), State.FAILED, "the worker could not run the job: KeyboardInterrupt"),
+        (TERMINATED, State.LOST, "the worker was stopped while the job ran"),
+    ],
+)
+def test_whatever_breaks_around_a_job_ends_it_in_words(
+    error: BaseException, state: State, words: str, store: DiskcacheStore, job: Job
+) -> None:
+    with pytest.raises(type(error)):
+        message_runner(store, error).run("w@here", job.id, "", handles=False)
+    found = ended(store, job)
+    assert found.state is state
+    assert (found.error or {})["message"].startswith(words)
+
+
+@pytest.mark.parametrize("outcome", [Lost("it was killed"), TimedOut(0.5)])
+def test_a_handler_that_can_not_run_leaves_the_first_error(
+    outcome: Lost | TimedOut, store: DiskcacheStore, job: Job
+) -> None:
+    store.change(job.id, begin)
+    store.change(job.id, handing_over(outcome))
+    with pytest.raises(RuntimeError):
+        message_runner(store, RuntimeError()).run("w@here", job.id, "", handles=True)
+    found = ended(store, job)
+    assert found.state is outcome.state
+    assert (found.error or {})["message"] == outcome.reason
+
+
+def test_a_handler_begins_once_and_with_a_lease(store: DiskcacheStore, job: Job) -> None:
+    store.change(job.id, begin)
+    store.change(job.id, handing_over(Lost("it was killed")))
+    seen: list[bool] = []
+
+    class _Looks(Watchdog):
+        @contextlib.contextmanager
+        def over(self, run: Any) -> Generator[None]:
+            seen.append(store.leased(run.job.id))
+            runner.run("w@here", job.id, "", handles=True)  # the message comes twice
+            raise ZeroDivisionError
+            yield
+
+    runner = MessageRunner(store, _Looks(store, 1.0, lambda job, outcome: None), None)
+    with pytest.raises(ZeroDivisionError):
+        runner.run("w@here", job.id, "", handles=True)
+    assert seen == [True]
+
+
+def test_a_message_that_is_late_does_nothing(store: DiskcacheStore, job: Job) -> None:
+    store.change(job.id, begin)
+    for handles in (False, True):
+        message_runner(store, RuntimeError()).run("w@here", job.id, "", handles=handles)
+        assert ended(store, job).state is State.RUNNING
+
+
+# worker_start
+
+
+def test_worker_start_is_called_by_the_first_of_many_threads_while_the_others_wait(
+    store: DiskcacheStore, job: Job
+) -> None:
+    begun: list[int] = []
+
+    def start() -> None:
+        begun.append(threading.get_ident())
+        time.sleep(0.1)
+        done.append(True)
+
+    done: list[bool] = []
+    runner = message_runner(store, RuntimeError(), start)
+
+    def run(_: int) -> bool:
+        runner.run("w@here", "no such job", "", handles=False)
+        return bool(done)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(run, range(8)))
+    assert len(begun) == 1
+
+
+def test_worker_start_is_called_again_in_a_process_that_was_forked(
+    store: DiskcacheStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids: list[int] = []
+    runner = message_runner(store, RuntimeError(), lambda: pids.append(os.getpid()))
+    for pid in (1, 1, 2):
+        monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
+        runner.run("w@here", "no such job", "", handles=False)
+    assert pids == [1, 2]
+
+
+def open_engine(name: str = "") -> None:
+    raise OSError(f"no database {name}")
+
+
+@pytest.mark.parametrize(
+    "start,words",
+    [
+        (open_engine, "worker_start=open_engine raised OSError: no database "),
+        (functools.partial(open_engine, "x"), "open_engine at"),
+        (functools.partial(exit, 3), "raised SystemExit: 3"),
+    ],
+)
+def test_a_job_whose_process_could_not_start_fails_and_the_next_tries_again(
+    start: Callable[[], object], words: str, store: DiskcacheStore, job: Job
+) -> None:
+    runner = message_runner(store, RuntimeError(), start)
+    for one in (job, Job(new_job_id(), job.callback)):
+        store.create(one, b"{}")
+        runner.run("w@here", one.id, "", handles=False)
+        error = ended(store, one).error or {}
+        assert error["type"] == "WorkerStartFailed"
+        assert words in error["message"]
+        assert "called again for the next job" in error["message"]
+
+
+def test_worker_start_takes_a_function(tmp_path: Path) -> None:
+    from celery import Celery
+
+    app = Celery("x", broker="memory://", backend=f"file://{tmp_path}")
+    wrong: Any = "open_engine"
+    with pytest.raises(RegistrationError, match="is not an ordinary function"):
+        CeleryLongCallbackManager(app, worker_start=wrong)

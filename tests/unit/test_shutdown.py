@@ -1,0 +1,48 @@
+"""A server that is told to end while its thread is anywhere at all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+#: The signal comes to a thread that holds the locks that the answer to it needs: those of the
+#: pacer, and of the bell of a request that waits.
+HELD = """
+import os, signal, threading
+from dash_long_callback import Pacing
+from dash_long_callback.server.pacing import Pacer, Room
+from dash_long_callback.server.shutdown import at_end
+from dash_long_callback.stores.news import Bell
+
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append("the server's own handler"))
+pacer, bell = Pacer(Pacing()), Bell()
+if FORK:
+    at_end(pacer.end)
+    child = os.fork()
+    if child:
+        assert os.waitpid(child, 0)[1] == 0
+        raise SystemExit
+at_end(pacer.end)
+at_end(pacer.end)
+with pacer.hold("tab", bell, Room(5, 100)) as hold:
+    with pacer._lock, bell._rung._cond:
+        signal.raise_signal(signal.SIGTERM)
+        assert told
+    assert bell.wait(30), "it was not woken"
+    assert not hold.wanted
+with pacer.hold("another", Bell(), Room(5, 100)) as hold:
+    assert hold is None
+print("done")
+"""
+
+
+@pytest.mark.parametrize("fork", [False, True], ids=["", "after a fork"])
+def test_a_signal_wakes_those_who_wait_whatever_lock_its_thread_holds(fork: bool) -> None:
+    code = HELD.replace("FORK", str(fork))
+    process = subprocess.run(
+        [sys.executable, "-c", code], timeout=60, check=True, capture_output=True, text=True
+    )
+    assert process.stdout == "done\n"
