@@ -245,12 +245,19 @@ class Job:
             raw: dict[str, Any] = json.loads(data)
             raw["state"] = State(raw["state"])
             raw["slots"] = {
-                int(n): Slot(int(n), target if isinstance(target, int) else tuple(target), patch)
+                int(n): Slot(int(n), _target(target), bool(patch))
                 for n, target, patch in raw["slots"]
             }
             unknown = {name: raw.pop(name) for name in raw.keys() - _FIELDS}
             job = cls(**raw, unknown=unknown)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+        ):
             return cls._unreadable(job_id)
         plausible = all(isinstance(getattr(job, name), kinds) for name, kinds in _KINDS.items())
         return job if job.id == job_id and plausible else cls._unreadable(job_id)
@@ -275,9 +282,11 @@ _KINDS: dict[str, Any] = {
     "resent": int,
     "created": (int, float),
     "started": (int, float, NoneType),
+    "ended": (int, float, NoneType),
     "handed_over_at": (int, float, NoneType),
     "result_size": (int, NoneType),
     "interval": (int, float, NoneType),
+    "expire": (int, float, NoneType),
     "cache_key": (str, NoneType),
     "error": (dict, NoneType),
 }
@@ -303,12 +312,21 @@ class Result:
 
     @classmethod
     def load(cls, data: bytes) -> Result:
-        """The reverse of ``dump``."""
+        """The reverse of ``dump``.
+
+        Raises:
+            ValueError: if these are not the bytes of a result.
+        """
         start = data.index(b"\n") + 1
         updates: list[tuple[Target, bytes]] = []
-        for target, length in json.loads(data[:start]):
-            updates.append((tuple(target), data[start : start + length]))
-            start += length
+        try:
+            for target, length in json.loads(data[:start]):
+                updates.append((_target(target), data[start : start + length]))
+                if length < 0 or len(updates[-1][1]) != length:
+                    raise ValueError("it is cut off")
+                start += length
+        except (TypeError, RecursionError) as error:
+            raise ValueError(f"it is not a result: {error}") from error
         return cls(updates, memoryview(data)[start:])
 
 
@@ -372,6 +390,16 @@ def begin_handling(job: Job) -> bool:
 def as_error(outcome: Lost | TimedOut) -> JobEnded:
     """What ``on_error`` is given."""
     return (JobTimedOut if isinstance(outcome, TimedOut) else JobLost)(outcome.reason)
+
+
+def _target(target: Any) -> Target:
+    """A target from JSON."""
+    if isinstance(target, int):
+        return target
+    component, prop = target
+    if not isinstance(component, str) or not isinstance(prop, str):
+        raise TypeError("a target is an id and a property")
+    return component, prop
 
 
 def new_job_id() -> str:

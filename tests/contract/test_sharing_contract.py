@@ -31,7 +31,6 @@ from dash_long_callback.managers.base import Disposition, Manager, News, Receipt
 from dash_long_callback.server import pacing
 from dash_long_callback.server.sharing import sharing_of
 from dash_long_callback.server.submit import submit as serve
-from dash_long_callback.stores import diskcache as diskcache_store
 from dash_long_callback.stores.base import LargeResult
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
@@ -597,7 +596,7 @@ def test_expire_counts_from_the_last_use_and_really_deletes(
     size: int, store: DiskcacheStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [time.time()]
-    monkeypatch.setattr(diskcache_store.diskcache.core.time, "time", lambda: now[0])
+    monkeypatch.setattr(time, "time", lambda: now[0])
     keep(store, "used", size, expire=10)
     keep(store, "unused", size, expire=10)
     keep(store, "forever", size)
@@ -627,7 +626,7 @@ def test_after_the_retention_and_the_expiry_nothing_is_left_at_all(
     for receipt in asked[:2]:
         flight.cancel(receipt.job_id)
     later = time.time() + 61
-    monkeypatch.setattr(diskcache_store.diskcache.core.time, "time", lambda: later)
+    monkeypatch.setattr(time, "time", lambda: later)
     store.purge()
     for folder in (store.directory, store.directory / "results"):
         database = sqlite3.connect(folder / "cache.db")

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import diskcache
 
-from dash_long_callback.errors import StoreError
+from dash_long_callback.stores.rows import UnreadableRow
 
 
 class BytesDisk(diskcache.Disk):
@@ -49,6 +49,4 @@ class BytesDisk(diskcache.Disk):
 
 
 def _refuse() -> NoReturn:
-    raise StoreError(
-        "the cache directory holds a row that this package did not write; it is not read"
-    )
+    raise UnreadableRow("this package did not write it")

@@ -27,7 +27,6 @@ tagged with the callback, evicted by size, the least recently used first.
 from __future__ import annotations
 
 import functools
-import io
 import json
 import os
 import sqlite3
@@ -38,30 +37,51 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, ParamSpec, TypeAlias, TypeVar
 
-import diskcache
-
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors import processes
+from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Job, Result, State, begin
-from dash_long_callback.stores import sqlite_news
+from dash_long_callback.stores import sqlite_news, sqlite_queue
 from dash_long_callback.stores.base import LEASE_SECONDS, PIECE_BYTES, Store, divide
 from dash_long_callback.stores.bytes_disk import BytesDisk
-from dash_long_callback.stores.pooled_cache import PooledCache
+from dash_long_callback.stores.pooled_cache import COLUMNS, PooledCache, is_busy
+from dash_long_callback.stores.rows import (
+    UnreadableRow,
+    ignored,
+    read_id,
+    read_ids,
+    read_port,
+    read_result,
+    read_time,
+)
+from dash_long_callback.stores.sqlite_file import SqliteFile
 from dash_long_callback.stores.sqlite_news import SqliteNews
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
+    from contextlib import AbstractContextManager
 
     from dash_long_callback.stores.news import Bell, Watch
 
-#: Seconds to wait for another process's write before giving up.
-BUSY_SECONDS = 20
+#: Seconds to wait for a lock that another process holds: in a web process somebody waits for the
+#: answer, and a thread waits with them; in a worker the result of hours may depend on it.
+WEB_SECONDS, WORKER_SECONDS = 3.0, 60.0
 #: Bytes that kept results may take, if not told otherwise.
 SIZE_LIMIT = 1 << 30
-_QUEUE = "queue"
+#: Marks the rows of running jobs, so that they are found without a search.
+_RUNNING = "running"
+_INDEX = f"CREATE INDEX Cache_running ON Cache (tag) WHERE tag = '{_RUNNING}'"
+_HAS_INDEX = "SELECT 1 FROM sqlite_master WHERE name = 'Cache_running'"
+#: An earlier version has left none marked.
+_MARK = f"""UPDATE Cache SET tag = '{_RUNNING}' WHERE tag IS NULL AND key GLOB '*:job'
+AND instr(value, CAST('"state":"running"' AS BLOB))"""  # noqa: S608 - no input
+_MARKED = f"""SELECT CAST(key AS BLOB), {COLUMNS} FROM Cache
+WHERE tag = '{_RUNNING}' AND (expire_time IS NULL OR expire_time > ?)"""  # noqa: S608 - no input
+_USED = """UPDATE Cache SET access_time = ?, expire_time = coalesce(?, expire_time)
+WHERE key = ? AND raw = 1"""
 
 #: The process that opened, jobs, what hears of writes, kept results.
-_Opened: TypeAlias = tuple[int, PooledCache, SqliteNews, PooledCache]
+_Opened: TypeAlias = tuple[int, SqliteFile, SqliteNews, SqliteFile]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -87,6 +107,7 @@ class DiskcacheStore(Store):
         directory: made on first use, readable by its owner only; or a function that says it.
         retention: seconds that a job and its outcome are kept.
         size_limit: bytes that kept results may take.
+        patience: seconds to wait for a lock that another process holds.
     """
 
     def __init__(
@@ -94,12 +115,15 @@ class DiskcacheStore(Store):
         directory: str | os.PathLike[str] | Callable[[], Path],
         retention: float,
         size_limit: int = SIZE_LIMIT,
+        patience: float = WEB_SECONDS,
     ) -> None:
         self._directory = directory if callable(directory) else Path(directory)
         self.retention = retention
         self.size_limit = size_limit
+        self.patience = patience
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
+        self._results_faults = FaultLog("results can't be kept, nor given to the next who asks")
 
     @property
     def directory(self) -> Path:
@@ -111,61 +135,72 @@ class DiskcacheStore(Store):
         return self._directory if isinstance(self._directory, Path) else self._directory()
 
     def _open(self) -> _Opened:
-        # Opened on first use, and again after a fork: SQLite connections must not cross one.
+        # On first use, and again after a fork: SQLite connections must not cross one.
         with self._lock:
             if self._opened is None or self._opened[0] != os.getpid():
-                self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self.directory.chmod(0o700)
-                cache = PooledCache(
-                    str(self.directory),
-                    timeout=BUSY_SECONDS,
-                    disk=BytesDisk,
-                    eviction_policy="none",
-                    cull_limit=0,  # the leader purges; a search with each write is not needed
+                jobs = SqliteFile(self.directory, self._make_jobs, self.patience, "jobs")
+                results = SqliteFile(
+                    self.directory / "results", self._make_results, self.patience, "results"
                 )
-                cache.execute(sqlite_news.CREATE)
-                news = SqliteNews(self.directory / diskcache.core.DBNAME, BUSY_SECONDS)
-                results = PooledCache(
-                    str(self.directory / "results"),
-                    timeout=BUSY_SECONDS,
-                    disk=BytesDisk,
-                    eviction_policy="least-recently-used",
-                    size_limit=self.size_limit,
-                    cull_limit=0,  # see _shrink()
-                )
-                self._opened = (os.getpid(), cache, news, results)
+                self._opened = (os.getpid(), jobs, SqliteNews(jobs, self.patience), results)
             return self._opened
+
+    def _make_jobs(self, folder: Path) -> PooledCache:
+        cache = PooledCache(
+            str(folder),
+            self.patience,
+            disk=BytesDisk,
+            eviction_policy="none",
+            cull_limit=0,  # the leader purges; a search with each write is not needed
+            sqlite_mmap_size=0,  # a file that somebody truncates would crash the process
+        )
+        cache.execute(sqlite_news.CREATE)
+        if not cache.execute(_HAS_INDEX).fetchall():
+            with cache.transact():
+                if not cache.execute(_HAS_INDEX).fetchall():
+                    cache.execute(_INDEX)
+                    cache.execute(_MARK)
+        return cache
+
+    def _make_results(self, folder: Path) -> PooledCache:
+        return PooledCache(
+            str(folder),
+            self.patience,
+            disk=BytesDisk,
+            eviction_policy="least-recently-used",
+            size_limit=self.size_limit,
+            cull_limit=0,  # see _shrink()
+            sqlite_mmap_size=0,
+        )
+
+    @property
+    def _files(self) -> _Opened:
+        opened = self._opened
+        return self._open() if opened is None or opened[0] != os.getpid() else opened
 
     @property
     def _cache(self) -> Any:
-        opened = self._opened
-        if opened is None or opened[0] != os.getpid():
-            opened = self._open()
-        return opened[1]
+        return self._files[1].get()
 
     @property
     def _news(self) -> SqliteNews:
-        opened = self._opened
-        if opened is None or opened[0] != os.getpid():
-            opened = self._open()
-        return opened[2]
+        return self._files[2]
 
     @property
     def _results(self) -> Any:
-        opened = self._opened
-        if opened is None or opened[0] != os.getpid():
-            opened = self._open()
-        return opened[3]
+        return self._files[3].get()
 
     @contextmanager
     def exclusive(self, key: str | None) -> Generator[None]:  # noqa: ARG002 - SQLite has one lock
-        with self.words(), self._cache.transact(retry=True):
+        with self.words(), self._cache.transact():
             yield
 
     @_guarded
     def create(self, job: Job, request: bytes) -> bool:
-        with self._cache.transact(retry=True):
-            if not self._cache.add(f"{job.id}:job", job.dump(), expire=self.retention, retry=True):
+        with self._cache.transact():
+            if not self._cache.add(
+                f"{job.id}:job", job.dump(), expire=self.retention, tag=_tag(job)
+            ):
                 return False
             self._set(f"{job.id}:request", request)
             if job.cache_key is not None:
@@ -175,18 +210,18 @@ class DiskcacheStore(Store):
 
     @_guarded
     def load(self, job_id: str) -> Job | None:
-        data = self._cache.get(f"{job_id}:job")
-        return None if data is None else Job.load(data.partition(b"\n")[0], job_id)
+        found = self.load_all(job_id)
+        return None if found is None else found[0]
 
     @_guarded
     def request(self, job_id: str) -> bytes | None:
-        return self._cache.get(f"{job_id}:request")
+        return self._read(f"{job_id}:request", "what a job was created with")
 
     @_guarded
     def change(
         self, job_id: str, change: Callable[[Job], bool], response: bytes | None = None
     ) -> Job | None:
-        with self._cache.transact(retry=True):
+        with self._cache.transact():
             job = self.load(job_id)
             if job is None or not change(job):
                 return None
@@ -197,7 +232,7 @@ class DiskcacheStore(Store):
                 self._cache.delete(f"{job_id}:request")
             if job.cache_key is not None and job.state.ended:
                 self._land(job)
-            self._set(f"{job_id}:job", record if small is None else record + b"\n" + small)
+            self._put(job, record if small is None else record + b"\n" + small)
             self._tell(job_id)
             if large is not None:
                 # In the end: nothing takes back a file if what follows it fails.
@@ -206,14 +241,14 @@ class DiskcacheStore(Store):
 
     @_guarded
     def write(self, job: Job, values: dict[int, bytes], stale: Iterable[int]) -> bool:
-        with self._cache.transact(retry=True):
+        with self._cache.transact():
             if not self._held(job):
                 return False
             for slot, value in values.items():
                 self._set(f"{job.id}:u{slot}", value)
             for slot in stale:
                 self._cache.delete(f"{job.id}:u{slot}")
-            self._set(f"{job.id}:job", job.dump())
+            self._put(job, job.dump())
             self._tell(job.id)
             return True
 
@@ -228,11 +263,14 @@ class DiskcacheStore(Store):
 
     @_guarded
     def values(self, job_id: str, slots: Iterable[int]) -> list[bytes | None]:
-        return [self._cache.get(f"{job_id}:u{slot}") for slot in slots]
+        return [self._read(f"{job_id}:u{slot}", "an update") for slot in slots]
 
     @_guarded
     def load_all(self, job_id: str) -> tuple[Job, bytes | None] | None:
-        data = self._cache.get(f"{job_id}:job")
+        try:
+            data = self._cache.read_bytes(f"{job_id}:job")
+        except UnreadableRow:
+            data = b""  # as if it was damaged: there is a job, and it is told so
         if data is None:
             return None
         record, _, response = data.partition(b"\n")
@@ -250,16 +288,20 @@ class DiskcacheStore(Store):
 
     @contextmanager
     def _result(self, job_id: str) -> Generator[BinaryIO | None]:
-        found = self._cache.get(f"{job_id}:result", read=True)
+        try:
+            found = self._cache.open_bytes(f"{job_id}:result")
+        except UnreadableRow as error:
+            ignored("a large result", error)
+            found = None
         if found is None:
             yield None
             return
-        with io.BytesIO(found) if isinstance(found, bytes) else found as file:
+        with found as file:
             yield file
 
     @_guarded
     def renew(self, job: Job) -> bool:
-        with self._cache.transact(retry=True):
+        with self._cache.transact():
             if not self._held(job):
                 return False
             self._cache.set(f"{job.id}:lease", b"", expire=LEASE_SECONDS)
@@ -276,7 +318,7 @@ class DiskcacheStore(Store):
     @_guarded
     def worker(self, job_id: str) -> bytes | None:
         """The process that was last heard of as the job's worker, if it ever was."""
-        return self._cache.get(f"{job_id}:worker")
+        return self._read(f"{job_id}:worker", "which process runs a job")
 
     @_guarded
     def leased(self, job_id: str) -> bool:
@@ -288,7 +330,7 @@ class DiskcacheStore(Store):
 
     @_guarded
     def ask_cancel(self, job_id: str) -> None:
-        with self._cache.transact(retry=True):
+        with self._cache.transact():
             self._set(f"{job_id}:cancel", b"")
             self._tell(f"{job_id}:cancel")
 
@@ -298,7 +340,7 @@ class DiskcacheStore(Store):
 
     @_guarded
     def want(self, job_id: str, seconds: float) -> None:
-        self._cache.set(f"{job_id}:wanted", b"", expire=seconds, retry=True)
+        self._cache.set(f"{job_id}:wanted", b"", expire=seconds)
 
     @_guarded
     def wanted(self, job_id: str) -> bool:
@@ -313,29 +355,47 @@ class DiskcacheStore(Store):
         if len(data) > self.size_limit:  # it would evict all others, and then itself
             return
         # In one step, so that `clear` comes before, and is seen, or after, and drops it.
-        with self._results.transact(retry=True):
+        with self._optional(), self._results.transact():
             if self._cleared(job):
                 return
-            self._results.set(job.cache_key, data, expire=job.expire, tag=job.callback, retry=True)
-        self._shrink()
+            self._results.set(job.cache_key, data, expire=job.expire, tag=job.callback)
+            self._results_faults.succeeded()
+        with self._optional():
+            self._shrink()
 
-    @_guarded
     def kept(self, cache_key: str, expire: float | None) -> Result | None:
-        data = self._results.get(cache_key, retry=True)
-        if data is None:
-            return None
-        if expire is not None:
-            self._results.touch(cache_key, expire=expire, retry=True)
-        return Result.load(data)
+        found: Result | None = None
+        with self._optional():
+            data = self._results.read_bytes(cache_key)
+            found = None if data is None else read_result(data)
+            if found is not None:
+                now = time.time()
+                until = None if expire is None else now + expire
+                with self._results.transact():
+                    self._results.execute(_USED, (now, until, cache_key))
+                self._results_faults.succeeded()
+        return found
+
+    @contextmanager
+    def _optional(self) -> Generator[None]:
+        """For what is done with kept results: without them, jobs run all the same."""
+        try:
+            yield
+        except UnreadableRow as error:
+            ignored("a kept result", error)
+        except Exception as error:
+            self._files[3].failed(error)
+            self._results_faults.failed(error)
 
     @_guarded
     def clear(self, callback: str | None = None) -> None:
         # Jobs that run may work on what is out of date: see _cleared().
         self._set(f"cleared:{callback or ''}", str(time.time()).encode())
-        if callback is None:
-            self._results.clear(retry=True)
-        else:
-            self._results.evict(callback, retry=True)
+        with self._told(self._files[3]):
+            if callback is None:
+                self._results.clear()
+            else:
+                self._results.evict(callback)
 
     def _shrink(self) -> None:
         # One by one. diskcache's own cull drops ten at a time, which may be all there is, the
@@ -345,31 +405,32 @@ class DiskcacheStore(Store):
             by_use = results.execute("SELECT key FROM Cache ORDER BY access_time LIMIT 1")
             if (oldest := by_use.fetchone()) is None:
                 return
-            results.delete(oldest[0], retry=True)
+            results.delete(oldest[0])
 
     @_guarded
     def flight(self, cache_key: str) -> Job | None:
-        job_id = self._cache.get(f"flight:{cache_key}")
-        job = None if job_id is None else self.load(job_id.decode())
+        job_id = self._read_id(f"flight:{cache_key}", "the job of a cache key")
+        job = None if job_id is None else self.load(job_id)
         if job is None or job.state.ended or self.cancel_asked(job.id) or self._cleared(job):
             return None
         return job
 
     def _cleared(self, job: Job) -> bool:
         """Whether results were cleared since the job was created: its own is not for others."""
-        rows = (self._cache.get(f"cleared:{name}") for name in ("", job.callback))
-        return any(at is not None and float(at) >= job.created for at in rows)
+        what = "the time when results were cleared"
+        rows = (self._read(f"cleared:{name}", what) for name in ("", job.callback))
+        return any(read_time(at) >= job.created for at in rows)
 
     @_guarded
     def join(self, job: Job, asker: str) -> None:
-        with self._cache.transact(retry=True):
+        with self._cache.transact():
             self._set(f"{asker}:joined", job.id.encode())
             askers = list(dict.fromkeys([*self._askers(job), asker]))
             self._set(f"{job.id}:askers", json.dumps(askers).encode())
 
     @_guarded
     def leave(self, job: Job, asker: str) -> bool:
-        with self._cache.transact(retry=True):
+        with self._cache.transact():
             left = [one for one in self._askers(job) if one != asker]
             self._set(f"{job.id}:askers", json.dumps(left).encode())
             self._set(f"{asker}:left", b"")
@@ -378,8 +439,7 @@ class DiskcacheStore(Store):
 
     @_guarded
     def joined(self, asker: str) -> str | None:
-        job_id = self._cache.get(f"{asker}:joined")
-        return None if job_id is None else job_id.decode()
+        return self._read_id(f"{asker}:joined", "the job that somebody shares")
 
     @_guarded
     def has_left(self, asker: str) -> bool:
@@ -388,11 +448,11 @@ class DiskcacheStore(Store):
     def _land(self, job: Job) -> None:
         # Unless it was cancelled and another job has taken its place.
         flight = f"flight:{job.cache_key}"
-        if self._cache.get(flight) == job.id.encode():
+        if self._read_id(flight, "the job of a cache key") == job.id:
             self._cache.delete(flight)
 
     def _askers(self, job: Job) -> list[str]:
-        return json.loads(self._cache.get(f"{job.id}:askers", b"[]"))
+        return read_ids(self._read(f"{job.id}:askers", "the list of those who share a job"))
 
     @contextmanager
     def watch(self, bell: Bell | None = None) -> Generator[Watch]:
@@ -410,36 +470,27 @@ class DiskcacheStore(Store):
     @_guarded
     def enqueue(self, job_id: str, *, front: bool = False) -> None:
         """Put a job at the back of the queue; at the front if it was taken and not begun."""
-        self._cache.push(
-            job_id.encode(),
-            prefix=_QUEUE,
-            side="front" if front else "back",
-            expire=self.retention,
-            retry=True,
-        )
+        sqlite_queue.push(self._cache, job_id.encode(), front=front, expire=self.retention)
 
     @_guarded
     def claim(self) -> Job | None:
         """Take the next queued job and mark it as running, in one step; None if there is none."""
-        with self._cache.transact(retry=True):
-            while True:
-                _, job_id = self._cache.pull(prefix=_QUEUE, default=(None, None), retry=True)
-                if job_id is None:
-                    return None
-                job = self.change(job_id.decode(), begin)
+        with self._cache.transact():
+            while (entry := sqlite_queue.pull(self._cache)) is not None:
+                job_id = read_id(entry, "an entry of the queue")
+                job = None if job_id is None else self.change(job_id, begin)
                 if job is not None:  # else it was cancelled while it waited, or has expired
                     return job
+            return None
 
     @_guarded
     def unclaim(self, job_id: str) -> None:
         """Give back a job whose worker died before the function was called."""
-        with self._cache.transact(retry=True):
+        with self._cache.transact():
             job = self.load(job_id)
             if job is not None and job.state is State.RUNNING:
-                self._set(
-                    f"{job_id}:job",
-                    replace(job, state=State.QUEUED, started=None).dump(),
-                )
+                waiting = replace(job, state=State.QUEUED, started=None)
+                self._put(waiting, waiting.dump())
                 self._tell(job_id)
                 self.enqueue(job_id, front=True)
 
@@ -447,20 +498,27 @@ class DiskcacheStore(Store):
     def active(self) -> list[Job]:
         """All jobs that are marked as running, wherever they run."""
         found: list[Job] = []
-        for key in self._cache.iterkeys():
-            if key.endswith(":job"):
-                job = self.load(key[: -len(":job")])
-                if job is not None and job.state is State.RUNNING:
-                    found.append(job)
+        for key, *columns in self._cache.execute(_MARKED, (time.time(),)).fetchall():
+            job_id = read_id(key, "the name of a row")
+            if job_id is None:
+                continue
+            try:
+                record = self._cache.value_of(*columns).partition(b"\n")[0]
+            except (OSError, UnreadableRow):
+                continue  # as if it was damaged, or it was replaced in this moment
+            job = Job.load(record, job_id.removesuffix(":job"))
+            if job.state is State.RUNNING:
+                found.append(job)
         return found
 
     @_guarded
     def purge(self) -> None:
         """Delete what has expired."""
-        self._cache.expire(retry=True)
+        self._cache.expire()
         sqlite_news.purge(self._cache.execute)
-        self._results.expire(retry=True)
-        self._shrink()
+        with self._optional():
+            self._results.expire()
+            self._shrink()
 
     @_guarded
     def set_doorbell(self, port: int) -> None:
@@ -470,27 +528,59 @@ class DiskcacheStore(Store):
     @_guarded
     def doorbell(self) -> int | None:
         """The leader's UDP port, if there is or was one."""
-        port = self._cache.get("doorbell")
-        return None if port is None else int(port)
+        return read_port(self._read("doorbell", "the leader's port"))
 
     def close(self) -> None:
         with self._lock:
             if self._opened is not None and self._opened[0] == os.getpid():
-                self._opened[1].close()
                 self._opened[2].close()
+                self._opened[1].close()
                 self._opened[3].close()
             self._opened = None
 
-    @contextmanager
-    def words(self) -> Generator[None]:
+    def words(self) -> AbstractContextManager[None]:
         """Say in words what SQLite and the file system say in codes."""
+        return self._told(self._files[1])
+
+    @contextmanager
+    def _told(self, file: SqliteFile) -> Generator[None]:
         try:
             yield
-        except (sqlite3.Error, diskcache.Timeout, OSError) as error:
-            raise StoreError(
-                f"the cache directory {self.directory} can't be used ({error}); "
-                "check that it is writable and that its disk is not full"
-            ) from error
+        except (sqlite3.Error, OSError) as error:
+            file.failed(error)
+            if is_busy(error):
+                words = (
+                    f"another process has held the lock of {file.folder} for {self.patience:g} s; "
+                    "try again, or see which process has it open"
+                )
+            elif isinstance(error, (FileExistsError, NotADirectoryError)):
+                words = (
+                    f"the folder {file.folder} can't be made ({error}): move the file away that is "
+                    "in its place, and check that it is writable"
+                )
+            else:
+                words = (
+                    f"the cache directory {file.folder} can't be used ({error}); "
+                    "check that it is writable and that its disk is not full"
+                )
+            raise StoreError(words) from error
+
+    def _read(self, key: str, what: str) -> bytes | None:
+        try:
+            return self._cache.read_bytes(key)
+        except UnreadableRow as error:
+            ignored(what, error)
+            return None
+
+    def _read_id(self, key: str, what: str) -> str | None:
+        return read_id(self._read(key, what), what)
+
+    def _put(self, job: Job, data: bytes) -> None:
+        self._cache.replace(f"{job.id}:job", data, self.retention, _tag(job))
 
     def _set(self, key: str, value: bytes) -> None:
-        self._cache.set(key, value, expire=self.retention, retry=True)
+        self._cache.set(key, value, expire=self.retention)
+
+
+def _tag(job: Job) -> str | None:
+    return _RUNNING if job.state is State.RUNNING else None

@@ -42,6 +42,7 @@ from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Job, Result, State
 from dash_long_callback.stores.base import LEASE_SECONDS, Store, divide
 from dash_long_callback.stores.key_value_news import RowNews
+from dash_long_callback.stores.rows import read_id, read_ids, read_json, read_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -188,7 +189,7 @@ class KeyValueStore(Store):
             return False
         now = time.time()
         lease = self._get("lease", job.id)
-        written = job.created if lease is None else json.loads(lease)[1]
+        written = _lease(lease)[1] or job.created
         # Not with each heartbeat: there is nothing to extend an expiry with but writing it all.
         if now - written > self.retention / 2:
             self._rewrite(job)
@@ -210,9 +211,9 @@ class KeyValueStore(Store):
                     self._set(kind, name, value)
 
     def leased(self, job_id: str) -> bool:
-        lease = self._get("lease", job_id)
-        if lease is not None:
-            return time.time() < json.loads(lease)[0]
+        until = _lease(self._get("lease", job_id))[0]
+        if until:
+            return time.time() < until
         # A young job has not had its first heartbeat.
         job = self.load(job_id)
         return job is not None and time.time() - (job.started or 0) < LEASE_SECONDS
@@ -249,15 +250,19 @@ class KeyValueStore(Store):
         if found is None:
             return None
         until, data = found
-        head, _, result = data.partition(b"\n")
-        callback, words = json.loads(head)
-        if words != [_generation(row)[1] for row in self._generations(callback)]:
+        head, _, rest = data.partition(b"\n")
+        match read_json(head, "a kept result"):
+            case [str(callback), words]:
+                result = read_result(rest)
+            case _:
+                return None
+        if result is None or words != [_generation(row)[1] for row in self._generations(callback)]:
             return None
         seconds = self._kept_seconds(expire)
         # Not with each use: there is nothing to extend an expiry with but writing it all.
         if until - time.time() < 0.9 * seconds:
             self._set("kept", cache_key, data, seconds)
-        return Result.load(result)
+        return result
 
     def _kept_seconds(self, expire: float | None) -> float:
         return self.retention if expire is None else expire
@@ -276,8 +281,8 @@ class KeyValueStore(Store):
         return self._rows([self._key("generation", name) for name in ("", callback)])
 
     def flight(self, cache_key: str) -> Job | None:
-        job_id = self._get("flight", cache_key)
-        job = None if job_id is None else self.load(job_id.decode())
+        job_id = read_id(self._get("flight", cache_key), "the job of a cache key")
+        job = None if job_id is None else self.load(job_id)
         if job is None or job.state.ended or self.cancel_asked(job.id) or self._cleared(job):
             return None
         return job
@@ -300,8 +305,7 @@ class KeyValueStore(Store):
             return not left
 
     def joined(self, asker: str) -> str | None:
-        job_id = self._get("joined", asker)
-        return None if job_id is None else job_id.decode()
+        return read_id(self._get("joined", asker), "the job that somebody shares")
 
     def has_left(self, asker: str) -> bool:
         return self._get("left", asker) is not None
@@ -312,7 +316,7 @@ class KeyValueStore(Store):
             self._delete("flight", job.cache_key)
 
     def _askers(self, job: Job) -> list[str]:
-        return json.loads(self._get("askers", job.id) or b"[]")
+        return read_ids(self._get("askers", job.id))
 
     def watch(self, bell: Bell | None = None) -> AbstractContextManager[Watch]:
         return self._process.news.watch(
@@ -460,7 +464,20 @@ def _held(data: bytes, job: Job) -> bool:
 
 def _generation(row: bytes | None) -> tuple[float, str | None]:
     """When results were last cleared, and the word that names those kept since."""
-    return (0.0, None) if row is None else tuple(json.loads(row))
+    match read_json(row, "when results were cleared"):
+        case [int() | float() as cleared, str(word)]:
+            return cleared, word
+        case _:
+            return 0.0, None
+
+
+def _lease(row: bytes | None) -> tuple[float, float]:
+    """Until when a lease lasts, and when the rows of its job were last written; 0 if unknown."""
+    match read_json(row, "a lease"):
+        case [int() | float() as until, int() | float() as written]:
+            return until, written
+        case _:
+            return 0.0, 0.0
 
 
 def _pick(locks: list[Any], name: str) -> Any:
@@ -496,7 +513,10 @@ def _purge_file(path: Path) -> None:
 
 
 def _bytes(row: Any) -> bytes:
-    return row.encode() if isinstance(row, str) else bytes(row)
+    if isinstance(row, str):
+        return row.encode()
+    # A client may have made something else of it, such as a number.
+    return bytes(row) if isinstance(row, (bytes, bytearray, memoryview)) else b""
 
 
 def _close(backend: Any) -> None:

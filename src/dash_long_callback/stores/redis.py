@@ -40,6 +40,7 @@ from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Job, Result, State
 from dash_long_callback.stores.base import LEASE_SECONDS, PIECE_BYTES, Store, divide
 from dash_long_callback.stores.redis_news import ALIVE, CHANGED, Subscriber
+from dash_long_callback.stores.rows import ignored, read_id, read_result, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -57,13 +58,15 @@ LOCK_SECONDS = 10.0
 
 #: Keep a new job, unless there is one with its id.
 #: KEYS: job, flight, askers. ARGV: record, state, request, seconds to keep, id if it is shared.
-#: A state here is a word, and the attempt behind it.
+#: A state here is a word, and the attempt behind it. With ``pcall``, a key that holds another type
+#: counts as another value, and not as an error that would be raised again and again.
 _CREATE = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], 'record', ARGV[1], 'state', ARGV[2], 'request', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 if ARGV[5] ~= '' then
   redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[4])
+  redis.call('DEL', KEYS[3])
   redis.call('SADD', KEYS[3], ARGV[5])
   redis.call('PEXPIRE', KEYS[3], ARGV[4])
 end
@@ -74,7 +77,7 @@ return 1
 #: KEYS: job, lease, flight, large result. ARGV: old record, new record, state, response, seconds
 #: to keep, seconds of a lease if it starts now, id, channel, message, large result.
 _CHANGE = """
-if redis.call('HGET', KEYS[1], 'record') ~= ARGV[1] then return 0 end
+if redis.pcall('HGET', KEYS[1], 'record') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'record', ARGV[2], 'state', ARGV[3])
 if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'response', ARGV[4]) end
 if ARGV[10] ~= '' then redis.call('SET', KEYS[4], ARGV[10], 'PX', ARGV[5]) end
@@ -86,7 +89,7 @@ elseif not string.find(ARGV[3], '^queued') and not string.find(ARGV[3], '^runnin
   redis.call('HDEL', KEYS[1], 'request')
   redis.call('DEL', KEYS[2])
   -- Unless it was cancelled and another job has taken its place.
-  if redis.call('GET', KEYS[3]) == ARGV[7] then redis.call('DEL', KEYS[3]) end
+  if redis.pcall('GET', KEYS[3]) == ARGV[7] then redis.call('DEL', KEYS[3]) end
 end
 redis.call('PUBLISH', ARGV[8], ARGV[9])
 return 1
@@ -96,7 +99,7 @@ return 1
 #: KEYS: job. ARGV: record, seconds to keep, channel, message, state, number of stale slots, these,
 #: then slots and values.
 _WRITE = """
-if redis.call('HGET', KEYS[1], 'state') ~= ARGV[5] then return 0 end
+if redis.pcall('HGET', KEYS[1], 'state') ~= ARGV[5] then return 0 end
 redis.call('HSET', KEYS[1], 'record', ARGV[1])
 local first = 7 + tonumber(ARGV[6])
 for i = 7, first - 1 do redis.call('HDEL', KEYS[1], ARGV[i]) end
@@ -110,7 +113,7 @@ return 1
 #: KEYS: job, lease, then what is kept as long as the job. ARGV: state, milliseconds of a lease,
 #: milliseconds to keep, channel, message.
 _RENEW = """
-if redis.call('HGET', KEYS[1], 'state') ~= ARGV[1] then return 0 end
+if redis.pcall('HGET', KEYS[1], 'state') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], '', 'PX', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
@@ -123,10 +126,11 @@ return 1
 #: ARGV: created, result, seconds to keep, cache key.
 _KEEP = """
 for i = 1, 2 do
-  local at = redis.call('GET', KEYS[i])
-  if at and tonumber(at) >= tonumber(ARGV[1]) then return 0 end
+  local at = tonumber(redis.pcall('GET', KEYS[i]) or 0)
+  if at and at >= tonumber(ARGV[1]) then return 0 end
 end
 redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])
+if redis.call('TYPE', KEYS[4]).ok ~= 'set' then redis.call('DEL', KEYS[4]) end
 redis.call('SADD', KEYS[4], ARGV[4])
 if redis.call('PTTL', KEYS[4]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[4], ARGV[3]) end
 return 1
@@ -230,19 +234,19 @@ class RedisStore(Store):
 
     @_guarded
     def load(self, job_id: str) -> Job | None:
-        record = self._redis.hget(self._key("job", job_id), "record")
+        record = self._fields(job_id, "record")[0]
         return None if record is None else Job.load(record, job_id)
 
     @_guarded
     def request(self, job_id: str) -> bytes | None:
-        return self._redis.hget(self._key("job", job_id), "request")
+        return self._fields(job_id, "request")[0]
 
     @_guarded
     def change(
         self, job_id: str, change: Callable[[Job], bool], response: bytes | None = None
     ) -> Job | None:
         key = self._key("job", job_id)
-        while (record := self._redis.hget(key, "record")) is not None:
+        while (record := self._fields(job_id, "record")[0]) is not None:
             job = Job.load(record, job_id)
             begins = job.state is State.QUEUED
             if not change(job):
@@ -292,11 +296,11 @@ class RedisStore(Store):
     @_guarded
     def values(self, job_id: str, slots: Iterable[int]) -> list[bytes | None]:
         fields = [f"u{slot}" for slot in slots]
-        return self._redis.hmget(self._key("job", job_id), fields) if fields else []
+        return self._fields(job_id, *fields) if fields else []
 
     @_guarded
     def load_all(self, job_id: str) -> tuple[Job, bytes | None] | None:
-        record, response = self._redis.hmget(self._key("job", job_id), "record", "response")
+        record, response = self._fields(job_id, "record", "response")
         return None if record is None else (Job.load(record, job_id), response)
 
     @_guarded
@@ -312,14 +316,16 @@ class RedisStore(Store):
     @_guarded
     def _piece(self, job_id: str, start: int) -> bytes:
         end = start + PIECE_BYTES - 1
-        return self._redis.getrange(self._key("result", job_id), start, end)
+        key = self._key("result", job_id)
+        piece = self._readable("a large result", lambda: self._redis.getrange(key, start, end))
+        return piece or b""
 
     @_guarded
     def renew(self, job: Job) -> bool:
         keys = [self._key("job", job.id), self._key("lease", job.id)]
         if job.cache_key is not None:
             askers = self._key("askers", job.id)
-            waiting = [name.decode() for name in self._redis.smembers(askers)]
+            waiting = self._names(askers)
             keys += [askers, self._key("flight", job.cache_key)]
             keys += [self._key("joined", asker) for asker in waiting]
         renewed = self._connected.renew(
@@ -380,8 +386,9 @@ class RedisStore(Store):
 
     @_guarded
     def kept(self, cache_key: str, expire: float | None) -> Result | None:
-        data = self._redis.getex(self._key("kept", cache_key), px=self._kept_ttl(expire))
-        return None if data is None else Result.load(data)
+        key, ttl = self._key("kept", cache_key), self._kept_ttl(expire)
+        data = self._readable("a kept result", lambda: self._redis.getex(key, px=ttl))
+        return None if data is None else read_result(data)
 
     def _kept_ttl(self, expire: float | None) -> int:
         return self._ttl if expire is None else _ms(expire)
@@ -393,13 +400,13 @@ class RedisStore(Store):
         self._redis.set(self._key("cleared", name), str(time.time()), px=self._ttl)
         index = self._key("kept-of", name or "*")
         for of in [index] if name else list(self._redis.scan_iter(index)):
-            found = [self._key("kept", key.decode()) for key in self._redis.smembers(of)]
+            found = [self._key("kept", key) for key in self._names(of)]
             self._redis.delete(of, *found)
 
     @_guarded
     def flight(self, cache_key: str) -> Job | None:
-        job_id = self._redis.get(self._key("flight", cache_key))
-        job = None if job_id is None else self.load(job_id.decode())
+        job_id = self._id("flight", cache_key, "the job of a cache key")
+        job = None if job_id is None else self.load(job_id)
         if job is None or job.state.ended or self.cancel_asked(job.id) or self._cleared(job):
             return None
         return job
@@ -407,11 +414,11 @@ class RedisStore(Store):
     def _cleared(self, job: Job) -> bool:
         """Whether results were cleared since the job was created: its own is not for others."""
         names = [self._key("cleared"), self._key("cleared", _name(job.callback))]
-        return any(at is not None and float(at) >= job.created for at in self._redis.mget(names))
+        return any(read_time(at) >= job.created for at in self._redis.mget(names))
 
     @_guarded
     def join(self, job: Job, asker: str) -> None:
-        askers = self._key("askers", job.id)
+        askers = self._set_of("askers", job.id)
         with self._redis.pipeline() as pipe:
             pipe.set(self._key("joined", asker), job.id, px=self._ttl)
             pipe.sadd(askers, asker).pexpire(askers, self._ttl)
@@ -419,7 +426,7 @@ class RedisStore(Store):
 
     @_guarded
     def leave(self, job: Job, asker: str) -> bool:
-        askers = self._key("askers", job.id)
+        askers = self._set_of("askers", job.id)
         with self._redis.pipeline() as pipe:
             pipe.srem(askers, asker)
             pipe.set(self._key("left", asker), b"", px=self._ttl)
@@ -429,12 +436,46 @@ class RedisStore(Store):
 
     @_guarded
     def joined(self, asker: str) -> str | None:
-        job_id = self._redis.get(self._key("joined", asker))
-        return None if job_id is None else job_id.decode()
+        return self._id("joined", asker, "the job that somebody shares")
 
     @_guarded
     def has_left(self, asker: str) -> bool:
         return bool(self._redis.exists(self._key("left", asker)))
+
+    # Keys that may hold what somebody else has put there
+
+    def _fields(self, job_id: str, *names: str) -> list[bytes | None]:
+        """Fields of a job. A key that holds something else is a job whose record is damaged."""
+        key = self._key("job", job_id)
+        found = self._readable("a job", lambda: self._redis.hmget(key, names))
+        return found or [b"" if name == "record" else None for name in names]
+
+    def _id(self, kind: str, name: str, what: str) -> str | None:
+        key = self._key(kind, name)
+        return read_id(self._readable(what, lambda: self._redis.get(key)), what)
+
+    def _names(self, key: str) -> list[str]:
+        """The members of a set."""
+        what = "a set of names"
+        found: set[bytes] = self._readable(what, lambda: self._redis.smembers(key)) or set()
+        return [name for member in found if (name := read_id(member, what)) is not None]
+
+    def _set_of(self, kind: str, name: str) -> str:
+        """The key of a set, which is deleted if it holds something else."""
+        key = self._key(kind, name)
+        if self._redis.type(key) not in (b"set", b"none"):
+            self._redis.delete(key)
+        return key
+
+    def _readable(self, what: str, read: Callable[[], Any]) -> Any:
+        """What ``read`` returns, None if the key holds a value of another type."""
+        try:
+            return read()
+        except redis.ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            ignored(what, error)
+            return None
 
     def watch(self, bell: Bell | None = None) -> AbstractContextManager[Watch]:
         return self._connected.news.watch(lambda job_id: [self._key("news", job_id)], bell)

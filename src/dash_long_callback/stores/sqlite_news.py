@@ -14,15 +14,15 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dash_long_callback.stores.news import Lookout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from dash_long_callback.stores.news import Watch
+    from dash_long_callback.stores.sqlite_file import SqliteFile
 
 #: Seconds between two looks: quick at first, for jobs that end at once, then slower.
 FIRST_LOOKS, LATER_LOOKS = 0.0002, 0.002
@@ -37,8 +37,9 @@ CREATE = """CREATE TABLE IF NOT EXISTS News (
 )"""
 _WRITE = "INSERT OR REPLACE INTO News (name, at) VALUES (?, ?)"
 _PURGE = "DELETE FROM News WHERE at < ?"
-_LAST = "SELECT seq FROM sqlite_sequence WHERE name = 'News'"
-_SINCE = "SELECT number, name FROM News WHERE number > ? ORDER BY number"
+_LAST = "SELECT CAST(seq AS INTEGER) FROM sqlite_sequence WHERE name = 'News'"
+#: Not as text: one that is no UTF-8 can't be fetched.
+_SINCE = "SELECT number, CAST(name AS BLOB) FROM News WHERE number > ? ORDER BY number"
 
 
 def tell(execute: Callable[..., object], name: str) -> None:
@@ -55,18 +56,20 @@ class SqliteNews(Lookout):
     """Tells the watches of a process of what others write.
 
     Args:
-        path: of the database.
+        file: the database. When it was opened anew, everybody is told to look.
         busy: seconds to wait for a lock.
     """
 
     supervised = True  # by the leader of the embedded engine
 
-    def __init__(self, path: Path, busy: float) -> None:
+    def __init__(self, file: SqliteFile, busy: float) -> None:
         super().__init__()
-        # Of its own, or else what the same process writes would not count.
-        self._connection = sqlite3.connect(
-            path, timeout=busy, isolation_level=None, check_same_thread=False
-        )
+        self._file = file
+        self._busy = busy
+        self._generation = 0
+        #: Whether the connection is to another file than the last look was.
+        self._renewed = False
+        self._connection: sqlite3.Connection | None = None
         self._version = -1
         self._number = 0
         self._quick_until = 0.0
@@ -76,8 +79,7 @@ class SqliteNews(Lookout):
             self._catch_up()
         else:
             # Nobody has looked for some time, and nobody missed anything.
-            self._version = self._value("PRAGMA data_version") or 0
-            self._number = self._value(_LAST) or 0
+            self._start()
         self._quick_until = time.monotonic() + QUICK_SECONDS
 
     def _look(self) -> float:
@@ -86,22 +88,57 @@ class SqliteNews(Lookout):
                 self._catch_up()
         return FIRST_LOOKS if time.monotonic() < self._quick_until else LATER_LOOKS
 
+    def _start(self) -> None:
+        self._renewed = False
+        self._version = self._value("PRAGMA data_version") or 0
+        self._number = self._value(_LAST) or 0
+
     def _catch_up(self) -> None:
+        self._connect()
+        if self._renewed:
+            # Nobody knows what was in the other file, nor what was written to this one meanwhile.
+            self._start()
+            self.tell_all()
+            return
         version = self._value("PRAGMA data_version")
         if version == self._version:
             return
-        with closing(self._connection.execute(_SINCE, (self._number,))) as rows:
-            for number, name in rows.fetchall():
-                self._number = number
-                self.tell(name)
+        for number, name in self._rows(_SINCE, self._number):
+            self._number = number
+            self.tell(bytes(name).decode(errors="replace"))
         self._version = version
 
     def _value(self, statement: str) -> int | None:
-        with closing(self._connection.execute(statement)) as rows:
-            row = rows.fetchone()
-        return None if row is None else int(row[0])
+        rows = self._rows(statement)
+        return int(rows[0][0]) if rows else None
+
+    def _rows(self, statement: str, *arguments: object) -> list[Any]:
+        try:
+            with closing(self._connect().execute(statement, arguments)) as rows:
+                return rows.fetchall()
+        except sqlite3.Error as error:
+            self._file.failed(error)
+            self._generation = 0  # with the next look, on another connection
+            raise
+
+    def _connect(self) -> sqlite3.Connection:
+        self._file.get()
+        connection, generation = self._connection, self._file.generation
+        if connection is None or generation != self._generation:
+            self._disconnect()
+            # Of its own, or else what the same process writes would not count.
+            connection = self._connection = sqlite3.connect(
+                self._file.path, timeout=self._busy, isolation_level=None, check_same_thread=False
+            )
+            self._generation, self._renewed = generation, True
+        return connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def close(self) -> None:
         super().close()
         with self._lock:
-            self._connection.close()
+            self._disconnect()

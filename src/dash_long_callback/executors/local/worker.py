@@ -35,7 +35,7 @@ from dash_long_callback.folders import claim
 from dash_long_callback.jobs import Cancelled, Job, TimedOut, begin_handling
 from dash_long_callback.runner import Run, run_job
 from dash_long_callback.stores.base import HEARTBEAT_SECONDS
-from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.stores.diskcache import WORKER_SECONDS, DiskcacheStore
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -213,7 +213,7 @@ class _Worker:
         self._finish = options.finish
         self._grace = options.grace
         claim.use(Path(options.directory))  # if the app's own manager is used in a job
-        self._store = DiskcacheStore(options.directory, options.retention)
+        self._store = DiskcacheStore(options.directory, options.retention, patience=WORKER_SECONDS)
         self._todo: queue.SimpleQueue[Start | None] = queue.SimpleQueue()
         self._run: _LocalRun | None = None
         self._stopped: set[str] = set()

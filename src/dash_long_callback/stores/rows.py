@@ -1,0 +1,82 @@
+"""Reads what rows hold besides records. What can't be read counts as missing, and is logged once.
+
+A row may be damaged, or written by somebody else: it must not stop what has nothing to do with it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.jobs import Result
+
+_faults: dict[str, FaultLog] = {}
+
+
+class UnreadableRow(Exception):
+    """A row holds what this package did not write there."""
+
+
+def ignored(what: str, error: Exception) -> None:
+    """Log that something can't be read, once and then now and then.
+
+    Args:
+        what: a kind of row, as the beginning of a sentence; one of a few.
+        error: why.
+    """
+    _faults.setdefault(what, FaultLog(f"{what} can't be read and is ignored")).failed(error)
+
+
+def read_id(data: bytes | None, what: str) -> str | None:
+    """The id of a job."""
+    try:
+        return None if data is None else data.decode()
+    except UnicodeDecodeError as error:
+        ignored(what, error)
+        return None
+
+
+def read_ids(data: bytes | None) -> list[str]:
+    """The ids of those who wait for a job."""
+    ids = read_json(data, "the list of those who share a job")
+    return [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []
+
+
+def read_json(data: bytes | None, what: str) -> Any:
+    """JSON of any shape; None if there is none."""
+    try:
+        return None if data is None else json.loads(data)
+    except (ValueError, RecursionError) as error:
+        ignored(what, error)
+        return None
+
+
+def read_time(data: bytes | None) -> float:
+    """When results were cleared, in seconds since 1970; 0 if never."""
+    try:
+        at = 0.0 if data is None else float(data)
+    except ValueError as error:
+        ignored("the time when results were cleared", error)
+        return 0.0
+    return at if math.isfinite(at) else 0.0
+
+
+def read_port(data: bytes | None) -> int | None:
+    """A UDP port."""
+    try:
+        port = None if data is None else int(data)
+    except ValueError as error:
+        ignored("the leader's port", error)
+        return None
+    return port if port is not None and 0 < port < 2**16 else None
+
+
+def read_result(data: bytes) -> Result | None:
+    """A kept result."""
+    try:
+        return Result.load(data)
+    except ValueError as error:
+        ignored("a kept result", error)
+        return None

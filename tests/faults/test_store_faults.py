@@ -1,0 +1,949 @@
+"""The embedded engine's store when rows, files and locks are not as they should be."""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from apps import wait_until
+from celery_stack import refusal
+from engine import EngineServer, gunicorn_server, python_server
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dash_long_callback.errors import StoreError
+from dash_long_callback.jobs import (
+    Cancelled,
+    Job,
+    Result,
+    State,
+    Succeeded,
+    begin,
+    ending,
+    new_job_id,
+)
+from dash_long_callback.stores import rows, sqlite_file
+from dash_long_callback.stores.base import Store
+from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.stores.redis import RedisStore
+
+REQUEST = b'{"inputs":[]}'
+GARBAGE = b"\xff\xfe\x00 no JSON and no UTF-8"
+#: What may be in a row: mode, size, name of a file, value as SQL.
+KINDS: dict[str, tuple[object, int, str | None, str]] = {
+    "bytes": (1, 0, None, f"x'{GARBAGE.hex()}'"),
+    "text": (1, 0, None, "'text'"),
+    "text that is no UTF-8": (1, 0, None, f"CAST(x'{GARBAGE.hex()}' AS TEXT)"),
+    "an integer": (1, 0, None, "42"),
+    "nothing": (1, 0, None, "NULL"),
+    "a pickle": (4, 0, None, "x'80049589'"),
+    "no mode": ("'x'", 0, None, "x'00'"),
+    "a file that is missing": (2, 5, f"ab/cd/{'0' * 28}.val", "NULL"),
+    "a file that is cut off": (2, 500, f"ab/cd/{'1' * 28}.val", "NULL"),
+    "somebody else's file": (2, 5, "../../secret", "NULL"),
+}
+kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    monkeypatch.setattr(rows, "_faults", {})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "some" / "store"
+
+
+@pytest.fixture
+def store(folder: Path) -> Iterator[DiskcacheStore]:
+    one = DiskcacheStore(folder, 60, patience=1.0)
+    yield one
+    one.close()
+
+
+def new(store: Store, **fields: Any) -> Job:
+    job = Job(new_job_id(), "cb", **fields)
+    assert store.create(job, REQUEST)
+    return job
+
+
+def run(folder: Path, statement: str, *arguments: object) -> list[Any]:
+    """Run SQL as somebody else would."""
+    with closing(sqlite3.connect(folder / "cache.db", isolation_level=None, timeout=20)) as db:
+        return db.execute(statement, arguments).fetchall()
+
+
+def forge(folder: Path, key: str | bytes, kind: str) -> None:
+    """Put into a row what this package did not write."""
+    (folder / "ab" / "cd").mkdir(parents=True, exist_ok=True)
+    (folder / "ab" / "cd" / f"{'1' * 28}.val").write_bytes(b"short")
+    (folder.parent.parent / "secret").write_bytes(b"12345")
+    mode, size, name, value = KINDS[kind]
+    named = "?1" if isinstance(key, str) else "CAST(?1 AS TEXT)"
+    run(folder, f"DELETE FROM Cache WHERE key = {named}", key)
+    run(
+        folder,
+        "INSERT INTO Cache (key, raw, store_time, expire_time, access_time, tag, mode, size,"
+        f" filename, value) VALUES ({named}, 1, 0, 9e9, 0, 'running', {mode}, {size}, ?2, {value})",
+        key,
+        name,
+    )
+
+
+def said(caplog: pytest.LogCaptureFixture, what: str) -> int:
+    return sum(what in record.getMessage() for record in caplog.records)
+
+
+# Rows that can't be read
+
+
+@kinds
+def test_an_entry_of_the_queue_that_can_not_be_read_is_dropped_and_logged_once(
+    kind: str, store: DiskcacheStore, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = new(store)
+    store.enqueue(job.id)
+    for number in range(3):
+        forge(folder, f"queue-{number:015d}", kind)
+    claimed = store.claim()
+    assert claimed is not None
+    assert claimed.id == job.id
+    assert store.claim() is None
+    assert run(folder, "SELECT count(*) FROM Cache WHERE key < 'queue-:' AND key > 'queue-'") == [
+        (0,)
+    ]
+    # Text and numbers that SQLite can read may be ids of jobs, but of none that there is.
+    assert said(caplog, "an entry of the queue can't be read and is ignored") == 1
+
+
+@pytest.mark.parametrize("key", [b"queue-0\xff", b"queue-5x", b"queue-9\xff", b"queue-"])
+def test_a_row_among_the_queue_with_another_name_holds_up_nobody(
+    key: bytes, store: DiskcacheStore, folder: Path
+) -> None:
+    store.doorbell()
+    forge(folder, key, "bytes")
+    jobs = [new(store) for _ in range(3)]
+    for job in jobs:
+        store.enqueue(job.id)
+    store.enqueue((first := new(store)).id, front=True)
+    assert [job.id for job in iter(store.claim, None)] == [first.id, *(job.id for job in jobs)]
+
+
+@kinds
+def test_a_record_that_can_not_be_read_is_a_failed_job_and_nothing_else_suffers(
+    kind: str, store: DiskcacheStore, folder: Path
+) -> None:
+    broken, queued, running = new(store), new(store), new(store)
+    for job in (broken, queued):
+        store.enqueue(job.id)
+    store.change(running.id, begin)
+    forge(folder, f"{broken.id}:job", kind)
+    found = store.load(broken.id)
+    assert found is not None
+    assert found.state is State.FAILED
+    assert found.error is not None
+    assert "can't be read" in found.error["message"]
+    both = store.load_all(broken.id)
+    assert both is not None
+    assert (both[0].error, both[1]) == (found.error, None)
+    assert store.change(broken.id, ending(Cancelled())) is None
+    assert not store.write(broken, {1: b"1"}, [])
+    assert not store.renew(broken)
+    assert [job.id for job in store.active()] == [running.id]
+    claimed = store.claim()
+    assert claimed is not None
+    assert claimed.id == queued.id
+    assert store.claim() is None
+
+
+@kinds
+def test_other_rows_that_can_not_be_read_count_as_missing(
+    kind: str, store: DiskcacheStore, folder: Path
+) -> None:
+    job = store.change(new(store, cache_key="key", kept=True).id, begin)
+    assert job is not None
+    store.keep(job, b'"kept"')
+    assert store.kept("key", None) == Result([], b'"kept"')
+    for name in ("askers", "request", "u1"):
+        forge(folder, f"{job.id}:{name}", kind)
+    for name in ("flight:key", "cleared:", "cleared:cb", "doorbell", "asker:joined"):
+        forge(folder, name, kind)
+    forge(folder / "results", "key", kind)
+    assert store.doorbell() is None
+    assert store.flight("key") is None
+    joined = store.joined("asker")
+    assert joined is None or store.load(joined) is None
+    assert store.request(job.id) in (None, GARBAGE)  # whose job fails alone
+    assert store.values(job.id, [1]) in ([None], [GARBAGE])
+    assert store.kept("key", None) is None
+    assert store.renew(job)
+    store.join(job, "asker")
+    assert store.joined("asker") == job.id
+    assert store.leave(job, "asker")
+    store.keep(job, b'"again"')
+    assert store.kept("key", None) == Result([], b'"again"')
+    assert store.change(job.id, ending(Succeeded(b"{}")), b"{}")
+    store.purge()
+
+
+@kinds
+def test_redis_keys_that_can_not_be_read_count_as_missing(kind: str, redis_url: str) -> None:
+    client = redis.Redis.from_url(redis_url)  # pyright: ignore[reportUnknownMemberType]
+    values: dict[str, Callable[[str], object]] = {
+        "bytes": lambda key: client.set(key, GARBAGE),
+        "text": lambda key: client.hset(key, "a", "b"),
+        "an integer": lambda key: client.zadd(key, {"a": 1}),
+        "nothing": lambda key: client.rpush(key, "a"),
+        "a pickle": lambda key: client.sadd(key, GARBAGE),
+    }
+    if kind not in values:
+        pytest.skip("Redis has no such type")
+
+    def forge(name: str) -> None:
+        client.delete(f"dlc:{name}")
+        values[kind](f"dlc:{name}")
+
+    store = RedisStore(lambda: redis.Redis.from_url(redis_url), 60)  # pyright: ignore[reportUnknownMemberType]
+    job = new(store, cache_key="key", kept=True)
+    job = store.change(job.id, begin) or job
+    other = store.change(new(store).id, begin)
+    assert other is not None
+    name = store._key("cleared", "").removeprefix("dlc:")
+    of = hashed("cb")
+    for one in (f"askers:{job.id}", "flight:key", "kept:key", name, f"kept-of:{of}"):
+        forge(one)
+    for one in (f"cleared:{of}", "joined:asker", f"lease:{job.id}"):
+        forge(one)
+    assert store.flight("key") is None
+    joined = store.joined("asker")
+    assert joined is None or store.load(joined) is None
+    assert store.kept("key", None) is None
+    assert store.renew(job)
+    store.join(job, "asker")
+    assert store.joined("asker") == job.id
+    assert store.leave(job, "asker") is (kind != "a pickle")  # which is a set with another member
+    store.keep(job, b'"kept"')
+    assert store.kept("key", None) == Result([], b'"kept"')
+    store.clear("cb")
+    forge("flight:key")
+    assert store.change(job.id, ending(Succeeded(b"{}")), b"{}")
+    forge(f"job:{job.id}")
+    found = store.load(job.id)
+    if kind != "text":  # a hash without a record, as if there was none
+        assert found is not None
+        assert found.error is not None
+        assert found.error["type"] == "JobUnreadable"
+    assert not store.write(job, {1: b"1"}, [])
+    assert not store.renew(job)
+    assert store.change(job.id, ending(Cancelled())) is None
+    assert store.request(job.id) is None
+    assert store.load(other.id) == other
+    store.close()
+
+
+def hashed(callback: str) -> str:
+    from dash_long_callback.stores.redis import _name
+
+    return _name(callback)
+
+
+def test_values_of_a_backend_that_can_not_be_read_count_as_missing(tmp_path: Path) -> None:
+    from celery import Celery
+
+    from dash_long_callback.managers.celery import _store
+
+    app = Celery("stores", broker="memory://", backend=f"file://{tmp_path}")
+    store: Any = _store(app, 60)
+    job = new(store, cache_key="key", kept=True)
+    job = store.change(job.id, begin)
+    for value in (GARBAGE, b"42", b"[]", b'{"a": 1}', b'["cb"]', b"[1, 2, 3]", b"null"):
+        store.keep(job, b'"kept"')
+        for kind, name in (("askers", job.id), ("lease", job.id), ("joined", "asker")):
+            store._set(kind, name, value)
+        for kind, name in (("flight", "key"), ("kept", "key"), ("generation", "")):
+            store._set(kind, name, value)
+        assert store.flight("key") is None
+        joined = store.joined("asker")
+        assert joined is None or store.load(joined) is None
+        assert store.kept("key", None) is None
+        assert store.leased(job.id)
+        assert store.renew(job)
+        store._set("askers", job.id, value)
+        store.join(job, "asker")
+        assert store.leave(job, "asker") is (value != b'["cb"]')
+        store.keep(job, b'"kept"')
+        assert store.kept("key", None) == Result([], b'"kept"')
+        store._set("job", "broken", value)
+        assert store.load("broken").error["type"] == "JobUnreadable"
+        assert store.load(job.id) == job
+    store.close()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def use(job: Job) -> None:
+    """What is done with a record whoever's it is."""
+    assert job.id == "id"
+    assert isinstance(job.dump(), bytes)
+    assert isinstance(job.seq > 3, bool)
+    assert isinstance(time.time() - (job.started or 0) < 1, bool)
+    assert isinstance(job.created <= 1.0, bool)
+    job.since(0)
+    hash((job.callback, job.cache_key))
+    json.dumps([job.error, [slot.target for slot in job.slots.values()]])
+
+
+@given(st.binary())
+def test_any_bytes_are_a_job(data: bytes) -> None:
+    job = Job.load(data, "id")
+    use(job)
+    assert job.state is State.FAILED
+
+
+@given(st.sampled_from(sorted(json.loads(Job("id", "cb").dump()))), JSON)
+def test_a_record_with_any_value_in_a_field_is_a_job(name: str, value: object) -> None:
+    raw = json.loads(Job("id", "cb", State.RUNNING).dump())
+    use(Job.load(json.dumps({**raw, name: value}).encode(), "id"))
+
+
+@given(JSON)
+def test_a_record_with_any_slot_is_a_job(value: object) -> None:
+    raw = json.loads(Job("id", "cb", State.RUNNING).dump())
+    use(Job.load(json.dumps({**raw, "slots": [[1, 0, False], value]}).encode(), "id"))
+
+
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode() + b"\n12345"))
+def test_any_bytes_are_a_result_or_a_value_error(data: bytes) -> None:
+    try:
+        result = Result.load(data)
+    except ValueError:
+        return
+    assert all(isinstance(value, bytes) for _, value in result.updates)
+
+
+# The file
+
+
+def swap(folder: Path, data: bytes | Path | None) -> None:
+    """Put something in the place of a database."""
+    path = folder / "cache.db"
+    if data is None:
+        path.unlink()
+    elif isinstance(data, Path):
+        other = folder.parent / "other.db"
+        with closing(sqlite3.connect(data)) as good, closing(sqlite3.connect(other)) as copy:
+            good.backup(copy)
+        other.replace(path)
+    else:
+        path.write_bytes(data)
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Iterator[tuple[Path, Job]]:
+    """Another database, which holds a job."""
+    store = DiskcacheStore(tmp_path / "good", 60)
+    yield tmp_path / "good" / "cache.db", new(store)
+    store.close()
+
+
+def healthy(folder: Path) -> bool:
+    return run(folder, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_deleted_database_is_made_anew_and_said_once(
+    store: DiskcacheStore, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = new(store)
+    swap(folder, None)
+    assert store.load(old.id) is None
+    job = new(store)
+    assert store.load(job.id) == job
+    assert said(caplog, "was deleted; its jobs are lost") == 1
+    assert healthy(folder)
+    assert run(folder, "SELECT count(*) FROM Cache WHERE key LIKE '%:job'") == [(1,)]
+
+
+def test_an_emptied_database_is_made_anew(store: DiskcacheStore, folder: Path) -> None:
+    old = new(store)
+    swap(folder, b"")
+    assert store.load(old.id) is None
+    job = new(store)
+    assert store.load(job.id) == job
+    assert healthy(folder)
+
+
+def test_a_folder_that_was_removed_is_made_anew(store: DiskcacheStore, folder: Path) -> None:
+    old = new(store)
+    shutil.rmtree(folder)
+    assert store.load(old.id) is None
+    job = new(store)
+    assert store.load(job.id) == job
+
+
+def test_a_database_that_was_replaced_by_another_is_used_whole(
+    store: DiskcacheStore,
+    folder: Path,
+    good: tuple[Path, Job],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    old = [new(store) for _ in range(50)]
+    swap(folder, good[0])
+    assert store.load(old[0].id) is None
+    assert store.load(good[1].id) == good[1]
+    assert said(caplog, "was replaced by another file") == 1
+    job = new(store)
+    store.close()
+    assert store.load(job.id) == job
+    assert healthy(folder)
+
+
+def test_a_damaged_database_is_refused_in_words_until_there_is_a_good_one(
+    store: DiskcacheStore,
+    folder: Path,
+    good: tuple[Path, Job],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    new(store)
+    run(folder, "PRAGMA wal_checkpoint(TRUNCATE)")
+    swap(folder, b"garbage " * 5000)
+    for _ in range(5):
+        with pytest.raises(StoreError, match="can't be used"):
+            new(store)
+    with pytest.raises(StoreError, match=r"cache\.db can't be used, as it is damaged .*remove it"):
+        store.load("x")
+    assert said(caplog, "is damaged") == 1
+    assert (folder / "cache.db").read_bytes().startswith(b"garbage")
+    swap(folder, good[0])
+    assert store.load(good[1].id) == good[1]
+    assert new(store)
+    assert healthy(folder)
+
+
+@pytest.mark.parametrize("size", [0.3, 0.7])
+def test_a_database_that_was_cut_off_is_refused_until_it_is_removed(
+    size: float, store: DiskcacheStore, folder: Path
+) -> None:
+    for _ in range(200):
+        new(store)
+    run(folder, "PRAGMA wal_checkpoint(TRUNCATE)")
+    path = folder / "cache.db"
+    os.truncate(path, int(path.stat().st_size * size))
+
+    def refused() -> bool:
+        try:
+            new(store)
+        except StoreError as error:
+            return "damaged" in str(error)
+        return False
+
+    wait_until(refused, 20)
+    path.unlink()
+    assert new(store)
+    assert healthy(folder)
+
+
+def test_a_good_copy_that_is_written_over_a_damaged_file_is_used(
+    store: DiskcacheStore, folder: Path, good: tuple[Path, Job], tmp_path: Path
+) -> None:
+    new(store)
+    run(folder, "PRAGMA wal_checkpoint(TRUNCATE)")
+    swap(folder, b"garbage " * 5000)
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            new(store)
+    swap(tmp_path, good[0])  # makes a copy
+    shutil.copyfile(tmp_path / "cache.db", folder / "cache.db")
+    assert store.load(good[1].id) == good[1]
+    assert new(store)
+    assert healthy(folder)
+
+
+def test_a_file_in_place_of_the_folder_is_refused_in_words_until_it_is_moved(
+    store: DiskcacheStore, folder: Path
+) -> None:
+    folder.parent.mkdir(parents=True)
+    folder.write_text("a file")
+    with pytest.raises(StoreError, match="move the file away that is in its place"):
+        new(store)
+    folder.unlink()
+    assert new(store)
+
+
+def test_damaged_results_stop_no_job_and_are_said_once(
+    store: DiskcacheStore, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "results").mkdir(parents=True)
+    (folder / "results" / "cache.db").write_bytes(b"garbage " * 5000)
+    job = new(store, cache_key="key", kept=True)
+    for _ in range(3):
+        store.keep(job, b"1")
+        assert store.kept("key", None) is None
+    store.purge()
+    assert store.change(job.id, begin)
+    assert said(caplog, "results can't be kept") == 1
+    with pytest.raises(StoreError, match="damaged"):
+        store.clear()
+    (folder / "results" / "cache.db").unlink()
+    store.keep(new(store, cache_key="key", kept=True), b"1")
+    assert store.kept("key", None) == Result([], b"1")
+
+
+@pytest.mark.parametrize("replace", [False, True], ids=["deleted", "replaced"])
+def test_who_waits_for_a_job_that_is_gone_is_told_to_look(
+    replace: bool, store: DiskcacheStore, folder: Path, good: tuple[Path, Job]
+) -> None:
+    job = new(store)
+    with store.watch() as watch:
+        watch.follow([job.id])
+        swap(folder, good[0] if replace else None)
+        assert watch.wait(20)
+        assert store.load(job.id) is None
+        if replace:
+            watch.follow([good[1].id])
+            watch.bell.wait(0)
+            assert store.change(good[1].id, begin)
+            assert watch.wait(20)
+
+
+PROCESS = """
+import sys, time
+from pathlib import Path
+from dash_long_callback.errors import StoreError
+from dash_long_callback.jobs import Job, begin, new_job_id
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
+folder, stop = Path(sys.argv[1]), Path(sys.argv[2])
+store = DiskcacheStore(folder, 600, patience=20)
+jobs, last = [], False
+while True:
+    last = stop.exists()
+    try:
+        job = Job(new_job_id(), "cb")
+        assert store.create(job, b"{}")
+        store.enqueue(job.id)
+        store.change(job.id, begin)
+        jobs.append(job.id)
+        with Path(sys.argv[3]).open("a") as done:
+            done.write(".")
+    except StoreError as error:
+        print("refused", error)
+        if last:
+            continue
+    if last:
+        break
+    time.sleep(0.001)
+assert store.load(jobs[-1])
+print("last", jobs[-1])
+"""
+
+
+@contextmanager
+def processes(count: int, code: str, *args: object) -> Generator[list[subprocess.Popen[str]]]:
+    command = [sys.executable, "-c", code, *map(str, args)]
+    started = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(count)
+    ]
+    try:
+        yield started
+    finally:
+        for one in started:
+            one.kill()
+            one.communicate()
+
+
+def test_processes_that_open_a_new_database_at_once_do_not_destroy_it(
+    folder: Path, tmp_path: Path, good: tuple[Path, Job]
+) -> None:
+    stop, done = tmp_path / "stop", tmp_path / "done"
+    done.touch()
+
+    def more() -> None:
+        # Not by looking into the database, which this process must not open meanwhile.
+        before = done.stat().st_size
+        wait_until(lambda: done.stat().st_size > before + 100, 60)
+
+    with processes(4, PROCESS, folder, stop, done) as started:
+        for number in range(8):
+            more()
+            swap(folder, good[0] if number % 2 else None)
+        more()
+        stop.touch()
+        last: list[str] = []
+        for one in started:
+            out, err = one.communicate(timeout=60)
+            assert one.returncode == 0, err
+            last.append(out.split()[-1])
+    assert healthy(folder)
+    store = DiskcacheStore(folder, 60)
+    assert [store.load(job) is None for job in last] == [False] * 4
+    store.close()
+
+
+def test_a_process_that_comes_after_a_database_was_replaced_uses_it_whole(
+    store: DiskcacheStore, folder: Path, good: tuple[Path, Job]
+) -> None:
+    for _ in range(50):
+        new(store)  # in the file beside it, which stays
+    swap(folder, good[0])
+    with processes(1, ONE, folder, good[1].id) as started:
+        out, err = started[0].communicate(timeout=60)
+        assert started[0].returncode == 0, err
+    assert store.load(out.strip()) is not None
+    assert healthy(folder)
+
+
+ONE = """
+import sys
+from dash_long_callback.jobs import Job, new_job_id
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
+store = DiskcacheStore(sys.argv[1], 60)
+assert store.load(sys.argv[2])
+job = Job(new_job_id(), "cb")
+store.create(job, b"{}")
+print(job.id)
+"""
+
+
+# Locks
+
+
+@contextmanager
+def locked(folder: Path) -> Generator[None]:
+    """Hold the write lock of a database."""
+    with closing(sqlite3.connect(folder / "cache.db", isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        yield
+        db.execute("ROLLBACK")
+
+
+WRITES: dict[str, Callable[[DiskcacheStore, Job], object]] = {
+    "create": lambda store, job: new(store),
+    "enqueue": lambda store, job: store.enqueue(job.id),
+    "claim": lambda store, job: store.claim(),
+    "change": lambda store, job: store.change(job.id, begin),
+    "renew": lambda store, job: store.renew(job),
+    "want": lambda store, job: store.want(job.id, 1),
+    "clear": lambda store, job: store.clear(),
+    "purge": lambda store, job: store.purge(),
+    "set_doorbell": lambda store, job: store.set_doorbell(1),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_a_lock_that_is_held_for_long_is_an_error_in_words(
+    write: Callable[[DiskcacheStore, Job], object], folder: Path
+) -> None:
+    store = DiskcacheStore(folder, 60, patience=0.2)
+    job = new(store)
+    run(folder, "INSERT INTO News (name, at) VALUES ('x', 0)")
+    with locked(folder):
+        assert store.load(job.id) == job
+        with pytest.raises(StoreError, match=r"held the lock of \S+/store for 0\.2 s"):
+            write(store, job)
+    write(store, job)
+    store.close()
+
+
+def test_a_database_whose_lock_is_held_is_opened_as_soon_as_it_is_free(folder: Path) -> None:
+    DiskcacheStore(folder, 60).doorbell()
+    store = DiskcacheStore(folder, 60, patience=0.2)
+    with locked(folder), pytest.raises(StoreError, match="held the lock"):
+        store.doorbell()
+    assert new(store)
+    store.close()
+
+
+def test_many_threads_that_open_a_locked_database_wait_no_longer_than_one(folder: Path) -> None:
+    DiskcacheStore(folder, 60).doorbell()
+    store = DiskcacheStore(folder, 60, patience=0.5)
+    errors: list[StoreError] = []
+
+    def read() -> None:
+        try:
+            store.doorbell()
+        except StoreError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(20)]
+    with locked(folder):
+        begun = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert time.monotonic() - begun < 20 * 0.5
+    assert len(errors) == 20
+    store.close()
+
+
+def test_what_sqlite_says_when_a_transaction_begins_is_told_and_not_waited_for(
+    store: DiskcacheStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new(store)
+    cache = store._cache
+    cache._con.execute("PRAGMA query_only = 1")  # stays with this connection
+
+    class Broken:
+        in_transaction = False
+
+        def execute(self, *_args: object) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(cache._local.loan, "connection", Broken())
+    with pytest.raises(StoreError, match=r"can't be used \(disk I/O error\)"):
+        store.claim()
+    assert new(store), "on another connection"
+
+
+def test_kept_results_whose_lock_is_held_are_computed_again(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = DiskcacheStore(folder, 60, patience=0.2)
+    job = new(store, cache_key="key", kept=True)
+    store.keep(job, b"1")
+    with locked(folder / "results"):
+        store.keep(new(store, cache_key="other", kept=True), b"2")
+        assert store.kept("key", None) == Result([], b"1"), "a hit, if reading is possible"
+    assert store.kept("other", None) is None
+    assert said(caplog, "results can't be kept") == 1
+    store.close()
+
+
+SUBMIT = """
+import sys
+from dash_long_callback.jobs import Job, new_job_id
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
+store = DiskcacheStore(sys.argv[1], 600)
+for _ in range(200):
+    job = Job(new_job_id(), "cb")
+    with store.exclusive(None):
+        assert store.create(job, b"{}")
+        store.enqueue(job.id)
+"""
+
+
+def test_honest_contention_refuses_nobody(folder: Path) -> None:
+    with processes(8, SUBMIT, folder) as started:
+        for one in started:
+            err = one.communicate(timeout=100)[1]
+            assert one.returncode == 0, err
+    store = DiskcacheStore(folder, 60)
+    claimed = [job.id for job in iter(store.claim, None)]
+    assert len(set(claimed)) == 8 * 200
+    store.close()
+
+
+# Running jobs among many that have ended
+
+
+def test_running_jobs_are_found_without_a_search(store: DiskcacheStore, folder: Path) -> None:
+    new(store)
+    running = store.change(new(store).id, begin)
+    ended = store.change(new(store).id, begin)
+    assert running is not None
+    assert ended is not None
+    store.change(ended.id, ending(Succeeded(b"{}")), b"{}")
+    begun = Job(new_job_id(), "cb")
+    begin(begun)
+    store.create(begun, REQUEST)
+    given_back = store.change(new(store).id, begin)
+    assert given_back is not None
+    store.unclaim(given_back.id)
+    assert {job.id for job in store.active()} == {running.id, begun.id}
+    from dash_long_callback.stores.diskcache import _MARKED
+
+    plan = run(folder, f"EXPLAIN QUERY PLAN {_MARKED}", 0.0)
+    assert "USING INDEX Cache_running" in plan[0][3]
+
+
+def test_running_jobs_of_an_earlier_version_are_found(folder: Path) -> None:
+    store = DiskcacheStore(folder, 60)
+    running = store.change(new(store).id, begin)
+    new(store)
+    store.close()
+    run(folder, "DROP INDEX Cache_running")
+    run(folder, "UPDATE Cache SET tag = NULL")
+    assert store.active() == [running]
+    store.close()
+
+
+# A server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineServer]:
+    one = python_server(tmp_path_factory.mktemp("store-faults"), ENGINE_APP_WORKERS="1").start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def jobs(server: EngineServer) -> Path:
+    """The folder of a server whose worker is idle."""
+    assert server.value(server.submit("sleep", 0)) == "slept"
+    for gate in server.folder.glob("gate-*"):
+        gate.unlink()
+    return next(server.folder.glob("cache/long-callbacks-*"))
+
+
+@contextmanager
+def busy(server: EngineServer, name: str = "work") -> Generator[str]:
+    """A job that runs as long as the block."""
+    job = server.submit("gate", name)
+    server.worker_of(job)
+    try:
+        yield job
+    finally:
+        server.open_gate(name)
+
+
+def waits(server: EngineServer, job: str) -> Callable[[], object]:
+    """A page that waits for a job; call what is returned to wait until it is told to look."""
+    question = {"tab": "a page", "jobs": {job: server.news(job)["seq"]}}
+    thread = threading.Thread(target=lambda: server.post("updates", question))
+    thread.start()
+    return lambda: thread.join(30)
+
+
+@kinds
+def test_a_queued_job_runs_though_rows_before_it_can_not_be_read(
+    kind: str, server: EngineServer, jobs: Path
+) -> None:
+    with busy(server):
+        job = server.submit("sleep", 0, "after garbage")
+        broken = server.submit("sleep", 0)
+        for number in range(2):
+            forge(jobs, f"queue-{number:015d}", kind)
+        forge(jobs, f"{broken}:job", kind)
+        answer = server.post("updates", {"tab": "page", "jobs": {job: -1, broken: -1}})
+        assert answer.ok
+        found = answer.json()["jobs"]
+        assert found[job]["state"] == "queued"
+        assert found[broken]["error"]["type"] == "JobUnreadable"
+    assert server.value(job) == "after garbage"
+    assert server.value(server.submit("sleep", 0, "and the next")) == "and the next"
+
+
+@pytest.mark.parametrize("how", ["deleted", "emptied", "replaced", "its folder is removed"])
+def test_a_page_hears_that_its_job_has_gone_with_the_database_and_the_next_click_works(
+    how: str, server: EngineServer, jobs: Path, good: tuple[Path, Job], tmp_path: Path
+) -> None:
+    before = server.log.count("its jobs are lost") + server.log.count("replaced by another")
+    with busy(server, how) as job:
+        told = waits(server, job)
+        if how == "its folder is removed":
+            shutil.rmtree(jobs.rename(tmp_path / "removed"))
+        else:
+            swap(jobs, {"deleted": None, "emptied": b"", "replaced": good[0]}[how])
+        told()
+        answer = server.post("updates", {"tab": "a page", "jobs": {job: 0}})
+        assert answer.status_code == 404
+        assert "run the callback again" in answer.json()["message"]
+    assert server.value(server.submit("sleep", 0, "again")) == "again"
+    after = server.log.count("its jobs are lost") + server.log.count("replaced by another")
+    assert after == before + 1
+    assert healthy(jobs)
+
+
+def test_a_damaged_database_is_refused_in_words_and_used_as_soon_as_it_is_mended(
+    server: EngineServer, jobs: Path, good: tuple[Path, Job]
+) -> None:
+    said = server.log.count("as it is damaged")
+    run(jobs, "PRAGMA wal_checkpoint(TRUNCATE)")
+    swap(jobs, b"garbage " * 5000)
+
+    def refused() -> str:
+        # What is written to the damaged file may be taken before anybody reads from it.
+        return server.dispatch(["sleep", 0])["news"].get("error", {}).get("message", "")
+
+    wait_until(lambda: "cache.db can't be used, as it is damaged" in refused(), 20)
+    assert "remove it, and a new one is made" in refused()
+    assert server.dispatch("plain", "ordinary")["response"]["ordinary"]["children"] == "plain"
+    swap(jobs, good[0])
+    assert server.value(server.submit("sleep", 0, "mended")) == "mended"
+    assert server.log.count("as it is damaged") > said
+
+
+@pytest.mark.parametrize("fault", ["a damaged file", "a file in place of the folder"])
+def test_a_server_that_starts_on_a_broken_store_works_as_soon_as_it_is_mended(
+    fault: str, tmp_path: Path
+) -> None:
+    one = python_server(tmp_path, ENGINE_APP_WORKERS="1")
+    one.start()
+    try:
+        assert one.value(one.submit("sleep", 0, "whole")) == "whole"
+        folder = next(tmp_path.glob("cache/long-callbacks-*"))
+        one.stop()
+        run(folder, "PRAGMA wal_checkpoint(TRUNCATE)")
+        if fault == "a damaged file":
+            (folder / "cache.db").write_bytes(b"garbage " * 5000)
+        else:
+            shutil.rmtree(folder)
+            folder.write_text("a file")
+        one.start()
+        words = refusal(one, ["sleep", 0])[1]
+        assert ("damaged" if fault == "a damaged file" else "move the file away") in words
+        (folder / "cache.db" if fault == "a damaged file" else folder).unlink()
+        assert one.value(one.submit("sleep", 0, "mended")) == "mended"
+    finally:
+        one.stop()
+
+
+def test_a_lock_that_is_held_for_long_refuses_clicks_in_words_and_holds_up_nothing_else(
+    tmp_path: Path,
+) -> None:
+    one = gunicorn_server(tmp_path, "--threads", "4")
+    one.start()
+    try:
+        assert one.value(one.submit("sleep", 0)) == "slept"
+        folder = next(tmp_path.glob("cache/long-callbacks-*"))
+        words: list[str] = []
+        clicks = [
+            threading.Thread(target=lambda: words.append(refusal(one, ["sleep", 0])[1]))
+            for _ in range(6)
+        ]
+        with locked(folder):
+            for click in clicks:
+                click.start()
+            assert one.dispatch("plain", "ordinary")["response"]["ordinary"]["children"] == "plain"
+            for click in clicks:
+                click.join()
+        assert len(words) == 6
+        assert all("another process has held the lock" in said for said in words)
+        assert one.value(one.submit("sleep", 0, "again")) == "again"
+    finally:
+        one.stop()
+
+
+def test_the_log_of_these_tests_is_the_one_that_is_written(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert sqlite_file.log is logging.getLogger("dash_long_callback")
+    rows.ignored("a thing", ValueError("x"))
+    assert said(caplog, "a thing can't be read") == 1
