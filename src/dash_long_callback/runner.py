@@ -386,7 +386,9 @@ class Run:
         except JobCancelled:
             return Cancelled()
         except JobTimedOut as error:
-            return TimedOut(self.callback.options.timeout or 0, str(error))
+            # Without a timeout of its own, the limit was Celery's.
+            limit = self.callback.options.timeout
+            return TimedOut(limit) if limit else TimedOut(0, str(error))
         except JobLost as error:
             return Lost(str(error))
         except Exception as error:
