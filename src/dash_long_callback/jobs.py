@@ -15,6 +15,7 @@ at numbers, and a value that was overwritten before anybody asked is never sent.
 from __future__ import annotations
 
 import json
+import operator
 import secrets
 import time
 from dataclasses import dataclass, field, fields
@@ -224,14 +225,13 @@ class Job:
         """The record as JSON."""
         known = {**self.__dict__}
         unknown = known.pop("unknown")
-        return json.dumps(
+        return _encode(
             {
                 **unknown,
                 **known,
                 "state": self.state.value,
                 "slots": [[n, s.target, s.patch] for n, s in self.slots.items()],
-            },
-            separators=(",", ":"),
+            }
         ).encode()
 
     @classmethod
@@ -259,7 +259,7 @@ class Job:
             RecursionError,
         ):
             return cls._unreadable(job_id)
-        plausible = all(isinstance(getattr(job, name), kinds) for name, kinds in _KINDS.items())
+        plausible = all(map(isinstance, _counted(job), _KINDS.values()))
         return job if job.id == job_id and plausible else cls._unreadable(job_id)
 
     @classmethod
@@ -272,6 +272,7 @@ class Job:
         return cls(job_id, "", State.FAILED, seq=LAST_SEQ, error=error)
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 #: Of a record that nobody writes any more: newer than all that a page can have seen.
 LAST_SEQ = 2**53 - 1
 #: What those fields must be that others count and compare with.
@@ -290,6 +291,7 @@ _KINDS: dict[str, Any] = {
     "cache_key": (str, NoneType),
     "error": (dict, NoneType),
 }
+_counted = operator.attrgetter(*_KINDS)
 _FIELDS = frozenset(one.name for one in fields(Job)) - {"unknown"}
 
 

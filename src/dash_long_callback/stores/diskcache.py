@@ -94,8 +94,10 @@ def _guarded(
 
     @functools.wraps(method)
     def guarded(self: DiskcacheStore, *args: P.args, **kwargs: P.kwargs) -> R:
-        with self.words():
+        try:
             return method(self, *args, **kwargs)
+        except (sqlite3.Error, OSError) as error:
+            raise self.in_words(error) from error
 
     return guarded
 
@@ -547,23 +549,28 @@ class DiskcacheStore(Store):
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            file.failed(error)
-            if is_busy(error):
-                words = (
-                    f"another process has held the lock of {file.folder} for {self.patience:g} s; "
-                    "try again, or see which process has it open"
-                )
-            elif isinstance(error, (FileExistsError, NotADirectoryError)):
-                words = (
-                    f"the folder {file.folder} can't be made ({error}): move the file away that is "
-                    "in its place, and check that it is writable"
-                )
-            else:
-                words = (
-                    f"the cache directory {file.folder} can't be used ({error}); "
-                    "check that it is writable and that its disk is not full"
-                )
-            raise StoreError(words) from error
+            raise self._described(file, error) from error
+
+    def in_words(self, error: sqlite3.Error | OSError) -> StoreError:
+        """What SQLite or the file system has raised, in words."""
+        return self._described(self._files[1], error)
+
+    def _described(self, file: SqliteFile, error: sqlite3.Error | OSError) -> StoreError:
+        file.failed(error)
+        if is_busy(error):
+            return StoreError(
+                f"another process has held the lock of {file.folder} for {self.patience:g} s; "
+                "try again, or see which process has it open"
+            )
+        if isinstance(error, (FileExistsError, NotADirectoryError)):
+            return StoreError(
+                f"the folder {file.folder} can't be made ({error}): move the file away that is "
+                "in its place, and check that it is writable"
+            )
+        return StoreError(
+            f"the cache directory {file.folder} can't be used ({error}); "
+            "check that it is writable and that its disk is not full"
+        )
 
     def _read(self, key: str, what: str) -> bytes | None:
         try:
