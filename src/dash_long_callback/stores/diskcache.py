@@ -200,11 +200,11 @@ class DiskcacheStore(Store):
     @_guarded
     def create(self, job: Job, request: bytes) -> bool:
         with self._cache.transact():
-            if not self._cache.add(
-                f"{job.id}:job", job.dump(), expire=self.retention, tag=_tag(job)
-            ):
+            cache = self._cache
+            if not cache.insert(f"{job.id}:job", job.dump(), self.retention, _tag(job)):
                 return False
-            self._set(f"{job.id}:request", request)
+            if not cache.insert(f"{job.id}:request", request, self.retention):
+                self._set(f"{job.id}:request", request)
             if job.cache_key is not None:
                 self._set(f"flight:{job.cache_key}", job.id.encode())
                 self._set(f"{job.id}:askers", json.dumps([job.id]).encode())

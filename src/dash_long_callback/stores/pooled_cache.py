@@ -38,6 +38,9 @@ COLUMNS = """mode, size, CAST(filename AS BLOB), CASE typeof(value) WHEN 'blob' 
 _READ = f"""SELECT {COLUMNS} FROM Cache
 WHERE key = ? AND raw = 1 AND (expire_time IS NULL OR expire_time > ?)"""  # noqa: S608 - no input
 
+_INSERT = """INSERT OR IGNORE INTO Cache
+(key, raw, store_time, expire_time, access_time, access_count, tag, size, mode, filename, value)
+VALUES (?, 1, ?, ?, ?, 0, ?, 0, ?, NULL, ?)"""
 _REPLACE = """UPDATE Cache SET expire_time = ?, tag = ?, value = ?, mode = ?
 WHERE key = ? AND raw = 1 AND filename IS NULL"""
 
@@ -252,6 +255,17 @@ class PooledCache(diskcache.Cache):
             file.close()
             raise UnreadableRow(f"its file has {found} bytes instead of {size}")
         return file
+
+    def insert(self, key: str, value: bytes, expire: float, tag: str | None = None) -> bool:
+        """As ``add``, in one statement if nothing is in a file. In a transaction only."""
+        if len(value) < self._disk.min_file_size:
+            now = time.time()
+            arguments = (key, now, now + expire, now, tag, MODE_RAW, value)
+            if self._con.execute(_INSERT, arguments).rowcount == 1:
+                return True
+        return self.add(
+            key, value, expire=expire, tag=tag
+        )  # the one that is there may have expired
 
     def replace(self, key: str, value: bytes, expire: float, tag: str | None) -> None:
         """As ``set``, in one statement if nothing is in a file. In a transaction only."""
