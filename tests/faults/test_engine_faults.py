@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -214,6 +216,24 @@ def test_a_paused_worker_without_a_server_is_ended_and_frees_its_place(
     for worker in workers:
         ended(worker, server)
     assert server.value(queued) == "in their place"
+
+
+# A store that can't be used just when a process takes the lead
+
+
+def test_a_store_that_is_locked_while_a_process_takes_the_lead_does_not_end_the_engine(
+    restarted: EngineServer,
+) -> None:
+    server = restarted
+    assert server.value(server.submit("sleep", 0, "before")) == "before"
+    server.stop()
+    (database,) = (server.folder / "cache").glob("long-callbacks-*/cache.db")
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        server.start()
+        wait_until(lambda: "stumbled" in server.log, what="the leader to fail")
+        other.execute("ROLLBACK")
+    assert server.value(server.submit("sleep", 0, "after")) == "after"
 
 
 # Planned stops
