@@ -234,6 +234,7 @@ def test_two_callbacks_may_share_an_output_with_allow_duplicate(page: Page):
     page.wait_text("#shared", "second 1")
     page.click("#run")
     page.wait_text("#shared", "first 2")
+    page.wait_idle()  # the next page would show what is still on its way
 
 
 source += """

@@ -2,8 +2,7 @@
 
 A second thread listens to the leader: ``Start``, ``Stop`` and ``Finish`` come in, ``Ready``,
 ``Begun``, ``Done`` and ``Alive`` go out. If the leader vanishes, the worker finishes its job and
-exits; that thread then sees to cancels and to the timeout itself. A third one says that the process
-is alive.
+exits; that thread then sees to cancels and to the timeout itself.
 """
 
 from __future__ import annotations
@@ -126,7 +125,7 @@ class Finish:
 
 @dataclass(frozen=True)
 class Alive:
-    """Worker to leader, now and then: this process is not stuck."""
+    """Worker to leader, if there is nothing else to say: this process is not stuck."""
 
 
 @dataclass(frozen=True)
@@ -224,7 +223,6 @@ class _Worker:
     def work(self) -> None:
         """Run jobs until the leader says so, or has gone."""
         threading.Thread(target=self._listen, daemon=True, name="leader").start()
-        threading.Thread(target=self._say_alive, daemon=True, name="alive").start()
         while (start := self._todo.get()) is not None:
             with processes.unchanged(self.interrupted):
                 done = self._do(start)
@@ -293,14 +291,14 @@ class _Worker:
         self._by_value[start.callback] = (start.pickled, callback)
         return callback
 
-    def _say_alive(self) -> None:
-        while True:
-            time.sleep(HEARTBEAT_SECONDS)
-            self._send(Alive())
-
     def _listen(self) -> None:
         while True:
             try:
+                # Not a read that waits: it would keep the pipe open for a function that closes all
+                # files, and the leader would not hear of that.
+                if not self._leader.poll(HEARTBEAT_SECONDS):
+                    self._send(Alive())
+                    continue
                 message = self._leader.recv()
             except (EOFError, OSError):
                 break
