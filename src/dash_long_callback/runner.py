@@ -76,6 +76,9 @@ SETTLE_PAUSE = 0.5
 #: Whole numbers up to here are JSON for every encoder.
 _LARGEST_INT = 2**53
 
+_update_faults = FaultLog("updates can't be written")
+_outcome_faults = FaultLog("outcomes can't be stored yet")
+
 
 class Reporter:
     """Carries a job's updates to the store, at most one write per ``WRITE_SECONDS``.
@@ -94,7 +97,6 @@ class Reporter:
         self._store = store
         self._job = job
         self._refused = refused
-        self._faults = FaultLog(f"updates of {job.callback} can't be written")
         #: By slot: a value that can't change, its JSON, or a list of the JSON of patches.
         self._values: dict[int, Any] = {}
         #: The slots in ``_values`` that have a patch, by what they patch.
@@ -157,7 +159,7 @@ class Reporter:
                 self._write()
 
     def _write(self) -> None:
-        values = self._encoded()
+        values = self._encode()
         stale, self._stale = self._stale, set()
         self._values, self._patches = {}, {}
         self._due = time.monotonic() + WRITE_SECONDS * (1 + len(self._job.slots) / SLOTS)
@@ -165,16 +167,16 @@ class Reporter:
             written = self._store.write(self._job, values, stale)
         except StoreError as error:
             # Not the function's fault, and perhaps over soon: kept for the next write.
-            self._faults.failed(error)
+            _update_faults.failed(error)
             self._values = {**values, **self._values}
             self._stale |= stale
             self._due += HEARTBEAT_SECONDS
             return
-        self._faults.succeeded()
+        _update_faults.succeeded()
         if not written:
             self._refused()
 
-    def _encoded(self) -> dict[int, bytes]:
+    def _encode(self) -> dict[int, bytes]:
         """The values that wait, as JSON. One that turns out not to be is dropped alone."""
         values: dict[int, bytes] = {}
         for slot, value in self._values.items():
@@ -443,14 +445,13 @@ def _settle(run: Run, outcome: Outcome) -> Outcome:
             # Who asked gets the result all the same.
             log.exception("the result of %s could not be kept", run.callback.name)
     deadline = time.monotonic() + SETTLE_SECONDS
-    faults = FaultLog(f"the outcome of {run.callback.name} can't be stored yet")
     while True:
         try:
             run.reporter.flush()
             run.store.change(run.job.id, ending(outcome, run.job.attempt), response)
         except StoreError as error:
             if time.monotonic() < deadline:
-                faults.failed(error)
+                _outcome_faults.failed(error)
                 time.sleep(SETTLE_PAUSE)
                 continue
             if response is None:
@@ -459,6 +460,7 @@ def _settle(run: Run, outcome: Outcome) -> Outcome:
             log.exception("the result of %s could not be stored", run.callback.name)
             outcome = Failed(type(error).__name__, f"the result could not be stored: {error}")
             run.store.change(run.job.id, ending(outcome, run.job.attempt))
+        _outcome_faults.succeeded()
         return outcome
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
+import platform
 import signal
+import sys
 import threading
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -15,25 +20,81 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 
-def identity() -> bytes:
-    """This process, for ``find`` in another one: JSON of its pid and of when it was created."""
-    # Systems use pids again; the two together name a process for good.
-    return json.dumps([os.getpid(), psutil.Process().create_time()]).encode()
+@dataclass(frozen=True)
+class ProcessId:
+    """A process, so that it is not mixed up with a later one of the same number.
 
-
-def find(identity: bytes | None) -> psutil.Process | None:
-    """The living process with this ``identity``; None if it has ended, or the identity is not one.
-
-    A zombie has ended.
+    Attributes:
+        pid: its number.
+        started: when it started, in units of the system; only to be compared.
+        place: the machine or container whose process numbers these are.
     """
+
+    pid: int
+    started: str
+    # Not compared: a laptop changes its name with the network.
+    place: str = field(compare=False)
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessId:
+        """The process that has this number now."""
+        return cls(pid, _started(pid) or "", _place())
+
+    @classmethod
+    def load(cls, data: bytes | None) -> ProcessId | None:
+        """The reverse of ``dump``; None for what it has not written."""
+        try:
+            pid, started, place = json.loads(data or b"")
+        except (ValueError, TypeError):
+            return None
+        return cls(pid, started, place) if isinstance(pid, int) else None
+
+    def dump(self) -> bytes:
+        """As JSON."""
+        return json.dumps([self.pid, self.started, self.place]).encode()
+
+    def runs(self) -> bool:
+        """Whether it has not ended. One in another place counts as ended: nobody can tell."""
+        return not self.elsewhere() and _started(self.pid) == self.started
+
+    def elsewhere(self) -> bool:
+        """Whether it is of another machine or container."""
+        return self.place != _place()
+
+
+@functools.lru_cache(maxsize=1)
+def this_process(pid: int) -> bytes:
+    """``ProcessId.dump`` of this process, whose number is given, as it changes with a fork."""
+    return ProcessId.of(pid).dump()
+
+
+def _started(pid: int) -> str | None:
+    """When a process started; None if it does not run."""
     try:
-        pid, created = json.loads(identity or b"")
-        process = psutil.Process(pid)
-        if process.create_time() == created and process.status() != psutil.STATUS_ZOMBIE:
-            return process
-    except (ValueError, TypeError, psutil.Error):
-        pass
-    return None
+        if not sys.platform.startswith("linux"):
+            return repr(psutil.Process(pid).create_time())
+        # Not psutil's time: it is counted from a clock that NTP or a wake-up may set, so two
+        # processes may see it differ. The kernel's count of ticks since boot stays.
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else f"{fields[19]} {_boot()}"
+    except (OSError, psutil.Error):
+        return None
+
+
+@functools.cache
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:  # a sandbox may not show it
+        return ""
+
+
+@functools.cache
+def _place() -> str:
+    try:
+        return f"{platform.node()} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return platform.node()
 
 
 def descendants(pid: int) -> list[psutil.Process]:

@@ -19,8 +19,9 @@ from pathlib import Path
 import filelock
 
 from dash_long_callback.errors import StoreError
+from dash_long_callback.executors.processes import ProcessId
 from dash_long_callback.folders import record, unused
-from dash_long_callback.folders.processes import ServerProcess, server_processes
+from dash_long_callback.folders.processes import server_processes
 from dash_long_callback.folders.record import Record
 from dash_long_callback.folders.settings import Settings
 
@@ -106,9 +107,7 @@ class DefaultFolder:
 class _Choice:
     """The folders of an app file as they are now, seen by one server."""
 
-    def __init__(
-        self, base: Path, name: str, settings: Settings, server: list[ServerProcess]
-    ) -> None:
+    def __init__(self, base: Path, name: str, settings: Settings, server: list[ProcessId]) -> None:
         self._first = base / name
         self._settings = settings
         self._server = server

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dash_long_callback.folders.processes import ServerProcess
+from dash_long_callback.executors.processes import ProcessId
 from dash_long_callback.folders.settings import check_sealed
 
 #: Names of default folders: the first of an app file, and further ones.
@@ -31,14 +31,14 @@ class Record:
     """
 
     app: str
-    processes: list[ServerProcess]
+    processes: list[ProcessId]
     settings: dict[str, Any]
 
     def running(self) -> int | None:
         """The pid of the server, if it runs."""
         return next((process.pid for process in self.processes if process.runs()), None)
 
-    def add(self, server: list[ServerProcess]) -> bool:
+    def add(self, server: list[ProcessId]) -> bool:
         """Add processes of the server and drop those that have ended; whether that is a change."""
         before = self.processes
         # A gunicorn that has lost its master takes a second to end. It must not keep the next
@@ -62,9 +62,7 @@ def read(folder: Path) -> Record | None:
         return None
     try:
         known = json.loads(text)
-        processes = [
-            ServerProcess(pid, started, place) for pid, started, place in known["processes"]
-        ]
+        processes = [ProcessId(pid, started, place) for pid, started, place in known["processes"]]
         return Record(known["app"], processes, check_sealed(known["settings"]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"{folder / _FILE} can't be understood") from error

@@ -7,7 +7,7 @@ Rows, all of them bytes, all with an expiry. ``<id>`` is a job's id.
     <id>:request    arguments and context, JSON
     <id>:u<n>       the value in slot n, JSON
     <id>:lease      a worker holds this job; expires unless renewed
-    <id>:worker     which process that is, see ``executors.processes.identity``
+    <id>:worker     which process that is, see ``executors.processes.ProcessId``
     <id>:cancel     the user wants this job cancelled
     <id>:wanted     a page waits for this job; expires unless the page is heard of
     <id>:askers     ids of those who wait for a shared job, JSON
@@ -307,7 +307,7 @@ class DiskcacheStore(Store):
             if not self._held(job):
                 return False
             self._cache.set(f"{job.id}:lease", b"", expire=LEASE_SECONDS)
-            self._set(f"{job.id}:worker", processes.identity())
+            self._set(f"{job.id}:worker", processes.this_process(os.getpid()))
             names = ("job", "request", "askers", *(f"u{n}" for n in tuple(job.slots)))
             rows = [f"{job.id}:{name}" for name in names]
             if job.cache_key is not None:

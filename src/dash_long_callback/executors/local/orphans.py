@@ -62,12 +62,12 @@ class Orphans:
                 del self._jobs[job_id]
                 continue
             orphan.job = job
-            identity = self._store.worker(job_id)
-            process = processes.find(identity)
-            died = process is None and identity is not None
+            worker = processes.ProcessId.load(self._store.worker(job_id))
+            # Of one in another container nothing is known but its lease.
+            died = worker is not None and not worker.elsewhere() and not worker.runs()
             if died or self._is_overdue(orphan) or not self._store.leased(job_id):
-                if process is not None:
-                    processes.kill_tree(process.pid)
+                if worker is not None and worker.runs():
+                    processes.kill_tree(worker.pid)
                 del self._jobs[job_id]
                 found.append((job, self._why(job)))
         return found

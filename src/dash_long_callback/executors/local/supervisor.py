@@ -254,7 +254,7 @@ class Supervisor:
         self._keep_up()
         with self._lock:
             self._assign()
-            self._write()
+            self._flush()
         self._react(self._wait())
 
     def _wait(self) -> list[Any]:
@@ -287,7 +287,7 @@ class Supervisor:
             self._look_at_clocks()
             if quiet:
                 self._look_at_orphans()
-            self._write()
+            self._flush()
 
     # Workers: start, hear, bury
 
@@ -541,9 +541,20 @@ class Supervisor:
 
         self._writes.append(unclaim)
 
-    def _write(self) -> None:
+    def _flush(self) -> None:
+        """Write what is pending.
+
+        Raises:
+            StoreError: if the store can't take it now: then it stays.
+        """
         while self._writes:
-            self._writes[0]()  # raises if the store can't take it now: then it stays
+            try:
+                self._writes[0]()
+            except StoreError:
+                raise
+            except Exception:
+                # It will not be better with the next try, and others wait behind it.
+                log.exception("a change of a job is given up")
             self._writes.popleft()
 
     def _end_all(self) -> None:
@@ -557,7 +568,7 @@ class Supervisor:
                 self._take_away(busy)
             # Before the stop: the workers would write Cancelled, which nobody wished.
             with contextlib.suppress(StoreError):
-                self._write()
+                self._flush()
         # Before they end: the children of who has ended can't be found any more.
         below = [process for w in self._workers for process in processes.descendants(w.process.pid)]
         for worker in self._workers:
@@ -576,10 +587,12 @@ class Supervisor:
         """Have the jobs of these workers end, or queue for the next leader."""
         for worker in busy:
             assert worker.job is not None
-            if self._ending == "requeue" and worker.error is None:
+            if worker.error is not None:  # its on_error runs: what that was to handle stays
+                self._end(worker.job.id, _outcome_of(worker.error, worker.job))
+            elif self._ending == "requeue":
                 log.warning("%s: the server ends; the job queues again", worker.job.callback)
                 self._queue_again(worker.job.id)
-            elif self._ending == "end":
+            else:
                 log.error("%s: the server was stopped while the job ran", worker.job.callback)
                 self._end(worker.job.id, Lost("the server was stopped while the job ran"))
 
