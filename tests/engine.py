@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +82,8 @@ class EngineServer(Server):
 
         return wait_until(ended, timeout) or {}
 
-    def value(self, job: str) -> Any:
-        outcome = self.outcome(job)
+    def value(self, job: str, timeout: float = 40.0) -> Any:
+        outcome = self.outcome(job, timeout)
         assert outcome["state"] == "succeeded", outcome
         return outcome["response"]["response"]["result"]["children"]
 
@@ -91,14 +93,26 @@ class EngineServer(Server):
         assert outcome["state"] == "succeeded", outcome
         return outcome["response"]["response"][output]["children"]
 
-    def holder(self, job: str) -> bytes | None:
-        """Which process the store says has a job."""
+    @contextlib.contextmanager
+    def store(self) -> Generator[DiskcacheStore]:
+        """Where its jobs are, whether it runs or not."""
         (folder,) = (self.folder / "cache").glob("long-callbacks-*")
         store = DiskcacheStore(folder, 600)
         try:
-            return store.worker(job)
+            yield store
         finally:
             store.close()
+
+    def holder(self, job: str) -> bytes | None:
+        """Which process the store says has a job."""
+        with self.store() as store:
+            return store.worker(job)
+
+    def state(self, job: str) -> str | None:
+        """What the store says of a job."""
+        with self.store() as store:
+            record = store.load(job)
+            return record and record.state.value
 
     def web_pid(self) -> int:
         """The process that answers requests."""

@@ -114,6 +114,9 @@ def limited(order: float) -> str:
 def handle(error: Exception) -> str:
     if (here / "handler-dies").exists():
         os.kill(os.getpid(), signal.SIGKILL)
+    if (here / "handler-waits").exists():
+        (here / "handles").write_text("yes")
+        time.sleep(300)
     return f"{type(error).__name__}: {error}"
 
 
@@ -379,6 +382,18 @@ def do_hold_gil(seconds: int) -> Any:
     """Hold the interpreter's lock, as C code that never lets go of it."""
     (here / "held").write_text(str(os.getpid()))
     ctypes.PyDLL(None).sleep(seconds)
+
+
+def do_compute_holding_gil(seconds: float) -> Any:
+    """Compute in one call of C code that never lets go of the interpreter's lock."""
+    count, took = 1_000_000, 0.0
+    while took < seconds:
+        # Too short, as the machine was busier before: another try.
+        begun = time.monotonic()
+        sum(range(count))
+        took = time.monotonic() - begun
+        count = int(count * min(1.1 * seconds / took, 100))
+    return took
 
 
 def do_keep_reporting() -> Any:

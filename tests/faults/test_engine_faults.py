@@ -14,6 +14,8 @@ import pytest
 from apps import wait_until
 from engine import EngineServer, gunicorn_server, python_server
 
+from dash_long_callback.stores.base import LEASE_SECONDS
+
 Told: TypeAlias = Callable[..., dict[str, Any]]
 
 
@@ -96,7 +98,10 @@ def test_a_function_that_closes_all_files_is_lost_in_words(
     assert server.value(server.submit("sleep", 0, "next")) == "next"
 
 
-def test_a_paused_worker_is_lost_in_words_and_replaced(server: EngineServer, told: Told) -> None:
+def test_of_two_silent_workers_the_paused_one_is_replaced_and_the_one_that_computes_goes_on(
+    server: EngineServer, told: Told
+) -> None:
+    computes = server.submit("compute_holding_gil", LEASE_SECONDS + 3)
     job = server.submit("sleep", 300)
     worker = server.worker_of(job)
     os.kill(worker, signal.SIGSTOP)
@@ -104,6 +109,7 @@ def test_a_paused_worker_is_lost_in_words_and_replaced(server: EngineServer, tol
     assert outcome["state"] == "lost"
     assert "not heard of" in outcome["error"]["message"]
     ended(worker, server)
+    assert server.value(computes, 120) > LEASE_SECONDS + 3
 
 
 def test_the_child_of_a_fork_does_not_go_on_as_a_worker(server: EngineServer) -> None:
@@ -284,6 +290,24 @@ def test_a_server_that_is_told_to_end_may_have_its_jobs_run_again(tmp_path: Path
         server.start()
         assert server.value(job) == "again"
         assert [kind for kind, *_ in server.marks()] == ["begin", "begin", "end"]
+    finally:
+        server.stop()
+
+
+def test_a_server_that_is_told_to_end_while_on_error_runs_leaves_the_first_error(
+    tmp_path: Path,
+) -> None:
+    server = python_server(tmp_path, STOP="requeue").start()
+    try:
+        (tmp_path / "handler-waits").touch()
+        job = server.dispatch(["kill"], output="handled")["job"]
+        written(tmp_path / "handles")
+        server.stop()
+        assert server.state(job) == "lost"  # before there is another server
+        server.start()
+        outcome = server.outcome(job)
+        assert outcome["state"] == "lost"
+        assert "SIGKILL" in outcome["error"]["message"]
     finally:
         server.stop()
 
