@@ -11,6 +11,7 @@ from dash_long_callback.errors import (
     JobTimedOut,
     LongCallbackError,
     RegistrationError,
+    UserError,
 )
 from dash_long_callback.managers.celery import CeleryLongCallbackManager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
@@ -28,6 +29,7 @@ __all__ = [
     "LongCallbackError",
     "Pacing",
     "RegistrationError",
+    "UserError",
     "__version__",
     "long_callback",
     "plug",

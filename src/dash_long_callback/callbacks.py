@@ -74,6 +74,13 @@ class LongCallback:
         function = getattr(self.function, "__qualname__", repr(self.function))
         return f"{function} ({self.registration.callback_id})"
 
+    @property
+    def function_name(self) -> str:
+        """The function and its module, as a developer looks for it."""
+        function = getattr(self.function, "__qualname__", repr(self.function))
+        module = getattr(self.function, "__module__", None)
+        return function if module in (None, "__main__", "__mp_main__") else f"{module}.{function}"
+
     @functools.cached_property
     def digest(self) -> str:
         """A hash of the function's code."""

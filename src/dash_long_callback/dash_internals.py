@@ -278,6 +278,15 @@ def add_route(
     app._add_url(name, view, methods)
 
 
+def shows_errors(app: dash.Dash) -> bool:
+    """Whether the app's dev tools are on, as ``debug`` or ``dev_tools_ui`` says.
+
+    Then its pages show errors to who develops it. Dash itself has no other mark that stays.
+    """
+    # Environment variables other than "true" and "false" come as they are: "0" must not count.
+    return getattr(getattr(app, "_dev_tools", None), "ui", False) is True
+
+
 def backend_of(app: dash.Dash) -> str:
     """``"flask"``, ``"fastapi"`` or ``"quart"``: the kind of server that the app runs on."""
     # Before Dash 4.1 there was Flask only.

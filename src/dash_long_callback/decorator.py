@@ -247,10 +247,12 @@ def _declare(
 def _entry(callback: LongCallback) -> Callable[..., Any]:
     def entry(*_args: Any, callback_context: Any, app: Any, **_kwargs: Any) -> Any:
         manager, pacer = app.long_callback_manager, pacer_of(app)
+        details = dash_internals.shows_errors(app)
         if _in_event_loop():  # there, Dash's dispatch awaits what it gets
-            return submit_async(callback, callback_context, manager, pacer, pacer.room_asgi())
+            room = pacer.room_asgi()
+            return submit_async(callback, callback_context, manager, pacer, room, details=details)
         room = pacer.room_wsgi(flask.request.environ)
-        return submit(callback, callback_context, manager, pacer, room)
+        return submit(callback, callback_context, manager, pacer, room, details=details)
 
     return entry
 

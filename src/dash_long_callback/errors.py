@@ -1,6 +1,7 @@
 """Every error this package raises, drawn as a tree.
 
 LongCallbackError
+├── UserError              words of the author, for the user to read
 ├── RegistrationError      the decorator was used wrongly; raised at import
 ├── NotPickleable          the function can be neither imported nor sent to a worker
 ├── CacheByFailed          a ``cache_by`` function raised, or returned what is not JSON
@@ -21,6 +22,19 @@ from __future__ import annotations
 
 class LongCallbackError(Exception):
     """Base of all errors of this package."""
+
+
+class UserError(LongCallbackError):
+    """What went wrong, in words that the user may read. For the functions of an app to raise.
+
+    Of any other exception a page tells only that something went wrong, and the number under which
+    the log has the details; the words of this one, and of its subclasses, are shown as they are.
+    It reaches ``on_error`` like any other. It may be raised in the function, in its ``on_error``
+    and in a ``cache_by`` function.
+
+    Examples:
+        >>> raise UserError("There are no sales in May. Choose another month.")
+    """
 
 
 class RegistrationError(LongCallbackError, TypeError):
@@ -64,14 +78,14 @@ class JobNotFound(LongCallbackError):
 
 
 class InternalError(LongCallbackError):
-    """This package failed in a way that it did not foresee. The message is for the user's page."""
+    """This package failed in a way that it did not foresee."""
 
     status = 500
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            f"the server could not do this, for a reason that it did not foresee "
-            f"({type(error).__name__}); try again. Its log has the details"
+            "the server could not do this, for a reason that it did not foresee; try again. "
+            "Its log has the details"
         )
 
 

@@ -14,6 +14,7 @@ at numbers, and a value that was overwritten before anybody asked is never sent.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import operator
 import secrets
@@ -77,11 +78,21 @@ class Succeeded:
 
 @dataclass(frozen=True)
 class Failed:
-    """The function raised, or what it returned could not be used."""
+    """The function raised, or what it returned could not be used.
+
+    Attributes:
+        error_type: name of the exception.
+        message: what it says.
+        traceback: where it was raised.
+        kind: what the page tells a user, of ``server.failures.SENTENCES``.
+        user: whether the message is a ``UserError``'s, for the user to read.
+    """
 
     error_type: str
     message: str
     traceback: str = ""
+    kind: str = "failed"
+    user: bool = False
     state = State.FAILED
 
 
@@ -113,9 +124,14 @@ class TimedOut:
 
 @dataclass(frozen=True)
 class Lost:
-    """The worker died; ``reason`` says how, as far as it is known."""
+    """The worker died; ``reason`` says how, as far as it is known.
+
+    Attributes:
+        kind: what the page tells a user, of ``server.failures.SENTENCES``.
+    """
 
     reason: str
+    kind: str = "lost"
     state = State.LOST
 
 
@@ -143,7 +159,8 @@ class Job:
     state: State = State.QUEUED
     seq: int = 0
     slots: dict[int, Slot] = field(default_factory=dict[int, Slot])
-    error: dict[str, str] | None = None
+    #: Why it has not succeeded, complete: what a page may know of it is decided when it is told.
+    error: dict[str, Any] | None = None
     created: float = field(default_factory=time.time)
     started: float | None = None
     ended: float | None = None
@@ -168,6 +185,11 @@ class Job:
     result_size: int | None = None
     #: What a newer version of this package has written: kept as it is.
     unknown: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def ref(self) -> str:
+        """Its public number, which pages and logs show."""
+        return ref_of(self.id)
 
     @property
     def waiting(self) -> bool:
@@ -268,7 +290,7 @@ class Job:
             "the record of this job can't be read: it is damaged, or was written by another "
             "version of this package; run the callback again"
         )
-        error = {"type": "JobUnreadable", "message": words}
+        error = {"type": "JobUnreadable", "message": words, "kind": "lost"}
         return cls(job_id, "", State.FAILED, seq=LAST_SEQ, error=error)
 
 
@@ -409,16 +431,28 @@ def new_job_id() -> str:
     return secrets.token_urlsafe(24)
 
 
-def _error_of(outcome: Outcome) -> dict[str, str] | None:
-    """What the page and ``on_error`` are told of an outcome that is not a success."""
+def ref_of(job_id: str) -> str:
+    """The public number of a job: six digits, which tell nothing of the id and open nothing."""
+    return f"{int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8], 'big') % 1_000_000:06d}"
+
+
+def _error_of(outcome: Outcome) -> dict[str, Any] | None:
+    """What the record says of an outcome that is not a success."""
     if isinstance(outcome, Failed):
         return {
             "type": outcome.error_type,
             "message": outcome.message,
             "traceback": outcome.traceback,
+            **_kind_of(outcome),
+            **({"user": True} if outcome.user else {}),
         }
     if isinstance(outcome, TimedOut):
         return {"type": "JobTimedOut", "message": outcome.reason}
     if isinstance(outcome, Lost):
-        return {"type": "JobLost", "message": outcome.reason}
+        return {"type": "JobLost", "message": outcome.reason, **_kind_of(outcome)}
     return None
+
+
+def _kind_of(outcome: Failed | Lost) -> dict[str, str]:
+    """What the state does not say already."""
+    return {} if outcome.kind == outcome.state.value else {"kind": outcome.kind}

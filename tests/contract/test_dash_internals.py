@@ -496,3 +496,28 @@ def test_plain_json_carries_what_json_from_a_browser_may_hold(value: Any) -> Non
 def test_plain_json_of_what_is_not_plain_is_that_of_dash(value: Any) -> None:
     plain = dash_internals.plain_json(value)
     assert json.loads(plain) == json.loads(dash_internals.to_json_bytes(value))
+
+
+@pytest.mark.parametrize(
+    "settings, shown",
+    [
+        ({"debug": True}, True),
+        ({"debug": False}, False),
+        ({"debug": False, "dev_tools_ui": True}, True),
+        ({"debug": True, "dev_tools_ui": False}, False),
+    ],
+)
+def test_dev_tools_say_whether_the_page_shows_errors(
+    settings: dict[str, bool], shown: bool, app: dash.Dash
+) -> None:
+    assert dash_internals.shows_errors(app) is False
+    app.enable_dev_tools(**settings, dev_tools_hot_reload=False)
+    assert dash_internals.shows_errors(app) is shown
+
+
+@pytest.mark.parametrize("value, shown", [("true", True), ("0", False), ("no", False)])
+def test_only_true_in_the_environment_shows_errors(
+    value: str, shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASH_UI", value)
+    assert dash_internals.shows_errors(dash.Dash("app")) is shown

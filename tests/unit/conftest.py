@@ -49,6 +49,7 @@ def make_app(manager: Manager) -> Callable[..., Dash]:
     def make(name: str = "app", **kwargs: Any) -> Dash:
         app = Dash(name, long_callback_manager=manager, **kwargs)
         app.layout = html.Div()
+        app.enable_dev_tools(debug=False, dev_tools_ui=True)  # its pages are told of errors
         return app
 
     return make

@@ -20,6 +20,7 @@ NAMES = [
     "LongCallbackError",
     "Pacing",
     "RegistrationError",
+    "UserError",
     "__version__",
     "long_callback",
     "plug",

@@ -54,19 +54,35 @@ def test_the_response_goes_through_byte_for_byte() -> None:
     )
 
 
-def test_an_error_has_its_type_message_and_traceback() -> None:
+def test_an_error_is_a_sentence_and_a_number() -> None:
     record = job(state=State.RUNNING)
-    record.end(Failed("ValueError", 'a "quoted" </script>', "Traceback"))
+    record.end(Failed("ValueError", "the password is 1234", "Traceback"))
     parsed = json.loads(told(News(record, [], None)))
     assert parsed == {
         "state": "failed",
         "seq": 1,
         "ended": True,
         "error": {
-            "type": "ValueError",
-            "message": 'a "quoted" </script>',
-            "traceback": "Traceback",
+            "kind": "failed",
+            "message": "Something went wrong (no. 685519). Try again.",
+            "user": False,
+            "ref": "685519",
         },
+    }
+
+
+def test_an_error_has_its_type_message_and_traceback_for_who_develops_the_app() -> None:
+    record = job(state=State.RUNNING)
+    record.end(Failed("ValueError", 'a "quoted" </script>', "Traceback"))
+    parsed = json.loads(whole(news_json(News(record, [], None), details=True)))
+    assert parsed["error"] == {
+        "kind": "failed",
+        "message": 'a "quoted" </script>',
+        "user": False,
+        "ref": "685519",
+        "type": "ValueError",
+        "traceback": "Traceback",
+        "callback": "out.children",
     }
 
 
@@ -75,7 +91,7 @@ def test_the_end_of_a_job_may_come_with_updates() -> None:
     record.end(Lost("gone"))
     parsed = json.loads(told(News(record, [(0, b"1")], None)))
     assert parsed["updates"] == [[0, 1]]
-    assert parsed["error"] == {"type": "JobLost", "message": "gone"}
+    assert parsed["error"]["kind"] == "lost"
 
 
 def test_news_do_not_say_what_the_client_need_not_know() -> None:

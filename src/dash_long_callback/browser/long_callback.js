@@ -41,7 +41,17 @@
      * @property {boolean} ended
      * @property {Update[]} [updates]
      * @property {{response?: Object<string, Object<string, any>>, dist?: any[]}} [response]
-     * @property {{type: string, message: string, traceback?: string}} [error]
+     * @property {Failure} [error]
+     */
+    /**
+     * @typedef {Object} Failure Why a job has not succeeded.
+     * @property {string} kind
+     * @property {string} message that any user may read, unless the dev tools are on
+     * @property {boolean} user whether these are the author's words
+     * @property {string} ref the number of the job, which the log has, too
+     * @property {string} [type] this and what follows: for the dev tools only
+     * @property {string} [traceback]
+     * @property {string} [callback] the function
      */
     /** @typedef {[number | [string, string], any]} Update A progress target or id and property. */
     /**
@@ -849,9 +859,9 @@
         }
     }
 
-    /** @param {{type: string, message: string, traceback?: string}} error @returns {string} */
+    /** @param {Failure} error @returns {string} */
     function describe(error) {
-        return error.traceback || `${error.type}: ${error.message}`;
+        return error.traceback || (error.type ? `${error.type}: ${error.message}` : error.message);
     }
 
     /** @param {{type: string, url: string}} library @returns {Promise<void>} */

@@ -59,7 +59,9 @@ def add_routes(app: dash.Dash, app_manager: Callable[[], Manager]) -> None:
         return await _answer_async(
             UPDATES,
             body,
-            lambda read: updates_async(read, managers(), pacer, pacer.room_asgi()),
+            lambda read: updates_async(
+                read, managers(), pacer, pacer.room_asgi(), details=dash_internals.shows_errors(app)
+            ),
         )
 
     async def serve_cancel(body: Awaitable[bytes]) -> _Answer:
@@ -85,7 +87,10 @@ def _add_flask(app: dash.Dash, managers: Callable[[], list[Manager]]) -> None:
     def serve_updates() -> flask.Response:
         pacer = pacer_of(app)
         room = pacer.room_wsgi(flask.request.environ)
-        return _flask(*_answer(UPDATES, lambda: updates(body(), managers(), pacer, room)))
+        details = dash_internals.shows_errors(app)
+        return _flask(
+            *_answer(UPDATES, lambda: updates(body(), managers(), pacer, room, details=details))
+        )
 
     def serve_cancel() -> flask.Response:
         return _flask(*_answer(CANCEL, lambda: cancel(body(), managers())))
@@ -195,8 +200,13 @@ def _refuse(route: str, error: Exception) -> tuple[int, bytes]:
         raise error
     if isinstance(error, StoreError):
         _faults[route].failed(error)
-    elif not isinstance(error, (BadRequest, JobNotFound)):
+        # Its own words name files and hosts.
+        message = "the server can't use its store at the moment; try again. Its log has the details"
+    elif isinstance(error, (BadRequest, JobNotFound)):
+        message = str(error)
+    else:
         _faults[route].failed(error, traceback=True)
-        error = InternalError(error)
-    words = {"error": type(error).__name__, "message": str(error)}
+        error = InternalError()
+        message = str(error)
+    words = {"error": type(error).__name__, "message": message}
     return error.status, json.dumps(words).encode()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash_long_callback import dash_internals
 from dash_long_callback.cache_key import cache_key
-from dash_long_callback.errors import CacheByFailed
+from dash_long_callback.errors import CacheByFailed, UserError
 from dash_long_callback.managers.base import Sharing
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def sharing_of(callback: LongCallback, manager: Manager, context: Any) -> Sharin
 
     Raises:
         CacheByFailed: if a ``cache_by`` function raises, or returns what is not JSON.
+        UserError: if a ``cache_by`` function raises that.
     """
     options = callback.options
     cache_by = manager.cache_by if options.cache_by is None else options.cache_by
@@ -67,6 +68,8 @@ def _value(callback: LongCallback, function: Any, context: Any) -> Any:
         with dash_internals.callback_context(context):
             value = function()
         return json.loads(dash_internals.plain_json(value))
+    except UserError:
+        raise
     except Exception as error:
         raise CacheByFailed(
             f"the cache_by function {name} of {callback.name} failed: "

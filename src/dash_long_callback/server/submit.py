@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from typing import TYPE_CHECKING, Any
 
 from dash_long_callback import dash_internals
-from dash_long_callback.errors import CacheByFailed, InternalError, StoreError
+from dash_long_callback.ends import log_end, refusal
+from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.jobs import Failed, Job, new_job_id
+from dash_long_callback.jobs import Job, new_job_id
 from dash_long_callback.managers.base import News
 from dash_long_callback.managers.following import Following
 from dash_long_callback.server import pacing
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from dash_long_callback.server.pacing import Pacer, Room
     from dash_long_callback.server.wire import Piece
 
-log = logging.getLogger("dash_long_callback")
-
 #: A client names its job here: 192 random bits. One that got no answer sends the same request
 #: again, and does not start a second job.
 HEADER = "x-long-callback-job"
@@ -35,12 +33,17 @@ _NAME = re.compile("[A-Za-z0-9_-]{32}")
 #: as a whole. The page asks for a larger one, and gets it in pieces.
 ANSWER_BYTES = 1 << 20
 
-_starting = FaultLog("long callbacks can't be started")
 _waiting = FaultLog("a click could not wait for its job")
 
 
 def submit(
-    callback: LongCallback, context: Any, app_manager: Manager, pacer: Pacer, room: Room
+    callback: LongCallback,
+    context: Any,
+    app_manager: Manager,
+    pacer: Pacer,
+    room: Room,
+    *,
+    details: bool = False,
 ) -> bytes:
     """Start a job. Called by Dash's dispatch in place of the user's function.
 
@@ -50,66 +53,66 @@ def submit(
         app_manager: the manager of the app that got the request.
         pacer: of that app.
         room: what the server can do.
+        details: whether the page may know what the exception of a job that failed says.
 
     Returns:
         JSON: the job's id, its news if there are any yet, and the seconds until the client asks.
     """
     manager = callback.options.manager or app_manager
-    receipt = _started(callback, context, manager, pacer)
+    receipt = _started(callback, context, manager, pacer, details)
     if isinstance(receipt, bytes):
         return receipt
     try:
         with Following({manager: {receipt.job_id: 0}}) as following, pacer.submit(room) as seconds:
             found = following.wait(seconds, _telling)
-        return _answer(receipt.job_id, found, room)
+        return _answer(receipt.job_id, found, room, details)
     except Exception as error:
         return _unheard(receipt.job_id, error)
 
 
 async def submit_async(
-    callback: LongCallback, context: Any, app_manager: Manager, pacer: Pacer, room: Room
+    callback: LongCallback,
+    context: Any,
+    app_manager: Manager,
+    pacer: Pacer,
+    room: Room,
+    *,
+    details: bool = False,
 ) -> bytes:
     """As ``submit``, for an event loop, which never waits for the store or a broker."""
     manager = callback.options.manager or app_manager
-    receipt = await in_thread(_started, callback, context, manager, pacer)
+    receipt = await in_thread(_started, callback, context, manager, pacer, details)
     if isinstance(receipt, bytes):
         return receipt
     try:
         with Following({manager: {receipt.job_id: 0}}) as following, pacer.submit(room) as seconds:
             found = await following.wait_async(seconds, _telling)
         if any(isinstance(news.response, LargeResult) for news in found.values()):
-            return await in_thread(_answer, receipt.job_id, found, room)
-        return _answer(receipt.job_id, found, room)
+            return await in_thread(_answer, receipt.job_id, found, room, details)
+        return _answer(receipt.job_id, found, room, details)
     except Exception as error:
         return _unheard(receipt.job_id, error)
 
 
 def _started(
-    callback: LongCallback, context: Any, manager: Manager, pacer: Pacer
+    callback: LongCallback, context: Any, manager: Manager, pacer: Pacer, details: bool
 ) -> Receipt | bytes:
     """The receipt of a job, or the answer if there is nothing to wait for."""
+    given = dash_internals.pop_header(context, HEADER)
+    name = given if given is not None and _NAME.fullmatch(given) else new_job_id()
     try:
-        answer = _start(callback, context, manager, pacer)
-    except StoreError as error:
-        _starting.failed(error)
-        return _refused(callback, error)
-    except CacheByFailed as error:
-        log.exception("%s can't be started", callback.name)
-        return _refused(callback, error)
+        return _start(callback, context, manager, pacer, name)
     except Exception as error:
-        _starting.failed(error, traceback=True)
-        return _refused(callback, InternalError(error))
-    _starting.succeeded()
-    return answer
+        return _refused(callback, name, error, details)
 
 
-def _start(callback: LongCallback, context: Any, manager: Manager, pacer: Pacer) -> Receipt | bytes:
-    name = dash_internals.pop_header(context, HEADER)
+def _start(
+    callback: LongCallback, context: Any, manager: Manager, pacer: Pacer, name: str
+) -> Receipt | bytes:
     travel = manager.context if callback.options.context is None else callback.options.context
     request = dash_internals.plain_json(dash_internals.context_fields(context, travel))
     sharing = sharing_of(callback, manager, context)
-    named = name if name is not None and _NAME.fullmatch(name) else None
-    receipt = manager.submit(callback, request, sharing, named, pacer.pacing.wanted)
+    receipt = manager.submit(callback, request, sharing, name, pacer.pacing.wanted)
     return receipt if receipt.result is None else _json(receipt.job_id, result_json(receipt.result))
 
 
@@ -119,7 +122,7 @@ def _telling(found: dict[str, News]) -> bool:
     return all(news.job.state.ended or news.updates for news in found.values())
 
 
-def _answer(job_id: str, found: dict[str, News], room: Room) -> bytes:
+def _answer(job_id: str, found: dict[str, News], room: Room, details: bool) -> bytes:
     news = found.get(job_id)
     if news is None:
         return _unheard(job_id)
@@ -127,7 +130,7 @@ def _answer(job_id: str, found: dict[str, News], room: Room) -> bytes:
         return _unheard(job_id)
     # A job that tells something already may go on to do so often.
     after = 0 if news.updates and room.holds else pacing.PACE_MIN
-    answer = _json(job_id, news_json(news), after)
+    answer = _json(job_id, news_json(news, details=details), after)
     _waiting.succeeded()
     return answer
 
@@ -140,11 +143,13 @@ def _unheard(job_id: str, error: Exception | None = None) -> bytes:
     return _json(job_id, news, 0 if error is None else pacing.PACE_MIN)
 
 
-def _refused(callback: LongCallback, error: Exception) -> bytes:
-    # As a job that failed: the page tells why also where Flask, without debug, answers just "500".
-    job = Job(new_job_id(), callback.key)
-    job.end(Failed(type(error).__name__, str(error)))
-    return _json(job.id, news_json(News(job, [], None)))
+def _refused(callback: LongCallback, name: str, error: Exception, details: bool) -> bytes:
+    # As a job that failed, of the name that the page gave it: so that both have the same number.
+    job = Job(name, callback.key)
+    outcome = refusal(error)
+    job.end(outcome)
+    log_end(job, callback.name, outcome)
+    return _json(job.id, news_json(News(job, [], None), details=details))
 
 
 def _json(job_id: str, news: list[Piece], after: float = 0) -> bytes:

@@ -41,7 +41,7 @@ _faults = FaultLog("a stream of updates was cut off")
 
 
 def updates(
-    body: bytes, managers: Sequence[Manager], pacer: Pacer, room: Room
+    body: bytes, managers: Sequence[Manager], pacer: Pacer, room: Room, *, details: bool = False
 ) -> bytes | LargeBody:
     """Answer a client that asks for news.
 
@@ -51,6 +51,7 @@ def updates(
         managers: all that may know the jobs.
         pacer: of the app.
         room: what the server can do.
+        details: whether the page may know what the exceptions of jobs that failed say.
 
     Returns:
         JSON ``{"jobs": {id: news or null}, "after": seconds}``; null for an unknown job.
@@ -60,7 +61,7 @@ def updates(
         JobNotFound: if none of the jobs exists.
         StoreError: if a store can't be read.
     """
-    question = _Question(body, managers, pacer)
+    question = _Question(body, managers, pacer, details)
     if question.hidden:
         return question.paced(pacer, room)
     with (
@@ -77,7 +78,7 @@ def updates(
 
 
 async def updates_async(
-    body: bytes, managers: Sequence[Manager], pacer: Pacer, room: Room
+    body: bytes, managers: Sequence[Manager], pacer: Pacer, room: Room, *, details: bool = False
 ) -> bytes | LargeBody | AsyncGenerator[bytes]:
     """As ``updates``: a request that waits costs a coroutine, and the event loop never waits.
 
@@ -85,7 +86,7 @@ async def updates_async(
         The JSON, or server-sent events, each with such JSON, for a client that takes a stream.
     """
     at_end(pacer.end)
-    question = await in_thread(_Question, body, managers, pacer)
+    question = await in_thread(_Question, body, managers, pacer, details)
     if question.hidden:
         return await in_thread(question.paced, pacer, room)
     if question.streams and pacer.pacing.stream:
@@ -113,7 +114,7 @@ async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerat
                 yield part
             return
         # At once, even if nothing is new: the client sees that no proxy keeps its stream back.
-        async for part in _event(answer(question.news, 0)):
+        async for part in _event(answer(question.news, 0, question.details)):
             yield part
         following.see(question.news)
         until = time.monotonic() + STREAM_SECONDS
@@ -134,7 +135,7 @@ async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerat
             if not news:
                 yield BEAT
                 continue
-            async for part in _event(answer(news, 0)):
+            async for part in _event(answer(news, 0, question.details)):
                 yield part
             following.see(news)
             # With many streams, each sends less often; what came meanwhile goes together.
@@ -154,8 +155,11 @@ async def _event(data: bytes | LargeBody) -> AsyncGenerator[bytes]:
 class _Question:
     """What a client asks, and what was known when it came."""
 
-    def __init__(self, body: bytes, managers: Sequence[Manager], pacer: Pacer) -> None:
+    def __init__(
+        self, body: bytes, managers: Sequence[Manager], pacer: Pacer, details: bool
+    ) -> None:
         request = parse(body)
+        self.details = details
         self.tab = str(request.get("tab"))
         self.hidden = bool(request.get("hidden"))
         self.streams = bool(request.get("stream"))
@@ -191,7 +195,7 @@ class _Question:
 
     def held(self, pacer: Pacer, room: Room) -> bytes | LargeBody:
         """The answer for a client that may ask again as soon as others leave room."""
-        return answer(self.news, pacer.after(0, room) if self._running else 0)
+        return answer(self.news, pacer.after(0, room) if self._running else 0, self.details)
 
     def paced(self, pacer: Pacer, room: Room) -> bytes | LargeBody:
         """The answer for a client that is told to wait before it asks again."""
@@ -201,15 +205,19 @@ class _Question:
         wanted = min((pacing.pace(now - job.created, job.interval) for job in running), default=0)
         if self.hidden:
             wanted = max(wanted, pacer.pacing.hidden)
-        return answer(self.news, pacer.after(wanted, room) if running else 0)
+        return answer(self.news, pacer.after(wanted, room) if running else 0, self.details)
 
     @property
     def _running(self) -> list[Job]:
         return [news.job for news in self.found.values() if not news.job.state.ended]
 
 
-def answer(news: Mapping[str, News | None], after: float) -> bytes | LargeBody:
+def answer(
+    news: Mapping[str, News | None], after: float, details: bool = False
+) -> bytes | LargeBody:
     """JSON for the client; None means that nobody knows the job."""
-    jobs = {i: [b"null"] if one is None else news_json(one) for i, one in news.items()}
+    jobs = {
+        i: [b"null"] if one is None else news_json(one, details=details) for i, one in news.items()
+    }
     fields = {"jobs": object_json(jobs), "after": [json.dumps(after).encode()]}
     return joined(object_json(fields))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dash_long_callback.errors import BadRequest, RequestTooLarge
+from dash_long_callback.server.failures import failure
 from dash_long_callback.stores.base import PIECE_BYTES, LargeResult
 
 if TYPE_CHECKING:
@@ -88,12 +89,17 @@ def whole(pieces: Sequence[Piece]) -> bytes:
     return b"".join(p.whole() if isinstance(p, LargeResult) else p for p in pieces)
 
 
-def news_json(news: News) -> list[Piece]:
-    """One job's news, as the browser client reads it."""
+def news_json(news: News, *, details: bool = False) -> list[Piece]:
+    """One job's news, as the browser client reads it.
+
+    Args:
+        news: of the job.
+        details: whether the page may know what the exception of a job that failed says.
+    """
     job = news.job
     head: dict[str, Any] = {"state": job.state.value, "seq": job.seq, "ended": job.state.ended}
     if job.error is not None and job.state.ended:
-        head["error"] = job.error
+        head["error"] = failure(job, details=details)
     head_json = json.dumps(head, separators=(",", ":")).encode()[:-1]
     return [head_json, *_rest(news.updates, news.response)]
 

@@ -1,0 +1,83 @@
+"""Ends jobs, and says in the log how: once for each end that is not a success.
+
+An end that ``on_error`` has handled is a success. The line has the number that the page shows.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+from dash_long_callback.errors import CacheByFailed, StoreError, UserError
+from dash_long_callback.jobs import Cancelled, Failed, Outcome, Succeeded, TimedOut, ending
+
+if TYPE_CHECKING:
+    from dash_long_callback.jobs import Job
+    from dash_long_callback.stores.base import Store
+
+log = logging.getLogger("dash_long_callback")
+
+
+def end(
+    store: Store, job_id: str, outcome: Outcome, attempt: int | None = None, name: str | None = None
+) -> Job | None:
+    """End a job, if it has not ended; log it, if that is its end and not a success.
+
+    Args:
+        store: where the job is.
+        job_id: which.
+        outcome: how it ends.
+        attempt: as for ``jobs.ending``.
+        name: of the callback; None: its key.
+
+    Returns:
+        The record; None if it had ended, or is another worker's.
+
+    Raises:
+        StoreError: if it can't be written.
+    """
+    job = store.change(job_id, ending(outcome, attempt))
+    if job is not None:
+        log_end(job, name, outcome)
+    return job
+
+
+def log_end(job: Job, name: str | None, outcome: Outcome) -> None:
+    """Say how a job has ended. Called by who has written it.
+
+    Args:
+        job: its record.
+        name: of the callback; None: its key.
+        outcome: how it has ended.
+    """
+    if isinstance(outcome, (Succeeded, Cancelled)):
+        return
+    seconds = (job.ended or time.time()) - (job.started or job.created)
+    head = f"no. {job.ref}: {name or job.callback}"
+    if isinstance(outcome, Failed) and outcome.user:
+        log.info("%s: %s: %s", head, outcome.error_type, outcome.message)
+    elif isinstance(outcome, Failed):
+        how = (
+            "could not be started" if outcome.kind == "refused" else f"failed after {seconds:.1f} s"
+        )
+        details = f"\n{outcome.traceback.rstrip()}" if outcome.traceback else ""
+        log.error("%s %s: %s: %s%s", head, how, outcome.error_type, outcome.message, details)
+    else:
+        how = "timed out" if isinstance(outcome, TimedOut) else "was lost"
+        log.error("%s %s after %.1f s: %s", head, how, seconds, outcome.reason)
+
+
+def refusal(error: Exception) -> Failed:
+    """How a click ends that was refused: there is no job."""
+    # What these say is all there is to know; of others it matters where they come from.
+    text = "" if isinstance(error, (StoreError, UserError)) else _text(error)
+    user = isinstance(error, UserError)
+    return Failed(type(error).__name__, str(error), text, "refused", user=user)
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, CacheByFailed) and error.__cause__ is not None:
+        error = error.__cause__
+    return "".join(traceback.format_exception(error))

@@ -1,0 +1,66 @@
+"""What a page is told of a job that did not succeed: safe words, or all that a developer wants.
+
+On the wire it is JSON, of which the browser client makes a notice, or an entry in the dev tools:
+
+    {"kind": "failed", "message": "…", "user": false, "ref": "482193",
+     "type": "ValueError", "traceback": "…", "callback": "app.work"}
+
+The last three are there only if the app that answers has its dev tools on. ``message`` may then be
+the exception's own; else it is the sentence below for the ``kind``. With ``"user": true`` it is the
+text of a ``UserError``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dash_long_callback.callbacks import registry
+
+if TYPE_CHECKING:
+    from dash_long_callback.jobs import Job
+
+#: For each kind of end, what any user may read. ``{ref}`` is the number that the log has, too.
+SENTENCES = {
+    # The function raised, or its result can't be used.
+    "failed": "Something went wrong (no. {ref}). Try again.",
+    "timed_out": "This took too long and was stopped (no. {ref}). Try again.",
+    # Its worker died, or its record can't be read.
+    "lost": "This was interrupted before it had finished (no. {ref}). Try again.",
+    # A planned stop of the server, or of a Celery worker.
+    "stopped": "The server was stopped before this had finished (no. {ref}). Try again.",
+    # The click: its job could not be stored, or not be sent.
+    "refused": "The server could not start this (no. {ref}). Try again in a moment.",
+    # No worker can run it: none can be started, or none has the function.
+    "unavailable": "The server can't run this at the moment (no. {ref}). Try again later.",
+    # It has a result, for which the store has no room.
+    "not_stored": "The result could not be stored (no. {ref}). Try again later.",
+}
+
+
+def failure(job: Job, *, details: bool) -> dict[str, Any]:
+    """What the page is told of a job that has ended without success.
+
+    Args:
+        job: its record, with an ``error``.
+        details: whether the page may have the exception's text, type and traceback.
+    """
+    error = job.error or {}
+    kind = str(error.get("kind") or job.state.value)
+    if kind not in SENTENCES:  # of a newer version of this package
+        kind = "failed"
+    words = str(error.get("message") or "")
+    user = error.get("user") is True and bool(words.strip())
+    sentence = SENTENCES[kind].format(ref=job.ref)
+    told: dict[str, Any] = {
+        "kind": kind,
+        "message": words if words and (user or details) else sentence,
+        "user": user,
+        "ref": job.ref,
+    }
+    if details:
+        told["type"] = str(error.get("type") or "")
+        if error.get("traceback") and not user:
+            told["traceback"] = str(error["traceback"])
+        callback = registry.get(job.callback)
+        told["callback"] = job.callback if callback is None else callback.function_name
+    return told
