@@ -7,7 +7,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
-from dash_long_callback import dash_internals
+from dash_long_callback import dash_internals, declaration
 from dash_long_callback.errors import CacheByFailed, InternalError, StoreError
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Failed, Job, new_job_id
@@ -105,8 +105,15 @@ def _started(
 
 def _start(callback: LongCallback, context: Any, manager: Manager, pacer: Pacer) -> Receipt | bytes:
     name = dash_internals.pop_header(context, HEADER)
+    declared = dash_internals.pop_header(context, declaration.HEADER)
     travel = manager.context if callback.options.context is None else callback.options.context
-    request = dash_internals.plain_json(dash_internals.context_fields(context, travel))
+    fields = dash_internals.context_fields(context, travel)
+    if declared:
+        fields["declared"] = declared
+    if not declaration.is_current(callback, fields):
+        job = declaration.refused(callback)
+        return _json(job.id, news_json(News(job, [], None)))
+    request = dash_internals.plain_json(fields)
     sharing = sharing_of(callback, manager, context)
     named = name if name is not None and _NAME.fullmatch(name) else None
     receipt = manager.submit(callback, request, sharing, named, pacer.pacing.wanted)
