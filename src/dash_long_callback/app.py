@@ -16,6 +16,7 @@ from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors.local import election, preload
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
+from dash_long_callback.server import access_log
 from dash_long_callback.server.pacing import Pacing, pacer_of, set_pacing
 from dash_long_callback.server.routes import add_routes
 
@@ -40,11 +41,13 @@ class Dash(dash.Dash):
             first use, in a folder for this app below the user's cache directory.
         long_callback_pacing: how the server paces the pages that wait for jobs. None: one
             ``Pacing()`` for all apps of the process that do not say.
+        long_callback_notices: whether a page shows a notice when a long callback did not succeed
+            and no ``on_error`` has dealt with it.
         **kwargs: as ``dash.Dash``.
 
     Raises:
-        RegistrationError: if ``long_callback_manager`` is not a manager, or
-            ``long_callback_pacing`` not a ``Pacing``.
+        RegistrationError: if ``long_callback_manager`` is not a manager,
+            ``long_callback_pacing`` not a ``Pacing``, or ``long_callback_notices`` not a bool.
 
     Examples:
         >>> app = Dash(__name__)
@@ -58,10 +61,11 @@ class Dash(dash.Dash):
         *args: Any,
         long_callback_manager: Manager | None = None,
         long_callback_pacing: Pacing | None = None,
+        long_callback_notices: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        _plug(self, long_callback_manager, long_callback_pacing)
+        _plug(self, long_callback_manager, long_callback_pacing, long_callback_notices)
 
     def long_callback(
         self,
@@ -136,6 +140,7 @@ def plug(
     app: A,
     long_callback_manager: Manager | None = None,
     long_callback_pacing: Pacing | None = None,
+    long_callback_notices: bool = True,
 ) -> A:
     """Give an app of another class, such as ``dash.Dash`` or ``DashProxy``, long callbacks.
 
@@ -143,13 +148,14 @@ def plug(
         app: any ``dash.Dash``. Gets ``long_callback`` and ``long_callback_manager``.
         long_callback_manager: as for ``Dash``.
         long_callback_pacing: as for ``Dash``.
+        long_callback_notices: as for ``Dash``.
 
     Returns:
         The app itself.
 
     Raises:
         RegistrationError: if ``app`` is not a Dash app or was plugged already, or the manager or
-            the pacing is not one.
+            the pacing is not one, or ``long_callback_notices`` not a bool.
 
     Examples:
         >>> app = plug(dash.Dash(__name__))
@@ -161,7 +167,7 @@ def plug(
         raise RegistrationError(f"plug() takes a dash.Dash, got {app!r}")
     if _ATTRIBUTE in vars(app):
         raise RegistrationError("this app has long callbacks already: leave plug() out")
-    _plug(app, long_callback_manager, long_callback_pacing)
+    _plug(app, long_callback_manager, long_callback_pacing, long_callback_notices)
     added: Any = app
 
     def long_callback(*args: Any, **kwargs: Any) -> Callable[[F], F]:
@@ -190,7 +196,7 @@ def manager_of(app: dash.Dash) -> Manager:
     return vars(app)[_ATTRIBUTE]
 
 
-def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None) -> None:
+def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notices: bool) -> None:
     if manager is not None and not isinstance(manager, Manager):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RegistrationError(
             f"long_callback_manager={manager!r} is not a manager; pass a "
@@ -198,18 +204,22 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None) -> Non
         )
     if pacing is not None and not isinstance(pacing, Pacing):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RegistrationError(f"long_callback_pacing={pacing!r} is not a Pacing(...)")
+    if not isinstance(notices, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise RegistrationError(f"long_callback_notices={notices!r} must be True or False")
     if (module := app.config.name) in sys.modules and module not in registry.modules:
         registry.modules.append(module)
     vars(app)[_ATTRIBUTE] = manager or DiskcacheLongCallbackManager()
     set_pacing(app, pacing)
-    app.scripts.append_script(
-        {"relative_package_path": "browser/long_callback.js", "namespace": "dash_long_callback"}
-    )
+    app.scripts.append_script(_served("browser/long_callback.js"))
+    if notices:
+        app.scripts.append_script(_served("browser/notice.js"))
+        app.css.append_css(_served("browser/notice.css"))
     add_routes(app, lambda: manager_of(app))
     interpolate: Any = app.interpolate_index
 
     def interpolate_index(*args: Any, **kwargs: Any) -> str:
         # Each page load comes by here, before the first click: time to have workers ready.
+        access_log.quiet()
         callbacks = _callbacks(app)
         for used in dict.fromkeys(c.options.manager or manager_of(app) for c in callbacks):
             used.ensure_running()
@@ -217,6 +227,11 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None) -> Non
         return interpolate(*args, **kwargs)
 
     app.interpolate_index = interpolate_index  # type: ignore[method-assign]
+
+
+def _served(path: str) -> Any:
+    """A file of this package, served like those of component libraries."""
+    return {"relative_package_path": path, "namespace": "dash_long_callback"}
 
 
 def prepare_development_server() -> None:

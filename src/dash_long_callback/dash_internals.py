@@ -238,6 +238,31 @@ def run_in_context(
         )
 
 
+def declared(registration: Registration) -> dict[str, list[tuple[str, str]]]:
+    """Id and property of each of a callback's inputs, states and outputs; of patterns, as JSON."""
+    entry = registration.entry
+    outputs = entry["output"] if isinstance(entry["output"], (list, tuple)) else [entry["output"]]
+    parts = {
+        "inputs": entry["inputs"],
+        "states": entry["state"],
+        "outputs": [] if entry.get("no_output") else [output.to_dict() for output in outputs],
+    }
+    return {
+        part: [(one["id"], one["property"].partition("@")[0]) for one in dependencies]
+        for part, dependencies in parts.items()
+    }
+
+
+def sent(registration: Registration, fields: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What ``context_fields`` has in the place of each: id and property, or a list of these."""
+    entry, outputs = registration.entry, fields["outputs"]
+    if entry.get("no_output"):
+        outputs = []
+    elif isinstance(entry["outputs_indices"], int):
+        outputs = [outputs]
+    return {"inputs": fields["inputs"], "states": fields["states"] or [], "outputs": outputs or []}
+
+
 def outputs_of_call(*, single: bool) -> list[Any]:
     """Id and property of each output of the callback that runs, flat; a list for one with ALL."""
 

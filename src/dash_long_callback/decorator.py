@@ -13,6 +13,7 @@ from dash import ALL, ALLSMALLER, MATCH, Input, Output, State
 
 from dash_long_callback import dash_internals, runner
 from dash_long_callback.callbacks import LongCallback, Options, registry
+from dash_long_callback.declaration import fingerprint
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.grouping import leaves, spread
 from dash_long_callback.managers.base import Manager, check_cache_by, check_expire
@@ -518,6 +519,7 @@ def client_config(callback: LongCallback, *, cached: bool = False) -> dict[str, 
         "cancel": [{"id": _id(i), "property": i.component_property} for i in options.cancel],
         "retrigger": options.on_retrigger,
         "leave": options.on_disconnect == "cancel",
+        "declared": fingerprint(callback),
     }
 
 

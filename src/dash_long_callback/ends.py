@@ -59,9 +59,8 @@ def log_end(job: Job, name: str | None, outcome: Outcome) -> None:
     if isinstance(outcome, Failed) and outcome.user:
         log.info("%s: %s: %s", head, outcome.error_type, outcome.message)
     elif isinstance(outcome, Failed):
-        how = (
-            "could not be started" if outcome.kind == "refused" else f"failed after {seconds:.1f} s"
-        )
+        started = outcome.kind not in ("refused", "changed")
+        how = f"failed after {seconds:.1f} s" if started else "was not started"
         details = f"\n{outcome.traceback.rstrip()}" if outcome.traceback else ""
         log.error("%s %s: %s: %s%s", head, how, outcome.error_type, outcome.message, details)
     else:

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 import dash
 from dash.exceptions import PreventUpdate
 
-from dash_long_callback import dash_internals
+from dash_long_callback import dash_internals, declaration
 from dash_long_callback.errors import (
     JobCancelled,
     JobEnded,
@@ -364,6 +364,16 @@ class Run:
                 self.armed = True
         self.checkpoint()
 
+    def _arguments(self) -> dict[str, Any] | Outcome:
+        """The request; or how the job ends, as there are no arguments for its function."""
+        request = self.store.request(self.job.id)
+        if request is None:
+            return Lost("its arguments have expired")
+        fields = json.loads(request)
+        if declaration.is_current(self.callback, fields):
+            return fields
+        return declaration.Changed() if self.error is None else self.job.original
+
     def exited(self, error: SystemExit) -> Outcome:
         """What ``sys.exit`` in the function means."""
         return Failed("SystemExit", f"the function called sys.exit({error.code!r})")
@@ -372,13 +382,11 @@ class Run:
         """Run the job to its end."""
         token = _current.set(self)
         try:
-            request = self.store.request(self.job.id)
-            if request is None:
-                return Lost("its arguments have expired")
+            fields = self._arguments()
+            if not isinstance(fields, dict):
+                return fields
             props = _Props(self)
-            answer = dash_internals.run_in_context(
-                self.callback.registration, json.loads(request), props
-            )
+            answer = dash_internals.run_in_context(self.callback.registration, fields, props)
             response = answer if isinstance(answer, bytes) else answer.encode()
             return Succeeded(response, lasting=not self.handled)
         except PreventUpdate:

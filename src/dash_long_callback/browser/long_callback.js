@@ -33,6 +33,7 @@
      * @property {Target[]} cancel
      * @property {"replace" | "ignore" | "queue" | "parallel"} retrigger
      * @property {boolean} leave Whether its jobs end when the page is left.
+     * @property {string} declared A hash of its inputs, states, outputs and progress.
      */
     /**
      * @typedef {Object} News
@@ -45,13 +46,21 @@
      */
     /**
      * @typedef {Object} Failure Why a job has not succeeded.
-     * @property {string} kind
+     * @property {string} kind how it ended, see notice.js
      * @property {string} message that any user may read, unless the dev tools are on
      * @property {boolean} user whether these are the author's words
      * @property {string} ref the number of the job, which the log has, too
      * @property {string} [type] this and what follows: for the dev tools only
      * @property {string} [traceback]
      * @property {string} [callback] the function
+     */
+    /**
+     * @typedef {Object} Problem What a job that did not succeed tells the user of the page.
+     * @property {string} kind
+     * @property {string} [message]
+     * @property {boolean} [user]
+     * @property {string} [ref]
+     * @property {boolean} [reload] whether it helps to load the page again
      */
     /** @typedef {[number | [string, string], any]} Update A progress target or id and property. */
     /**
@@ -65,6 +74,7 @@
      * @property {number} at when
      * @property {string} [payload] the request, until the server has it
      * @property {boolean} [doubtful] whether no answer has come, so that the server may not have it
+     * @property {string} [declared] how the callback was declared then
      */
 
     /** @type {any} */
@@ -143,11 +153,13 @@
          * @param {string} message
          * @param {boolean} [final] whether another try makes no sense
          * @param {number} [pause] milliseconds that the server wants us to wait
+         * @param {boolean} [session] whether the session has expired
          */
-        constructor(message, final = false, pause = 0) {
+        constructor(message, final = false, pause = 0, session = false) {
             super(message);
             this.final = final;
             this.pause = pause;
+            this.session = session;
         }
     }
 
@@ -201,12 +213,8 @@
         const text = html ? "" : await response.text().catch(() => "");
         const status = `status ${response.status}${text && ": " + text.slice(0, 1000)}`;
         if (response.status === 401 || response.status === 403 || response.ok) {
-            return new Trouble(
-                "SessionExpired: the server does not let this page in any more" +
-                    ` (${response.ok ? "it answered with another page" : status}). ` +
-                    "Log in again and reload the page: jobs that still run are found again.",
-                true
-            );
+            const how = response.ok ? "the server answered with another page" : status;
+            return new Trouble(`${SENTENCES.session} (${how})`, true, 0, true);
         }
         const later = response.status >= 500 || LATER.includes(response.status);
         const pause = Math.min(Number(response.headers.get("Retry-After")) || 0, TRY_MAX / 1000) * 1000;
@@ -234,8 +242,8 @@
         /** @param {Trouble} trouble @returns {number | null} milliseconds to wait; null: it is over */
         fail(trouble) {
             const pause = Math.min(RETRY_MIN * 2 ** this.failures, RETRY_MAX);
+            this.failures += 1;
             if (navigator.onLine !== false) {
-                this.failures += 1;
                 this.tried += Math.min(Date.now() - this.since, TRY_MAX) + pause;
             }
             if (trouble.final || this.tried > settings().patience * 1000) {
@@ -249,19 +257,28 @@
         words(what, trouble) {
             return trouble.final ? trouble.message : `${what} (tried for ${Math.round(this.tried / 1000)} s): ${trouble.message}`;
         }
-    }
 
-    /** @param {number} ms @returns {Promise<void>} */
-    function wait(ms) {
-        return new Promise((resolve) => {
-            const done = () => {
-                clearTimeout(timer);
-                window.removeEventListener("online", done);
-                resolve();
-            };
-            const timer = setTimeout(done, ms);
-            window.addEventListener("online", done);
-        });
+        /** The network is back: try at once, and often. */
+        renew() {
+            this.failures = 0;
+        }
+
+        /** @param {number} ms @returns {Promise<void>} after these, or when the network is back */
+        wait(ms) {
+            return new Promise((resolve) => {
+                const online = () => {
+                    this.renew();
+                    done();
+                };
+                const done = () => {
+                    clearTimeout(timer);
+                    window.removeEventListener("online", online);
+                    resolve();
+                };
+                const timer = setTimeout(done, ms);
+                window.addEventListener("online", online);
+            });
+        }
     }
 
     /**
@@ -271,6 +288,44 @@
      */
     function failure(text) {
         return new Response(text, { status: 500 });
+    }
+
+    // What the page is told, by events of the window: notice.js listens, and so may the app.
+
+    /** What happens without the server, or before it knows. @type {Object<string, string>} */
+    const SENTENCES = {
+        unreachable: "The server can't be reached. Check your connection and try again.",
+        session: "Your session has expired. Log in again and reload the page; jobs that still run are found again.",
+        expired: "The result is not available any more. Run it again.",
+        changed: "The app has changed since this page was loaded. Reload the page.",
+        library: "A part of the result could not be loaded. Reload the page.",
+        failed: "Something went wrong. Try again.",
+    };
+
+    /**
+     * @param {"started" | "succeeded" | "failed"} what
+     * @param {string} callback
+     * @param {any} outputs as the renderer gives them
+     * @param {Problem} [problem]
+     */
+    function tell(what, callback, outputs, problem) {
+        const detail = {
+            callback,
+            outputs: flat(outputs).map(({ id, property }) => ({ id, property: bare(property) })),
+            ...(problem && {
+                kind: problem.kind,
+                message: problem.message || SENTENCES[problem.kind] || SENTENCES.failed,
+                user: Boolean(problem.user),
+                ref: problem.ref || null,
+                reload: Boolean(problem.reload),
+            }),
+        };
+        window.dispatchEvent(new CustomEvent("long-callback-" + what, { detail, cancelable: what === "failed" }));
+    }
+
+    /** @param {News} news @returns {Problem} */
+    function problemOf({ state, error }) {
+        return error ? { kind: error.kind, message: error.message, user: error.user, ref: error.ref } : { kind: state };
     }
 
     // Components
@@ -420,6 +475,11 @@
             return callbacks.find((/** @type {any} */ callback) => callback.output === name);
         },
 
+        /** @returns {any[]} the declarations of all callbacks, as it got them from the server */
+        declarations() {
+            return (this.state().dependenciesRequest || {}).content || [];
+        },
+
         /** @param {ComponentId} id @returns {any[] | undefined} where a component is in the layout */
         path(id) {
             const { strs = {}, objs = {} } = this.state().paths || {};
@@ -516,10 +576,14 @@
             try {
                 for (const key of Object.keys(sessionStorage).filter((one) => one.startsWith(this.prefix()))) {
                     const question = JSON.parse(sessionStorage.getItem(key) || "null");
-                    if (question && Date.now() - question.at < REMEMBER && settings().callbacks[question.name]) {
+                    const kept = question && Date.now() - question.at < REMEMBER;
+                    if (kept && settings().callbacks[question.name]) {
                         found.push(question);
                     } else {
                         sessionStorage.removeItem(key);
+                        if (kept) {
+                            tell("failed", question.name, question.outputs, { kind: "changed" });
+                        }
                     }
                 }
             } catch (error) {
@@ -650,7 +714,9 @@
         /** @param {number} index @param {any} value */
         setProgress(index, value) {
             const target = this.config.progress[index];
-            this.components(target).forEach((id) => this.set(id, target.property, value));
+            if (target) {
+                this.components(target).forEach((id) => this.set(id, target.property, value));
+            }
         }
 
         resetProgress() {
@@ -662,6 +728,11 @@
                     }
                 }
             });
+        }
+
+        /** @param {Problem} problem @returns {Problem} a page that is new already needs no reload */
+        seen(problem) {
+            return problem.kind === "changed" ? { ...problem, reload: !this.found } : problem;
         }
 
         /** Show that it runs, unless it does already. */
@@ -735,7 +806,7 @@
                 const waiting = alive().filter((job) => job.outcome);
                 waiting.slice(0, -OUTCOMES_MAX).forEach((job) => job.settle({}));
             } else if (news.error) {
-                this.settle({ error: failure(describe(news.error)) });
+                this.settle({ error: failure(describe(news.error)) }, false, this.seen(problemOf(news)));
             } else if (!news.response || this.cancelled) {
                 this.settle({});
             } else {
@@ -744,7 +815,8 @@
                     await (dist && Promise.all(dist.map(load)));
                     this.settle({ data: response });
                 } catch (error) {
-                    this.settle({ error: failure("A component library could not be loaded.") });
+                    const problem = { kind: "library", reload: true };
+                    this.settle({ error: failure("A component library could not be loaded.") }, false, problem);
                 }
             }
         }
@@ -777,8 +849,9 @@
         /**
          * @param {{data?: Object<string, Object<string, any>>, error?: any}} result neither: nothing changes
          * @param {boolean} [remember] whether a reload is to find it
+         * @param {Problem} [problem] what the user is told of an error
          */
-        settle(result, remember = false) {
+        settle(result, remember = false, problem = { kind: "failed" }) {
             if (this.settled) {
                 return;
             }
@@ -786,6 +859,11 @@
             feed.remove(this);
             leave(this);
             this.hide();
+            if (result.error && !this.cancelled) {
+                tell("failed", this.name, this.outputs, problem);
+            } else if (result.data) {
+                tell("succeeded", this.name, this.outputs);
+            }
             this.give(result);
             if (!remember) {
                 setTimeout(() => memory.drop(this.id)); // once the page has it
@@ -901,7 +979,7 @@
             } catch (error) {
                 pause = patience.fail(new Trouble(String(error)));
             }
-            await wait(pause || 0);
+            await patience.wait(pause || 0);
         }
     }
 
@@ -1182,7 +1260,8 @@
                 trouble
             );
             this.patience.succeed();
-            Array.from(this.jobs.values()).forEach((job) => job.settle({ error: failure(words) }, true));
+            const problem = { kind: trouble.session ? "session" : "unreachable", reload: true };
+            Array.from(this.jobs.values()).forEach((job) => job.settle({ error: failure(words) }, true, problem));
         }
     }
 
@@ -1192,7 +1271,7 @@
     function expire(job) {
         const words = "JobNotFound: no such job: it never existed or has expired; run the callback again";
         // Of one that was found by a reload the page has shown nothing yet.
-        job.settle(job.found && !job.seq ? {} : { error: failure(words) });
+        job.settle(job.found && !job.seq ? {} : { error: failure(words) }, false, { kind: "expired" });
     }
 
     // What the renderer calls
@@ -1257,6 +1336,7 @@
             values: valuesOf(inputs),
             at: Date.now(),
             payload: JSON.stringify(payload),
+            declared: config.declared,
         };
     }
 
@@ -1285,6 +1365,11 @@
     /** @param {Job} job */
     async function submit(job) {
         job.begun = true;
+        tell("started", job.name, job.outputs);
+        if (job.question.declared !== job.config.declared) {
+            refuse(job, SENTENCES.changed, { kind: "changed" }); // what was asked would be taken for something else
+            return;
+        }
         const body = job.question.payload || "";
         const patience = new Patience();
         for (;;) {
@@ -1293,7 +1378,10 @@
             let trouble;
             try {
                 // By its name, the server tells a request that comes twice.
-                const headers = { "X-Long-Callback-Job": job.id };
+                const headers = {
+                    "X-Long-Callback-Job": job.id,
+                    "X-Long-Callback-Declared": job.question.declared || "",
+                };
                 submitting += 1;
                 const response = await post("_dash-update-component", body, { headers }).finally(() => (submitting -= 1));
                 if (response.status === 204) {
@@ -1302,11 +1390,17 @@
                 }
                 const found = await troubleOf(response.ok ? response : response.clone());
                 if (!found) {
-                    accept(job, await response.json());
+                    const answer = await response.json();
+                    // Without news, it is an ordinary callback by now.
+                    answer?.news ? accept(job, answer) : refuse(job, SENTENCES.changed, { kind: "changed", reload: true });
                     return;
                 }
-                if (response.status === 500 || (found.final && !found.message.startsWith("SessionExpired"))) {
-                    job.settle({ error: response }); // what the app has to say of it
+                if (response.status === 500 || (found.final && !found.session)) {
+                    if (await isChanged(job.name)) {
+                        refuse(job, SENTENCES.changed, { kind: "changed", reload: true });
+                    } else {
+                        job.settle({ error: response }); // what the app has to say of it
+                    }
                     return;
                 }
                 trouble = found;
@@ -1325,10 +1419,35 @@
                 job.question.doubtful = true;
                 memory.keep(job.question);
                 const words = patience.words("The server can't be reached", trouble);
-                job.settle({ error: failure(words) }, !trouble.final);
+                const problem = trouble.session ? { kind: "session", reload: true } : { kind: "unreachable" };
+                job.settle({ error: failure(words) }, !trouble.final, problem);
                 return;
             }
-            await wait(pause);
+            await patience.wait(pause);
+        }
+    }
+
+    /** @param {Job} job @param {string} words @param {Problem} problem */
+    function refuse(job, words, problem) {
+        job.settle({ error: failure(words) }, false, problem);
+    }
+
+    /**
+     * Whether the server declares a callback otherwise than when this page was loaded, or not at all.
+     * Then Dash can't dispatch what the page sends, and answers just 500.
+     * @param {string} name
+     */
+    async function isChanged(name) {
+        /** @param {any[]} declarations */
+        const find = (declarations) => {
+            const { inputs = 0, state = 0 } = declarations.find((one) => one.output === name) || {};
+            return JSON.stringify([inputs, state]);
+        };
+        try {
+            const response = await fetch(prefix() + "_dash-dependencies", { credentials: "same-origin", ...dashConfig().fetch });
+            return response.ok && find(await response.json()) !== find(renderer.declarations());
+        } catch (error) {
+            return false; // nobody knows
         }
     }
 
@@ -1436,6 +1555,9 @@
     function pickUp(job) {
         const queues = job.config.retrigger === "queue" && inSlot(job.slot).length;
         job.found = job.detached = true;
+        if (job.question.declared !== job.config.declared) {
+            job.config = { ...job.config, progress: [] }; // its numbers are those of others by now
+        }
         enter(job);
         if (queues && job.question.payload) {
             return;
@@ -1477,7 +1599,10 @@
             feed.hurry();
         }
     });
-    window.addEventListener("online", () => feed.hurry());
+    window.addEventListener("online", () => {
+        feed.patience.renew();
+        feed.hurry();
+    });
     window.addEventListener("pageshow", (event) => event.persisted && feed.hurry());
     window.addEventListener("pagehide", () => {
         const jobs = alive().filter((job) => job.config.leave && job.known).map((job) => job.id);
@@ -1505,7 +1630,9 @@
                     return () => progressDefault(value);
                 }
                 return () => {
-                    throw new Error(`The page does not know the long callback ${key}: reload it.`);
+                    const { outputs_list } = clientside.callback_context;
+                    tell("failed", key, outputs_list, { kind: "changed", reload: true });
+                    return Promise.reject(failure(SENTENCES.changed));
                 };
             },
         }

@@ -30,6 +30,8 @@ SENTENCES = {
     "stopped": "The server was stopped before this had finished (no. {ref}). Try again.",
     # The click: its job could not be stored, or not be sent.
     "refused": "The server could not start this (no. {ref}). Try again in a moment.",
+    # The page, or the job, is older than the code: see ``declaration.py``.
+    "changed": "The app has changed since this page was loaded. Reload the page.",
     # No worker can run it: none can be started, or none has the function.
     "unavailable": "The server can't run this at the moment (no. {ref}). Try again later.",
     # It has a result, for which the store has no room.

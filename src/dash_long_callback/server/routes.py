@@ -14,6 +14,7 @@ from dash_long_callback import dash_internals
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import BadRequest, InternalError, JobNotFound, StoreError
 from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.server import access_log
 from dash_long_callback.server.cancel import cancel
 from dash_long_callback.server.leave import leave
 from dash_long_callback.server.pacing import pacer_of
@@ -170,6 +171,7 @@ _faults = {
 
 
 def _answer(route: str, handle: Callable[[], bytes | LargeBody]) -> tuple[int, bytes | _Large]:
+    access_log.quiet()  # pages that are there already ask as soon as a server has started again
     try:
         data = handle()
         if isinstance(data, LargeBody):
@@ -185,6 +187,7 @@ async def _answer_async(
     body: Awaitable[bytes],
     handle: Callable[[bytes], Awaitable[bytes | LargeBody | AsyncGenerator[bytes]]],
 ) -> _Answer:
+    access_log.quiet()
     try:
         data = await handle(await body)
         if isinstance(data, LargeBody):

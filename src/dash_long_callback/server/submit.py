@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from dash_long_callback import dash_internals
+from dash_long_callback import dash_internals, declaration
 from dash_long_callback.ends import log_end, refusal
 from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import FaultLog
@@ -21,6 +21,7 @@ from dash_long_callback.threads import in_thread
 
 if TYPE_CHECKING:
     from dash_long_callback.callbacks import LongCallback
+    from dash_long_callback.jobs import Failed
     from dash_long_callback.managers.base import Manager, Receipt
     from dash_long_callback.server.pacing import Pacer, Room
     from dash_long_callback.server.wire import Piece
@@ -101,16 +102,27 @@ def _started(
     given = dash_internals.pop_header(context, HEADER)
     name = given if given is not None and _NAME.fullmatch(given) else new_job_id()
     try:
-        return _start(callback, context, manager, pacer, name)
+        return _start(callback, context, manager, pacer, name, details)
     except Exception as error:
-        return _refused(callback, name, error, details)
+        return _refused(callback, name, refusal(error), details)
 
 
 def _start(
-    callback: LongCallback, context: Any, manager: Manager, pacer: Pacer, name: str
+    callback: LongCallback,
+    context: Any,
+    manager: Manager,
+    pacer: Pacer,
+    name: str,
+    details: bool,
 ) -> Receipt | bytes:
+    declared = dash_internals.pop_header(context, declaration.HEADER)
     travel = manager.context if callback.options.context is None else callback.options.context
-    request = dash_internals.plain_json(dash_internals.context_fields(context, travel))
+    fields = dash_internals.context_fields(context, travel)
+    if declared:
+        fields["declared"] = declared
+    if not declaration.is_current(callback, fields):
+        return _refused(callback, name, declaration.Changed(), details)
+    request = dash_internals.plain_json(fields)
     sharing = sharing_of(callback, manager, context)
     receipt = manager.submit(callback, request, sharing, name, pacer.pacing.wanted)
     return receipt if receipt.result is None else _json(receipt.job_id, result_json(receipt.result))
@@ -143,10 +155,9 @@ def _unheard(job_id: str, error: Exception | None = None) -> bytes:
     return _json(job_id, news, 0 if error is None else pacing.PACE_MIN)
 
 
-def _refused(callback: LongCallback, name: str, error: Exception, details: bool) -> bytes:
+def _refused(callback: LongCallback, name: str, outcome: Failed, details: bool) -> bytes:
     # As a job that failed, of the name that the page gave it: so that both have the same number.
     job = Job(name, callback.key)
-    outcome = refusal(error)
     job.end(outcome)
     log_end(job, callback.name, outcome)
     return _json(job.id, news_json(News(job, [], None), details=details))

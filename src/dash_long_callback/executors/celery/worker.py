@@ -8,6 +8,7 @@ outside: the function is told at its next ``set_progress`` or ``set_props``.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from celery import signals
 
+from dash_long_callback import declaration
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import JobCancelled, JobTimedOut, StoreError
 from dash_long_callback.executors import processes
@@ -108,7 +110,7 @@ class MessageRunner:
         if job is None:
             return
         try:
-            problem = problem or _problem(registry.get(job.callback), digest, job, worker)
+            problem = problem or self._problem(registry.get(job.callback), digest, job, worker)
             if problem is None:
                 self._run(job)
             else:
@@ -126,6 +128,17 @@ class MessageRunner:
             return None
         self._store.renew(job)  # who sees that it has begun is to find a lease
         return self._store.change(job_id, begin_handling)
+
+    def _problem(
+        self, callback: LongCallback | None, digest: str, job: Job, worker: str
+    ) -> Failed | None:
+        problem = _problem(callback, digest, job, worker)
+        if problem is not None and callback is not None:
+            # Other code. If its arguments are others as well, a restart would not help.
+            request = self._store.request(job.id)
+            if request is not None and not declaration.is_current(callback, json.loads(request)):
+                return declaration.Changed()
+        return problem
 
     def _run(self, job: Job) -> None:
         callback = registry.get(job.callback)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import cloudpickle
 
 from dash_long_callback.callbacks import LongCallback, registry
+from dash_long_callback.declaration import Changed
 from dash_long_callback.errors import (
     JobEnded,
     JobLost,
@@ -441,8 +442,8 @@ class Supervisor:
     def _give(self, worker: _Worker, job: Job, error: JobEnded | None = None) -> None:
         callback = registry.get(job.callback)
         if callback is None:
-            message = f"this app has no long callback {job.callback!r}: was it renamed since?"
-            self._end(job.id, Failed("CallbackNotFound", message))
+            words = f"this app has no long callback {job.callback!r} any more; reload the page"
+            self._end(job.id, Changed(message=words))
             return
         try:
             pickled = self._by_value(callback) if self._differs(worker, callback) else None

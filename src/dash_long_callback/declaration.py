@@ -1,0 +1,87 @@
+"""Whether a request is for a callback as it is declared now: the app may have changed since.
+
+Arguments travel by place. A page that was loaded before a deploy, and a job that was queued before
+it, may have them in other places than the code that is to run: two ``State``s that were swapped, or
+an ``Input`` that was added. So before anything runs, in the web process and again in the worker,
+the components that a request names are compared with those that the callback declares; and the
+page's hash of the declaration, in which the targets of ``progress`` are, too, with that of the
+code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dash_long_callback import dash_internals
+from dash_long_callback.jobs import Failed
+
+if TYPE_CHECKING:
+    from dash_long_callback.callbacks import LongCallback
+
+#: Carries the page's hash of the declaration.
+HEADER = "x-long-callback-declared"
+
+
+@dataclass(frozen=True)
+class Changed(Failed):
+    """The request is not for the callback as it is declared now; its function was not called."""
+
+    error_type: str = "AppChanged"
+    message: str = "The app has changed since this page was loaded. Reload the page."
+    kind: str = "changed"
+
+
+def fingerprint(callback: LongCallback) -> str:
+    """A hash of all that pages and workers must agree on, as both name it by place."""
+    declared = {
+        **dash_internals.declared(callback.registration),
+        "progress": [
+            [o.component_id_str(), o.component_property] for o in callback.progress_outputs
+        ],
+    }
+    return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def is_current(callback: LongCallback, request: Mapping[str, Any]) -> bool:
+    """Whether a request is for the callback as it is declared in this process.
+
+    Args:
+        callback: as it is declared here.
+        request: ``dash_internals.context_fields``, and the page's hash as ``"declared"`` if there
+            is one: requests that did not come from our browser client have none.
+    """
+    declared = dash_internals.declared(callback.registration)
+    sent = dash_internals.sent(callback.registration, request)
+    if request.get("declared") not in (None, fingerprint(callback)):
+        return False
+    return all(
+        len(declared[part]) == len(sent[part]) and all(map(_fits, declared[part], sent[part]))
+        for part in declared
+    )
+
+
+def _fits(declared: tuple[str, str], sent: Any) -> bool:
+    """Whether what a request has in a place is what the callback declares there."""
+    component_id, prop = declared
+    pattern: Any = json.loads(component_id) if component_id.startswith("{") else component_id
+    if isinstance(pattern, dict) and any(v in (["ALL"], ["ALLSMALLER"]) for v in pattern.values()):
+        return isinstance(sent, list) and all(_is(pattern, prop, one) for one in sent)
+    return _is(pattern, prop, sent)
+
+
+def _is(pattern: Any, prop: str, sent: Any) -> bool:
+    # Behind an @ stands what tells apart callbacks that share an output.
+    if not isinstance(sent, dict) or str(sent.get("property")).partition("@")[0] != prop:
+        return False
+    component_id = sent.get("id")
+    if not isinstance(pattern, dict):
+        return component_id == pattern
+    return (
+        isinstance(component_id, dict)
+        and component_id.keys() == pattern.keys()
+        and all(isinstance(v, list) or component_id[key] == v for key, v in pattern.items())
+    )
