@@ -26,6 +26,9 @@ OTHERS = [
     *SOURCE.rglob("*.py"),
 ]
 
+#: The names of files that are given without their folders.
+FILES = {path.name for top in (SOURCE, ROOT / "tests") for path in top.rglob("*.*")}
+
 # Files and tests
 
 
@@ -52,8 +55,8 @@ def test_the_tests_that_a_page_names_exist(page: Page, functions: set[str]):
 def test_the_files_that_a_page_names_exist(page: Page):
     for path in re.findall(r"`((?:[\w.]+/)*[\w]+\.(?:py|js|yaml)|(?:[\w.]+/)+[\w-]*)`", page.text):
         if not path.startswith("_dash") and path not in ("app.py", "helpers.py", "bytecode.py"):
-            places = [ROOT, SOURCE] if "/" in path else [ROOT, *SOURCE.rglob("*/")]
-            assert any((place / path).exists() for place in places), path
+            exists = (ROOT / path).exists() or (SOURCE / path).exists()
+            assert exists or path in FILES, path
 
 
 def test_the_benchmarks_that_pages_name_have_results():
