@@ -1,4 +1,4 @@
-"""Disable: the button is off while the work runs.
+"""Disable: the button can't be pressed while the work runs.
 
 Press Run: the button comes back however the work ends, also if it fails.
 """

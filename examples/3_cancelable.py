@@ -1,6 +1,6 @@
 """Cancel: a second button ends the work.
 
-Press Run, then Cancel: the function stops where it is, and the result stays what it was.
+Press Run, then Cancel: the function is interrupted, and the result stays what it was.
 """
 
 import time

@@ -1,8 +1,8 @@
 """Celery: jobs run in workers that you start yourself, on this machine or on others.
 
-Press Run, then Cancel: the function stops where it is, in the worker. This example needs
+Press Run, then Cancel: the function is interrupted, in the worker. In a clone of the repository:
 
-    pip install "dash-long-callback[celery]"
+    pip install -e ".[celery]"
 
 and, in the folder of this file, one terminal for each of these:
 

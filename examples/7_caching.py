@@ -1,6 +1,6 @@
-"""Caching: work that was done once is answered at once.
+"""Caching: a result that was computed once is returned instantly.
 
-Press Run four times, then once more: the fifth answer is there at once, as all are in a second tab.
+Press Run four times, then once more: the fifth answer is instant, and so are all in a second tab.
 """
 
 import time

@@ -48,7 +48,7 @@ def answer(_n_clicks, question):
         yield text  # on the page at once; the last one is the result
 
 
-# Who listens to the answer is called once, when it is complete.
+# A callback that listens to the answer is called once, when it is complete.
 @app.callback(Output("count", "children"), Input("result", "children"), prevent_initial_call=True)
 def count(text):
     return f"{len(text.split())} words"

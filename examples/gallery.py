@@ -66,7 +66,7 @@ app.layout = html.Div(
         html.Header(
             [
                 html.H1("dash-long-callback"),
-                html.P("Callbacks that may take seconds to hours. The page stays alive."),
+                html.P("Callbacks that may take seconds to hours. The page stays responsive."),
             ]
         ),
         *[section(name) for name in NAMES],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
+import psutil
 import pytest
 from apps import Server
 from flaky_proxy import Fault, FlakyProxy, flaky_proxy
@@ -225,6 +227,33 @@ def test_a_page_without_a_network_waits_for_it_as_long_as_it_takes(
     page.plug_in()
     page.wait_text("#long-result", "done 1")
     page.wait_text("#long-state", "off")
+
+
+def test_a_page_that_slept_asks_again_when_it_wakes(page: Page, app: Server, proxy: FlakyProxy):
+    start_long(page, app)
+    page.record("#long-state")
+    asked = proxy.count(UPDATES)
+    with asleep(page):
+        proxy.hang_up()  # no connection survives the night
+        app.open_gate("long")
+        time.sleep(2)
+        assert proxy.count(UPDATES) == asked
+    page.wait_text("#long-result", "done 1")
+    page.wait_text("#long-state", "off")
+    assert page.recorded("#long-state") == ["on", "off"]
+
+
+@contextmanager
+def asleep(page: Page) -> Generator[None]:
+    """Inside, no process of the browser runs, as on a laptop that sleeps."""
+    browser = psutil.Process(page.driver.service.process.pid).children(recursive=True)
+    for process in browser:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in browser:
+            process.resume()
 
 
 def test_a_proxy_that_has_lost_its_server_is_not_taken_for_a_lost_job(

@@ -70,7 +70,7 @@ import dash_long_callback
 try:
     dash_long_callback.CeleryLongCallbackManager(None)
 except ImportError as error:
-    assert "pip install 'dash-long-callback[celery]'" in str(error), error
+    assert "pip install 'celery[redis]>=5.4'" in str(error), error
 else:
     raise SystemExit("no error")
 """

@@ -84,8 +84,8 @@ class CeleryLongCallbackManager(Manager):
             from dash_long_callback.executors.celery import CeleryExecutor
         except ImportError as error:
             raise ImportError(
-                f"CeleryLongCallbackManager needs the celery extra ({error}): "
-                "pip install 'dash-long-callback[celery]'"
+                f"CeleryLongCallbackManager needs Celery and redis ({error}): "
+                "pip install 'celery[redis]>=5.4'"
             ) from error
         if not isinstance(celery_app, celery.Celery):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise RegistrationError(
