@@ -148,7 +148,7 @@ def _refused(callback: LongCallback, name: str, error: Exception, details: bool)
     job = Job(name, callback.key)
     outcome = refusal(error)
     job.end(outcome)
-    log_end(job, callback.name, outcome)
+    log_end(job, outcome, callback.name)
     return _json(job.id, news_json(News(job, [], None), details=details))
 
 
