@@ -7,7 +7,7 @@ import hashlib
 import threading
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dash_long_callback import changed_values, dash_internals
 from dash_long_callback.grouping import leaves
@@ -45,6 +45,18 @@ class Options:
     on_disconnect: str = "continue"
 
 
+class Declared(Protocol):
+    """A long callback by value. Calling it declares the callback again; it may be pickled."""
+
+    def __call__(self) -> LongCallback:
+        """Declare the callback in this process, for no app."""
+        ...
+
+    def without_function(self) -> Declared:
+        """The same but for the function: enough to call its ``on_error``."""
+        ...
+
+
 @dataclass
 class LongCallback:
     """A function with its dependencies and options.
@@ -61,7 +73,7 @@ class LongCallback:
     function: Callable[..., Any]
     options: Options
     registration: Registration
-    recipe: Callable[[], LongCallback]
+    recipe: Declared
     key: str = ""
     reads: dict[str, str] = field(init=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 
 import flask
@@ -205,6 +205,20 @@ class Recipe:
     def __call__(self) -> LongCallback:
         """Declare the callback in this process, for no app."""
         return _declare(None, self.function, self.args, self.kwargs, scratch=True)
+
+    def without_function(self) -> Recipe:
+        """The same but for the function, which may be what can't be sent."""
+        return replace(self, function=_NotSent(getattr(self.function, "__qualname__", "")))
+
+
+class _NotSent:
+    """In the place of a function that is not called."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = self.__qualname__ = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(self.__name__)
 
 
 def _declare(

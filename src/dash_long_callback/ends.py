@@ -10,6 +10,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
+from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import CacheByFailed, StoreError, UserError
 from dash_long_callback.jobs import Cancelled, Failed, Outcome, Succeeded, TimedOut, ending
 
@@ -20,17 +21,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("dash_long_callback")
 
 
-def end(
-    store: Store, job_id: str, outcome: Outcome, attempt: int | None = None, name: str | None = None
-) -> Job | None:
-    """End a job, if it has not ended; log it, if that is its end and not a success.
+def end(store: Store, job_id: str, outcome: Outcome, attempt: int | None = None) -> Job | None:
+    """End a job that has not ended, from outside of its function; log it.
+
+    One whose ``on_error`` was called, or is to be, ends for the reason that this has.
 
     Args:
         store: where the job is.
         job_id: which.
         outcome: how it ends.
         attempt: as for ``jobs.ending``.
-        name: of the callback; None: its key.
 
     Returns:
         The record; None if it had ended, or is another worker's.
@@ -38,24 +38,32 @@ def end(
     Raises:
         StoreError: if it can't be written.
     """
-    job = store.change(job_id, ending(outcome, attempt))
+    told = outcome
+
+    def change(job: Job) -> bool:
+        nonlocal told
+        handled = job.handed_over or job.handling
+        told = job.original if handled and not isinstance(outcome, Cancelled) else outcome
+        return ending(told, attempt)(job)
+
+    job = store.change(job_id, change)
     if job is not None:
-        log_end(job, name, outcome)
+        log_end(job, told)
     return job
 
 
-def log_end(job: Job, name: str | None, outcome: Outcome) -> None:
+def log_end(job: Job, outcome: Outcome, name: str | None = None) -> None:
     """Say how a job has ended. Called by who has written it.
 
     Args:
         job: its record.
-        name: of the callback; None: its key.
         outcome: how it has ended.
+        name: of its callback, if that may not be in this process's registry.
     """
     if isinstance(outcome, (Succeeded, Cancelled)):
         return
     seconds = (job.ended or time.time()) - (job.started or job.created)
-    head = f"no. {job.ref}: {name or job.callback}"
+    head = f"no. {job.ref}: {name or name_of(job)}"
     if isinstance(outcome, Failed) and outcome.user:
         log.info("%s: %s: %s", head, outcome.error_type, outcome.message)
     elif isinstance(outcome, Failed):
@@ -66,6 +74,12 @@ def log_end(job: Job, name: str | None, outcome: Outcome) -> None:
     else:
         how = "timed out" if isinstance(outcome, TimedOut) else "was lost"
         log.error("%s %s after %.1f s: %s", head, how, seconds, outcome.reason)
+
+
+def name_of(job: Job) -> str:
+    """What the log calls the callback of a job."""
+    callback = registry.get(job.callback)
+    return job.callback if callback is None else callback.name
 
 
 def refusal(error: Exception) -> Failed:

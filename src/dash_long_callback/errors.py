@@ -11,9 +11,12 @@ LongCallbackError
 ├── ContextNotSent         the job asked ``dash.ctx`` for what did not travel to it
 ├── InternalError          this package failed in a way that it did not foresee
 ├── JobNotFound            no such job: it never existed or has expired
-└── JobEnded               how a job ended, other than by its own code
+└── JobEnded               how a job ended, other than by returning or raising
     ├── JobLost            its worker died
-    └── JobTimedOut        it ran longer than its ``timeout``
+    │   └── JobStopped     the server, or its Celery worker, was stopped
+    ├── JobTimedOut        it ran longer than its ``timeout``
+    ├── JobExited          its function called ``sys.exit``
+    └── JobNotStarted      no worker could call its function
 JobCancelled (BaseException)   raised inside the user's function by a cancel
 """
 
@@ -100,15 +103,35 @@ class ContextNotSent(LongCallbackError):
 
 
 class JobEnded(LongCallbackError):
-    """How a job ended when it was not its own code that ended it; what ``on_error`` receives."""
+    """How a job ended other than by returning or raising; what ``on_error`` receives then."""
 
 
 class JobLost(JobEnded):
     """The worker died before the job ended."""
 
 
+class JobStopped(JobLost):
+    """The server, or the Celery worker, was stopped while the job ran."""
+
+
 class JobTimedOut(JobEnded):
     """The job ran longer than the ``timeout`` of its callback."""
+
+
+class JobExited(JobEnded):
+    """The function called ``sys.exit``. An ``Exception``, unlike the ``SystemExit`` it stands for.
+
+    Attributes:
+        code: what ``sys.exit`` was given.
+    """
+
+    def __init__(self, code: object) -> None:
+        super().__init__(f"the function called sys.exit({code!r})")
+        self.code = code
+
+
+class JobNotStarted(JobEnded):
+    """No worker could call the function: it has another version of it, or can't be given it."""
 
 
 class JobCancelled(BaseException):

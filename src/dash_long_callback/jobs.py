@@ -24,7 +24,13 @@ from enum import Enum
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dash_long_callback.errors import JobEnded, JobLost, JobTimedOut
+from dash_long_callback.errors import (
+    JobEnded,
+    JobLost,
+    JobNotStarted,
+    JobStopped,
+    JobTimedOut,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,8 +182,10 @@ class Job:
     #: given, so that one that was paused, and taken for dead, can't write any more when it wakes.
     attempt: int = 0
     #: Whether it can't end by itself, for the reason in ``error``, and another worker was asked to
-    #: call its ``on_error``; and whether that has begun to.
+    #: call its ``on_error``.
     handed_over: bool = False
+    #: Whether a worker has begun to call its ``on_error``, which happens once. If that does not
+    #: survive, the job ends for the reason in ``error``.
     handling: bool = False
     #: When it was handed over.
     handed_over_at: float | None = None
@@ -199,11 +207,21 @@ class Job:
         return self.state is State.QUEUED
 
     @property
-    def original(self) -> Lost | TimedOut:
-        """Why it was handed over: how it ends if its ``on_error`` can't be called."""
+    def original(self) -> Lost | TimedOut | Failed:
+        """What its ``on_error`` is called for: how it ends if that can't be called, or fails."""
         error = self.error or {}
-        words = error.get("message", "its worker died")
-        return TimedOut(0, words) if error.get("type") == "JobTimedOut" else Lost(words)
+        words = str(error.get("message", "its worker died"))
+        if "traceback" in error:
+            return Failed(
+                str(error.get("type")),
+                words,
+                str(error["traceback"]),
+                str(error.get("kind", "failed")),
+                user=error.get("user") is True,
+            )
+        if error.get("type") == "JobTimedOut":
+            return TimedOut(0, words)
+        return Lost(words, str(error.get("kind", "lost")))
 
     def end(self, outcome: Outcome) -> None:
         """Enter the state of ``outcome``, if the state it is in allows it."""
@@ -381,14 +399,14 @@ def ending(outcome: Outcome, attempt: int | None = None) -> Callable[[Job], bool
     return end
 
 
-def handing_over(outcome: Lost | TimedOut) -> Callable[[Job], bool]:
+def handing_over(outcome: Lost | TimedOut | Failed) -> Callable[[Job], bool]:
     """Take a running job from its worker, for another to call ``on_error``. For ``Store.change``.
 
     The worker may only have been paused: what it still writes is refused.
     """
 
     def hand_over(job: Job) -> bool:
-        if job.state is not State.RUNNING or job.handed_over:
+        if job.state is not State.RUNNING or job.handed_over or job.handling:
             return False
         job.handed_over = True
         job.handed_over_at = time.time()
@@ -411,9 +429,24 @@ def begin_handling(job: Job) -> bool:
     return True
 
 
-def as_error(outcome: Lost | TimedOut) -> JobEnded:
-    """What ``on_error`` is given."""
-    return (JobTimedOut if isinstance(outcome, TimedOut) else JobLost)(outcome.reason)
+def handling_here(outcome: Lost | TimedOut | Failed) -> Callable[[Job], None]:
+    """Note that the worker of a job is about to call its ``on_error``, and for what."""
+
+    def note(job: Job) -> None:
+        job.handling = True
+        job.error = _error_of(outcome)
+        job.seq += 1
+
+    return note
+
+
+def as_error(outcome: Lost | TimedOut | Failed) -> JobEnded:
+    """What ``on_error`` is given of a job that was handed over."""
+    if isinstance(outcome, Failed):
+        return JobNotStarted(outcome.message)
+    if isinstance(outcome, TimedOut):
+        return JobTimedOut(outcome.reason)
+    return (JobStopped if outcome.kind == "stopped" else JobLost)(outcome.reason)
 
 
 def _target(target: Any) -> Target:

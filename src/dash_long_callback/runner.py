@@ -32,12 +32,14 @@ import dash
 from dash.exceptions import PreventUpdate
 
 from dash_long_callback import dash_internals, declaration
+from dash_long_callback.ends import log_end
 from dash_long_callback.errors import (
     JobCancelled,
-    JobEnded,
+    JobExited,
     JobLost,
     JobTimedOut,
     StoreError,
+    UserError,
 )
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.grouping import NoUpdate, fill_no_update, leaves, spread
@@ -50,6 +52,7 @@ from dash_long_callback.jobs import (
     Succeeded,
     TimedOut,
     ending,
+    handling_here,
 )
 from dash_long_callback.stores.base import HEARTBEAT_SECONDS
 
@@ -142,6 +145,12 @@ class Reporter:
                 value = self._values.pop(before) + value
             self._patches[target] = slot
         self._values[slot] = value
+
+    def note(self, change: Callable[[Job], object]) -> None:
+        """Change the record itself, and write it with what is left."""
+        with self._changed:
+            change(self._job)
+            self._write()
 
     def close(self) -> None:
         """Write what is left and stop."""
@@ -273,15 +282,22 @@ class Run:
 
     Attributes:
         error: call no function; hand this to ``on_error`` instead.
+        ending: how the job ends if ``on_error`` fails, which has been called or is to be.
     """
 
     def __init__(
-        self, store: Store, job: Job, callback: LongCallback, error: JobEnded | None = None
+        self,
+        store: Store,
+        job: Job,
+        callback: LongCallback,
+        error: BaseException | None = None,
+        ending: Lost | TimedOut | Failed | None = None,
     ) -> None:
         self.store = store
         self.job = job
         self.callback = callback
         self.error = error
+        self.ending = ending
         #: Why the job is to stop: a cancel, or a JobTimedOut.
         self.stopping: JobCancelled | JobTimedOut | None = None
         #: Whether an exception raised now would hit the user's function.
@@ -290,7 +306,7 @@ class Run:
         self.outputs: Any = []
         #: Whether values were yielded to the outputs, and whether the function has returned.
         self.streamed = self.returned = False
-        #: Whether ``on_error`` made the result.
+        #: Whether ``on_error`` was called: once, also if it fails itself.
         self.handled = False
         #: Whether the function is done with, and the outcome on its way to the store.
         self.settling = False
@@ -372,11 +388,32 @@ class Run:
         fields = json.loads(request)
         if declaration.is_current(self.callback, fields):
             return fields
-        return declaration.Changed() if self.error is None else self.job.original
+        return self.ending or declaration.Changed()
 
-    def exited(self, error: SystemExit) -> Outcome:
-        """What ``sys.exit`` in the function means."""
-        return Failed("SystemExit", f"the function called sys.exit({error.code!r})")
+    @property
+    def handler(self) -> Callable[[Any], Any] | None:
+        """The ``on_error`` of the callback, or of its app."""
+        registration = self.callback.registration
+        return self.callback.options.on_error or dash_internals.app_error_handler(registration)
+
+    def ends_process(self, error: SystemExit) -> bool:  # noqa: ARG002 - see the one for Celery
+        """Whether it is not the function that has called ``sys.exit``."""
+        return False
+
+    def handle(self, error: BaseException) -> Any:
+        """What ``on_error`` makes of an error."""
+        handler = self.handler
+        assert handler is not None
+        self.handled = True
+        self.error, self.ending = error, self.ending or self._end_by(error)
+        if not self.job.handling:
+            # Whoever finds this worker dead in the middle of it does not have it called again.
+            self.reporter.note(handling_here(self.ending))
+        return handler(error)
+
+    def hand_over(self, outcome: Outcome) -> bool:  # noqa: ARG002 - see the one for Celery
+        """Have another worker see to the end of the job, if this one can't. Whether it does."""
+        return False
 
     def outcome(self) -> Outcome:
         """Run the job to its end."""
@@ -385,33 +422,58 @@ class Run:
             fields = self._arguments()
             if not isinstance(fields, dict):
                 return fields
-            props = _Props(self)
-            answer = dash_internals.run_in_context(self.callback.registration, fields, props)
-            response = answer if isinstance(answer, bytes) else answer.encode()
-            return Succeeded(response, lasting=not self.handled)
+            try:
+                return self._result(fields)
+            except Exception as error:
+                if self.handled or self.handler is None:
+                    raise
+                # The function has returned, but its result can't be used. What on_error makes of
+                # that takes the same way.
+                self.error = error
+                return self._result(fields)
+        except JobCancelled:
+            return Cancelled()
+        except BaseException as error:
+            if _is_ctrl_c(error):
+                raise
+            return self._unsuccessful(error)
+        finally:
+            self.armed = False
+            _current.reset(token)
+
+    def _result(self, fields: dict[str, Any]) -> Succeeded:
+        try:
+            answer = dash_internals.run_in_context(self.callback.registration, fields, _Props(self))
         except PreventUpdate:
             # Or Dash says so: no output has a value that was not yielded before.
             lasting = self.streamed and self.returned and not self.handled
             return Succeeded(b"{}", lasting=lasting)
-        except JobCancelled:
-            return Cancelled()
-        except JobTimedOut as error:
+        response = answer if isinstance(answer, bytes) else answer.encode()
+        return Succeeded(response, lasting=not self.handled)
+
+    def _unsuccessful(self, error: BaseException) -> Outcome:
+        if isinstance(error, SystemExit):
+            if self.ends_process(error):
+                return Lost("the worker was stopped while the job ran", "stopped")
+            error = _exited(error)
+        if error is self.error and self.ending is not None:
+            return self.ending
+        if self.ending is None:
+            return self._end_by(error)
+        head = f"no. {self.job.ref}: {self.callback.name}"
+        if isinstance(error, UserError):
+            log.warning("%s: on_error has words for the user in place of %s", head, self.ending)
+            return self._end_by(error)
+        # Of the two, the page is told of the one that came first.
+        log.error("%s: its on_error failed\n%s", head, _failed(error).traceback)
+        return self.ending
+
+    def _end_by(self, error: BaseException) -> Lost | TimedOut | Failed:
+        if isinstance(error, JobTimedOut):
             # Without a timeout of its own, the limit was Celery's.
             limit = self.callback.options.timeout
             return TimedOut(limit) if limit else TimedOut(0, str(error))
-        except JobLost as error:
-            return Lost(str(error))
-        except Exception as error:
-            return _failed(error)
-        except SystemExit as error:
-            return self.exited(error)
-        except BaseException as error:
-            if _is_ctrl_c(error):
-                raise
-            return _failed(error)
-        finally:
-            self.armed = False
-            _current.reset(token)
+        return Lost(str(error)) if isinstance(error, JobLost) else _failed(error)
 
 
 _current: ContextVar[Run] = ContextVar("long_callback_run")
@@ -427,10 +489,8 @@ def run_job(run: Run) -> Outcome:
         # The page may have gone while the job waited in the queue.
         outcome = Cancelled() if _is_deserted(run) else run.outcome()
         run.reporter.close()
-        if isinstance(outcome, Failed):
-            log.error("%s failed\n%s", run.callback.name, outcome.traceback or outcome.message)
-        elif isinstance(outcome, (TimedOut, Lost)):
-            log.error("%s: %s", run.callback.name, outcome.reason)
+        if run.hand_over(outcome):
+            return outcome
         return _settle(run, outcome)
 
 
@@ -456,20 +516,31 @@ def _settle(run: Run, outcome: Outcome) -> Outcome:
     while True:
         try:
             run.reporter.flush()
-            run.store.change(run.job.id, ending(outcome, run.job.attempt), response)
+            ended = run.store.change(run.job.id, ending(outcome, run.job.attempt), response)
         except StoreError as error:
             if time.monotonic() < deadline:
                 _outcome_faults.failed(error)
                 time.sleep(SETTLE_PAUSE)
                 continue
             if response is None:
+                _log_unstored(run, outcome)
                 raise
             # It may be too large for the store, or its disk: then there is room for the words.
-            log.exception("the result of %s could not be stored", run.callback.name)
-            outcome = Failed(type(error).__name__, f"the result could not be stored: {error}")
-            run.store.change(run.job.id, ending(outcome, run.job.attempt))
+            words = f"the result could not be stored: {error}"
+            outcome = Failed(type(error).__name__, words, kind="not_stored")
+            ended = run.store.change(run.job.id, ending(outcome, run.job.attempt))
         _outcome_faults.succeeded()
+        if ended is not None:
+            log_end(ended, outcome, run.callback.name)
         return outcome
+
+
+def _log_unstored(run: Run, outcome: Outcome) -> None:
+    """What nobody else will say: whoever ends the job later knows only that this failed."""
+    if isinstance(outcome, Failed):
+        head = f"no. {run.job.ref}: {run.callback.name}"
+        text = outcome.traceback or f"{outcome.error_type}: {outcome.message}"
+        log.error("%s failed, and that can't be stored\n%s", head, text)
 
 
 def call(
@@ -484,16 +555,16 @@ def call(
     try:
         value = _invoke(run, function, options, args, kwargs)
         run.returned = True
-    except (PreventUpdate, JobCancelled, SystemExit):
+    except (PreventUpdate, JobCancelled):
         raise
     except BaseException as error:
-        handler: Any = options.on_error or dash_internals.app_error_handler(
-            run.callback.registration
-        )
-        if handler is None or _is_ctrl_c(error):
+        if run.handler is None or _is_ctrl_c(error):
             raise
-        run.handled = True
-        value = handler(error)
+        if isinstance(error, SystemExit):
+            if run.ends_process(error):
+                raise
+            error = _exited(error)
+        value = run.handle(error)
         if value is None or outputs == []:
             raise PreventUpdate from error
     if value is None and run.streamed:
@@ -594,6 +665,7 @@ def _failed(error: BaseException) -> Failed:
     tb: TracebackType | None = error.__traceback__
     while tb is not None and tb.tb_frame.f_code.co_filename.startswith(_PLUMBING):
         tb = tb.tb_next
+    user = isinstance(error, UserError)
     try:
         # An error that Dash raised about the result has no frame of the user's at all.
         text = "".join(traceback.format_exception(type(error), error, tb))
@@ -601,9 +673,14 @@ def _failed(error: BaseException) -> Failed:
     except Exception as problem:
         # The error's own __str__, most likely.
         text, message = "", f"its message can't be shown ({type(problem).__name__} in it)"
+        user = False
     # What a worker calls the app's script; of an error of `__main__`, Python names no module.
     text = text.replace("__mp_main__.", "")
-    return Failed(type(error).__name__, message, text)
+    return Failed(type(error).__name__, message, text, user=user)
+
+
+def _exited(error: SystemExit) -> JobExited:
+    return JobExited(error.code).with_traceback(error.__traceback__)
 
 
 def _is_ctrl_c(error: BaseException) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dash_long_callback.callbacks import registry
+from dash_long_callback.ends import end
 from dash_long_callback.executors.base import Executor
-from dash_long_callback.jobs import Job, Lost, begin, ending
+from dash_long_callback.jobs import Job, Lost, begin
 from dash_long_callback.runner import Run, run_job
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ class InlineExecutor(Executor):
         if running is None:
             return
         if callback is None:
-            lost = Lost(f"this process has no long callback {job.callback}")
-            self._store.change(job.id, ending(lost))
+            end(self._store, job.id, Lost(f"this process has no long callback {job.callback}"))
         else:
             run_job(Run(self._store, running, callback))
 

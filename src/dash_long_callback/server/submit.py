@@ -159,7 +159,7 @@ def _refused(callback: LongCallback, name: str, outcome: Failed, details: bool) 
     # As a job that failed, of the name that the page gave it: so that both have the same number.
     job = Job(name, callback.key)
     job.end(outcome)
-    log_end(job, callback.name, outcome)
+    log_end(job, outcome, callback.name)
     return _json(job.id, news_json(News(job, [], None), details=details))
 
 

@@ -31,6 +31,7 @@ from kombu.exceptions import KombuError
 from kombu.pools import ProducerPool
 
 from dash_long_callback.callbacks import registry
+from dash_long_callback.ends import end, name_of
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.base import Executor
 from dash_long_callback.executors.celery.worker import MessageRunner, Watchdog
@@ -40,7 +41,6 @@ from dash_long_callback.jobs import (
     Failed,
     Job,
     Lost,
-    Outcome,
     TimedOut,
     as_error,
     ending,
@@ -114,8 +114,9 @@ class CeleryExecutor(Executor):
         try:
             self._send(job)
         except Exception:
-            # It will not run, and nobody is to wait for it, or to join it.
-            self._end(job, Lost("the broker could not be reached"))
+            # It will not run, and nobody is to wait for it, or to join it. The click says so.
+            lost = Lost("the broker could not be reached", "refused")
+            self._store.change(job.id, ending(lost))
             raise
 
     def started(self, job: Job) -> None:
@@ -187,9 +188,7 @@ class CeleryExecutor(Executor):
     def _look_at_waiting(self, job: Job) -> None:
         waited = time.time() - (job.handed_over_at or job.created)
         if waited > UNKNOWN_SECONDS and (words := self._unknown(job)):
-            log.error("%s: %s", job.callback, words)
-            unknown = Failed("CallbackNotFound", words)
-            self._end(job, job.original if job.handed_over else unknown)
+            end(self._store, job.id, Failed("CallbackNotFound", words, kind="unavailable"))
         elif waited > RESEND_SECONDS * 2**job.resent:
             again = self._store.change(job.id, _resend(job))
             if again is not None:
@@ -216,17 +215,20 @@ class CeleryExecutor(Executor):
     def _lose(self, job: Job, outcome: Lost | TimedOut) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
         callback = registry.get(job.callback)
-        if job.handed_over:
-            # It was the handler that did not survive: what it was to handle is still the reason.
-            log.error("%s: its on_error did not end: %s", job.callback, outcome.reason)
-            outcome = job.original
+        if job.handed_over or job.handling:
+            # It was the handler that did not survive: the job ends for what it was to handle.
+            log.error(
+                "no. %s: on_error of %s did not end: %s", job.ref, name_of(job), outcome.reason
+            )
         elif callback is not None and callback.handles_errors:
             again = self._store.change(job.id, handing_over(outcome))
             if again is not None:
+                log.warning(
+                    "no. %s: %s: %s; on_error is called", job.ref, callback.name, outcome.reason
+                )
                 self._send_again(again)
             return
-        if self._store.change(job.id, ending(outcome, job.attempt)) is not None:
-            log.error("%s: %s", job.callback, outcome.reason)
+        end(self._store, job.id, outcome, job.attempt)
 
     def cancel(self, job_id: str) -> None:
         """The worker hears of it from the store; if the job waits for one, it ends now."""
@@ -266,9 +268,6 @@ class CeleryExecutor(Executor):
             if self._pools is not None and self._pools.pid == os.getpid():
                 self._pools.close()
             self._pools = None
-
-    def _end(self, job: Job, outcome: Outcome) -> None:
-        self._store.change(job.id, ending(outcome))
 
     # Worker
 

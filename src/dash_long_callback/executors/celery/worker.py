@@ -23,6 +23,7 @@ from celery import signals
 
 from dash_long_callback import declaration
 from dash_long_callback.callbacks import registry
+from dash_long_callback.ends import end
 from dash_long_callback.errors import JobCancelled, JobTimedOut, StoreError
 from dash_long_callback.executors import processes
 from dash_long_callback.executors.interrupt import interrupt_main_thread
@@ -38,7 +39,6 @@ from dash_long_callback.jobs import (
     as_error,
     begin,
     begin_handling,
-    ending,
 )
 from dash_long_callback.runner import Run, run_job
 
@@ -110,9 +110,12 @@ class MessageRunner:
         if job is None:
             return
         try:
-            problem = problem or self._problem(registry.get(job.callback), digest, job, worker)
+            callback = registry.get(job.callback)
+            problem = problem or self._problem(callback, digest, job, worker)
             if problem is None:
                 self._run(job)
+            elif callback is not None and callback.handles_errors and not job.handling:
+                self._run(job, problem)
             else:
                 self._fail(job, problem)
         except StoreError:
@@ -140,11 +143,13 @@ class MessageRunner:
                 return declaration.Changed()
         return problem
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: Job, problem: Failed | None = None) -> None:
         callback = registry.get(job.callback)
         assert callback is not None
-        error = as_error(job.original) if job.handling else None
-        run = _CeleryRun(self._store, job, callback, error)
+        ending = problem or (job.original if job.handling else None)
+        error = None if ending is None else as_error(ending)
+        run = _CeleryRun(self._store, job, callback, error, ending)
+        run.lose = self._watchdog.lose
         began = time.time() - TICK_SECONDS  # as the system counts, it may be a moment before
         with self._unchanged(), self._watchdog.over(run):
             run_job(run)
@@ -160,11 +165,7 @@ class MessageRunner:
         return processes.unchanged(self._watchdog.interrupted if can_interrupt() else None)
 
     def _fail(self, job: Job, outcome: Failed | Lost) -> None:
-        words = outcome.message if isinstance(outcome, Failed) else outcome.reason
-        details = outcome.traceback if isinstance(outcome, Failed) else ""
-        how = job.original if job.handling else outcome
-        if self._store.change(job.id, ending(how, job.attempt)) is not None:
-            log.error("%s: %s\n%s", job.callback, words, details)
+        end(self._store, job.id, outcome, job.attempt)
 
 
 class _WorkerStart:
@@ -197,6 +198,7 @@ class _WorkerStart:
             "WorkerStartFailed",
             f"worker_start={name} raised {_words(error)}. It is called again for the next job.",
             "".join(traceback.format_exception(error)),
+            "unavailable",
         )
 
 
@@ -209,7 +211,7 @@ def _words(error: BaseException) -> str:
 
 def _unexpected(error: BaseException) -> Failed | Lost:
     if isinstance(error, SystemExit) and error.code in _CeleryRun.SIGNALS:
-        return Lost("the worker was stopped while the job ran")
+        return Lost("the worker was stopped while the job ran", "stopped")
     return Failed(
         type(error).__name__,
         f"the worker could not run the job: {_words(error)}",
@@ -231,12 +233,21 @@ class _CeleryRun(Run):
         -(256 - getattr(signal, name)) for name in ("SIGTERM", "SIGQUIT") if hasattr(signal, name)
     )
     ended_by: SystemExit | None = None
+    #: Ends a job that its worker can't end, by its ``on_error`` in another.
+    lose: Callable[[Job, Lost], object] | None = None
 
-    def exited(self, error: SystemExit) -> Outcome:
+    def ends_process(self, error: SystemExit) -> bool:
         if error.code not in self.SIGNALS:
-            return super().exited(error)
+            return False
         self.ended_by = error
-        return Lost("the worker was stopped while the job ran")
+        return True
+
+    def hand_over(self, outcome: Outcome) -> bool:
+        if self.ended_by is None or self.handler is None or self.lose is None:
+            return False
+        if isinstance(outcome, Lost):
+            self.lose(self.job, outcome)
+        return isinstance(outcome, Lost)
 
 
 def _problem(callback: LongCallback | None, digest: str, job: Job, worker: str) -> Failed | None:
@@ -246,6 +257,7 @@ def _problem(callback: LongCallback | None, digest: str, job: Job, worker: str) 
             f"the Celery worker {worker} has no long callback {job.callback!r}: the module that "
             "its command names does not declare it, or an older version of it is running. "
             "Start it with the module of the app, as in `celery -A app:celery_app worker`.",
+            kind="unavailable",
         )
     if digest and callback.digest != digest:
         return Failed(
@@ -253,6 +265,7 @@ def _problem(callback: LongCallback | None, digest: str, job: Job, worker: str) 
             f"the Celery worker {worker} has another version of {callback.name} than the web "
             "server: restart the workers and the web server with the same code and the same "
             "version of Python.",
+            kind="unavailable",
         )
     return None
 
@@ -275,10 +288,12 @@ class Watchdog:
         lose: ends a job whose process is about to end, by its ``on_error`` if it has one.
     """
 
-    def __init__(self, store: Store, grace: float, lose: Callable[[Job, TimedOut], object]) -> None:
+    def __init__(
+        self, store: Store, grace: float, lose: Callable[[Job, Lost | TimedOut], object]
+    ) -> None:
         self._store = store
         self._grace = grace
-        self._lose = lose
+        self.lose = lose
         self._lock = threading.Lock()
         self._jobs: dict[str, _Watched] = {}
         self._wake = threading.Event()
@@ -362,9 +377,9 @@ class Watchdog:
         try:
             # A function that goes on would write over what another process does with the job.
             if watched.interrupt and isinstance(outcome, TimedOut):
-                self._lose(job, outcome)
+                self.lose(job, outcome)
             else:
-                self._store.change(job.id, ending(outcome, job.attempt))
+                end(self._store, job.id, outcome, job.attempt)
         except Exception as error:  # whatever it is, the process is to end
             self._store_faults.failed(error, traceback=not isinstance(error, StoreError))
         if not watched.interrupt:

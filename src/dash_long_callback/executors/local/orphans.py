@@ -81,7 +81,7 @@ class Orphans:
         return time.monotonic() - orphan.due > self._grace + SLACK
 
     def _why(self, job: Job) -> JobEnded | None:
-        if job.handed_over:  # the handler did not survive, or was not begun
+        if job.handed_over or job.handling:  # the handler did not survive, or was not begun
             return as_error(job.original)
         if self._store.cancel_asked(job.id):
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -10,7 +11,7 @@ import socket
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import connection
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -18,6 +19,7 @@ import cloudpickle
 
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.declaration import Changed
+from dash_long_callback.ends import end, name_of
 from dash_long_callback.errors import (
     JobEnded,
     JobLost,
@@ -36,6 +38,7 @@ from dash_long_callback.executors.local.worker import (
     Ready,
     Start,
     Stop,
+    Unready,
     WorkerOptions,
 )
 from dash_long_callback.fault_log import FaultLog
@@ -46,7 +49,7 @@ from dash_long_callback.jobs import (
     Lost,
     Outcome,
     TimedOut,
-    ending,
+    as_error,
     handing_over,
 )
 from dash_long_callback.stores.base import LEASE_SECONDS
@@ -134,7 +137,7 @@ class _Worker:
 
 @dataclass
 class _Unhandled:
-    """A job whose worker died, and whose ``on_error`` another worker is to call."""
+    """A job that can't end by itself, and whose ``on_error`` another worker is to call."""
 
     job: Job
     error: JobEnded
@@ -170,6 +173,10 @@ class Supervisor:
         self._tries: dict[str, int] = {}
         self._failed_starts = 0
         self._start_after = 0.0
+        #: Why the last worker that died before it was ready did so, as far as it could say.
+        self._start_problem = ""
+        #: What the workers could not import, one line for each module.
+        self._import_problems: list[str] = []
         #: Writes to the store that are yet to succeed.
         self._writes: deque[Callable[[], object]] = deque()
         self._turned = time.monotonic()
@@ -325,9 +332,12 @@ class Supervisor:
                     app = preload.app_modules(self._modules())
                     worker.retiring = not self._launcher.accepts(message, app)
                     worker.digests = message.digests
-                    self._failed_starts = 0
+                    self._failed_starts, self._start_problem = 0, ""
+                    self._import_problems = [e.strip().splitlines()[-1] for e in message.errors]
                     for error in message.errors:
                         log.warning("a worker could not import a module of the app\n%s", error)
+                elif isinstance(message, Unready):
+                    self._start_problem = message.problem
                 elif isinstance(message, Begun):
                     worker.begun = worker.job is not None and worker.job.id == message.job_id
                 elif isinstance(message, Done):
@@ -342,6 +352,8 @@ class Supervisor:
             return  # of a process that a function has forked
         if done.problem is not None:
             self._end(done.job_id, Lost(done.problem))
+        elif done.unloaded is not None:
+            self._unable(worker.job, done.unloaded)
         self._tries.pop(done.job_id, None)
         worker.job = worker.stop = None
         worker.kill_at = float("inf")
@@ -383,15 +395,13 @@ class Supervisor:
             self._failed_starts += 1
             if self._failed_starts >= START_TRIES:
                 self._start_after = time.monotonic() + START_PAUSE
-                self._fail_waiting()
+                self._fail_waiting(self._start_problem or f"it {_died(worker.process.exitcode)}")
         job, code = worker.job, worker.process.exitcode
         if job is None:
             return
         if not worker.begun and self._tries.get(job.id, 0) < BEGIN_TRIES:
             self._tries[job.id] = self._tries.get(job.id, 0) + 1
             self._again(worker, job)
-        elif worker.error is not None:  # it was the handler that did not survive
-            self._end(job.id, _outcome_of(worker.error, job))
         elif worker.stop is None:
             words = worker.killed or _died(code)
             self._fail(job, JobLost(f"the worker process {words} while it ran the job"))
@@ -412,10 +422,13 @@ class Supervisor:
         if worker.process.is_alive():
             worker.process.kill()
 
-    def _fail_waiting(self) -> None:
-        log.error("workers die before they are ready; see above for their errors")
+    def _fail_waiting(self, why: str) -> None:
+        lost = Lost(f"no worker process could be started: {why}", "unavailable")
+        log.error("workers die before they are ready: %s", why)
         while (job := self._store.claim()) is not None:
-            self._end(job.id, Lost("no worker process could be started; the server's log says why"))
+            self._end(job.id, lost)
+        while self._unhandled:
+            self._end(self._unhandled.pop().job.id, lost)
 
     # Jobs: assign, stop, end
 
@@ -446,9 +459,10 @@ class Supervisor:
             self._end(job.id, Changed(message=words))
             return
         try:
-            pickled = self._by_value(callback) if self._differs(worker, callback) else None
+            differs = self._differs(worker, callback)
+            pickled = self._by_value(callback, whole=error is None) if differs else None
         except NotPickleable as problem:
-            self._end(job.id, Failed("NotPickleable", str(problem)))
+            self._unable(job, Failed("NotPickleable", str(problem), kind="unavailable"))
             return
         worker.job, worker.error, worker.stop = job, error, None
         worker.given, worker.begun = time.monotonic(), False
@@ -462,9 +476,11 @@ class Supervisor:
         assert worker.digests is not None
         return worker.digests.get(callback.key) != callback.digest
 
-    def _by_value(self, callback: LongCallback) -> bytes:
+    def _by_value(self, callback: LongCallback, *, whole: bool) -> bytes:
         try:
-            return cloudpickle.dumps(callback.recipe)
+            return cloudpickle.dumps(
+                callback.recipe if whole else callback.recipe.without_function()
+            )
         except Exception as error:
             raise NotPickleable(
                 f"{callback.name} can't be imported by a worker process, nor sent to one "
@@ -512,28 +528,40 @@ class Supervisor:
             elif not job.handed_over:
                 self._fail(job, error)
             elif job.handling:
-                self._end(job.id, _outcome_of(error, job))
+                self._end(job.id, job.original)
             else:
                 self._unhandled.append(_Unhandled(job, error))
 
     def _fail(self, job: Job, error: JobEnded) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
-        log.error("%s: %s", job.callback, error)
+        self._hand_over(job, _outcome_of(error, job))
+
+    def _unable(self, job: Job, outcome: Failed) -> None:
+        """The same, if no worker can call its function."""
+        if self._import_problems:
+            more = "; a worker could not import the app: " + "; ".join(self._import_problems)
+            outcome = replace(outcome, message=outcome.message + more)
+        self._hand_over(job, outcome)
+
+    def _hand_over(self, job: Job, outcome: Lost | TimedOut | Failed) -> None:
         callback = registry.get(job.callback)
-        outcome = _outcome_of(error, job)
         if callback is None or not callback.handles_errors:
             self._end(job.id, outcome)
             return
+        words = outcome.message if isinstance(outcome, Failed) else outcome.reason
 
         def hand_over() -> None:
             taken = self._store.change(job.id, handing_over(outcome))
-            if taken is not None:
-                self._unhandled.append(_Unhandled(taken, error))
+            if taken is None:
+                end(self._store, job.id, outcome)  # it was handed over before, or has ended
+                return
+            log.warning("no. %s: %s: %s; on_error is called", job.ref, callback.name, words)
+            self._unhandled.append(_Unhandled(taken, as_error(outcome)))
 
         self._writes.append(hand_over)
 
     def _end(self, job_id: str, outcome: Outcome) -> None:
-        self._writes.append(lambda: self._store.change(job_id, ending(outcome)))
+        self._writes.append(lambda: end(self._store, job_id, outcome))
 
     def _queue_again(self, job_id: str) -> None:
         def unclaim() -> None:
@@ -585,23 +613,31 @@ class Supervisor:
         self._door.close()
 
     def _take_away(self, busy: list[_Worker]) -> None:
-        """Have the jobs of these workers end, or queue for the next leader."""
+        """Have the jobs of these workers end, or queue for the next leader.
+
+        An ``on_error`` is called by the next leader, too: this one's workers are about to end.
+        """
+        stopped = Lost("the server was stopped while the job ran", "stopped")
         for worker in busy:
             assert worker.job is not None
-            if worker.error is not None:  # its on_error runs: what that was to handle stays
-                self._end(worker.job.id, _outcome_of(worker.error, worker.job))
-            elif self._ending == "requeue":
-                log.warning("%s: the server ends; the job queues again", worker.job.callback)
-                self._queue_again(worker.job.id)
-            else:
-                log.error("%s: the server was stopped while the job ran", worker.job.callback)
-                self._end(worker.job.id, Lost("the server was stopped while the job ran"))
+            self._writes.append(functools.partial(self._take, worker.job.id, stopped))
+
+    def _take(self, job_id: str, stopped: Lost) -> None:
+        job = self._store.load(job_id)
+        if job is None or job.state.ended:
+            return
+        if self._ending == "requeue" and not job.handed_over and not job.handling:
+            log.warning("no. %s: the server ends; %s queues again", job.ref, name_of(job))
+            self._store.unclaim(job_id)
+        else:
+            self._hand_over(job, stopped)
 
     def _let_finish(self, busy: list[_Worker]) -> None:
         """Let go of these workers: they finish their jobs and exit, and the store has the rest."""
         for worker in busy:
             assert worker.job is not None
-            log.warning("%s: the server ends; its job goes on", worker.job.callback)
+            job = worker.job
+            log.warning("no. %s: the server ends; the job of %s goes on", job.ref, name_of(job))
             with contextlib.suppress(OSError):
                 worker.pipe.send(Finish())
             worker.pipe.close()

@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ from dash_long_callback.executors.local.preload import AppModules, import_app
 from dash_long_callback.executors.worker_start import Reference
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.folders import claim
-from dash_long_callback.jobs import Cancelled, Job, TimedOut, begin_handling
+from dash_long_callback.jobs import Cancelled, Failed, Job, TimedOut, begin_handling
 from dash_long_callback.runner import Run, run_job
 from dash_long_callback.stores.base import HEARTBEAT_SECONDS
 from dash_long_callback.stores.diskcache import WORKER_SECONDS, DiskcacheStore
@@ -94,6 +95,13 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Unready:
+    """Worker to leader, in the place of ``Ready``: why it can't run jobs, and is about to exit."""
+
+    problem: str
+
+
+@dataclass(frozen=True)
 class Start:
     """Leader to worker: run this job.
 
@@ -141,11 +149,13 @@ class Done:
 
     Attributes:
         spent: whether the worker exits, because an exception was injected into it.
+        unloaded: how it ends if the worker could not load the callback.
     """
 
     job_id: str
     problem: str | None = None
     spent: bool = False
+    unloaded: Failed | None = None
 
 
 def worker_main(leader: Connection, options: WorkerOptions) -> None:
@@ -162,7 +172,15 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
     if hasattr(os, "register_at_fork"):
         # What a job forks, such as a pool of multiprocessing, is ended by SIGTERM.
         os.register_at_fork(after_in_child=_end_by_sigterm)
-    errors, values = _set_up(options)
+    try:
+        errors, values = _set_up(options)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            leader.send(Unready(f"{type(error).__name__}: {error!s:.1000}"))
+        log.exception("a worker process could not be set up")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
     with contextlib.suppress(OSError):
         digests = {c.key: c.digest for c in registry.all()}
         leader.send(Ready(digests, errors, inherited.here, values))
@@ -196,11 +214,9 @@ def _call(reference: Reference) -> None:
     """Call ``worker_start``. If it fails, this is a failed start, as if the app had failed."""
     try:
         worker_start.resolve(reference)()
-    except BaseException:
-        log.exception("worker_start %s failed; this worker ends", reference.name)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(1)
+    except BaseException as error:
+        words = f"{type(error).__name__}: {error}"
+        raise RuntimeError(f"worker_start={reference.name} raised {words}") from error
 
 
 def _end_by_sigterm() -> None:
@@ -252,14 +268,19 @@ class _Worker:
         try:
             callback = self._callback(start)
         except Exception as problem:
-            log.exception("%s can't be loaded", start.callback)
-            return Done(job.id, f"the worker can't load {start.callback}: {problem}")
+            words = f"a worker can't load it ({type(problem).__name__}: {problem})"
+            text = traceback.format_exc()
+            unloaded = Failed("CallbackNotLoaded", words, text, kind="unavailable")
+            return Done(job.id, unloaded=unloaded)
         if start.error is not None:
             handling = self._store.change(job.id, begin_handling)
             if handling is None:
                 return Done(job.id)
             job = handling
-        run = self._run = _LocalRun(self._store, job, callback, start.error, self._grace)
+        run = _LocalRun(self._store, job, callback, start.error, self._grace)
+        self._run = run
+        if start.error is not None:
+            run.ending = job.original
         if job.id in self._stopped:
             run.stop(JobCancelled())
         self._send(Begun(job.id))

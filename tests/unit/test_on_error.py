@@ -1,0 +1,240 @@
+"""What ``on_error`` gets, that it gets it once, and what becomes of its own mistakes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+from dash import Input, Output, ctx, set_props
+from dash.exceptions import PreventUpdate
+from inline_page import Click, Ended
+
+from dash_long_callback import Dash, JobEnded, JobExited, JobLost, UserError
+from dash_long_callback.callbacks import registry
+from dash_long_callback.jobs import Failed, Job, Lost, State, begin, handing_over, ref_of
+from dash_long_callback.runner import Run, run_job
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
+OUT, IN = Output("out", "children"), Input("in", "value")
+BAR = Output("bar", "value")
+
+
+class NoSales(UserError):
+    pass
+
+
+class Handler:
+    """An ``on_error`` that remembers what it got."""
+
+    def __init__(self, answer: Callable[[Any], Any] = lambda error: f"handled {error}") -> None:
+        self.got: list[Exception] = []
+        self._answer = answer
+
+    def __call__(self, error: Exception) -> Any:
+        self.got.append(error)
+        return self._answer(error)
+
+
+def fail(error: BaseException) -> Any:
+    raise error
+
+
+@pytest.fixture
+def run(app: Dash, click: Click, caplog: pytest.LogCaptureFixture) -> Callable[..., Ended]:
+    """Runs a function with a handler."""
+    caplog.set_level(logging.INFO, "dash_long_callback")
+
+    def start(function: Callable[[Any], Any], handler: Any = None, output: Any = OUT) -> Ended:
+        app.long_callback(output, IN, on_error=handler)(function)
+        return click(app, 1)
+
+    return start
+
+
+def logged(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.levelno == level]
+
+
+def streams(_: Any) -> Generator[Any]:
+    yield ["a", 1]
+    yield ["b"]
+
+
+@pytest.mark.parametrize(
+    "function,name,words",
+    [
+        (lambda _: "one", "", "out.children"),
+        (lambda _: [1, 2, 3], "SchemaLengthValidationError", "out.children"),
+        (lambda _: [object(), 1], "InvalidCallbackReturnValue", "out"),
+        (lambda _: [{1, 2}, 1], "InvalidCallbackReturnValue", "out"),
+        (lambda _: sys.exit("enough"), "JobExited", "the function called sys.exit('enough')"),
+        (lambda _: fail(asyncio.CancelledError("stop")), "CancelledError", "stop"),
+        (lambda _: fail(NoSales("none in May")), "NoSales", "none in May"),
+        (streams, "ValueError", "yield: expected 2 values, got 1"),
+    ],
+    ids=["too few", "too many", "object", "set", "exit", "cancelled", "user", "yield"],
+)
+def test_on_error_gets_whatever_keeps_a_function_from_giving_a_result(
+    function: Any, name: str, words: str, run: Callable[..., Ended], caplog: Any
+) -> None:
+    handler = Handler(lambda error: ["handled", len(str(error))])
+    ended = run(function, handler, [OUT, BAR])
+    assert len(handler.got) == 1
+    assert name in ("", type(handler.got[0]).__name__)
+    assert words in str(handler.got[0])
+    assert ended.state == "succeeded"
+    assert ended.outputs["out"] == {"children": "handled"}
+    assert caplog.records == []
+
+
+def test_a_value_of_a_function_without_outputs_reaches_on_error(run: Callable[..., Ended]) -> None:
+    handler = Handler()
+    ended = run(lambda _: "lost otherwise", handler, [])
+    assert [type(error).__name__ for error in handler.got] == ["InvalidCallbackReturnValue"]
+    assert (ended.state, ended.news["response"]) == ("succeeded", {})
+
+
+def test_on_error_for_a_result_has_the_context_and_may_set_props(run: Callable[..., Ended]) -> None:
+    def tell(error: Exception) -> Any:
+        set_props("toast", {"children": ctx.triggered_id})
+
+    ended = run(lambda _: [1], Handler(tell), [OUT, BAR])
+    assert ended.updates == [[["toast", "children"], "in"]]
+    assert ended.state == "succeeded"
+
+
+def test_prevent_update_in_on_error_leaves_the_outputs(run: Callable[..., Ended]) -> None:
+    ended = run(lambda _: fail(ValueError()), Handler(lambda _: fail(PreventUpdate())))
+    assert (ended.state, ended.news["response"]) == ("succeeded", {})
+
+
+def test_an_exit_tells_its_code_and_counts_as_an_end() -> None:
+    error = JobExited(3)
+    assert (error.code, str(error)) == (3, "the function called sys.exit(3)")
+    assert isinstance(error, JobEnded)
+
+
+@pytest.mark.parametrize(
+    "answer,second",
+    [
+        (lambda _: fail(RuntimeError("worse")), "RuntimeError: worse"),
+        (lambda _: sys.exit("worse"), "the function called sys.exit('worse')"),
+        (lambda _: ["too", "few"], "SchemaLengthValidationError"),
+        (lambda _: [object(), 1, 2], "InvalidCallbackReturnValue"),
+    ],
+    ids=["raises", "exits", "wrong number", "not JSON"],
+)
+@pytest.mark.parametrize(
+    "function,first",
+    [
+        (lambda _: fail(ValueError("no luck")), "ValueError: no luck"),
+        (lambda _: [object(), 1, 2], "InvalidCallbackReturnValue"),
+    ],
+    ids=["raises", "result"],
+)
+def test_if_on_error_fails_both_errors_are_logged_and_the_first_is_told(
+    function: Any, first: str, answer: Any, second: str, run: Callable[..., Ended], caplog: Any
+) -> None:
+    handler = Handler(answer)
+    three = [OUT, BAR, Output("three", "children")]
+    ended = run(function, handler, three)
+    assert len(handler.got) == 1
+    assert ended.state == "failed"
+    assert first in f"{ended.error['type']}: {ended.error['message']}"
+    of_handler, of_job = logged(caplog, logging.ERROR)
+    assert "on_error failed" in of_handler
+    assert second in of_handler
+    assert first in of_job
+    assert all(text.startswith(f"no. {ended.job.ref}: ") for text in (of_handler, of_job))
+
+
+def test_a_user_error_in_on_error_is_what_the_user_reads(run: Callable[..., Ended], caplog: Any):
+    handler = Handler(lambda _: fail(NoSales("There are none in May.")))
+    ended = run(lambda _: fail(ValueError("no luck")), handler)
+    assert ended.error["message"] == "There are none in May."
+    assert ended.error["user"] is True
+    assert logged(caplog, logging.ERROR) == []
+    (warning,) = logged(caplog, logging.WARNING)
+    assert "ValueError" in warning
+    assert "no luck" in warning
+
+
+def test_a_user_error_is_logged_without_a_traceback(run: Callable[..., Ended], caplog: Any):
+    ended = run(lambda _: fail(NoSales("There are none in May.")))
+    assert (ended.error["message"], ended.error["user"]) == ("There are none in May.", True)
+    assert ended.job.error
+    assert "Traceback" in ended.job.error["traceback"]
+    (line,) = [r.getMessage() for r in caplog.records]
+    assert line.endswith("(out.children): NoSales: There are none in May.")
+    assert logged(caplog, logging.INFO) == [line]
+
+
+def test_words_that_can_not_be_had_are_not_the_user_s(run: Callable[..., Ended]) -> None:
+    class Broken(UserError):
+        def __str__(self) -> str:
+            raise KeyError("inside")
+
+    ended = run(lambda _: fail(Broken()))
+    assert ended.error["user"] is False
+
+
+def test_an_error_is_logged_once_with_number_name_duration_and_traceback(
+    run: Callable[..., Ended], caplog: Any
+) -> None:
+    ended = run(lambda _: fail(ValueError("no luck")))
+    (line,) = logged(caplog, logging.ERROR)
+    head, *rest = line.splitlines()
+    assert head.startswith(f"no. {ref_of(ended.job.id)}: ")
+    assert "(out.children) failed after 0." in head
+    assert head.endswith("s: ValueError: no luck")
+    assert rest[0] == "Traceback (most recent call last):"
+    assert len(caplog.records) == 1
+
+
+# Once, also if a worker dies
+
+
+def stored(store: DiskcacheStore) -> Job:
+    request = b'{"inputs":[{"id":"in","property":"value","value":1}],"states":[],'
+    request += b'"outputs":{"id":"out","property":"children"},"changed":["in.value"]}'
+    store.create(Job("job", registry.all()[-1].key), request)
+    job = store.change("job", begin)
+    assert job is not None
+    return job
+
+
+def test_a_job_whose_on_error_has_begun_is_not_handed_over(
+    app: Dash, store: DiskcacheStore
+) -> None:
+    seen: list[Job | None] = []
+    app.long_callback(OUT, IN, on_error=lambda _: seen.append(store.load("job")))(
+        lambda _: fail(NoSales("There are none in May."))
+    )
+    run_job(Run(store, stored(store), registry.all()[-1]))
+    (during,) = seen
+    assert during is not None
+    assert (during.state, during.handling, during.waiting) == (State.RUNNING, True, False)
+    assert not handing_over(Lost("the worker died"))(during)
+    original = during.original
+    assert isinstance(original, Failed)
+    assert (original.message, original.user) == ("There are none in May.", True)
+
+
+def test_a_handed_over_job_ends_as_it_would_have_if_on_error_fails(
+    app: Dash, store: DiskcacheStore
+) -> None:
+    app.long_callback(OUT, IN, on_error=lambda _: 1 / 0)(print)
+    problem = Failed("CallbackOutdated", "another version", kind="unavailable")
+    run_job(Run(store, stored(store), registry.all()[-1], JobLost("gone"), problem))
+    job = store.load("job")
+    assert job is not None
+    assert job.error == {
+        "type": "CallbackOutdated",
+        "message": "another version",
+        "traceback": "",
+        "kind": "unavailable",
+    }
