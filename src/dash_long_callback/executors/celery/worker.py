@@ -108,9 +108,12 @@ class MessageRunner:
         if job is None:
             return
         try:
-            problem = problem or _problem(registry.get(job.callback), digest, job, worker)
+            registry.settle()
+            callback = registry.get(job.callback, digest)
+            problem = problem or _problem(callback, digest, job, worker)
             if problem is None:
-                self._run(job)
+                assert callback is not None
+                self._run(job, callback)
             else:
                 self._fail(job, problem)
         except StoreError:
@@ -127,9 +130,7 @@ class MessageRunner:
         self._store.renew(job)  # who sees that it has begun is to find a lease
         return self._store.change(job_id, begin_handling)
 
-    def _run(self, job: Job) -> None:
-        callback = registry.get(job.callback)
-        assert callback is not None
+    def _run(self, job: Job, callback: LongCallback) -> None:
         error = as_error(job.original) if job.handling else None
         run = _CeleryRun(self._store, job, callback, error)
         began = time.time() - TICK_SECONDS  # as the system counts, it may be a moment before

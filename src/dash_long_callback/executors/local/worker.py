@@ -164,8 +164,7 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
         os.register_at_fork(after_in_child=_end_by_sigterm)
     errors, values = _set_up(options)
     with contextlib.suppress(OSError):
-        digests = {c.key: c.digest for c in registry.all()}
-        leader.send(Ready(digests, errors, inherited.here, values))
+        leader.send(Ready(registry.digests(), errors, inherited.here, values))
     worker.work()
 
 
