@@ -59,6 +59,7 @@ class LongCallback:
         number: which declaration of its id it is in this process, from 1 on.
         order: which declaration of all it is.
         loaded: tells whether its module was loaded again since.
+        declared: the arguments of the declaration.
         reads: hashes of values of its script when it was declared, by name.
     """
 
@@ -70,6 +71,9 @@ class LongCallback:
     order: int = field(default=0, compare=False)
     reads: dict[str, str] = field(init=False)
     loaded: Any = field(init=False, repr=False, compare=False)
+    declared: tuple[tuple[Any, ...], dict[str, Any]] = field(
+        default=((), {}), init=False, repr=False, compare=False
+    )
     _key: str | None = field(default=None, init=False, compare=False)
 
     def __post_init__(self) -> None:

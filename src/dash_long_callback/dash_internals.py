@@ -153,6 +153,15 @@ def remove(registration: Registration) -> None:
         del by_id[registration.callback_id]
 
 
+def remove_helpers() -> None:
+    """Take away what our browser client needs for callbacks without an app."""
+    for one in wired(None):
+        if one.helper:
+            GLOBAL_CALLBACK_MAP.pop(one.callback_id, None)
+    helpers = {one.callback_id for one in wired(None) if one.helper}
+    GLOBAL_CALLBACK_LIST[:] = [s for s in GLOBAL_CALLBACK_LIST if s["output"] not in helpers]
+
+
 def is_there(registration: Registration) -> bool:
     """Whether the callback is still the one of its id where it was declared."""
     return _lists(registration.app)[1].get(registration.callback_id) is registration.entry
@@ -200,6 +209,12 @@ class Wired:
     inputs: list[tuple[Any, str]]
     outputs: list[tuple[Any, str]]
     helper: bool
+
+
+def is_dash_s(value: Any) -> bool:
+    """Whether a value is no dependency, or one of Dash's own classes."""
+    dependency = isinstance(value, dash.dependencies.DashDependency)
+    return not dependency or type(value).__module__.startswith("dash.")
 
 
 def wired(app: dash.Dash | None) -> list[Wired]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 import flask
 from dash import ALL, ALLSMALLER, MATCH, Input, Output, State
 
-from dash_long_callback import dash_internals, runner
+from dash_long_callback import dash_internals, dash_proxy, runner
 from dash_long_callback.callbacks import LongCallback, Options, registry
 from dash_long_callback.declaration_checks import (
     check_called,
@@ -192,7 +192,13 @@ def declare(
     check_called(args, f"@{where}")
 
     def decorate(function: F) -> F:
-        register(app, function, args, kwargs)
+        if app is not None and dash_proxy.collects(app):
+            name = f"the long callback {_name_of(function)}"
+            rest = dash_proxy.check(app, name, function, kwargs)
+            _declare(app, function, args, rest)  # what can be wrong is said at once
+            dash_proxy.collect(app, function, args, kwargs, register)
+        else:
+            register(app, function, args, kwargs)
         return function
 
     return decorate
@@ -203,6 +209,7 @@ def register(
 ) -> LongCallback:
     """Declare a long callback, and have Dash and our registry know it."""
     callback = _declare(app, function, args, kwargs)
+    callback.declared = args, kwargs
     name = f"the long callback {_name_of(function)}"
     registration = callback.registration
     former = registry.declared(callback)
@@ -264,7 +271,9 @@ def _declare(
     outputs = registration.entry["outputs_indices"]
     grouping = registration.entry["inputs_state_indices"]
     _check_ignored(name, options.cache_args_to_ignore, grouping)
-    check_signature(name, function, grouping, progress=options.progress is not None)
+    if all(map(dash_internals.is_dash_s, leaves([args, *theirs.values()]))):
+        # Else somebody else's class decides what the function gets.
+        check_signature(name, function, grouping, progress=options.progress is not None)
     # The manager and what it keeps belong to the web process, and so does the app, which stays
     # there, too: all but its on_error.
     on_error = options.on_error or dash_internals.app_error_handler(registration)

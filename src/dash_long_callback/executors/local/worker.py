@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -181,6 +182,10 @@ def _set_up(options: WorkerOptions) -> tuple[list[str], dict[str, str]]:
     if options.environ is not None:
         inherited.adopt_environ(options.environ)
     errors = import_app(options.app)
+    try:
+        registry.settle()
+    except Exception:  # as if the app could not be imported
+        errors.append(traceback.format_exc())
     if options.logging is not None:
         logging_setup.apply(options.logging)
     values = changed_values.read_by_all(c.function for c in registry.all())
