@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import dash
 
-from dash_long_callback import dash_internals
+from dash_long_callback import dash_internals, dash_proxy
 from dash_long_callback.callbacks import registry
-from dash_long_callback.decorator import UNSET, client_config, declare
+from dash_long_callback.decorator import UNSET, client_config, declare, register
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors.local import election, preload
 from dash_long_callback.managers.base import Manager
@@ -227,6 +227,8 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notice
         return interpolate(*args, **kwargs)
 
     app.interpolate_index = interpolate_index  # type: ignore[method-assign]
+    if dash_proxy.is_proxy(app):
+        dash_proxy.prepare(app, register)
 
 
 def _served(path: str) -> Any:

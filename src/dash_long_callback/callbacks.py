@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import threading
+import weakref
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dash_long_callback import changed_values, dash_internals
+from dash_long_callback import app_names, changed_values, dash_internals
+from dash_long_callback.declaration_checks import module_load
 from dash_long_callback.grouping import leaves
 
 if TYPE_CHECKING:
@@ -66,7 +68,10 @@ class LongCallback:
         options: how to run it.
         registration: how Dash knows it.
         recipe: declares it again when called; can be pickled, for a worker that can't import it.
-        key: its name in every process that runs the same app.
+        number: which declaration of its id it is in this process, from 1 on.
+        order: which declaration of all it is.
+        loaded: tells whether its module was loaded again since.
+        declared: the arguments of the declaration.
         reads: hashes of values of its script when it was declared, by name.
     """
 
@@ -74,16 +79,25 @@ class LongCallback:
     options: Options
     registration: Registration
     recipe: Declared
-    key: str = ""
+    number: int = field(default=0, compare=False)
+    order: int = field(default=0, compare=False)
     reads: dict[str, str] = field(init=False)
+    loaded: Any = field(init=False, repr=False, compare=False)
+    declared: tuple[tuple[Any, ...], dict[str, Any]] = field(
+        default=((), {}), init=False, repr=False, compare=False
+    )
+    _key: str | None = field(default=None, init=False, compare=False)
 
     def __post_init__(self) -> None:
         self.reads = changed_values.read_by(self.function)
+        self.loaded = module_load(self.function)
 
     @property
     def name(self) -> str:
         """The function and what it updates, for messages."""
         function = getattr(self.function, "__qualname__", repr(self.function))
+        if self.registration.entry.get("no_output"):  # its id is a hash
+            return f"{function} (no outputs)"
         return f"{function} ({self.registration.callback_id})"
 
     @property
@@ -92,6 +106,20 @@ class LongCallback:
         function = getattr(self.function, "__qualname__", repr(self.function))
         module = getattr(self.function, "__module__", None)
         return function if module in (None, "__main__", "__mp_main__") else f"{module}.{function}"
+
+    @property
+    def key(self) -> str:
+        """Its name in every process that runs the same app."""
+        return self._key or registry.key_of(self)
+
+    @key.setter
+    def key(self, key: str) -> None:
+        self._key = key
+
+    @property
+    def app_name(self) -> str:
+        """What tells its app from others that have the same ids."""
+        return app_names.name_of(self.registration.app, self.function)
 
     @functools.cached_property
     def digest(self) -> str:
@@ -116,37 +144,132 @@ class LongCallback:
 
 
 class Registry:
-    """All long callbacks of this process, by key.
+    """All long callbacks of this process.
 
-    Keys are Dash's callback ids, not function names: many apps name every callback ``update``.
-    Two apps of one process may use the same id; the later gets a number. Declaring in the same
-    order gives the same keys in another process.
+    The key of a callback is its id of Dash, not its function's name: many apps name every callback
+    ``update``. If several apps have a callback of that id, its app is part of the key:
+
+        out.children                 the only one
+        out.children#reports         that of the app in the module ``reports``
+        out.children~1               an earlier one: the app was made again since, or twice
+
+    The app is not part of a key that needs none, so that a process which imports one app
+    understands the keys of another that has several, and the other way round.
     """
 
     def __init__(self) -> None:
-        self._callbacks: dict[str, LongCallback] = {}
+        #: By id, as functions that return them. Those of an app that was made again live as long
+        #: as that app.
+        self._callbacks: dict[str, tuple[Callable[[], LongCallback | None], ...]] = {}
         #: Modules that made the apps, in their order: importing them declares the callbacks again.
         self.modules: list[str] = []
-        self._lock = threading.Lock()
+        #: What declares the callbacks that an app registers at its first request only.
+        self.unsettled: list[Callable[[], object]] = []
+        self._lock = threading.RLock()
+        self._added = 0
 
     def add(self, callback: LongCallback) -> None:
-        """Give the callback its key and keep it."""
+        """Keep a callback. An earlier one of the same id and app makes way."""
         base = callback.registration.callback_id
         with self._lock:
-            key, number = base, 1
-            while key in self._callbacks:
-                number += 1
-                key = f"{base}#{number}"
-            callback.key = key
-            self._callbacks[key] = callback
+            alike = self._alike(base)
+            callback.number = max((c.number for c in alike), default=0) + 1
+            self._added += 1
+            callback.order = self._added
+            kept = [
+                weakref.ref(c) if c.app_name == callback.app_name else _strong(c) for c in alike
+            ]
+            self._callbacks[base] = (*kept, _strong(callback))
 
-    def get(self, key: str) -> LongCallback | None:
-        """The callback with this key."""
-        return self._callbacks.get(key)
+    def declared(self, callback: LongCallback) -> LongCallback | None:
+        """The callback that has the same id where this one is declared, if there is one."""
+        for other in self._alike(callback.registration.callback_id):
+            same = other.registration.app is callback.registration.app
+            if same and dash_internals.is_there(other.registration):
+                return other
+        return None
+
+    def remove(self, callback: LongCallback) -> None:
+        """Forget a callback, and have Dash forget it."""
+        base = callback.registration.callback_id
+        dash_internals.remove(callback.registration)
+        with self._lock:
+            kept = self._callbacks.get(base, ())
+            self._callbacks[base] = tuple(get for get in kept if get() is not callback)
+
+    def key_of(self, callback: LongCallback) -> str:
+        """The name of a callback in every process that runs the same app."""
+        base = callback.registration.callback_id
+        alike = self._alike(base)
+        if not any(c is not callback for c in alike):
+            return base
+        name = callback.app_name
+        same = [c for c in alike if c.app_name == name]
+        key = base if len(same) == len(alike) else f"{base}#{name}"
+        newest = not same or same[-1] is callback
+        return key if newest else f"{key}~{callback.number}"
+
+    def get(self, key: str, digest: str | None = None) -> LongCallback | None:
+        """The callback that this key names in this process, or in another that runs the same app.
+
+        Args:
+            key: of a callback.
+            digest: of its code, to choose from several that may be meant.
+        """
+        base, name, number = self._parse(key)
+        alike = self._alike(base)
+        if name is not None:
+            same = [c for c in alike if c.app_name == name]
+            alike = same or [c for c in alike if app_names.may_be_same(c.app_name, name)]
+            if len({c.app_name for c in alike}) > 1:
+                return None
+        numbered = [c for c in alike if c.number == number]
+        fitting = numbered or [c for c in alike if digest and c.digest == digest] or alike
+        # Without a name it was the only app when the key was made: the first, if there are more.
+        found = [c for c in fitting if c.app_name == fitting[0].app_name]
+        return found[-1] if found else None
 
     def all(self) -> list[LongCallback]:
         """All callbacks, in the order of their declaration."""
-        return list(self._callbacks.values())
+        found = [c for base in list(self._callbacks) for c in self._alike(base)]
+        return sorted(found, key=lambda c: c.order)
+
+    def digests(self) -> dict[str, str]:
+        """The code of each callback of this process, by every key that names it."""
+        found: dict[str, str] = {}
+        for callback in self.all():
+            base = callback.registration.callback_id
+            for key in (base, callback.key, f"{base}#{callback.app_name}"):
+                named = self.get(key)
+                assert named is not None
+                found[key] = named.digest
+        return found
+
+    def settle(self) -> None:
+        """Have apps register what they would register at their first request.
+
+        For workers, which get no request.
+        """
+        for register in self.unsettled:
+            register()
+
+    def _alike(self, base: str) -> list[LongCallback]:
+        return [c for get in self._callbacks.get(base, ()) if (c := get()) is not None]
+
+    def _parse(self, key: str) -> tuple[str, str | None, int | None]:
+        """Id, app and number. Ids may have any character in them."""
+        if key in self._callbacks:
+            return key, None, None
+        stem, tilde, number = key.rpartition("~")
+        if tilde and number.isdigit():
+            base, name, _ = self._parse(stem)
+            return base, name, int(number)
+        base, _, name = key.rpartition("#")
+        return (base, name, None) if base else (key, None, None)
+
+
+def _strong(callback: LongCallback) -> Callable[[], LongCallback]:
+    return lambda: callback
 
 
 #: The callbacks of this process.

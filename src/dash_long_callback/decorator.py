@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 import flask
 from dash import ALL, ALLSMALLER, MATCH, Input, Output, State
 
-from dash_long_callback import dash_internals, runner
+from dash_long_callback import dash_internals, dash_proxy, runner
 from dash_long_callback.callbacks import LongCallback, Options, registry
 from dash_long_callback.declaration import fingerprint
+from dash_long_callback.declaration_checks import (
+    check_called,
+    check_outputs,
+    check_signature,
+    repeats,
+)
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.grouping import leaves, spread
 from dash_long_callback.managers.base import Manager, check_cache_by, check_expire
@@ -183,15 +189,45 @@ def declare(
     app: dash.Dash | None, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Callable[[F], F]:
     """Declare a long callback on an app, or for the next app if there is none."""
+    where = "long_callback" if app is None else "app.long_callback"
+    check_called(args, f"@{where}")
 
     def decorate(function: F) -> F:
-        callback = _declare(app, function, args, kwargs, scratch=False)
-        registry.add(callback)
-        callback.registration.entry["callback"] = _entry(callback)
-        _extend_client(app, callback)
+        if app is not None and dash_proxy.collects(app):
+            name = f"the long callback {_name_of(function)}"
+            rest = dash_proxy.check(app, name, function, kwargs)
+            _declare(app, function, args, rest)  # what can be wrong is said at once
+            dash_proxy.collect(app, function, args, kwargs, register)
+        else:
+            register(app, function, args, kwargs)
         return function
 
     return decorate
+
+
+def register(
+    app: dash.Dash | None, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> LongCallback:
+    """Declare a long callback, and have Dash and our registry know it."""
+    callback = _declare(app, function, args, kwargs)
+    callback.declared = args, kwargs
+    name = f"the long callback {_name_of(function)}"
+    registration = callback.registration
+    former = registry.declared(callback)
+    if former is not None and repeats(former.function, former.loaded, function):
+        registry.remove(former)
+    elif former is not None and not dash_internals.wired_as(registration.spec, {}).outputs:
+        base, number = registration.callback_id, 1
+        while registry.declared(callback) is not None:
+            number += 1
+            dash_internals.rename(registration, f"{base}-{number}")
+    ours = dash_internals.wired_as(registration.spec, registration.entry)
+    check_outputs(name, ours, dash_internals.wired(app))
+    dash_internals.add(registration)
+    registry.add(callback)
+    registration.entry["callback"] = _entry(callback)
+    _extend_client(app, callback)
+    return callback
 
 
 @dataclass(frozen=True)
@@ -204,7 +240,7 @@ class Recipe:
 
     def __call__(self) -> LongCallback:
         """Declare the callback in this process, for no app."""
-        return _declare(None, self.function, self.args, self.kwargs, scratch=True)
+        return _declare(None, self.function, self.args, self.kwargs)
 
     def without_function(self) -> Recipe:
         """The same but for the function, which may be what can't be sent."""
@@ -226,10 +262,8 @@ def _declare(
     function: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
-    *,
-    scratch: bool,
 ) -> LongCallback:
-    name = f"the long callback {getattr(function, '__qualname__', function)!s}"
+    name = f"the long callback {_name_of(function)}"
     if not callable(function):
         raise RegistrationError(
             f"{name} is not a function: put @long_callback(...) right above a def"
@@ -244,19 +278,27 @@ def _declare(
         return runner.call(function, options, outputs, body_args, body_kwargs)
 
     try:
-        registration = dash_internals.register(app, body, args, theirs, scratch=scratch)
+        registration = dash_internals.register(app, body, args, theirs, scratch=True)
     except RegistrationError:
         raise
     except Exception as error:
         raise RegistrationError(f"{name}: {type(error).__name__}: {error}") from error
     outputs = registration.entry["outputs_indices"]
-    _check_ignored(name, options.cache_args_to_ignore, registration.entry["inputs_state_indices"])
+    grouping = registration.entry["inputs_state_indices"]
+    _check_ignored(name, options.cache_args_to_ignore, grouping)
+    if all(map(dash_internals.is_dash_s, leaves([args, *theirs.values()]))):
+        # Else somebody else's class decides what the function gets.
+        check_signature(name, function, grouping, progress=options.progress is not None)
     # The manager and what it keeps belong to the web process, and so does the app, which stays
     # there, too: all but its on_error.
     on_error = options.on_error or dash_internals.app_error_handler(registration)
     travel = {**kwargs, "manager": None, "cache_by": None, "on_error": on_error}
     recipe = Recipe(function, args, travel)
     return LongCallback(function, options, registration, recipe)
+
+
+def _name_of(function: Any) -> str:
+    return str(getattr(function, "__qualname__", function))
 
 
 def _entry(callback: LongCallback) -> Callable[..., Any]:
@@ -269,6 +311,7 @@ def _entry(callback: LongCallback) -> Callable[..., Any]:
         room = pacer.room_wsgi(flask.request.environ)
         return submit(callback, callback_context, manager, pacer, room, details=details)
 
+    entry.__qualname__ = _name_of(callback.function)  # for messages that name it
     return entry
 
 
@@ -309,8 +352,12 @@ def _options(name: str, given: dict[str, Any]) -> Options:
     for option in ("interval", "timeout"):
         value = given.get(option)
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if value is not None and not (number and value > 0):
-            raise RegistrationError(f"{name}: {option}={value!r} must be a number above 0")
+        # 0 milliseconds: as fast as the server allows.
+        least = "from 0 on" if option == "interval" else "above 0"
+        if value is not None and not (
+            number and (value > 0 or (value == 0 and option == "interval"))
+        ):
+            raise RegistrationError(f"{name}: {option}={value!r} must be a number {least}")
     if (on_error := given.get("on_error")) is not None and not callable(on_error):
         raise RegistrationError(f"{name}: on_error={on_error!r} must be a function of one argument")
     progress = given.get("progress")

@@ -658,7 +658,7 @@ class _Props(dict[str, Any]):
 
 
 #: Frames of these folders are between the worker and the user's function: not the user's concern.
-_PLUMBING = tuple(str(Path(file).parent) for file in (__file__, dash.__file__))
+_PLUMBING = tuple(str(Path(file).parent) + os.sep for file in (__file__, dash.__file__))
 
 
 def _failed(error: BaseException) -> Failed:

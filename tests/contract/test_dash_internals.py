@@ -47,7 +47,11 @@ OUT, IN = Output("out", "children"), Input("in", "value")
 
 #: Every name that is imported from a module of Dash that is not documented.
 NAMES = {
-    "dash._callback": {"GLOBAL_CALLBACK_LIST", "GLOBAL_CALLBACK_MAP"},
+    "dash._callback": {
+        "GLOBAL_CALLBACK_LIST",
+        "GLOBAL_CALLBACK_MAP",
+        "register_clientside_callback",
+    },
     "dash._callback_context": {"context_value"},
     "dash._grouping": {"flatten_grouping", "grouping_len", "map_grouping", "update_args_group"},
     "dash._utils": {
@@ -231,6 +235,42 @@ def test_the_same_clientside_callback_is_registered_once(own: bool, app: dash.Da
         dash_internals.register_clientside(app if own else None, "cancel", OUT, IN)
     specs = app._callback_list if own else _callback.GLOBAL_CALLBACK_LIST
     assert [spec["output"] for spec in specs] == ["out.children"]
+
+
+def test_what_is_removed_is_in_no_list_and_another_of_its_id_is_left_alone(app: dash.Dash) -> None:
+    found = dash_internals.register(app, identity, (OUT, IN), {})
+    assert dash_internals.is_there(found)
+    app.callback(OUT, IN)(identity)
+    assert not dash_internals.is_there(found)
+    dash_internals.remove(found)
+    assert (app._callback_list, list(app.callback_map)) == ([], ["out.children"])
+
+
+def test_an_app_s_callbacks_are_seen_as_the_renderer_sees_them(app: dash.Dash) -> None:
+    row, every = {"type": "a.b", "i": MATCH}, {"type": "c", "i": ALL}
+    app.callback([Output(row, "x"), Output(row, "y")], Input(every, "z"))(identity)
+    app.callback(Output("out", "x", allow_duplicate=True), IN, prevent_initial_call=True)(identity)
+    app.callback(IN)(identity)
+    app.clientside_callback("function(x) { return x; }", Output("c", "d"), IN)
+    dash_internals.register_clientside(app, "cancel", OUT, IN)
+    many, shared, none, client, helper = dash_internals.wired(app)
+    parsed = {"type": "a.b", "i": ["MATCH"]}
+    assert many.outputs == [(parsed, "x"), (parsed, "y")]
+    assert many.inputs == [({"type": "c", "i": ["ALL"]}, "z")]
+    assert many.name == "identity"
+    [(component_id, prop)] = shared.outputs
+    assert component_id == "out"
+    assert prop.startswith("x@")
+    assert (none.outputs, none.inputs) == ([], [("in", "value")])
+    assert client.name == "a clientside callback of c.d"
+    assert [one.helper for one in (many, shared, none, client, helper)] == [False] * 4 + [True]
+
+
+def test_callbacks_without_outputs_have_an_id_for_each_function(app: dash.Dash) -> None:
+    one = dash_internals.register(app, identity, (IN,), {})
+    other = dash_internals.register(app, post, (IN,), {})
+    assert len({one.callback_id, other.callback_id, *app.callback_map}) == 2
+    assert dash_internals.register(app, identity, (IN,), {}).callback_id == one.callback_id
 
 
 def test_long_callback_ids_are_those_of_our_namespace(app: dash.Dash) -> None:

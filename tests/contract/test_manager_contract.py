@@ -430,7 +430,8 @@ def test_a_function_that_was_changed_since_the_workers_started_runs_as_it_is_now
         def scaled(value: int) -> int:
             return value * factor
 
-        registry._callbacks.pop("changed.children", None)
+        for former in [c for c in registry.all() if c.key == "changed.children"]:
+            registry.remove(former)
         return long_callback(Output("changed", "children"), Input("in", "value"))(scaled)
 
     one, other = declare(10), None
@@ -463,7 +464,7 @@ def test_a_job_of_a_callback_that_is_gone_fails_in_words(manager: Manager) -> No
         return value
 
     callback = callback_of(gone)
-    registry._callbacks.pop(callback.key)
+    registry.remove(callback)
     news = ended(manager, manager.submit(callback, request_of(callback, 1, None)).job_id)
     assert news.job.state in (State.FAILED, State.LOST)
     assert news.job.error is not None

@@ -496,15 +496,12 @@ def test_a_function_that_closes_over_another_value_is_another_function(
         return scaled
 
     for factor in (2, 3):
+        for former in [c for c in registry.all() if c.key == "scaled.children"]:
+            registry.remove(former)  # as after a restart with another value
         function = make(factor)
         long_callback(Output("scaled", "children"), Input("in", "value"), Input("in", "path"))(
             function
         )
-        callback = callback_of(function)
-        # As after a restart with another value.
-        registry._callbacks.pop(callback.key)
-        callback.key = "scaled.children"
-        registry._callbacks[callback.key] = callback
         receipt = ask(embedded, 5, tmp_path, function)
         assert receipt.disposition is Disposition.NEW
         assert value_of(ended(embedded, receipt).response) == 5 * factor

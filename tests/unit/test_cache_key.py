@@ -197,7 +197,7 @@ def test_another_process_makes_the_same_key() -> None:
 # What goes into the key of a request
 
 
-def constant() -> int:
+def constant(*_: Any) -> int:
     return 1
 
 

@@ -34,7 +34,7 @@ def test_two_apps_may_use_the_same_ids(make_app: Callable[..., Dash]) -> None:
     for number in range(3):
         declare(make_app(name=f"app{number}").long_callback, "a")
     keys = [c.key for c in registry.all()]
-    assert keys == ["a.children", "a.children#2", "a.children#3"]
+    assert keys == ["a.children#app0", "a.children#app1", "a.children#app2"]
     assert all(registry.get(c.key) is c for c in registry.all())
 
 
@@ -86,7 +86,7 @@ def test_progress_outputs_are_flat_and_in_order(app: Dash) -> None:
     one, two, three = (Output(i, "value") for i in "xyz")
     app.long_callback(
         Output("a", "b"), Input("c", "d"), progress={"second": [one, two], "first": three}
-    )(print_it)
+    )(lambda set_progress, value: value)
     assert registry.all()[0].progress_outputs == [one, two, three]
 
 

@@ -127,9 +127,9 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         "on_error='ignore' must be a function of one argument",
     ),
     **{
-        f"{option} {value!r}": ({option: value}, f"{option}={value!r} must be a number above 0")
-        for option in ("interval", "timeout")
-        for value in (0, -1, "5", float("nan"), True, [1])
+        f"{option} {value!r}": ({option: value}, f"{option}={value!r} must be a number {least}")
+        for option, least in (("interval", "from 0 on"), ("timeout", "above 0"))
+        for value in (-1, "5", float("nan"), True, [1])
     },
 }
 

@@ -107,9 +107,10 @@ def pace(age: float, interval: float | None) -> float:
 
     Args:
         age: seconds since the youngest of its jobs was submitted.
-        interval: the callback's own upper bound in seconds, if it has one.
+        interval: the callback's own upper bound in seconds, if it has one; 0 asks for the least.
     """
-    return min(max(PACE_RATIO * age, PACE_MIN), PACE_MAX, interval or PACE_MAX)
+    upper = PACE_MAX if interval is None else interval or PACE_MIN
+    return min(max(PACE_RATIO * age, PACE_MIN), PACE_MAX, upper)
 
 
 @dataclass(frozen=True)

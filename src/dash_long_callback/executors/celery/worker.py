@@ -110,12 +110,14 @@ class MessageRunner:
         if job is None:
             return
         try:
-            callback = registry.get(job.callback)
+            registry.settle()
+            callback = registry.get(job.callback, digest)
             problem = problem or self._problem(callback, digest, job, worker)
             if problem is None:
-                self._run(job)
+                assert callback is not None
+                self._run(job, callback)
             elif callback is not None and callback.handles_errors and not job.handling:
-                self._run(job, problem)
+                self._run(job, callback, problem)
             else:
                 self._fail(job, problem)
         except StoreError:
@@ -143,9 +145,7 @@ class MessageRunner:
                 return declaration.Changed()
         return problem
 
-    def _run(self, job: Job, problem: Failed | None = None) -> None:
-        callback = registry.get(job.callback)
-        assert callback is not None
+    def _run(self, job: Job, callback: LongCallback, problem: Failed | None = None) -> None:
         ending = problem or (job.original if job.handling else None)
         error = None if ending is None else as_error(ending)
         run = _CeleryRun(self._store, job, callback, error, ending)

@@ -182,8 +182,7 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
         sys.stderr.flush()
         os._exit(1)
     with contextlib.suppress(OSError):
-        digests = {c.key: c.digest for c in registry.all()}
-        leader.send(Ready(digests, errors, inherited.here, values))
+        leader.send(Ready(registry.digests(), errors, inherited.here, values))
     worker.work()
 
 
@@ -200,6 +199,10 @@ def _set_up(options: WorkerOptions) -> tuple[list[str], dict[str, str]]:
     if options.environ is not None:
         inherited.adopt_environ(options.environ)
     errors = import_app(options.app)
+    try:
+        registry.settle()
+    except Exception:  # as if the app could not be imported
+        errors.append(traceback.format_exc())
     if options.logging is not None:
         logging_setup.apply(options.logging)
     values = changed_values.read_by_all(c.function for c in registry.all())
