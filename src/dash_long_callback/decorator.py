@@ -16,6 +16,7 @@ from dash_long_callback.callbacks import LongCallback, Options, registry
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.grouping import leaves, spread
 from dash_long_callback.managers.base import Manager, check_cache_by, check_expire
+from dash_long_callback.server.owner import owner_of
 from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.submit import submit, submit_async
 
@@ -247,10 +248,12 @@ def _declare(
 def _entry(callback: LongCallback) -> Callable[..., Any]:
     def entry(*_args: Any, callback_context: Any, app: Any, **_kwargs: Any) -> Any:
         manager, pacer = app.long_callback_manager, pacer_of(app)
+        owner = functools.partial(owner_of, app)
         if _in_event_loop():  # there, Dash's dispatch awaits what it gets
-            return submit_async(callback, callback_context, manager, pacer, pacer.room_asgi())
+            room = pacer.room_asgi()
+            return submit_async(callback, callback_context, manager, pacer, room, owner)
         room = pacer.room_wsgi(flask.request.environ)
-        return submit(callback, callback_context, manager, pacer, room)
+        return submit(callback, callback_context, manager, pacer, room, owner)
 
     return entry
 

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import json
 import logging
-import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dash_long_callback import dash_internals
-from dash_long_callback.errors import CacheByFailed, InternalError, StoreError
+from dash_long_callback.errors import (
+    CacheByFailed,
+    InternalError,
+    OwnerChanged,
+    OwnerUnknown,
+    StoreError,
+)
 from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.jobs import Failed, Job, new_job_id
+from dash_long_callback.jobs import Failed, Job, is_job_id, new_job_id
 from dash_long_callback.managers.base import News
 from dash_long_callback.managers.following import Following
 from dash_long_callback.server import pacing
+from dash_long_callback.server.owner import nobody
 from dash_long_callback.server.sharing import sharing_of
 from dash_long_callback.server.wire import news_json, object_json, result_json, whole
 from dash_long_callback.stores.base import LargeResult
 from dash_long_callback.threads import in_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.managers.base import Manager, Receipt
     from dash_long_callback.server.pacing import Pacer, Room
@@ -30,7 +39,9 @@ log = logging.getLogger("dash_long_callback")
 #: A client names its job here: 192 random bits. One that got no answer sends the same request
 #: again, and does not start a second job.
 HEADER = "x-long-callback-job"
-_NAME = re.compile("[A-Za-z0-9_-]{32}")
+#: And here whose the page was when somebody clicked, if it sends the click later than at once:
+#: again, as no answer came, after a reload, or after another job. It must not run as another's.
+OWNER_HEADER = "x-long-callback-owner"
 #: Bytes of a result that is part of the answer to a click: Dash's dispatch has an answer in memory
 #: as a whole. The page asks for a larger one, and gets it in pieces.
 ANSWER_BYTES = 1 << 20
@@ -40,7 +51,12 @@ _waiting = FaultLog("a click could not wait for its job")
 
 
 def submit(
-    callback: LongCallback, context: Any, app_manager: Manager, pacer: Pacer, room: Room
+    callback: LongCallback,
+    context: Any,
+    app_manager: Manager,
+    pacer: Pacer,
+    room: Room,
+    owner: Callable[[], str | None] = nobody,
 ) -> bytes:
     """Start a job. Called by Dash's dispatch in place of the user's function.
 
@@ -50,46 +66,76 @@ def submit(
         app_manager: the manager of the app that got the request.
         pacer: of that app.
         room: what the server can do.
+        owner: finds out the owner of the request.
 
     Returns:
-        JSON: the job's id, its news if there are any yet, and the seconds until the client asks.
+        JSON: the job's id, its news if there are any yet, the seconds until the client asks, and
+        the owner.
     """
     manager = callback.options.manager or app_manager
-    receipt = _started(callback, context, manager, pacer)
+    receipt = _started(callback, context, manager, pacer, owner)
     if isinstance(receipt, bytes):
         return receipt
+    jobs = {manager: {receipt.job_id: 0}}
     try:
-        with Following({manager: {receipt.job_id: 0}}) as following, pacer.submit(room) as seconds:
+        with Following(jobs, receipt.owner) as following, pacer.submit(room) as seconds:
             found = following.wait(seconds, _telling)
-        return _answer(receipt.job_id, found, room)
+        answer = _answer(receipt.job_id, found, room)
     except Exception as error:
-        return _unheard(receipt.job_id, error)
+        answer = _unheard(receipt.job_id, error)
+    return _with_owner(answer, receipt.owner)
 
 
 async def submit_async(
-    callback: LongCallback, context: Any, app_manager: Manager, pacer: Pacer, room: Room
+    callback: LongCallback,
+    context: Any,
+    app_manager: Manager,
+    pacer: Pacer,
+    room: Room,
+    owner: Callable[[], str | None] = nobody,
 ) -> bytes:
     """As ``submit``, for an event loop, which never waits for the store or a broker."""
     manager = callback.options.manager or app_manager
-    receipt = await in_thread(_started, callback, context, manager, pacer)
+    receipt = await in_thread(_started, callback, context, manager, pacer, owner)
     if isinstance(receipt, bytes):
         return receipt
+    jobs = {manager: {receipt.job_id: 0}}
     try:
-        with Following({manager: {receipt.job_id: 0}}) as following, pacer.submit(room) as seconds:
+        with Following(jobs, receipt.owner) as following, pacer.submit(room) as seconds:
             found = await following.wait_async(seconds, _telling)
         if any(isinstance(news.response, LargeResult) for news in found.values()):
-            return await in_thread(_answer, receipt.job_id, found, room)
-        return _answer(receipt.job_id, found, room)
+            answer = await in_thread(_answer, receipt.job_id, found, room)
+        else:
+            answer = _answer(receipt.job_id, found, room)
     except Exception as error:
-        return _unheard(receipt.job_id, error)
+        answer = _unheard(receipt.job_id, error)
+    return _with_owner(answer, receipt.owner)
 
 
 def _started(
-    callback: LongCallback, context: Any, manager: Manager, pacer: Pacer
+    callback: LongCallback,
+    context: Any,
+    manager: Manager,
+    pacer: Pacer,
+    owner: Callable[[], str | None],
 ) -> Receipt | bytes:
     """The receipt of a job, or the answer if there is nothing to wait for."""
     try:
-        answer = _start(callback, context, manager, pacer)
+        of = owner()
+    except OwnerUnknown as error:  # the log says why
+        return _refused(callback, error)
+    answer = _started_for(of, callback, context, manager, pacer)
+    return _with_owner(answer, of) if isinstance(answer, bytes) else replace(answer, owner=of)
+
+
+def _started_for(
+    owner: str | None, callback: LongCallback, context: Any, manager: Manager, pacer: Pacer
+) -> Receipt | bytes:
+    asker = dash_internals.pop_header(context, OWNER_HEADER)
+    if asker is not None and asker != owner:
+        return _refused(callback, OwnerChanged())
+    try:
+        answer = _start(callback, context, manager, pacer, owner)
     except StoreError as error:
         _starting.failed(error)
         return _refused(callback, error)
@@ -103,13 +149,15 @@ def _started(
     return answer
 
 
-def _start(callback: LongCallback, context: Any, manager: Manager, pacer: Pacer) -> Receipt | bytes:
+def _start(
+    callback: LongCallback, context: Any, manager: Manager, pacer: Pacer, owner: str | None
+) -> Receipt | bytes:
     name = dash_internals.pop_header(context, HEADER)
     travel = manager.context if callback.options.context is None else callback.options.context
     request = dash_internals.plain_json(dash_internals.context_fields(context, travel))
     sharing = sharing_of(callback, manager, context)
-    named = name if name is not None and _NAME.fullmatch(name) else None
-    receipt = manager.submit(callback, request, sharing, named, pacer.pacing.wanted)
+    named = name if name is not None and is_job_id(name) else None
+    receipt = manager.submit(callback, request, sharing, named, pacer.pacing.wanted, owner)
     return receipt if receipt.result is None else _json(receipt.job_id, result_json(receipt.result))
 
 
@@ -145,6 +193,11 @@ def _refused(callback: LongCallback, error: Exception) -> bytes:
     job = Job(new_job_id(), callback.key)
     job.end(Failed(type(error).__name__, str(error)))
     return _json(job.id, news_json(News(job, [], None)))
+
+
+def _with_owner(answer: bytes, owner: str | None) -> bytes:
+    # Copied once only, as it may be large.
+    return b"".join([memoryview(answer)[:-1], b',"owner":', json.dumps(owner).encode(), b"}"])
 
 
 def _json(job_id: str, news: list[Piece], after: float = 0) -> bytes:
