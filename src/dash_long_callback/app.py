@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import dash
@@ -12,11 +13,12 @@ import dash
 from dash_long_callback import dash_internals, dash_proxy
 from dash_long_callback.callbacks import registry
 from dash_long_callback.decorator import UNSET, client_config, declare, register
-from dash_long_callback.errors import RegistrationError
+from dash_long_callback.errors import OwnerUnknown, RegistrationError
 from dash_long_callback.executors.local import election, preload
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
 from dash_long_callback.server import access_log
+from dash_long_callback.server.owner import owner_of
 from dash_long_callback.server.pacing import Pacing, pacer_of, set_pacing
 from dash_long_callback.server.routes import add_routes
 
@@ -260,11 +262,13 @@ def _config_tag(app: dash.Dash, callbacks: list[LongCallback]) -> str:
     for callback in callbacks:
         cached = (callback.options.manager or manager_of(app)).cache_by is not None
         known[callback.registration.callback_id] = client_config(callback, cached=cached)
-    config = {
+    config: dict[str, Any] = {
         "patience": pacing.patience,
         "stream": pacing.stream and dash_internals.backend_of(app) != "flask",
         "callbacks": known,
     }
+    with suppress(OwnerUnknown):  # the log says why; the page leaves alone what its tab remembers
+        config["owner"] = owner_of(app)
     # In HTML, only "</" could end the element early; in JSON, "<\\/" is the same string.
     data = dash_internals.to_json_bytes(config).decode().replace("</", "<\\/")
     return f'<script id="_dash-long-callbacks" type="application/json">{data}</script>\n'

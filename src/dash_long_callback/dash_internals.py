@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dash
+import flask
 
 # The lists in which `dash.callback` collects what no app has taken yet.
 from dash._callback import (
@@ -399,6 +400,20 @@ def grouped_arguments(registration: Registration, context: Any) -> list[Any] | d
     return grouped if isinstance(grouped, dict) else list(grouped)
 
 
+def request_context(app: dash.Dash) -> Any:
+    """The parts of ``dash.ctx`` that any web request has, on whichever server the app runs."""
+    # Before Dash 4.1 there was Flask only.
+    request: Any = app.backend.request_adapter() if hasattr(app, "backend") else flask.request
+    context: Any = AttributeDict()
+    context.cookies = dict(request.cookies)
+    context.headers = dict(request.headers)
+    context.args = request.args
+    context.path = request.full_path
+    context.remote = request.remote_addr
+    context.origin = request.origin
+    return context
+
+
 @contextmanager
 def callback_context(context: Any) -> Generator[None]:
     """Let ``dash.ctx`` tell of this request while the block runs."""
@@ -436,7 +451,10 @@ async def fastapi_body(request: Any, limit: int) -> bytes:
     if request.headers.get("content-type", "").startswith("application/json"):
         # Dash's middleware has read it, and keeps what it parsed: None if that is not JSON.
         parsed = getattr(request.state, "json_body", None)
-        return b"" if parsed is None else json.dumps(parsed).encode()[:limit]
+        try:
+            return b"" if parsed is None else json.dumps(parsed).encode()[:limit]
+        except RecursionError:  # nested so deeply that it could just be read
+            return b""
     body = bytearray()
     async for part in request.stream():
         body += part

@@ -23,6 +23,7 @@ from dash_long_callback.declaration_checks import (
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.grouping import leaves, spread
 from dash_long_callback.managers.base import Manager, check_cache_by, check_expire
+from dash_long_callback.server.client import client_of
 from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.submit import submit, submit_async
 
@@ -304,12 +305,12 @@ def _name_of(function: Any) -> str:
 def _entry(callback: LongCallback) -> Callable[..., Any]:
     def entry(*_args: Any, callback_context: Any, app: Any, **_kwargs: Any) -> Any:
         manager, pacer = app.long_callback_manager, pacer_of(app)
-        details = dash_internals.shows_errors(app)
+        client = client_of(app)
         if _in_event_loop():  # there, Dash's dispatch awaits what it gets
             room = pacer.room_asgi()
-            return submit_async(callback, callback_context, manager, pacer, room, details=details)
+            return submit_async(callback, callback_context, manager, pacer, room, client)
         room = pacer.room_wsgi(flask.request.environ)
-        return submit(callback, callback_context, manager, pacer, room, details=details)
+        return submit(callback, callback_context, manager, pacer, room, client)
 
     entry.__qualname__ = _name_of(callback.function)  # for messages that name it
     return entry

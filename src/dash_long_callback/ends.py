@@ -11,7 +11,13 @@ import traceback
 from typing import TYPE_CHECKING
 
 from dash_long_callback.callbacks import registry
-from dash_long_callback.errors import CacheByFailed, StoreError, UserError
+from dash_long_callback.errors import (
+    CacheByFailed,
+    OwnerChanged,
+    OwnerUnknown,
+    StoreError,
+    UserError,
+)
 from dash_long_callback.jobs import Cancelled, Failed, Outcome, Succeeded, TimedOut, ending
 
 if TYPE_CHECKING:
@@ -67,7 +73,7 @@ def log_end(job: Job, outcome: Outcome, name: str | None = None) -> None:
     if isinstance(outcome, Failed) and outcome.user:
         log.info("%s: %s: %s", head, outcome.error_type, outcome.message)
     elif isinstance(outcome, Failed):
-        started = outcome.kind not in ("refused", "changed")
+        started = outcome.kind not in ("refused", "changed", "session")
         how = f"failed after {seconds:.1f} s" if started else "was not started"
         details = f"\n{outcome.traceback.rstrip()}" if outcome.traceback else ""
         log.error("%s %s: %s: %s%s", head, how, outcome.error_type, outcome.message, details)
@@ -84,10 +90,12 @@ def name_of(job: Job) -> str:
 
 def refusal(error: Exception) -> Failed:
     """How a click ends that was refused: there is no job."""
-    # What these say is all there is to know; of others it matters where they come from.
-    text = "" if isinstance(error, (StoreError, UserError)) else _text(error)
-    user = isinstance(error, UserError)
-    return Failed(type(error).__name__, str(error), text, "refused", user=user)
+    # What these say is all there is to know, or is in the log already; of others it matters where
+    # they come from.
+    told = isinstance(error, (OwnerChanged, OwnerUnknown, StoreError, UserError))
+    text = "" if told else _text(error)
+    kind = "session" if isinstance(error, OwnerChanged) else "refused"
+    return Failed(type(error).__name__, str(error), text, kind, user=isinstance(error, UserError))
 
 
 def _text(error: BaseException) -> str:

@@ -6,8 +6,11 @@ LongCallbackError
 ├── NotPickleable          the function can be neither imported nor sent to a worker
 ├── CacheByFailed          a ``cache_by`` function raised, or returned what is not JSON
 ├── StoreError             the store can't be read or written
+├── OwnerUnknown           who has sent a request can't be told, as ``user`` has failed
+├── OwnerChanged           a click was made by another user than is logged in now
 ├── BadRequest             a client sent something that is not ours
-│   └── RequestTooLarge
+│   ├── RequestTooLarge
+│   └── NotJson
 ├── ContextNotSent         the job asked ``dash.ctx`` for what did not travel to it
 ├── InternalError          this package failed in a way that it did not foresee
 ├── JobNotFound            no such job: it never existed or has expired
@@ -70,12 +73,45 @@ class RequestTooLarge(BadRequest):
     status = 413
 
 
+class NotJson(BadRequest):
+    """A request does not say that it is JSON: a form on another site could send it, too."""
+
+    status = 415
+
+    def __init__(self) -> None:
+        super().__init__("the Content-Type of this request must be application/json")
+
+
+class OwnerUnknown(LongCallbackError):
+    """Who has sent a request can't be told. The message is for the user's page."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the server could not find out who you are; try again. Its log has the details"
+        )
+
+
+class OwnerChanged(LongCallbackError):
+    """A click was made by another user than is logged in when it arrives."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this was asked for by another user than is logged in now; reload the page"
+        )
+
+
 class JobNotFound(LongCallbackError):
     """No such job: it never existed or has expired."""
 
     status = 404
 
-    def __init__(self) -> None:
+    def __init__(self, **told: str | None) -> None:
+        #: What the page is told beside.
+        self.told = told
         # The id is left out on purpose: an answer must not echo what a client made up.
         super().__init__("no such job: it never existed or has expired; run the callback again")
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
+import re
 import secrets
 import time
 from dataclasses import dataclass, field, fields
@@ -171,6 +172,9 @@ class Job:
     started: float | None = None
     ended: float | None = None
     interval: float | None = None
+    #: A hash of the user who asked for it (see ``server.owner``); None if that is not known: then
+    #: whoever knows the id may have it.
+    owner: str | None = None
     #: Names what determines the outcome; None if it is neither kept nor shared.
     cache_key: str | None = None
     #: Whether the outcome is kept for the next who asks, and seconds after its last use to drop it.
@@ -329,6 +333,7 @@ _KINDS: dict[str, Any] = {
     "interval": (int, float, NoneType),
     "expire": (int, float, NoneType),
     "cache_key": (str, NoneType),
+    "owner": (str, NoneType),
     "error": (dict, NoneType),
 }
 _counted = operator.attrgetter(*_KINDS)
@@ -467,6 +472,14 @@ def new_job_id() -> str:
 def ref_of(job_id: str) -> str:
     """The public number of a job: six digits, which tell nothing of the id and open nothing."""
     return f"{int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8], 'big') % 1_000_000:06d}"
+
+
+_JOB_ID = re.compile("[A-Za-z0-9_-]{32}")
+
+
+def is_job_id(text: str) -> bool:
+    """Whether this has the form of an id. What has not is no job's: no store is asked for it."""
+    return _JOB_ID.fullmatch(text) is not None
 
 
 def _error_of(outcome: Outcome) -> dict[str, Any] | None:

@@ -79,7 +79,7 @@ def test_any_name_is_safe_as_a_key(
     store.join(job, name)
     store.clear(name)
     assert store.load(name) == job
-    assert store.joined(name) == name
+    assert store.joined(name) == (name, None)
     assert {entry.name for entry in tmp_path.iterdir()} <= {"results"}
 
 

@@ -75,10 +75,12 @@ def submit(
     return manager.submit(callback, request_of(callback, kind, path)).job_id
 
 
+def all_ended(found: dict[str, News]) -> bool:
+    return all(news.job.state.ended for news in found.values())
+
+
 def ended(manager: Manager, job_id: str, since: int = 0) -> News:
-    found = manager.wait(
-        {job_id: since}, PATIENCE, lambda found: all(n.job.state.ended for n in found.values())
-    )
+    found = manager.wait({job_id: since}, PATIENCE, all_ended)
     assert found[job_id].job.state.ended, f"the job is still {found[job_id].job.state.value}"
     return found[job_id]
 
@@ -225,6 +227,49 @@ def test_a_job_that_ignores_a_cancel_is_ended_after_the_grace(
     pool.cancel(job_id)
     assert ended(pool, job_id).job.state is State.CANCELLED
     wait_until(lambda: not alive(int(begun.read_text())))
+
+
+# Users
+
+
+def test_a_job_is_its_owner_s_from_its_beginning_to_its_end(pool: Manager, tmp_path: Path) -> None:
+    callback = callback_of(contract_callbacks.wait)
+    request, name = request_of(callback, "owned", tmp_path), new_job_id()
+    receipt = pool.submit(callback, request, job_id=name, owner="ada")
+    assert (receipt.job_id, receipt.disposition) == (name, Disposition.NEW)
+
+    def hidden_from(other: str | None) -> None:
+        with pytest.raises(JobNotFound, match="it never existed or has expired"):
+            pool.cancel(name, other)
+        assert pool.job(name, other) is None
+        assert pool.news({name: -1}, other) == pool.news({new_job_id(): -1}, other) == {}
+        assert pool.wait({name: -1}, 0.01, bool, other) == {}
+
+    hidden_from("grace")
+    wait_until((tmp_path / "begun-owned").exists)
+    hidden_from("grace")
+    hidden_from(None)
+    known = pool.submit(callback, request, job_id=name, owner="ada")
+    assert (known.job_id, known.disposition) == (name, Disposition.KNOWN)
+    (tmp_path / "open-owned").touch()
+    found = pool.wait({name: 0}, PATIENCE, all_ended, "ada")
+    assert result(found[name]) == "owned"
+    assert found[name].job.owner == "ada", "the worker has written the record since"
+    hidden_from("grace")
+    other = pool.submit(callback, request, job_id=name, owner="grace")
+    assert (other.job_id != name, other.disposition) == (True, Disposition.NEW)
+    assert pool.job(name, "ada") == found[name].job
+    pool.wait({other.job_id: 0}, PATIENCE, all_ended, "grace")
+
+
+def test_a_job_without_an_owner_is_told_to_whoever_knows_its_id(manager: Manager) -> None:
+    callback = callback_of(contract_callbacks.work)
+    request, name = request_of(callback, "plain", None), new_job_id()
+    job_id = manager.submit(callback, request, job_id=name).job_id
+    assert result(ended(manager, job_id)) == "plain"
+    assert result(manager.news({job_id: 0}, "ada")[job_id]) == "plain"
+    again = manager.submit(callback, request, job_id=name, owner="ada")
+    assert (again.job_id, again.disposition) == (name, Disposition.KNOWN)
 
 
 # Pages

@@ -24,7 +24,7 @@ from managers import PATIENCE, WORKERS, wait_until
 
 from dash_long_callback import long_callback, plug
 from dash_long_callback.callbacks import LongCallback, registry
-from dash_long_callback.errors import CacheByFailed, StoreError
+from dash_long_callback.errors import CacheByFailed, JobNotFound, StoreError
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.jobs import Job, State, Succeeded, begin, new_job_id
 from dash_long_callback.managers.base import Disposition, Manager, News, Receipt, Sharing
@@ -68,6 +68,7 @@ def ask(
     path: Path,
     function: Callable[..., Any] = callbacks.work,
     job_id: str | None = None,
+    owner: str | None = None,
 ) -> Receipt:
     """What the web side does with a click."""
     callback = callback_of(function)
@@ -79,12 +80,16 @@ def ask(
         "changed": ["in.value"],
     }
     sharing = sharing_of(callback, manager, context)
-    return manager.submit(callback, json.dumps(request).encode(), sharing, job_id)
+    body = json.dumps(request).encode()
+    return manager.submit(callback, body, sharing, job_id, owner=owner)
 
 
-def ended(manager: Manager, receipt: Receipt) -> News:
+def ended(manager: Manager, receipt: Receipt, owner: str | None = None) -> News:
     found = manager.wait(
-        {receipt.job_id: 0}, PATIENCE, lambda found: all(n.job.state.ended for n in found.values())
+        {receipt.job_id: 0},
+        PATIENCE,
+        lambda found: all(n.job.state.ended for n in found.values()),
+        owner,
     )
     return found[receipt.job_id]
 
@@ -325,6 +330,31 @@ def test_a_cancel_detaches_the_one_who_cancels(leaver: int, pool: Manager, tmp_p
     assert value_of(ended(pool, stays).response) == "wait!"
     news = ended(pool, gone)
     assert (news.job.state, news.response) == (State.CANCELLED, None)
+    assert runs(tmp_path) == 1
+
+
+def test_who_joins_the_job_of_another_user_has_a_name_of_their_own(
+    pool: Manager, tmp_path: Path
+) -> None:
+    ada, grace = (ask(pool, "wait", tmp_path, owner=owner) for owner in ("ada", "grace"))
+    assert (ada.disposition, grace.disposition) == (Disposition.NEW, Disposition.JOINED)
+    names = [(ada.job_id, "ada"), (grace.job_id, "grace")]
+    for name, owner in names:
+        for other in {"ada", "grace", None} - {owner}:
+            assert pool.news({name: 0}, other) == {}
+            assert pool.job(name, other) is None
+            with pytest.raises(JobNotFound):
+                pool.cancel(name, other)
+        # Sent by another, a name says nothing: that one joins, too, under a new one.
+        for other in ("ada", "grace"):
+            again = ask(pool, "wait", tmp_path, owner=other, job_id=name)
+            assert (again.job_id == name) == (other == owner)
+    wait_until(lambda: runs(tmp_path) == 1)
+    pool.cancel(*names[0])
+    assert pool.news({grace.job_id: 0}, "grace")[grace.job_id].job.state is State.RUNNING
+    (tmp_path / "open").touch()
+    assert value_of(ended(pool, grace, "grace").response) == "wait!"
+    assert pool.news({ada.job_id: 0}, "ada")[ada.job_id].job.state is State.CANCELLED
     assert runs(tmp_path) == 1
 
 

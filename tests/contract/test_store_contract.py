@@ -730,10 +730,10 @@ def test_a_cancelled_job_is_in_flight_no_more(store: Store) -> None:
 def test_the_last_who_leaves_is_told_so(make: Callable[..., Store]) -> None:
     store, other = make(), make()
     job = new(store, cache_key="key")
-    other.join(job, "second")
+    other.join(job, "second", "owner")
     store.join(job, "third")
-    assert other.joined("third") == job.id
-    assert store.joined("second") == job.id
+    assert other.joined("third") == (job.id, None)
+    assert store.joined("second") == (job.id, "owner")
     assert store.joined(job.id) is None
     assert not store.leave(job, job.id)
     assert not other.leave(job, "second")

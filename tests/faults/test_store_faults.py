@@ -187,13 +187,13 @@ def test_other_rows_that_can_not_be_read_count_as_missing(
     assert store.doorbell() is None
     assert store.flight("key") is None
     joined = store.joined("asker")
-    assert joined is None or store.load(joined) is None
+    assert joined is None or store.load(joined.job_id) is None
     assert store.request(job.id) in (None, GARBAGE)  # whose job fails alone
     assert store.values(job.id, [1]) in ([None], [GARBAGE])
     assert store.kept("key", None) is None
     assert store.renew(job)
     store.join(job, "asker")
-    assert store.joined("asker") == job.id
+    assert store.joined("asker") == (job.id, None)
     assert store.leave(job, "asker")
     store.keep(job, b'"again"')
     assert store.kept("key", None) == Result([], b'"again"')
@@ -232,11 +232,11 @@ def test_redis_keys_that_can_not_be_read_count_as_missing(kind: str, redis_url: 
         forge(one)
     assert store.flight("key") is None
     joined = store.joined("asker")
-    assert joined is None or store.load(joined) is None
+    assert joined is None or store.load(joined.job_id) is None
     assert store.kept("key", None) is None
     assert store.renew(job)
     store.join(job, "asker")
-    assert store.joined("asker") == job.id
+    assert store.joined("asker") == (job.id, None)
     assert store.leave(job, "asker") is (kind != "set")  # which is a set with another member
     store.keep(job, b'"kept"')
     assert store.kept("key", None) == Result([], b'"kept"')
@@ -280,7 +280,7 @@ def test_values_of_a_backend_that_can_not_be_read_count_as_missing(tmp_path: Pat
             store._set(kind, name, value)
         assert store.flight("key") is None
         joined = store.joined("asker")
-        assert joined is None or store.load(joined) is None
+        assert joined is None or store.load(joined.job_id) is None
         assert store.kept("key", None) is None
         assert store.leased(job.id)
         assert store.renew(job)

@@ -21,6 +21,7 @@ from dash_long_callback.server.pacing import (
     PACE_RATIO,
     SUBMIT_SAVED,
     SUBMIT_SHARE,
+    TURN_MAX,
     Pacer,
     Room,
     pace,
@@ -75,24 +76,68 @@ def test_the_pace_of_a_young_a_middle_and_an_old_job() -> None:
 
 
 def test_a_few_clients_come_when_they_like(pacer: Pacer) -> None:
-    assert pacer.after(0, ROOMY) == 0
-    assert pacer.after(0.5, ROOMY) == 0.5
+    assert pacer.after(0, ROOMY, ["one"]) == 0
+    assert pacer.after(0.5, ROOMY, ["other"]) == 0.5
 
 
 @given(st.lists(st.floats(0, 2), min_size=50, max_size=200), st.floats(1, 1000))
 def test_many_clients_come_one_after_the_other(wanted: list[float], rate: float) -> None:
-    pacer = Pacer(Pacing())
+    pacer, room = Pacer(Pacing()), Room(0, rate)
     begun = time.monotonic()
-    comes = sorted(time.monotonic() - begun + pacer.after(w, Room(0, rate)) for w in wanted)
-    assert comes[-1] >= (len(wanted) - 1) / rate - 0.1
-    assert all(after >= 0 for after in comes)
+    comes = sorted(
+        time.monotonic() - begun + pacer.after(w, room, [str(n)]) for n, w in enumerate(wanted)
+    )
+    assert comes[-1] >= min((len(wanted) - 1) / rate, TURN_MAX) - 0.1
+    assert all(0 <= after <= TURN_MAX + 0.1 for after in comes)
 
 
 def test_when_nobody_came_for_a_while_nobody_waits_for_that_time(pacer: Pacer) -> None:
     for _ in range(20):
-        pacer.after(0, Room(0, 1000))
+        pacer.after(0, Room(0, 1000), ["one"])
     time.sleep(0.05)
-    assert pacer.after(0, Room(0, 1000)) == 0
+    assert pacer.after(0, Room(0, 1000), ["one"]) == 0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, to be changed by the test."""
+    now = [1000.0]
+    monkeypatch.setattr(pacing_module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_client_that_does_not_wait_for_its_turn_delays_nobody(
+    pacer: Pacer, clock: list[float]
+) -> None:
+    room, told = Room(0, 100), list[float]()
+    for number in range(60_000):  # a minute of a thousand questions a second
+        assert pacer.after(0, room, ["impatient"]) <= 2 / room.rate + 1e-6
+        if number % 1000 == 0:
+            told.append(pacer.after(0, room, ["patient"]))
+        clock[0] += 0.001
+    assert max(told) <= 3 / room.rate
+
+
+def test_who_asks_early_is_told_the_turn_that_it_has(pacer: Pacer, clock: list[float]) -> None:
+    room = Room(0, 1)
+    turns = [pacer.after(0, room, [name]) for name in ("a", "b", "c")]
+    assert turns == [0, 1, 2]
+    clock[0] += 0.5
+    assert pacer.after(0, room, ["c", "new"]) == 1.5, "a job more is no other client"
+    assert pacer.after(0, room, ["d"]) == 2.5, "and no turn more"
+    assert pacer.after(5, room, ["c"]) == 5, "who wants to come later may"
+
+
+def test_a_crowd_is_slow_but_nobody_is_sent_away_for_long(
+    pacer: Pacer, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing_module, "TURNS_MAX", 500)
+    for number in range(20_000):
+        assert pacer.after(0, Room(0, 100), [f"forged {number}"]) <= TURN_MAX
+        assert len(pacer._turns) <= 500
+    assert pacer.after(0, Room(0, 100), ["honest"]) <= TURN_MAX
+    clock[0] += TURN_MAX + 1
+    assert pacer.after(0, Room(0, 100), ["honest"]) == 0
 
 
 # Clicks

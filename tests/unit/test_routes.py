@@ -1,13 +1,29 @@
-"""The two routes, asked through Flask."""
+"""The three routes, asked through each of Dash's servers."""
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import flask
 import pytest
+from dash import html
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from web import KINDS, Browser
 
-from dash_long_callback import Dash
+from dash_long_callback import Dash, Pacing
+from dash_long_callback.executors.inline import InlineExecutor
+from dash_long_callback.jobs import Job, new_job_id
+from dash_long_callback.managers.base import Manager
+from dash_long_callback.stores.diskcache import DiskcacheStore
+
+ROUTES = ["updates", "cancel", "leave"]
+#: Seconds that a request may be held; and after which it counts as held, also on a busy machine.
+HOLD, HELD = 60, 20
 
 READS: dict[str, Callable[[], object]] = {
     "nothing": lambda: None,
@@ -18,7 +34,7 @@ READS: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("read", READS)
-@pytest.mark.parametrize("path", ["updates", "cancel"])
+@pytest.mark.parametrize("path", ROUTES)
 def test_a_hook_may_read_the_body_first(app: Dash, path: str, read: str) -> None:
     def hook() -> None:
         READS[read]()
@@ -30,7 +46,161 @@ def test_a_hook_may_read_the_body_first(app: Dash, path: str, read: str) -> None
         url = f"/_dash-long-callback/{path}"
         return client.post(url, data=body, content_type="application/json").status_code
 
-    unknown = {"updates": b'{"tab":"t","jobs":{"forged":0}}', "cancel": b'{"jobs":["forged"]}'}
-    assert status(unknown[path]) == 404  # understood, and not known
+    assert status(unknown(path)) == 404  # understood, and not known
     assert status(b"rubbish") == 400
     assert status(b"[" + b" " * 300_000 + b"]") == 413
+
+
+class Served:
+    """An app that nothing runs in, with a job that waits."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        store = DiskcacheStore(folder, retention=60)
+        self.manager = Manager(store, InlineExecutor(store))
+        options: dict[str, Any] = {} if kind == "flask" else {"backend": kind}
+        self.app = Dash(
+            "routes",
+            long_callback_manager=self.manager,
+            long_callback_pacing=Pacing(hold=HOLD),
+            **options,
+        )
+        self.app.layout = html.Div()
+        self.browser = Browser(self.app)
+        self.job = self.new_job()
+
+    def new_job(self) -> str:
+        job = Job(new_job_id(), "cb")
+        self.manager.store.create(job, b"{}")
+        return job.id
+
+    def ask(self, path: str, body: bytes, content_type: str | None = "application/json") -> Any:
+        begun = time.monotonic()
+        answer = self.browser.post(f"_dash-long-callback/{path}", body, content_type)
+        assert time.monotonic() - begun < HELD, "it was held"
+        return answer
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    one = Served(request.param, tmp_path_factory.mktemp(request.param))
+    yield one
+    one.manager.stop()
+
+
+def body_of(path: str, jobs: Any, **more: Any) -> bytes:
+    named = {"tab": "t", **more} if path == "updates" else more
+    return json.dumps({"jobs": jobs, **named}).encode()
+
+
+def named(path: str, *ids: str) -> bytes:
+    return body_of(path, dict.fromkeys(ids, 0) if path == "updates" else list(ids))
+
+
+def unknown(path: str) -> bytes:
+    return named(path, "forged")
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_post_that_any_other_site_can_send_is_refused_in_words(path: str, served: Served) -> None:
+    forms = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None]
+    for kind in [*forms, "text/plain; application/json", "application/json-seq", "x"]:
+        answer = served.ask(path, named(path, served.job), kind)
+        assert (answer.status, answer.json["error"]) == (415, "NotJson")
+        assert "application/json" in answer.json["message"]
+    for kind in ("application/json; charset=utf-8", "APPLICATION/JSON"):
+        assert served.ask(path, unknown(path), kind).status == 404
+    state = served.manager.job(served.job)
+    assert state is not None
+    assert not state.state.ended, "nothing was cancelled"
+
+
+#: What nobody was ever given as the name of a job.
+NO_IDS = ["", "forged", "\ud800" * 32, "\0" * 32, "é" * 32, "a" * 31, "a" * 33, "a" * 100_000]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_what_can_not_be_an_id_is_unknown(path: str, served: Served) -> None:
+    for name in [*NO_IDS, served.job + "\n", "../" + "a" * 29, "a" * 32]:
+        answer = served.ask(path, named(path, name))
+        assert (answer.status, answer.json["error"]) == (404, "JobNotFound")
+
+
+def test_a_job_is_told_of_beside_what_can_not_be_an_id(served: Served) -> None:
+    asked = {served.job: -1, **dict.fromkeys(NO_IDS, 0)}
+    jobs = served.ask("updates", body_of("updates", asked)).json["jobs"]
+    assert jobs.pop(served.job)["state"] == "queued"
+    assert jobs == dict.fromkeys(NO_IDS)
+
+
+@pytest.mark.parametrize("seq", [1, 2**31, 2**53, 2**64, 10**4000])
+def test_a_number_beyond_the_job_s_own_is_answered_at_once(seq: int, served: Served) -> None:
+    answer = served.ask("updates", body_of("updates", {served.job: seq})).json
+    assert answer["jobs"] == {served.job: {"state": "queued", "seq": 0, "ended": False}}
+    assert answer["after"] > 0, "an honest page does not ask without end"
+
+
+@pytest.mark.parametrize("seq", ["1e400", "1.0", "true", "null", '"1"', "[1]", "-1e400", "NaN"])
+def test_what_is_no_whole_number_is_refused(seq: str, served: Served) -> None:
+    body = b'{"tab": "t", "jobs": {"%s": %s}}' % (served.job.encode(), seq.encode())
+    assert served.ask("updates", body).status == 400
+
+
+@pytest.mark.parametrize("tab", [None, 1, True, "", "\ud800", "\0", "a b", "a" * 65, ["t"], {}])
+def test_a_page_must_have_a_name(tab: Any, served: Served) -> None:
+    assert served.ask("updates", body_of("updates", {served.job: -1}, tab=tab)).status == 400
+
+
+# Whatever comes
+
+texts = st.text(max_size=40) | st.text(st.characters(categories=["Cs", "Cc", "Lu"]), max_size=40)
+plain = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["9", 10**4000, -(10**4000), 2**63, -(2**63)])
+    | st.floats()
+    | texts
+)
+values = st.recursive(plain, lambda v: st.lists(v) | st.dictionaries(texts, v), max_leaves=8)
+JOB = "the job's own id"
+names = st.sampled_from([*NO_IDS, JOB]) | texts
+shapes = st.fixed_dictionaries(
+    {},
+    optional={
+        "tab": st.just("t") | values,
+        "jobs": st.dictionaries(names, st.integers(max_value=-1) | st.integers(1) | values)
+        | st.lists(names | values)
+        | values,
+        "hidden": values,
+        "stream": st.just(value=False) | values,
+    },
+)
+
+
+def encoded(value: Any) -> bytes:
+    # Python writes no number of more than 4300 digits, but others do.
+    return json.dumps(value).encode().replace(b'"9"', b"9" * 5000)
+
+
+deep = st.integers(1, 40_000).map(lambda n: b"[" * n + b"]" * n)
+objects = st.integers(1, 40_000).map(lambda n: b'{"jobs":' * n + b"0" + b"}" * n)
+bodies = shapes.map(encoded) | values.map(encoded) | st.binary(max_size=200) | deep | objects
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(body=bodies)
+def test_no_request_is_an_internal_error_or_holds_a_thread(
+    served: Served, path: str, body: bytes
+) -> None:
+    job = served.manager.job(served.job)
+    if job is None or job.state.ended:  # cancelled by the example before
+        served.job = served.new_job()
+    body = body.replace(JOB.encode(), served.job.encode())
+    answer = served.ask(path, body)
+    assert answer.status in (200, 400, 404, 413), answer
+    assert answer.body.startswith((b"{", b"data: {"))

@@ -197,7 +197,7 @@ def test_a_stream_of_a_job_that_expires_says_so(managers: list[Manager], pacer: 
         store._tell(job.id)
         return [event(data) async for data in events]
 
-    assert asyncio.run(read()) == [{"jobs": {job.id: None}, "after": 0}]
+    assert asyncio.run(read()) == [{"jobs": {job.id: None}, "after": 0, "owner": None}]
 
 
 def test_many_streams_send_less_often(managers: list[Manager]) -> None:

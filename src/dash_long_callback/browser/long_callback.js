@@ -72,6 +72,7 @@
      * @property {any[]} every for each ALL of ours, the ids behind it
      * @property {string} values what was asked, to tell whether it is asked again
      * @property {number} at when
+     * @property {string | null} [owner] whose it is; null: nobody had logged in
      * @property {string} [payload] the request, until the server has it
      * @property {boolean} [doubtful] whether no answer has come, so that the server may not have it
      * @property {string} [declared] how the callback was declared then
@@ -141,7 +142,7 @@
     }
 
     const dashConfig = once(() => json("_dash-config") || {});
-    /** @type {() => {patience: number, stream: boolean, callbacks: Object<string, Config>}} */
+    /** @type {() => {patience: number, stream: boolean, owner?: string | null, callbacks: Object<string, Config>}} */
     const settings = once(() => json("_dash-long-callbacks") || { patience: 0, stream: false, callbacks: {} });
     const prefix = once(() => dashConfig().requests_pathname_prefix || "/");
 
@@ -551,6 +552,28 @@
     const memory = {
         prefix: once(() => `dash-long-callback ${prefix()} `),
 
+        /**
+         * Whether the user of this page may have what was remembered in this tab, perhaps by another.
+         * @param {Question} question
+         * @returns {boolean | null} null: not now, but its owner may be back
+         */
+        mine(question) {
+            const owner = settings().owner;
+            if (owner === undefined) {
+                return null; // the server could not tell
+            }
+            if (question.owner !== owner && question.payload) {
+                // What one has clicked, nobody else sends. But the server may have it already.
+                question.payload = undefined;
+                question.doubtful = true;
+                this.keep(question);
+            }
+            if (question.owner === owner || question.owner === null) {
+                return true; // also what was asked for before a login: the server knows whose it is
+            }
+            return owner === null && question.owner ? null : false;
+        },
+
         /** @param {Question} question */
         keep(question) {
             try {
@@ -577,11 +600,13 @@
                 for (const key of Object.keys(sessionStorage).filter((one) => one.startsWith(this.prefix()))) {
                     const question = JSON.parse(sessionStorage.getItem(key) || "null");
                     const kept = question && Date.now() - question.at < REMEMBER;
-                    if (kept && settings().callbacks[question.name]) {
+                    const known = kept && settings().callbacks[question.name];
+                    const mine = kept ? this.mine(question) : false;
+                    if (known && mine) {
                         found.push(question);
-                    } else {
+                    } else if (mine !== null) {
                         sessionStorage.removeItem(key);
-                        if (kept) {
+                        if (kept && mine) {
                             tell("failed", question.name, question.outputs, { kind: "changed" });
                         }
                     }
@@ -1145,7 +1170,7 @@
                     if (words.error !== "JobNotFound") {
                         throw new Trouble("status 404"); // a proxy that has lost its server
                     }
-                    asked.filter((job) => this.jobs.get(job.id) === job).forEach(expire);
+                    asked.filter((job) => this.jobs.get(job.id) === job).forEach((job) => expire(job, words.owner));
                 } else {
                     const trouble = await troubleOf(response);
                     if (trouble) {
@@ -1189,7 +1214,10 @@
             }
             /** @type {Map<string, News | null>} */
             const found = new Map();
+            /** @type {string | null | undefined} */
+            let owner;
             for (const answer of answers) {
+                owner = "owner" in answer ? answer.owner : owner;
                 for (const [id, news] of Object.entries(answer.jobs)) {
                     const before = found.get(id);
                     found.set(id, before && news ? merged(before, news) : news);
@@ -1198,7 +1226,7 @@
             for (const [id, news] of found) {
                 const job = this.jobs.get(id);
                 if (job) {
-                    news ? job.hear(news) : expire(job);
+                    news ? job.hear(news) : expire(job, owner);
                 }
             }
             return answers.length ? answers[answers.length - 1].after : 0;
@@ -1267,11 +1295,19 @@
 
     const feed = new Feed();
 
-    /** The server does not know a job. @param {Job} job */
-    function expire(job) {
-        const words = "JobNotFound: no such job: it never existed or has expired; run the callback again";
+    /**
+     * The server does not know a job, for the user who is logged in now.
+     * @param {Job} job
+     * @param {string | null} [owner] that user, if the server has said so
+     */
+    function expire(job, owner) {
+        const other = owner !== undefined && job.question.owner && job.question.owner !== owner;
+        const words = other
+            ? "SessionExpired: you are not logged in any more, or as another user. Log in again and reload the page"
+            : "JobNotFound: no such job: it never existed or has expired; run the callback again";
         // Of one that was found by a reload the page has shown nothing yet.
-        job.settle(job.found && !job.seq ? {} : { error: failure(words) }, false, { kind: "expired" });
+        const problem = { kind: other ? "session" : "expired", reload: Boolean(other) };
+        job.settle(job.found && !job.seq ? {} : { error: failure(words) }, Boolean(other && owner === null), problem);
     }
 
     // What the renderer calls
@@ -1306,7 +1342,7 @@
             } else {
                 job.show();
             }
-            submit(job);
+            submit(job, true);
         }
         memory.keep(job.question); // while the request is on its way
         return job.promise;
@@ -1335,6 +1371,7 @@
             every: states.slice(config.states).map(valueOf),
             values: valuesOf(inputs),
             at: Date.now(),
+            owner: settings().owner,
             payload: JSON.stringify(payload),
             declared: config.declared,
         };
@@ -1362,8 +1399,11 @@
         job.resetProgress(); // before the new run writes some
     }
 
-    /** @param {Job} job */
-    async function submit(job) {
+    /**
+     * @param {Job} job
+     * @param {boolean} [now] whether it was asked for in this moment, so by who is logged in
+     */
+    async function submit(job, now = false) {
         job.begun = true;
         tell("started", job.name, job.outputs);
         if (job.question.declared !== job.config.declared) {
@@ -1378,10 +1418,15 @@
             let trouble;
             try {
                 // By its name, the server tells a request that comes twice.
+                /** @type {Object<string, string>} */
                 const headers = {
                     "X-Long-Callback-Job": job.id,
                     "X-Long-Callback-Declared": job.question.declared || "",
                 };
+                if (!now && job.question.owner) {
+                    headers["X-Long-Callback-Owner"] = job.question.owner; // it is for this one only
+                }
+                now = false;
                 submitting += 1;
                 const response = await post("_dash-update-component", body, { headers }).finally(() => (submitting -= 1));
                 if (response.status === 204) {
@@ -1451,9 +1496,13 @@
         }
     }
 
-    /** @param {Job} job @param {{job: string, news: News, after: number}} answer */
+    /** @param {Job} job @param {{job: string, news: News, after: number, owner?: string | null}} answer */
     function accept(job, answer) {
         job.known = true;
+        if (answer.owner !== undefined) {
+            // A login or logout by a callback does not load the page again.
+            job.question.owner = settings().owner = answer.owner;
+        }
         job.question.payload = undefined;
         if (answer.job !== job.id) {
             memory.drop(job.id);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -47,11 +48,13 @@ class Receipt:
     Attributes:
         job_id: what the asker names the job by; nothing is stored under it if it was cached.
         result: the result, if it was cached.
+        owner: of the request.
     """
 
     job_id: str
     disposition: Disposition
     result: Result | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class Manager:
         cache_by: functions of no arguments whose values are part of what determines an outcome.
             With any, even an empty list, results are kept for the next who asks; None: not.
         expire: seconds after its last use to drop a kept result.
+        user: a function of no arguments that tells who has sent a request (see ``server.owner``).
     """
 
     #: Which parts of a request are sent to the job, unless a callback says so itself.
@@ -109,11 +113,13 @@ class Manager:
         executor: Executor,
         cache_by: CacheBy | None = None,
         expire: float | None = None,
+        user: Callable[[], Any] | None = None,
     ) -> None:
         self.store = store
         self.executor = executor
         self.cache_by = check_cache_by("the manager", cache_by)
         self.expire = check_expire("the manager", expire)
+        self.user = check_user("the manager", user)
 
     def ensure_running(self) -> None:
         """Have workers ready before the first job."""
@@ -126,6 +132,7 @@ class Manager:
         sharing: Sharing | None = None,
         job_id: str | None = None,
         wanted: float = WANTED_SECONDS,
+        owner: str | None = None,
     ) -> Receipt:
         """Start a job, join an equal one that runs, or answer with the result of one that has run.
 
@@ -137,11 +144,16 @@ class Manager:
                 answer may have got lost on its way. None: made here.
             wanted: seconds that a job with ``on_disconnect="cancel"`` may go on without a word of
                 its page.
+            owner: of the request; what others ask about this job is answered as if there was none.
 
         Raises:
             StoreError: if the job can't be stored; it is not started then.
         """
-        job = Job(job_id or new_job_id(), callback.key, interval=callback.options.interval)
+        if job_id is not None and (known := self._found(job_id)) and not _may(owner, known[2]):
+            job_id = None  # as if there was no such job
+        job = Job(
+            job_id or new_job_id(), callback.key, interval=callback.options.interval, owner=owner
+        )
         if sharing is not None:
             if (result := self._kept(sharing)) is not None:
                 return Receipt(job.id, Disposition.CACHED, result)
@@ -167,7 +179,7 @@ class Manager:
         if (flight := self.store.flight(sharing.key)) is not None:
             if flight.id == job.id:
                 return Receipt(job.id, Disposition.KNOWN)
-            self.store.join(flight, job.id)
+            self.store.join(flight, job.id, job.owner)
             return Receipt(job.id, Disposition.JOINED)
         if self.store.joined(job.id) is not None:
             return Receipt(job.id, Disposition.KNOWN)
@@ -202,34 +214,42 @@ class Manager:
         for one in found:
             self.store.clear(one.key)
 
-    def news(self, jobs: Mapping[str, int]) -> dict[str, News]:
+    def news(self, jobs: Mapping[str, int], owner: str | None = None) -> dict[str, News]:
         """What is new on these jobs, each since its sequence number. Unknown jobs are left out.
 
-        A job on which nothing is new is there, too, without updates.
+        A job on which nothing is new is there, too, without updates. So it is everywhere: a job
+        that has another owner is unknown.
         """
-        known = {job_id: self._known(job_id) for job_id in jobs}
+        known = {job_id: self._known(job_id, owner) for job_id in jobs}
         news = {i: self._news(*one, jobs[i]) for i, one in known.items() if one is not None}
         return {job_id: one for job_id, one in news.items() if one is not None}
 
-    def job(self, job_id: str) -> Job | None:
+    def job(self, job_id: str, owner: str | None = None) -> Job | None:
         """The record of a job; None if it is unknown."""
-        known = self._known(job_id)
+        known = self._known(job_id, owner)
         return None if known is None else known[0]
 
-    def _known(self, job_id: str) -> tuple[Job, bytes | None] | None:
+    def _known(self, job_id: str, owner: str | None) -> tuple[Job, bytes | None] | None:
         """A job as an asker sees it, and its result, if that is small."""
-        known = self.store.load_all(job_id) or self._joined(job_id)
-        if known is not None and known[0].cache_key is not None and self.store.has_left(job_id):
+        found = self._found(job_id)
+        if found is None or not _may(owner, found[2]):
+            return None
+        job, result, _ = found
+        if job.cache_key is not None and self.store.has_left(job_id):
             # The job goes on for the others who asked.
             left = {"state": State.CANCELLED, "error": None, "slots": {}, "result_size": None}
-            return replace(known[0], seq=known[0].seq + 1, **left), None
-        return known
+            return replace(job, seq=job.seq + 1, **left), None
+        return job, result
 
     def wait(
-        self, jobs: Mapping[str, int], timeout: float, enough: Callable[[dict[str, News]], bool]
+        self,
+        jobs: Mapping[str, int],
+        timeout: float,
+        enough: Callable[[dict[str, News]], bool],
+        owner: str | None = None,
     ) -> dict[str, News]:
         """As ``news``, but wait up to ``timeout`` seconds until the news is ``enough``."""
-        with Following({self: jobs}) as following:
+        with Following({self: jobs}, owner) as following:
             return following.wait(timeout, enough)
 
     def look(self, found: Iterable[News]) -> None:
@@ -238,17 +258,17 @@ class Manager:
             if not job.state.ended:
                 self.executor.look(job)
 
-    def cancel(self, job_id: str) -> None:
+    def cancel(self, job_id: str, owner: str | None = None) -> None:
         """End a job: at once if it waits, else as soon as its function lets go.
 
         A job that has ended stays as it is. Of several who share a job, the last ends it.
 
         Raises:
-            JobNotFound: if there is no such job.
+            JobNotFound: if there is no such job, or it has another owner.
         """
         asker = job_id
-        known = self.store.load_all(job_id) or self._joined(job_id)
-        if known is None:
+        known = self._found(job_id)
+        if known is None or not _may(owner, known[2]):
             raise JobNotFound
         job, job_id = known[0], known[0].id
         if job.state.ended:
@@ -267,9 +287,14 @@ class Manager:
         self.executor.stop()
         self.store.close()
 
-    def _joined(self, asker: str) -> tuple[Job, bytes | None] | None:
-        job_id = self.store.joined(asker)
-        return None if job_id is None else self.store.load_all(job_id)
+    def _found(self, asker: str) -> tuple[Job, bytes | None, str | None] | None:
+        """The job of this name, its result, if that is small, and whose the name is."""
+        if (known := self.store.load_all(asker)) is not None:
+            return *known, known[0].owner
+        if (joined := self.store.joined(asker)) is None:
+            return None
+        known = self.store.load_all(joined.job_id)
+        return None if known is None else (*known, joined.owner)
 
     def _kept(self, sharing: Sharing) -> Result | None:
         return self.store.kept(sharing.key, sharing.expire) if sharing.keep else None
@@ -320,6 +345,34 @@ def check_expire(name: str, expire: float | None) -> float | None:
     if expire is not None and not (number and expire > 0):
         raise RegistrationError(f"{name}: expire={expire!r} must be a number of seconds above 0")
     return expire
+
+
+def check_user(name: str, user: Callable[[], Any] | None) -> Callable[[], Any] | None:
+    """``user`` as it is.
+
+    Raises:
+        RegistrationError: if it is not a function that can be called in any web request.
+    """
+    if user is not None and not callable(user):
+        raise RegistrationError(
+            f"{name}: user={user!r} must be a function of no arguments that returns who has sent "
+            'the request, as in user=lambda: flask.session.get("user_id")'
+        )
+    if inspect.iscoroutinefunction(user):
+        raise RegistrationError(
+            f"{name}: user={user!r} must not be async: it is also called where nothing can be "
+            "awaited; let a hook of your server find out who it is, and read that here"
+        )
+    return user
+
+
+def _may(owner: str | None, of: str | None) -> bool:
+    """Whether a request of this owner may know what has that owner.
+
+    What was asked for when nobody had logged in belongs to whoever holds its id: so a login, too,
+    finds it again.
+    """
+    return of is None or of == owner
 
 
 def _cancel_queued(job: Job) -> bool:

@@ -46,6 +46,11 @@ class CeleryLongCallbackManager(Manager):
             ``dash_long_callback.run``.
         grace: seconds that a cancelled function has to clean up before its process is ended.
         retention: seconds that a job and its outcome are kept after the last change.
+        user: a function of no arguments that returns who has sent a web request, for example
+            ``lambda: flask.session.get("user_id")``: a string, or other JSON; None if nobody is
+            logged in. Jobs are told to their own user only. It is called in each web request, as
+            ``cache_by`` is, and may use ``dash.ctx``. None: users of Flask-Login and dash-auth are
+            recognised; in other apps a job is told to whoever knows its id.
         worker_start: a function of no arguments, called once in each worker process before its
             first job, for example to open a database engine. If it raises, that job fails as
             ``WorkerStartFailed``, and it is called again for the next. Never called in the web
@@ -77,6 +82,7 @@ class CeleryLongCallbackManager(Manager):
         grace: float = GRACE,
         retention: float = RETENTION,
         worker_start: Callable[[], object] | None = None,
+        user: Callable[[], Any] | None = None,
     ) -> None:
         try:
             import celery
@@ -97,7 +103,7 @@ class CeleryLongCallbackManager(Manager):
         self._executor = CeleryExecutor(
             celery_app, store, queue, grace, worker_starts.given(worker_start)
         )
-        super().__init__(store, self._executor, cache_by, expire)
+        super().__init__(store, self._executor, cache_by, expire, user)
 
     def waiting(self) -> dict[str, int]:
         """How many jobs wait in each queue.

@@ -7,7 +7,7 @@ import os
 import sys
 from multiprocessing import get_all_start_methods
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import platformdirs
 
@@ -65,6 +65,11 @@ class DiskcacheLongCallbackManager(Manager):
         stop_wait: seconds that a server which is told to end waits for jobs that finish. Where all
             processes end with the server, as in a container, they are lost otherwise.
         size_limit: bytes that kept results may take; the least recently used are dropped first.
+        user: a function of no arguments that returns who has sent a web request, for example
+            ``lambda: flask.session.get("user_id")``: a string, or other JSON; None if nobody is
+            logged in. Jobs are told to their own user only. It is called in each web request, as
+            ``cache_by`` is, and may use ``dash.ctx``. None: users of Flask-Login and dash-auth are
+            recognised; in other apps a job is told to whoever knows its id.
         worker_start: a function of no arguments that each worker process calls once, after it has
             imported the app and before its first job: open your database engine here. It runs on
             the worker's own modules, so that what it assigns with ``global`` is there in jobs. If
@@ -95,6 +100,7 @@ class DiskcacheLongCallbackManager(Manager):
         stop_wait: float = 0.0,
         size_limit: int = SIZE_LIMIT,
         worker_start: Callable[[], object] | None = None,
+        user: Callable[[], Any] | None = None,
     ) -> None:
         methods = get_all_start_methods()
         method = start_method or ("forkserver" if "forkserver" in methods else "spawn")
@@ -117,7 +123,7 @@ class DiskcacheLongCallbackManager(Manager):
         chosen, given = start_method is not None, worker_starts.given(worker_start)
         pool = PoolOptions(count, method, grace, stop, stop_wait, chosen, given)
         executor = LocalExecutor(store, pool)
-        super().__init__(store, executor, cache_by, expire)
+        super().__init__(store, executor, cache_by, expire, user)
 
 
 def _directory(cache: diskcache.Cache | diskcache.FanoutCache | None) -> Path | DefaultFolder:

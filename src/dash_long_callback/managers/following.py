@@ -36,13 +36,15 @@ class Following:
 
     Args:
         jobs: for each manager its jobs, each with the sequence number that was seen.
+        owner: of who follows them: of another's jobs there are no news.
 
     Examples:
         >>> with Following({manager: {job_id: 0}}) as following:
         ...     news = following.wait(15, lambda found: bool(found))
     """
 
-    def __init__(self, jobs: Mapping[Manager, Mapping[str, int]]) -> None:
+    def __init__(self, jobs: Mapping[Manager, Mapping[str, int]], owner: str | None = None) -> None:
+        self._owner = owner
         self.bell = Bell()
         self._jobs = {manager: dict(part) for manager, part in jobs.items()}
         self._watches: dict[Manager, Watch] = {}
@@ -157,7 +159,7 @@ class Following:
     def _followed(self, manager: Manager, part: Mapping[str, int]) -> dict[str, News]:
         watch = self._watches[manager]
         watch.follow([*part, *(self._joined[i] for i in part if i in self._joined)])
-        found = manager.news(part)
+        found = manager.news(part, self._owner)
         joined = {i: news.job.id for i, news in found.items() if i != news.job.id}
         if joined.keys() <= self._joined.keys():
             return found
@@ -165,7 +167,7 @@ class Following:
         # be missed.
         self._joined |= joined
         watch.follow([*part, *joined.values()])
-        return manager.news(part)
+        return manager.news(part, self._owner)
 
     def _ask(self) -> dict[str, News]:
         """Somebody waits, and nothing is new: see that these jobs can still end."""

@@ -13,27 +13,28 @@ if TYPE_CHECKING:
     from dash_long_callback.managers.base import Manager
 
 
-def cancel(body: bytes, managers: Sequence[Manager]) -> bytes:
+def cancel(body: bytes, managers: Sequence[Manager], owner: str | None = None) -> bytes:
     """Cancel jobs; those that have ended stay as they are.
 
     Args:
         body: JSON ``{"jobs": [id, ...]}``.
         managers: all that may know the jobs.
+        owner: of the request.
 
     Raises:
         BadRequest: if the body has another shape.
-        JobNotFound: if none of the jobs exists.
+        JobNotFound: if none of the jobs exists, for this owner.
     """
-    known = [_cancel(job_id, managers) for job_id in job_ids(body)]
+    known = [_cancel(job_id, managers, owner) for job_id in job_ids(body)]
     if not any(known):
         raise JobNotFound
     return b"{}"
 
 
-def _cancel(job_id: str, managers: Sequence[Manager]) -> bool:
+def _cancel(job_id: str, managers: Sequence[Manager], owner: str | None) -> bool:
     for manager in managers:
         try:
-            manager.cancel(job_id)
+            manager.cancel(job_id, owner)
         except JobNotFound:
             continue
         return True

@@ -32,6 +32,8 @@ SENTENCES = {
     "refused": "The server could not start this (no. {ref}). Try again in a moment.",
     # The page, or the job, is older than the code: see ``declaration.py``.
     "changed": "The app has changed since this page was loaded. Reload the page.",
+    # Another user clicked than is logged in now.
+    "session": "Your session has expired. Log in again and reload the page.",
     # No worker can run it: none can be started, or none has the function.
     "unavailable": "The server can't run this at the moment (no. {ref}). Try again later.",
     # It has a result, for which the store has no room.

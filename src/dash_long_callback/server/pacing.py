@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from dash_long_callback.errors import RegistrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Collection, Generator, Iterable, Mapping
 
     import dash
 
@@ -35,6 +35,11 @@ RATE_THREADS, RATE_ASYNC = 100.0, 300.0
 #: Thread-seconds that clicks may wait for their results, in each second and saved up at most. Where
 #: threads are few, many clicks that each wait a moment would have all others queue.
 SUBMIT_SHARE, SUBMIT_SAVED = 0.25, 1.0
+#: Seconds that a client is told to leave to others before it asks again, at most: as long as a
+#: request is held. With more than can be served in that time, the server is slow instead.
+TURN_MAX = 15.0
+#: Jobs whose turns a process remembers; beyond that, it begins anew.
+TURNS_MAX = 10_000
 #: Jobs that a process remembers to have noted; then those are forgotten that are due again.
 HEARD_MAX = 1000
 #: The pace of a client that is not held: this part of the job's age ...
@@ -136,6 +141,7 @@ class Pacer:
         self._lock = threading.Lock()
         self._tabs: dict[str, Hold] = {}
         self._next = 0.0
+        self._turns: dict[str, float] = {}
         self._saved, self._saved_at = SUBMIT_SAVED, time.monotonic()
         self._heard: dict[str, float] = {}
         self._ending = False
@@ -155,17 +161,34 @@ class Pacer:
     def _holds(self, default: int) -> int:
         return default if self.pacing.holds is None else self.pacing.holds
 
-    def after(self, wanted: float, room: Room) -> float:
+    def after(self, wanted: float, room: Room, jobs: Collection[str]) -> float:
         """Seconds until a client asks again that would like to do so in ``wanted`` seconds.
 
         Each gets the next moment that nobody else has, so however many there are, they come one
-        after the other.
+        after the other. A client that asks before its turn keeps the turn that it has: nobody
+        waits for one who is impatient.
+
+        Args:
+            wanted: seconds.
+            room: what the server can do.
+            jobs: those that the client waits for. They tell clients apart: a name of its own could
+                be another each time, but nobody has another's jobs.
         """
         with self._lock:
             now = time.monotonic()
-            free = max(self._next, now)
-            self._next = free + 1 / room.rate
-        return max(wanted, free - now)
+            turn = max((self._turns.get(job_id, 0.0) for job_id in jobs), default=0.0)
+            if turn <= now:
+                turn = min(max(self._next, now), now + TURN_MAX)
+                self._next = turn + 1 / room.rate
+            self._remember(turn, jobs, now)
+        return max(wanted, turn - now)
+
+    def _remember(self, turn: float, jobs: Collection[str], now: float) -> None:
+        self._turns.update(dict.fromkeys(jobs, turn))
+        if len(self._turns) > TURNS_MAX:
+            self._turns = {i: at for i, at in self._turns.items() if at > now}
+            if len(self._turns) > TURNS_MAX:
+                self._turns = {}
 
     def hear(self, job_ids: Iterable[str]) -> list[str]:
         """The jobs of these whose page has to be noted as heard of: not with each question."""

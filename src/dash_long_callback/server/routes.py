@@ -12,11 +12,20 @@ from werkzeug.exceptions import HTTPException
 
 from dash_long_callback import dash_internals
 from dash_long_callback.callbacks import registry
-from dash_long_callback.errors import BadRequest, InternalError, JobNotFound, StoreError
+from dash_long_callback.errors import (
+    BadRequest,
+    InternalError,
+    JobNotFound,
+    NotJson,
+    OwnerUnknown,
+    StoreError,
+)
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.server import access_log
 from dash_long_callback.server.cancel import cancel
+from dash_long_callback.server.client import client_of
 from dash_long_callback.server.leave import leave
+from dash_long_callback.server.owner import owner_of
 from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.updates import updates, updates_async
 from dash_long_callback.server.wire import MAX_BODY, LargeBody
@@ -55,22 +64,28 @@ def add_routes(app: dash.Dash, app_manager: Callable[[], Manager]) -> None:
         _add_flask(app, managers)
         return
 
+    # In a thread, with the context of the request: what tells its owner may ask a database.
+    def owner() -> str | None:
+        return owner_of(app)
+
     async def serve_updates(body: Awaitable[bytes]) -> _Answer:
         pacer = pacer_of(app)
         return await _answer_async(
             UPDATES,
             body,
-            lambda read: updates_async(
-                read, managers(), pacer, pacer.room_asgi(), details=dash_internals.shows_errors(app)
-            ),
+            lambda read: updates_async(read, managers(), pacer, pacer.room_asgi(), client_of(app)),
         )
 
     async def serve_cancel(body: Awaitable[bytes]) -> _Answer:
-        return await _answer_async(CANCEL, body, lambda read: in_thread(cancel, read, managers()))
+        return await _answer_async(
+            CANCEL, body, lambda read: in_thread(lambda: cancel(read, managers(), owner()))
+        )
 
     async def serve_leave(body: Awaitable[bytes]) -> _Answer:
         return await _answer_async(
-            LEAVE, body, lambda read: in_thread(leave, read, managers(), pacer_of(app))
+            LEAVE,
+            body,
+            lambda read: in_thread(lambda: leave(read, managers(), pacer_of(app), owner())),
         )
 
     add = _add_fastapi if kind == "fastapi" else _add_quart
@@ -81,23 +96,25 @@ def add_routes(app: dash.Dash, app_manager: Callable[[], Manager]) -> None:
 
 def _add_flask(app: dash.Dash, managers: Callable[[], list[Manager]]) -> None:
     def body() -> bytes:
+        _check_type(flask.request.content_type)
         # One byte more than is allowed: enough to see that it is too much. What a hook has read
         # before, such as one that looks for a CSRF token, Flask has kept.
         return flask.request.stream.read(MAX_BODY + 1) or flask.request.get_data()[: MAX_BODY + 1]
 
+    def owner() -> str | None:
+        return owner_of(app)
+
     def serve_updates() -> flask.Response:
         pacer = pacer_of(app)
         room = pacer.room_wsgi(flask.request.environ)
-        details = dash_internals.shows_errors(app)
-        return _flask(
-            *_answer(UPDATES, lambda: updates(body(), managers(), pacer, room, details=details))
-        )
+        client = client_of(app)
+        return _flask(*_answer(UPDATES, lambda: updates(body(), managers(), pacer, room, client)))
 
     def serve_cancel() -> flask.Response:
-        return _flask(*_answer(CANCEL, lambda: cancel(body(), managers())))
+        return _flask(*_answer(CANCEL, lambda: cancel(body(), managers(), owner())))
 
     def serve_leave() -> flask.Response:
-        return _flask(*_answer(LEAVE, lambda: leave(body(), managers(), pacer_of(app))))
+        return _flask(*_answer(LEAVE, lambda: leave(body(), managers(), pacer_of(app), owner())))
 
     dash_internals.add_route(app, UPDATES, serve_updates, ("POST",))
     dash_internals.add_route(app, CANCEL, serve_cancel, ("POST",))
@@ -127,8 +144,12 @@ def _add_fastapi(app: dash.Dash, name: str, serve: _Serve) -> None:
     from fastapi import Request, Response
     from fastapi.responses import StreamingResponse
 
+    async def body(request: Any) -> bytes:
+        _check_type(request.headers.get("content-type"))
+        return await dash_internals.fastapi_body(request, MAX_BODY + 1)
+
     async def view(request: Any) -> Any:
-        status, data = await serve(dash_internals.fastapi_body(request, MAX_BODY + 1))
+        status, data = await serve(body(request))
         if isinstance(data, bytes):
             return Response(data, status, HEADERS)
         if isinstance(data, _Large):
@@ -144,6 +165,7 @@ def _add_quart(app: dash.Dash, name: str, serve: _Serve) -> None:
     import quart
 
     async def body() -> bytes:
+        _check_type(quart.request.content_type)
         read: Any = await quart.request.get_data(cache=False)
         return bytes(read[: MAX_BODY + 1])
 
@@ -160,6 +182,16 @@ def _add_quart(app: dash.Dash, name: str, serve: _Serve) -> None:
 
     view.__name__ = name
     dash_internals.add_route(app, name, view, ("POST",))
+
+
+def _check_type(content_type: str | None) -> None:
+    """Take JSON only: browsers let any site send a form or plain text, but ask us before JSON.
+
+    Raises:
+        NotJson: if the request is said to be something else.
+    """
+    if (content_type or "").partition(";")[0].strip().lower() != "application/json":
+        raise NotJson
 
 
 #: Of each route: the same fault is logged once and then counted, however many ask.
@@ -205,11 +237,13 @@ def _refuse(route: str, error: Exception) -> tuple[int, bytes]:
         _faults[route].failed(error)
         # Its own words name files and hosts.
         message = "the server can't use its store at the moment; try again. Its log has the details"
-    elif isinstance(error, (BadRequest, JobNotFound)):
+    elif isinstance(error, (BadRequest, JobNotFound, OwnerUnknown)):
         message = str(error)
     else:
         _faults[route].failed(error, traceback=True)
         error = InternalError()
         message = str(error)
-    words = {"error": type(error).__name__, "message": message}
+    words: dict[str, Any] = {"error": type(error).__name__, "message": message}
+    if isinstance(error, JobNotFound):
+        words |= error.told
     return error.status, json.dumps(words).encode()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dash_long_callback import dash_internals, declaration
 from dash_long_callback.ends import log_end, refusal
-from dash_long_callback.errors import StoreError
+from dash_long_callback.errors import OwnerChanged, StoreError
 from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.jobs import Job, new_job_id
+from dash_long_callback.jobs import Failed, Job, is_job_id, new_job_id
 from dash_long_callback.managers.base import News
 from dash_long_callback.managers.following import Following
 from dash_long_callback.server import pacing
+from dash_long_callback.server.client import ANYBODY
 from dash_long_callback.server.sharing import sharing_of
 from dash_long_callback.server.wire import news_json, object_json, result_json, whole
 from dash_long_callback.stores.base import LargeResult
@@ -21,15 +22,17 @@ from dash_long_callback.threads import in_thread
 
 if TYPE_CHECKING:
     from dash_long_callback.callbacks import LongCallback
-    from dash_long_callback.jobs import Failed
     from dash_long_callback.managers.base import Manager, Receipt
+    from dash_long_callback.server.client import Client
     from dash_long_callback.server.pacing import Pacer, Room
     from dash_long_callback.server.wire import Piece
 
 #: A client names its job here: 192 random bits. One that got no answer sends the same request
 #: again, and does not start a second job.
 HEADER = "x-long-callback-job"
-_NAME = re.compile("[A-Za-z0-9_-]{32}")
+#: And here whose the page was when somebody clicked, if it sends the click later than at once:
+#: again, as no answer came, after a reload, or after another job. It must not run as another's.
+OWNER_HEADER = "x-long-callback-owner"
 #: Bytes of a result that is part of the answer to a click: Dash's dispatch has an answer in memory
 #: as a whole. The page asks for a larger one, and gets it in pieces.
 ANSWER_BYTES = 1 << 20
@@ -43,8 +46,7 @@ def submit(
     app_manager: Manager,
     pacer: Pacer,
     room: Room,
-    *,
-    details: bool = False,
+    client: Client = ANYBODY,
 ) -> bytes:
     """Start a job. Called by Dash's dispatch in place of the user's function.
 
@@ -54,21 +56,24 @@ def submit(
         app_manager: the manager of the app that got the request.
         pacer: of that app.
         room: what the server can do.
-        details: whether the page may know what the exception of a job that failed says.
+        client: who clicked.
 
     Returns:
-        JSON: the job's id, its news if there are any yet, and the seconds until the client asks.
+        JSON: the job's id, its news if there are any yet, the seconds until the client asks, and
+        the owner.
     """
     manager = callback.options.manager or app_manager
-    receipt = _started(callback, context, manager, pacer, details)
+    receipt = _started(callback, context, manager, pacer, client)
     if isinstance(receipt, bytes):
         return receipt
+    jobs = {manager: {receipt.job_id: 0}}
     try:
-        with Following({manager: {receipt.job_id: 0}}) as following, pacer.submit(room) as seconds:
+        with Following(jobs, receipt.owner) as following, pacer.submit(room) as seconds:
             found = following.wait(seconds, _telling)
-        return _answer(receipt.job_id, found, room, details)
+        answer = _answer(receipt.job_id, found, room, client)
     except Exception as error:
-        return _unheard(receipt.job_id, error)
+        answer = _unheard(receipt.job_id, error)
+    return _with_owner(answer, receipt.owner)
 
 
 async def submit_async(
@@ -77,34 +82,43 @@ async def submit_async(
     app_manager: Manager,
     pacer: Pacer,
     room: Room,
-    *,
-    details: bool = False,
+    client: Client = ANYBODY,
 ) -> bytes:
     """As ``submit``, for an event loop, which never waits for the store or a broker."""
     manager = callback.options.manager or app_manager
-    receipt = await in_thread(_started, callback, context, manager, pacer, details)
+    receipt = await in_thread(_started, callback, context, manager, pacer, client)
     if isinstance(receipt, bytes):
         return receipt
+    jobs = {manager: {receipt.job_id: 0}}
     try:
-        with Following({manager: {receipt.job_id: 0}}) as following, pacer.submit(room) as seconds:
+        with Following(jobs, receipt.owner) as following, pacer.submit(room) as seconds:
             found = await following.wait_async(seconds, _telling)
         if any(isinstance(news.response, LargeResult) for news in found.values()):
-            return await in_thread(_answer, receipt.job_id, found, room, details)
-        return _answer(receipt.job_id, found, room, details)
+            answer = await in_thread(_answer, receipt.job_id, found, room, client)
+        else:
+            answer = _answer(receipt.job_id, found, room, client)
     except Exception as error:
-        return _unheard(receipt.job_id, error)
+        answer = _unheard(receipt.job_id, error)
+    return _with_owner(answer, receipt.owner)
 
 
 def _started(
-    callback: LongCallback, context: Any, manager: Manager, pacer: Pacer, details: bool
+    callback: LongCallback, context: Any, manager: Manager, pacer: Pacer, client: Client
 ) -> Receipt | bytes:
     """The receipt of a job, or the answer if there is nothing to wait for."""
     given = dash_internals.pop_header(context, HEADER)
-    name = given if given is not None and _NAME.fullmatch(given) else new_job_id()
+    name = given if given is not None and is_job_id(given) else new_job_id()
     try:
-        return _start(callback, context, manager, pacer, name, details)
+        owner = client.owner()
     except Exception as error:
-        return _refused(callback, name, refusal(error), details)
+        return _refused(callback, name, refusal(error), client)
+    try:
+        answer = _start(callback, context, manager, pacer, name, owner)
+    except Exception as error:
+        answer = refusal(error)
+    if isinstance(answer, Failed):
+        answer = _refused(callback, name, answer, client)
+    return _with_owner(answer, owner) if isinstance(answer, bytes) else replace(answer, owner=owner)
 
 
 def _start(
@@ -113,18 +127,21 @@ def _start(
     manager: Manager,
     pacer: Pacer,
     name: str,
-    details: bool,
-) -> Receipt | bytes:
+    owner: str | None,
+) -> Receipt | bytes | Failed:
+    asker = dash_internals.pop_header(context, OWNER_HEADER)
+    if asker is not None and asker != owner:
+        raise OwnerChanged
     declared = dash_internals.pop_header(context, declaration.HEADER)
     travel = manager.context if callback.options.context is None else callback.options.context
     fields = dash_internals.context_fields(context, travel)
     if declared:
         fields["declared"] = declared
     if not declaration.is_current(callback, fields):
-        return _refused(callback, name, declaration.Changed(), details)
+        return declaration.Changed()
     request = dash_internals.plain_json(fields)
     sharing = sharing_of(callback, manager, context)
-    receipt = manager.submit(callback, request, sharing, name, pacer.pacing.wanted)
+    receipt = manager.submit(callback, request, sharing, name, pacer.pacing.wanted, owner)
     return receipt if receipt.result is None else _json(receipt.job_id, result_json(receipt.result))
 
 
@@ -134,7 +151,7 @@ def _telling(found: dict[str, News]) -> bool:
     return all(news.job.state.ended or news.updates for news in found.values())
 
 
-def _answer(job_id: str, found: dict[str, News], room: Room, details: bool) -> bytes:
+def _answer(job_id: str, found: dict[str, News], room: Room, client: Client) -> bytes:
     news = found.get(job_id)
     if news is None:
         return _unheard(job_id)
@@ -142,7 +159,7 @@ def _answer(job_id: str, found: dict[str, News], room: Room, details: bool) -> b
         return _unheard(job_id)
     # A job that tells something already may go on to do so often.
     after = 0 if news.updates and room.holds else pacing.PACE_MIN
-    answer = _json(job_id, news_json(news, details=details), after)
+    answer = _json(job_id, news_json(news, details=client.details), after)
     _waiting.succeeded()
     return answer
 
@@ -155,12 +172,17 @@ def _unheard(job_id: str, error: Exception | None = None) -> bytes:
     return _json(job_id, news, 0 if error is None else pacing.PACE_MIN)
 
 
-def _refused(callback: LongCallback, name: str, outcome: Failed, details: bool) -> bytes:
+def _refused(callback: LongCallback, name: str, outcome: Failed, client: Client) -> bytes:
     # As a job that failed, of the name that the page gave it: so that both have the same number.
     job = Job(name, callback.key)
     job.end(outcome)
     log_end(job, outcome, callback.name)
-    return _json(job.id, news_json(News(job, [], None), details=details))
+    return _json(job.id, news_json(News(job, [], None), details=client.details))
+
+
+def _with_owner(answer: bytes, owner: str | None) -> bytes:
+    # Copied once only, as it may be large.
+    return b"".join([memoryview(answer)[:-1], b',"owner":', json.dumps(owner).encode(), b"}"])
 
 
 def _json(job_id: str, news: list[Piece], after: float = 0) -> bytes:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from dash_long_callback.errors import JobNotFound, StoreError
 from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.jobs import is_job_id
 from dash_long_callback.managers.following import Following, news_since
 from dash_long_callback.server import pacing
+from dash_long_callback.server.client import ANYBODY
 from dash_long_callback.server.shutdown import at_end
 from dash_long_callback.server.wire import (
     LargeBody,
@@ -19,6 +21,7 @@ from dash_long_callback.server.wire import (
     news_json,
     object_json,
     parse,
+    tab_of,
 )
 from dash_long_callback.threads import each_in_thread, in_thread
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from dash_long_callback.jobs import Job
     from dash_long_callback.managers.base import Manager, News
+    from dash_long_callback.server.client import Client
     from dash_long_callback.server.pacing import Pacer, Room
 
 #: Seconds without news after which a stream sends a sign of life: less than the timeouts of
@@ -41,7 +45,11 @@ _faults = FaultLog("a stream of updates was cut off")
 
 
 def updates(
-    body: bytes, managers: Sequence[Manager], pacer: Pacer, room: Room, *, details: bool = False
+    body: bytes,
+    managers: Sequence[Manager],
+    pacer: Pacer,
+    room: Room,
+    client: Client = ANYBODY,
 ) -> bytes | LargeBody:
     """Answer a client that asks for news.
 
@@ -51,21 +59,23 @@ def updates(
         managers: all that may know the jobs.
         pacer: of the app.
         room: what the server can do.
-        details: whether the page may know what the exceptions of jobs that failed say.
+        client: who asks.
 
     Returns:
-        JSON ``{"jobs": {id: news or null}, "after": seconds}``; null for an unknown job.
+        JSON ``{"jobs": {id: news or null}, "after": seconds}``; null for an unknown job. If there
+        is one, ``"owner"``: the page tells by it whether it is its user who has changed.
 
     Raises:
         BadRequest: if the body has another shape.
         JobNotFound: if none of the jobs exists.
+        OwnerUnknown: if the owner can't be found out.
         StoreError: if a store can't be read.
     """
-    question = _Question(body, managers, pacer, details)
-    if question.hidden:
+    question = _Question(body, managers, pacer, client)
+    if question.at_once:
         return question.paced(pacer, room)
     with (
-        Following(question.parts) as following,
+        Following(question.parts, question.owner) as following,
         pacer.hold(question.tab, following.bell, room) as hold,
     ):
         if hold is None:
@@ -78,7 +88,11 @@ def updates(
 
 
 async def updates_async(
-    body: bytes, managers: Sequence[Manager], pacer: Pacer, room: Room, *, details: bool = False
+    body: bytes,
+    managers: Sequence[Manager],
+    pacer: Pacer,
+    room: Room,
+    client: Client = ANYBODY,
 ) -> bytes | LargeBody | AsyncGenerator[bytes]:
     """As ``updates``: a request that waits costs a coroutine, and the event loop never waits.
 
@@ -86,13 +100,13 @@ async def updates_async(
         The JSON, or server-sent events, each with such JSON, for a client that takes a stream.
     """
     at_end(pacer.end)
-    question = await in_thread(_Question, body, managers, pacer, details)
-    if question.hidden:
+    question = await in_thread(_Question, body, managers, pacer, client)
+    if question.at_once:
         return await in_thread(question.paced, pacer, room)
     if question.streams and pacer.pacing.stream:
         return _stream(question, pacer, room)
     with (
-        Following(question.parts) as following,
+        Following(question.parts, question.owner) as following,
         pacer.hold(question.tab, following.bell, room) as hold,
     ):
         if hold is None:
@@ -106,7 +120,7 @@ async def updates_async(
 
 async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerator[bytes]:
     with (
-        Following(question.parts) as following,
+        Following(question.parts, question.owner) as following,
         pacer.hold(question.tab, following.bell, room) as hold,
     ):
         if hold is None:
@@ -114,7 +128,7 @@ async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerat
                 yield part
             return
         # At once, even if nothing is new: the client sees that no proxy keeps its stream back.
-        async for part in _event(answer(question.news, 0, question.details)):
+        async for part in _event(question.answer(question.news, 0)):
             yield part
         following.see(question.news)
         until = time.monotonic() + STREAM_SECONDS
@@ -135,11 +149,11 @@ async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerat
             if not news:
                 yield BEAT
                 continue
-            async for part in _event(answer(news, 0, question.details)):
+            async for part in _event(question.answer(news, 0)):
                 yield part
             following.see(news)
             # With many streams, each sends less often; what came meanwhile goes together.
-            if (pause := pacer.after(0, room)) > 0:
+            if (pause := pacer.after(0, room, following.jobs)) > 0:
                 await asyncio.sleep(pause)
 
 
@@ -156,26 +170,32 @@ class _Question:
     """What a client asks, and what was known when it came."""
 
     def __init__(
-        self, body: bytes, managers: Sequence[Manager], pacer: Pacer, details: bool
+        self,
+        body: bytes,
+        managers: Sequence[Manager],
+        pacer: Pacer,
+        client: Client,
     ) -> None:
         request = parse(body)
-        self.details = details
-        self.tab = str(request.get("tab"))
+        self.tab = tab_of(request)
         self.hidden = bool(request.get("hidden"))
         self.streams = bool(request.get("stream"))
         self.jobs = jobs_since(request)
+        self.owner = client.owner()
+        self._details = client.details
+        asked = {i: seq for i, seq in self.jobs.items() if is_job_id(i)}
         #: The jobs of each manager that knows some.
         self.parts: dict[Manager, dict[str, int]] = {}
         self.found: dict[str, News] = {}
         for manager in managers:
-            left = {i: seq for i, seq in self.jobs.items() if i not in self.found}
-            if left and (known := manager.news(left)):
+            left = {i: seq for i, seq in asked.items() if i not in self.found}
+            if left and (known := manager.news(left, self.owner)):
                 self.found |= known
                 self.parts[manager] = {i: left[i] for i in known}
                 # Whoever ran these jobs may have gone since; then this process may have to lead.
                 manager.ensure_running()
         if not self.found:
-            raise JobNotFound
+            raise JobNotFound(owner=self.owner)
         self._end_with_page = {
             manager: [job.id for job in manager.end_with_page(self.found[i].job for i in part)]
             for manager, part in self.parts.items()
@@ -191,33 +211,47 @@ class _Question:
     @property
     def news(self) -> dict[str, News | None]:
         """What there is to tell."""
-        return news_since(self.jobs, self.found)
+        ahead = {i: self.found[i] for i in self._ahead}
+        return news_since(self.jobs, self.found) | ahead
+
+    @property
+    def at_once(self) -> bool:
+        """Whether to answer without a wait for news, and to have the client wait."""
+        return self.hidden or bool(self._ahead)
+
+    @property
+    def _ahead(self) -> list[str]:
+        # Jobs of which the client says that it has seen what there is not. If that is true, their
+        # store has lost something; news that it has not seen yet might not come for long.
+        return [i for i, news in self.found.items() if self.jobs[i] > news.job.seq]
+
+    def answer(self, news: Mapping[str, News | None], after: float) -> bytes | LargeBody:
+        """JSON for the client; None means that nobody knows the job."""
+        jobs = {
+            i: [b"null"] if one is None else news_json(one, details=self._details)
+            for i, one in news.items()
+        }
+        fields = {"jobs": object_json(jobs), "after": [json.dumps(after).encode()]}
+        if None in news.values():
+            fields["owner"] = [json.dumps(self.owner).encode()]
+        return joined(object_json(fields))
 
     def held(self, pacer: Pacer, room: Room) -> bytes | LargeBody:
         """The answer for a client that may ask again as soon as others leave room."""
-        return answer(self.news, pacer.after(0, room) if self._running else 0, self.details)
+        running = self._running
+        return self.answer(self.news, pacer.after(0, room, running) if running else 0)
 
     def paced(self, pacer: Pacer, room: Room) -> bytes | LargeBody:
         """The answer for a client that is told to wait before it asks again."""
         for manager, part in self.parts.items():
             manager.look(self.found[i] for i in part)
         now, running = time.time(), self._running
-        wanted = min((pacing.pace(now - job.created, job.interval) for job in running), default=0)
+        jobs = running.values()
+        wanted = min((pacing.pace(now - job.created, job.interval) for job in jobs), default=0)
         if self.hidden:
             wanted = max(wanted, pacer.pacing.hidden)
-        return answer(self.news, pacer.after(wanted, room) if running else 0, self.details)
+        return self.answer(self.news, pacer.after(wanted, room, running) if running else 0)
 
     @property
-    def _running(self) -> list[Job]:
-        return [news.job for news in self.found.values() if not news.job.state.ended]
-
-
-def answer(
-    news: Mapping[str, News | None], after: float, details: bool = False
-) -> bytes | LargeBody:
-    """JSON for the client; None means that nobody knows the job."""
-    jobs = {
-        i: [b"null"] if one is None else news_json(one, details=details) for i, one in news.items()
-    }
-    fields = {"jobs": object_json(jobs), "after": [json.dumps(after).encode()]}
-    return joined(object_json(fields))
+    def _running(self) -> dict[str, Job]:
+        return {i: news.job for i, news in self.found.items() if not news.job.state.ended}

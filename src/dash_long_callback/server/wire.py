@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dash_long_callback.errors import BadRequest, RequestTooLarge
+from dash_long_callback.jobs import is_job_id
 from dash_long_callback.server.failures import failure
 from dash_long_callback.stores.base import PIECE_BYTES, LargeResult
 
@@ -151,6 +153,8 @@ def parse(body: bytes) -> dict[str, Any]:
 def job_ids(body: bytes) -> list[str]:
     """The jobs that a request names in ``{"jobs": [id, ...]}``.
 
+    What has not the form of an id is left out: it is no job's.
+
     Raises:
         BadRequest: if it has another shape.
     """
@@ -161,7 +165,22 @@ def job_ids(body: bytes) -> list[str]:
         or len(jobs) > MAX_JOBS
     ):
         raise BadRequest('"jobs" must be a list of job ids')
-    return jobs
+    return list(dict.fromkeys(filter(is_job_id, jobs)))
+
+
+_TAB = re.compile("[A-Za-z0-9_-]{1,64}")
+
+
+def tab_of(body: Mapping[str, Any]) -> str:
+    """The name that a page has given itself.
+
+    Raises:
+        BadRequest: if it has none, or one of another form.
+    """
+    tab = body.get("tab")
+    if not isinstance(tab, str) or _TAB.fullmatch(tab) is None:
+        raise BadRequest('"tab" must be a random name of the page, of up to 64 letters and digits')
+    return tab
 
 
 def jobs_since(body: Mapping[str, Any]) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dash_long_callback.errors import StoreError
 
@@ -72,6 +72,18 @@ class LargeResult:
     def whole(self) -> bytes:
         """The JSON at once. Raises StoreError as ``pieces`` does."""
         return b"".join(self.pieces())
+
+
+class Joined(NamedTuple):
+    """What an asker has joined.
+
+    Attributes:
+        job_id: the job.
+        owner: the asker's, as ``Job.owner`` is that of who asked first.
+    """
+
+    job_id: str
+    owner: str | None
 
 
 class Store(ABC):
@@ -191,16 +203,16 @@ class Store(ABC):
         """The job that has not ended and will give the outcome of this key, if there is one."""
 
     @abstractmethod
-    def join(self, job: Job, asker: str) -> None:
-        """Give a job another asker, whose id can be used as the job's is."""
+    def join(self, job: Job, asker: str, owner: str | None = None) -> None:
+        """Give a job another asker, whose id can be used as the job's is, by the asker's owner."""
 
     @abstractmethod
     def leave(self, job: Job, asker: str) -> bool:
         """Take an asker away from a job. Returns whether it was the last."""
 
     @abstractmethod
-    def joined(self, asker: str) -> str | None:
-        """The id of the job that an asker has joined."""
+    def joined(self, asker: str) -> Joined | None:
+        """The job that an asker has joined."""
 
     @abstractmethod
     def has_left(self, asker: str) -> bool:

@@ -11,7 +11,7 @@ Rows, all of them bytes, all with an expiry. ``<id>`` is a job's id.
     <id>:cancel     the user wants this job cancelled
     <id>:wanted     a page waits for this job; expires unless the page is heard of
     <id>:askers     ids of those who wait for a shared job, JSON
-    <id>:joined     the id of the job that this asker waits for
+    <id>:joined     the id of the job that this asker waits for, and the asker's owner
     <id>:left       this asker waits no more
     flight:<key>    the id of the job that will give the outcome of a cache key
     cleared:<name>  when the results of a callback were cleared, of all if <name> is empty
@@ -48,8 +48,10 @@ from dash_long_callback.stores.pooled_cache import COLUMNS, PooledCache, is_busy
 from dash_long_callback.stores.rows import (
     UnreadableRow,
     ignored,
+    joined_row,
     read_id,
     read_ids,
+    read_joined,
     read_port,
     read_result,
     read_time,
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from contextlib import AbstractContextManager
 
+    from dash_long_callback.stores.base import Joined
     from dash_long_callback.stores.news import Bell, Watch
 
 #: Seconds to wait for a lock that another process holds: in a web process somebody waits for the
@@ -424,9 +427,9 @@ class DiskcacheStore(Store):
         return any(read_time(at) >= job.created for at in rows)
 
     @_guarded
-    def join(self, job: Job, asker: str) -> None:
+    def join(self, job: Job, asker: str, owner: str | None = None) -> None:
         with self._cache.transact():
-            self._set(f"{asker}:joined", job.id.encode())
+            self._set(f"{asker}:joined", joined_row(job, owner))
             askers = list(dict.fromkeys([*self._askers(job), asker]))
             self._set(f"{job.id}:askers", json.dumps(askers).encode())
 
@@ -440,8 +443,8 @@ class DiskcacheStore(Store):
             return not left
 
     @_guarded
-    def joined(self, asker: str) -> str | None:
-        return self._read_id(f"{asker}:joined", "the job that somebody shares")
+    def joined(self, asker: str) -> Joined | None:
+        return read_joined(self._read(f"{asker}:joined", "the job that somebody shares"))
 
     @_guarded
     def has_left(self, asker: str) -> bool:

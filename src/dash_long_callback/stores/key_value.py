@@ -12,7 +12,7 @@ a job's id.
     cancel-<id>           the user wants this job cancelled
     wanted-<id>           a page waits for this job; expires unless the page is heard of
     askers-<id>           ids of those who wait for a shared job, JSON
-    joined-<id>           the id of the job that this asker waits for
+    joined-<id>           the id of the job that this asker waits for, and the asker's owner
     left-<id>             this asker waits no more
     flight-<key>          the id of the job that will give the outcome of a cache key
     kept-<key>            JSON in one line: callback, its generations; behind it, ``jobs.Result``
@@ -42,12 +42,20 @@ from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Job, Result, State
 from dash_long_callback.stores.base import LEASE_SECONDS, Store, divide
 from dash_long_callback.stores.key_value_news import RowNews
-from dash_long_callback.stores.rows import read_id, read_ids, read_json, read_result
+from dash_long_callback.stores.rows import (
+    joined_row,
+    read_id,
+    read_ids,
+    read_joined,
+    read_json,
+    read_result,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from contextlib import AbstractContextManager
 
+    from dash_long_callback.stores.base import Joined
     from dash_long_callback.stores.news import Bell, Watch
 
 #: Seconds that a value which somebody is writing may stay half a value. One that stays so for
@@ -291,9 +299,9 @@ class KeyValueStore(Store):
         """Whether results were cleared since the job was created: its own is not for others."""
         return any(_generation(row)[0] >= job.created for row in self._generations(job.callback))
 
-    def join(self, job: Job, asker: str) -> None:
+    def join(self, job: Job, asker: str, owner: str | None = None) -> None:
         with self._writing(job.id):
-            self._set("joined", asker, job.id.encode())
+            self._set("joined", asker, joined_row(job, owner))
             askers = list(dict.fromkeys([*self._askers(job), asker]))
             self._set("askers", job.id, json.dumps(askers).encode())
 
@@ -304,8 +312,8 @@ class KeyValueStore(Store):
             self._set("left", asker, b"")
             return not left
 
-    def joined(self, asker: str) -> str | None:
-        return read_id(self._get("joined", asker), "the job that somebody shares")
+    def joined(self, asker: str) -> Joined | None:
+        return read_joined(self._get("joined", asker))
 
     def has_left(self, asker: str) -> bool:
         return self._get("left", asker) is not None

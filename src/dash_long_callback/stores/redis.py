@@ -9,7 +9,7 @@ Keys, all of them below ``<prefix>dlc:``, all with an expiry. ``<id>`` is a job'
     cancel:<id>         the user wants this job cancelled
     wanted:<id>         a page waits for this job; expires unless the page is heard of
     askers:<id>         set: ids of those who wait for a shared job
-    joined:<id>         the id of the job that this asker waits for
+    joined:<id>         the id of the job that this asker waits for, and the asker's owner
     left:<id>           this asker waits no more
     flight:<key>        the id of the job that will give the outcome of a cache key
     lock:<key>          held while somebody decides whether to join that job
@@ -40,12 +40,20 @@ from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Job, Result, State
 from dash_long_callback.stores.base import LEASE_SECONDS, PIECE_BYTES, Store, divide
 from dash_long_callback.stores.redis_news import ALIVE, CHANGED, Subscriber
-from dash_long_callback.stores.rows import ignored, read_id, read_result, read_time
+from dash_long_callback.stores.rows import (
+    ignored,
+    joined_row,
+    read_id,
+    read_joined,
+    read_result,
+    read_time,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from contextlib import AbstractContextManager
 
+    from dash_long_callback.stores.base import Joined
     from dash_long_callback.stores.news import Bell, Watch
 
 P = ParamSpec("P")
@@ -417,10 +425,10 @@ class RedisStore(Store):
         return any(read_time(at) >= job.created for at in self._redis.mget(names))
 
     @_guarded
-    def join(self, job: Job, asker: str) -> None:
+    def join(self, job: Job, asker: str, owner: str | None = None) -> None:
         askers = self._set_of("askers", job.id)
         with self._redis.pipeline() as pipe:
-            pipe.set(self._key("joined", asker), job.id, px=self._ttl)
+            pipe.set(self._key("joined", asker), joined_row(job, owner), px=self._ttl)
             pipe.sadd(askers, asker).pexpire(askers, self._ttl)
             pipe.execute()
 
@@ -435,8 +443,9 @@ class RedisStore(Store):
             return pipe.execute()[-1] == 0
 
     @_guarded
-    def joined(self, asker: str) -> str | None:
-        return self._id("joined", asker, "the job that somebody shares")
+    def joined(self, asker: str) -> Joined | None:
+        what, key = "the job that somebody shares", self._key("joined", asker)
+        return read_joined(self._readable(what, lambda: self._redis.get(key)))
 
     @_guarded
     def has_left(self, asker: str) -> bool:

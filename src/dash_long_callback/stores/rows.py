@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Result
+from dash_long_callback.stores.base import Joined
+
+if TYPE_CHECKING:
+    from dash_long_callback.jobs import Job
 
 _faults: dict[str, FaultLog] = {}
 
@@ -36,6 +40,21 @@ def read_id(data: bytes | None, what: str) -> str | None:
     except UnicodeDecodeError as error:
         ignored(what, error)
         return None
+
+
+def joined_row(job: Job, owner: str | None) -> bytes:
+    """What a row holds of an asker who has joined a job."""
+    return json.dumps([job.id, owner]).encode()
+
+
+def read_joined(data: bytes | None) -> Joined | None:
+    """The reverse of ``joined_row``."""
+    row = read_json(data, "the job that somebody shares")
+    match row:
+        case [str(job_id), None | str() as owner]:
+            return Joined(job_id, owner)
+        case _:
+            return None
 
 
 def read_ids(data: bytes | None) -> list[str]:
