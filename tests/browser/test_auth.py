@@ -233,10 +233,13 @@ def test_a_guard_that_sends_everything_to_the_login_guards_our_routes_too(tmp_pa
         server.stop()
 
 
-def type_login(page: Page, server: Server) -> None:
+PASSWORDS = {"ada": "1815", "grace": "1906"}
+
+
+def type_login(page: Page, server: Server, name: str = "ada") -> None:
     page.driver.get(server.url)
-    page.type("[name=name]", "ada")
-    page.type("[name=password]", "1815")
+    page.type("[name=name]", name)
+    page.type("[name=password]", PASSWORDS[name])
     page.click("button")
     page.wait(page.is_idle, "the page behind the login")
 
@@ -253,6 +256,184 @@ def test_the_page_behind_a_login_whose_session_ends(login: Server, page: Page):
         page.wait_error("SessionExpired")
     type_login(page, login)
     page.wait_text("#result", "Run 3 of ada is done.")
+
+
+# Two users
+
+
+@pytest.mark.parametrize("name", ["basic", "login"])
+def test_of_another_user_s_job_a_user_hears_no_more_than_of_none(
+    name: str, guard: Callable[[str], Server]
+) -> None:
+    server = guard(name)
+    log_in = with_password if name == "basic" else logged_in
+    ada, grace = log_in(server, "ada", "1815"), log_in(server, "grace", "1906")
+    with working(server):
+        job = ada.job()
+        for told, nothing in zip(grace.everything(job), grace.everything("a" * 32), strict=True):
+            assert told.status_code == nothing.status_code
+            assert job not in told.text
+        assert [grace.ask(job).status_code, grace.cancel(job).status_code] == [404, 404]
+        assert grace.ask(job).content == grace.ask("a" * 32).content
+    assert ada.outcome(job) == "Run 1 of ada is done.", "nobody has cancelled it"
+
+
+def remembered(page: Page) -> list[dict[str, Any]]:
+    """What the tab remembers."""
+    return page.js("return Object.values(sessionStorage).map(JSON.parse).filter(q => q.name)")
+
+
+def log_out(page: Page) -> None:
+    assert page.js("return fetch('/logout', {method: 'POST'}).then(answer => answer.ok)")
+
+
+def test_who_logs_in_next_in_a_tab_finds_nothing_of_who_was_there(login: Server, page: Page):
+    type_login(page, login)
+    with working(login):
+        page.click("#run")
+        page.wait_prop("bar", "value", "50")
+        (question,) = remembered(page)
+        log_out(page)
+        type_login(page, login, "grace")
+        assert page.stays(lambda: page.prop("bar", "value") == "0", 2), "nothing of what runs"
+        assert remembered(page) == []
+    assert logged_in(login).outcome(question["id"]) == "Run 1 of ada is done."
+    assert page.stays(lambda: page.text("#result") == "")
+    # A click that has not reached the server when its user goes is nobody else's.
+    page.block("*_dash-update-component")
+    page.expect_console("ERR_BLOCKED")
+    page.click("#run")
+    page.wait(lambda: remembered(page), "the click to be remembered")
+    log_out(page)
+    page.block()
+    type_login(page, login)
+    assert remembered(page) == []
+    assert page.stays(lambda: (page.text("#result"), page.prop("bar", "value")) == ("", "0"), 2)
+    assert page.requests("_dash-update-component") == 0
+    page.click("#run")
+    page.wait_text("#result", "Run 1 of ada is done.")
+
+
+def test_a_page_that_is_open_while_another_logs_in(login: Server, page: Page):
+    def become(client: Client) -> None:
+        """As if that user had logged in in another tab."""
+        cookie = {"name": "session", "value": client.cookies["session"], "httpOnly": True}
+        page.driver.add_cookie(cookie)
+
+    ada, grace = logged_in(login), logged_in(login, "grace", "1906")
+    page.driver.get(login.url)
+    become(ada)
+    page.open(login.url)
+    with working(login):
+        page.click("#run")
+        page.wait_prop("bar", "value", "50")
+        (question,) = remembered(page)
+        page.expect_console("404")
+        become(grace)
+        page.wait_error("SessionExpired: you are not logged in any more, or as another user")
+        page.wait_prop("bar", "value", "0")
+        assert remembered(page) == []
+    assert ada.outcome(question["id"]) == "Run 1 of ada is done."
+    assert page.stays(lambda: page.text("#result") == "")
+    page.click("#run")
+    page.wait_text("#result", "Run 2 of grace is done.")  # as any callback of this page
+    # Sent again when its user is gone, a click is refused.
+    page.block("*_dash-update-component")
+    page.expect_console("ERR_BLOCKED")
+    page.click("#run")
+    page.wait(lambda: remembered(page), "the click to be remembered")
+    become(ada)
+    page.block()
+    page.wait_error("OwnerChanged")
+    assert page.text("#result") == "Run 2 of grace is done."
+    page.click("#run")
+    page.wait_text("#result", "Run 4 of ada is done.")
+
+
+#: An app with a session of its own, that shows its page to all; ``/as/ada`` logs in.
+OWN_SESSION = """
+from flask import session
+from dash import Input, Output, html
+from dash_long_callback import Dash, DiskcacheLongCallbackManager
+from in_app import note, serve, wait_for
+
+manager = DiskcacheLongCallbackManager(user=lambda: session.get("user_id"))
+app = Dash(__name__, long_callback_manager=manager)
+app.server.secret_key = "of this server"
+app.layout = html.Div([html.Button("run", id="run"), html.P("-", id="state"),
+                       html.P("-", id="result")])
+
+@app.server.route("/as/<name>")
+def log_in(name):
+    session.clear()
+    session["user_id"] = name
+    session["renewed"] = session.get("renewed", 0) + 1
+    return "hello"
+
+@app.server.route("/out")
+def log_out():
+    session.clear()
+    return "bye"
+
+@app.long_callback(Output("result", "children"), Input("run", "n_clicks"),
+                   running=(Output("state", "children"), "on", "off"), prevent_initial_call=True)
+def work(n):
+    note("work", n)
+    wait_for("work")
+    return f"done {n}"
+
+if __name__ == "__main__":
+    serve(app)
+"""
+
+
+def test_neither_a_login_nor_a_session_that_expires_loses_a_job(
+    serve: Callable[..., Server], page: Page
+):
+    server = serve(OWN_SESSION)
+
+    def go(path: str) -> None:
+        assert page.js("return fetch(arguments[0]).then(answer => answer.ok)", path)
+        page.driver.refresh()
+        page.wait(page.is_idle, "the page")
+
+    def click(number: int) -> None:
+        page.click("#run")
+        server.wait_for_note("work", number)
+        page.wait_text("#state", "on")
+
+    page.open(server.url)
+    click(1)
+    go("/as/ada")
+    page.wait_text("#state", "on")  # it was asked for before the login
+    go("/as/ada")
+    page.wait_text("#state", "on")  # with another session
+    go("/out")
+    server.open_gate("work")
+    page.wait_text("#result", "done 1")  # nobody's: the tab may know it
+    server.close_gate("work")
+    go("/as/ada")
+    click(2)
+    go("/out")
+    assert page.stays(lambda: page.text("#state") == "-", 1.5), "hers, and she is not logged in"
+    assert [question.get("payload") for question in remembered(page)] == [None]
+    go("/as/ada")
+    page.wait_text("#state", "on")
+    go("/as/grace")
+    assert page.stays(lambda: page.text("#state") == "-", 1.5)
+    assert remembered(page) == []
+    server.open_gate("work")
+    # A login by a callback leaves the page as it is: it learns of it by the next answer.
+    go("/out")
+    assert page.js("return fetch('/as/ada').then(answer => answer.ok)")
+    server.close_gate("work")
+    click(3)
+    page.wait(lambda: remembered(page)[0]["owner"], "the answer")
+    page.driver.refresh()
+    page.wait_text("#state", "on")
+    server.open_gate("work")
+    page.wait_text("#result", "done 1")
+    assert len(server.notes("work")) == 3
 
 
 # Cross-site request forgery

@@ -125,7 +125,8 @@ def test_a_click_whose_job_has_ended_with_a_large_result_has_the_page_ask_for_it
     server.dispatch(["repeat", "x", 2 * MB], name=name)
     assert server.value(name) == "x" * 2 * MB
     again = server.dispatch(["repeat", "x", 2 * MB], name=name)
-    assert again == {"job": name, "news": {"state": "queued", "seq": 0, "ended": False}, "after": 0}
+    news = {"state": "queued", "seq": 0, "ended": False}
+    assert again == {"job": name, "news": news, "after": 0, "owner": None}
 
 
 def test_a_click_whose_job_has_ended_is_answered_with_a_result_of_some_size(

@@ -831,7 +831,7 @@ def busy(server: EngineServer, name: str = "work") -> Generator[str]:
 
 def waits(server: EngineServer, job: str) -> Callable[[], object]:
     """A page that waits for a job; call what is returned to wait until it is told to look."""
-    question = {"tab": "a page", "jobs": {job: server.news(job)["seq"]}}
+    question = {"tab": "a-page", "jobs": {job: server.news(job)["seq"]}}
     thread = threading.Thread(target=lambda: server.post("updates", question))
     thread.start()
     return lambda: thread.join(30)
@@ -868,7 +868,7 @@ def test_a_page_hears_that_its_job_has_gone_with_the_database_and_the_next_click
         else:
             swap(jobs, {"deleted": None, "emptied": b"", "replaced": good[0]}[how])
         told()
-        answer = server.post("updates", {"tab": "a page", "jobs": {job: 0}})
+        answer = server.post("updates", {"tab": "a-page", "jobs": {job: 0}})
         assert answer.status_code == 404
         assert "run the callback again" in answer.json()["message"]
     assert server.value(server.submit("sleep", 0, "again")) == "again"

@@ -25,6 +25,7 @@ COMMANDS = {
     "uvicorn": ("-m", "uvicorn", "app:server", "--port", "{port}"),
     "hypercorn": ("-m", "hypercorn", "app:server", "--bind", "127.0.0.1:{port}"),
 }
+JSON = "application/json"
 #: Requests that wait at the same time: many more than a pool of threads would take.
 WAITING = 60
 
@@ -90,9 +91,10 @@ def test_context_is_that_of_the_request(server: EngineServer) -> None:
 @pytest.mark.parametrize("path", ["updates", "cancel"])
 def test_rubbish_is_refused_with_a_sentence(path: str, server: EngineServer) -> None:
     def post(data: bytes) -> requests.Response:
-        return requests.post(server.url + "_dash-long-callback/" + path, data=data, timeout=30)
+        url, json_type = server.url + "_dash-long-callback/" + path, {"Content-Type": JSON}
+        return requests.post(url, data=data, headers=json_type, timeout=30)
 
-    for data, status in ((b"rubbish", 400), (b"[1]", 400), (b"x" * 300_000, 413)):
+    for data, status in ((b"rubbish", 400), (b"[1]", 400), (b'"%s"' % (b"x" * 300_000), 413)):
         answer = post(data)
         assert (answer.status_code, bool(answer.json()["message"])) == (status, True)
     unknown = {"updates": b'{"tab":"t","jobs":{"forged":0}}', "cancel": b'{"jobs":["forged"]}'}

@@ -211,7 +211,8 @@ def test_forged_job_id_is_404_and_reveals_nothing(server: EngineServer) -> None:
 def test_rubbish_is_refused_with_a_sentence(
     server: EngineServer, path: str, body: bytes, status: int
 ) -> None:
-    answer = requests.post(server.url + "_dash-long-callback/" + path, data=body, timeout=10)
+    url, headers = server.url + "_dash-long-callback/" + path, {"Content-Type": "application/json"}
+    answer = requests.post(url, data=body, headers=headers, timeout=10)
     assert answer.status_code == status
     assert answer.json()["message"]
 
