@@ -115,7 +115,7 @@ def test_prevent_update_is_an_empty_success(manager: Manager) -> None:
 def test_sys_exit_is_failed(manager: Manager) -> None:
     news = ended(manager, submit(manager, contract_callbacks.work, "exit"))
     assert news.job.error is not None
-    assert (news.job.state, news.job.error["type"]) == (State.FAILED, "SystemExit")
+    assert (news.job.state, news.job.error["type"]) == (State.FAILED, "JobExited")
 
 
 def test_a_result_that_can_not_be_encoded_is_failed(manager: Manager) -> None:
@@ -491,7 +491,11 @@ def test_stopping_ends_running_jobs_in_words_and_leaves_no_process(
     assert job is not None
     assert (job.state, job.error) == (
         State.LOST,
-        {"type": "JobLost", "message": "the server was stopped while the job ran"},
+        {
+            "type": "JobStopped",
+            "message": "the server was stopped while the job ran",
+            "kind": "stopped",
+        },
     )
 
 
