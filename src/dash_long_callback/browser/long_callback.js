@@ -62,6 +62,7 @@
      * @property {ComponentId[]} matched what MATCH has matched, if it was used
      * @property {any[]} every for each ALL of ours, the ids behind it
      * @property {string} values what was asked, to tell whether it is asked again
+     * @property {string[]} [triggers] the properties that have changed
      * @property {number} at when
      * @property {string} [payload] the request, until the server has it
      * @property {boolean} [doubtful] whether no answer has come, so that the server may not have it
@@ -265,12 +266,13 @@
     }
 
     /**
-     * What the renderer shows in the dev tools: a response with a text.
+     * What the dev tools show below the title, which `renderer.titled` gives it.
      * @param {string} text
-     * @returns {Response}
+     * @param {string} [by] the function
+     * @returns {Error & {html: string, by: string}}
      */
-    function failure(text) {
-        return new Response(text, { status: 500 });
+    function failure(text, by = "") {
+        return Object.assign(new Error(text), { html: text, by });
     }
 
     // Components
@@ -459,6 +461,33 @@
                 console.error(result.error);
             }
         },
+
+        /**
+         * It would name our client, and show where in it the error was made: in the place of both, what it
+         * shows of an ordinary callback.
+         * @param {Job} job
+         * @param {any} error
+         */
+        titled(job, error) {
+            if (error instanceof Error && "html" in error) {
+                const outputs = flat(job.outputs).map(({ id, property }) => `${stringify(id)}.${property}`);
+                const title = outputs.length
+                    ? `Callback error updating ${outputs.join(", ")}`
+                    : `Callback error with no output from input ${(job.question.triggers || []).join(", ")}`;
+                const by = /** @type {any} */ (error).by;
+                error.message = by ? `${title} by the long callback ${by}` : title;
+                Object.defineProperty(error, "stack", { value: undefined });
+                this.keepLines();
+            }
+            return error;
+        },
+
+        /** Older ones would show a traceback in one line. */
+        keepLines: once(() => {
+            const style = document.createElement("style");
+            style.textContent = ".dash-backend-error { white-space: pre-wrap; overflow-wrap: anywhere; }";
+            document.head.appendChild(style);
+        }),
 
         /**
          * Change the page without calling the callbacks that listen.
@@ -735,7 +764,7 @@
                 const waiting = alive().filter((job) => job.outcome);
                 waiting.slice(0, -OUTCOMES_MAX).forEach((job) => job.settle({}));
             } else if (news.error) {
-                this.settle({ error: failure(describe(news.error)) });
+                this.settle({ error: failure(describe(news.error), news.error.callback) });
             } else if (!news.response || this.cancelled) {
                 this.settle({});
             } else {
@@ -801,6 +830,9 @@
         /** @param {{data?: Object<string, Object<string, any>>, error?: any}} result */
         give(result) {
             const data = result.data && this.pick(result.data);
+            if (result.error) {
+                result.error = renderer.titled(this, result.error);
+            }
             if (this.detached) {
                 if (result.error || (data && Object.keys(data).length)) {
                     renderer.executed(this, { ...result, data });
@@ -1255,6 +1287,7 @@
             matched: matching.map((/** @type {Dependency} */ one) => one.id),
             every: states.slice(config.states).map(valueOf),
             values: valuesOf(inputs),
+            triggers: changed,
             at: Date.now(),
             payload: JSON.stringify(payload),
         };
@@ -1306,7 +1339,7 @@
                     return;
                 }
                 if (response.status === 500 || (found.final && !found.message.startsWith("SessionExpired"))) {
-                    job.settle({ error: response }); // what the app has to say of it
+                    job.settle({ error: failure(await response.text()) }); // what the app has to say of it
                     return;
                 }
                 trouble = found;
