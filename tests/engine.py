@@ -21,7 +21,11 @@ class EngineServer(Server):
     """A server whose callbacks do what the test says."""
 
     def start(self) -> EngineServer:
-        """Start the app and load its page once, as a browser would before the first click."""
+        """Start the app and load its page once, as a browser would before the first click.
+
+        Its pages are told what exceptions say, unless the test wants it otherwise.
+        """
+        self._env.setdefault("DASH_UI", "true")
         super().start()
         wait_until(self.answers, 30, "the first page")
         return self

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import dash
 import flask
+from dash import _callback_context
 
 # The lists in which `dash.callback` collects what no app has taken yet.
 from dash._callback import (
@@ -277,6 +278,42 @@ class _NotSent:
         return self._say()
 
 
+class _NoResponse:
+    """In the place of ``ctx.response``: says so when it is used."""
+
+    def _say(self, *_: Any) -> Any:
+        raise ContextNotSent(
+            "response",
+            "is not there in a long callback, as the click has been answered before its function "
+            "runs; set cookies and headers in an ordinary callback, with the result as its Input",
+        )
+
+    __repr__ = __str__ = __bool__ = __eq__ = __hash__ = __setattr__ = _say  # pyright: ignore[reportAssignmentType]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._say()
+
+
+#: What of ``dash.ctx`` asks the web server for the request that it answers.
+_TIMING = ("record_timing", "timing_information")
+
+
+def explained(error: BaseException) -> BaseException:
+    """An error of a function in words, if ``dash.ctx`` has raised it for want of a request."""
+    tb = error.__traceback__
+    while tb is not None:
+        code = tb.tb_frame.f_code
+        if code.co_name in _TIMING and code.co_filename == _callback_context.__file__:
+            why = "belongs to the answer to the click, which has been given; use the log"
+            words = ContextNotSent(code.co_name, why).with_traceback(error.__traceback__)
+            words.__suppress_context__ = True
+            return words
+        tb = tb.tb_next
+    return error
+
+
 def pop_header(context: Any, name: str) -> str | None:
     """Take a header out of a request's context: what is left is what the browser sent itself."""
     headers: dict[str, str] = context.get("headers") or {}
@@ -328,6 +365,7 @@ def run_in_context(
         for prop_id in fields["changed"]
     ]
     context.updated_props = updated_props
+    context.dash_response = _NoResponse()
     # Pages are registered by the web process, once.
     context.ignore_register_page = True
 

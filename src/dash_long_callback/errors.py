@@ -129,13 +129,17 @@ class InternalError(LongCallbackError):
 
 
 class ContextNotSent(LongCallbackError):
-    """A job asked ``dash.ctx`` for a part of the request that was not sent to its worker."""
+    """A job asked ``dash.ctx`` for a part of the request that its worker does not have.
 
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"ctx.{name} was not sent to the worker: it may hold secrets, and is kept out of the "
+    It was not sent there, or belongs to the answer to the click, which has been given.
+    """
+
+    def __init__(self, name: str, why: str = "") -> None:
+        not_sent = (
+            "was not sent to the worker: it may hold secrets, and is kept out of the "
             f"store unless the callback asks for it with context=[{name!r}]"
         )
+        super().__init__(f"ctx.{name} {why or not_sent}")
 
 
 class JobEnded(LongCallbackError):

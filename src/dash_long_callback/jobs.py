@@ -495,7 +495,8 @@ def _error_of(outcome: Outcome) -> dict[str, Any] | None:
     if isinstance(outcome, TimedOut):
         return {"type": "JobTimedOut", "message": outcome.reason}
     if isinstance(outcome, Lost):
-        return {"type": "JobLost", "message": outcome.reason, **_kind_of(outcome)}
+        name = type(as_error(outcome)).__name__
+        return {"type": name, "message": outcome.reason, **_kind_of(outcome)}
     return None
 
 

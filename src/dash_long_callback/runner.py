@@ -452,6 +452,7 @@ class Run:
         return Succeeded(response, lasting=not self.handled)
 
     def _unsuccessful(self, error: BaseException) -> Outcome:
+        error = dash_internals.explained(error)
         if isinstance(error, SystemExit):
             if self.ends_process(error):
                 return Lost("the worker was stopped while the job ran", "stopped")
@@ -564,7 +565,7 @@ def call(
             if run.ends_process(error):
                 raise
             error = _exited(error)
-        value = run.handle(error)
+        value = run.handle(dash_internals.explained(error))
         if value is None or outputs == []:
             raise PreventUpdate from error
     if value is None and run.streamed:

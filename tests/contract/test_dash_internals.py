@@ -561,3 +561,33 @@ def test_only_true_in_the_environment_shows_errors(
 ) -> None:
     monkeypatch.setenv("DASH_UI", value)
     assert dash_internals.shows_errors(dash.Dash("app")) is shown
+
+
+def test_each_name_of_ctx_works_in_a_job_or_says_why_not(app: dash.Dash) -> None:
+    def ask(_: Any) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name in (n for n in dir(ctx) if not n.startswith("_")):
+            try:
+                value: Any = getattr(ctx, name)
+                if name == "record_timing":
+                    value("query", 1.0)
+                str(value)
+            except BaseException as error:
+                found[name] = type(dash_internals.explained(error)).__name__
+        return found
+
+    registration = dash_internals.register(
+        app, ask, (Output("out", "children"), Input("in", "value")), {}
+    )
+    everything = dict.fromkeys(dash_internals.CONTEXT)
+    fields = {
+        **everything,
+        "inputs": [{"id": "in", "property": "value", "value": 1}],
+        "states": [],
+        "outputs": {"id": "out", "property": "children"},
+        "changed": ["in.value"],
+    }
+    answer = json.loads(dash_internals.run_in_context(registration, fields, {}))
+    assert answer["response"]["out"]["children"] == dict.fromkeys(
+        ("record_timing", "response", "timing_information"), "ContextNotSent"
+    )

@@ -117,7 +117,7 @@ def test_prevent_update_is_an_empty_success(manager: Manager) -> None:
 def test_sys_exit_is_failed(manager: Manager) -> None:
     news = ended(manager, submit(manager, contract_callbacks.work, "exit"))
     assert news.job.error is not None
-    assert (news.job.state, news.job.error["type"]) == (State.FAILED, "SystemExit")
+    assert (news.job.state, news.job.error["type"]) == (State.FAILED, "JobExited")
 
 
 def test_a_result_that_can_not_be_encoded_is_failed(manager: Manager) -> None:
@@ -503,6 +503,25 @@ def test_a_closure_that_can_not_be_pickled_fails_in_words(local_pool: Opened) ->
     assert "Define it at the top level of a module" in message
 
 
+def test_on_error_gets_a_function_that_can_not_be_sent_without_it(local_pool: Opened) -> None:
+    pool = local_pool.manager
+    lock = threading.Lock()
+
+    @long_callback(
+        Output("locked", "children"),
+        Input("in", "value"),
+        progress=Output("bar", "value"),
+        on_error=lambda error: f"{type(error).__name__}: {error}",
+    )
+    def locked(_set_progress: Any, value: int) -> int:
+        with lock:
+            return value
+
+    value = result(ended(pool, submit(pool, locked, 1)))
+    assert value.startswith("JobNotStarted: ")
+    assert "can't be imported by a worker process, nor sent to one" in value
+
+
 def test_a_job_of_a_callback_that_is_gone_fails_in_words(manager: Manager) -> None:
     @long_callback(Output("gone", "children"), Input("in", "value"))
     def gone(value: int) -> int:
@@ -537,7 +556,11 @@ def test_stopping_ends_running_jobs_in_words_and_leaves_no_process(
     assert job is not None
     assert (job.state, job.error) == (
         State.LOST,
-        {"type": "JobLost", "message": "the server was stopped while the job ran"},
+        {
+            "type": "JobStopped",
+            "message": "the server was stopped while the job ran",
+            "kind": "stopped",
+        },
     )
 
 

@@ -56,8 +56,25 @@ def test_a_worker_that_is_stopped_in_haste_says_so(
     job = web.submit("sleep", 60)
     web.worker_of(job)
     os.kill(worker.pid, signal.SIGQUIT)
-    outcome = web.outcome(job, 30)
-    assert (outcome["state"], outcome["error"]["type"]) == ("lost", "JobLost")
+    error = web.outcome(job, 30)["error"]
+    assert (error["kind"], error["type"]) == ("stopped", "JobStopped")
+    logs = web.log + worker.log
+    assert logs.count(f"no. {error['ref']}: obey (result.children) was lost after") == 1
+
+
+def test_on_error_of_a_worker_that_is_stopped_in_haste_is_called_by_another(
+    stack: Callable[..., Stack], redis_url: str
+) -> None:
+    one = stack(redis_url, redis_url, TIMEOUT="60")
+    web = one.web()
+    worker = one.worker("--concurrency", "1")
+    job = web.dispatch(["sleep", 60], "handled")["job"]
+    wait_until(lambda: web.news(job)["state"] == "running")
+    os.kill(worker.pid, signal.SIGQUIT)
+    wait_until(lambda: not worker.pids(), 30, "the end of the worker")
+    one.worker("--concurrency", "1")
+    told = "JobStopped: the worker was stopped while the job ran"
+    assert web.value_of(job, "handled") == told
 
 
 def test_a_limit_of_celery_itself_is_a_timeout(stack: Callable[..., Stack], redis_url: str) -> None:

@@ -333,8 +333,13 @@ def work(order):
     )
     outcome = server.outcome(server.dispatch(1, "a")["job"])
     assert outcome["state"] == "lost"
-    assert "no worker process could be started" in outcome["error"]["message"]
-    assert "db:5432" not in str(outcome)
+    error = outcome["error"]
+    assert error["kind"] == "unavailable"
+    assert error["message"] == (
+        "no worker process could be started: worker_start open_engine failed: "
+        "ConnectionError: no database at db:5432"
+    )
+    assert f"no. {error['ref']}: work (a.children) was lost" in server.log
     assert "worker_start open_engine failed" in server.log
     assert "ConnectionError: no database at db:5432" in server.log
     server.open_gate("up")

@@ -98,8 +98,10 @@ def test_a_click_that_fails_in_a_way_that_nobody_foresaw_is_a_failed_job(
     finally:
         fault.unlink()
     assert (news["state"], news["ended"]) == ("failed", True)
-    assert news["error"]["type"] == "InternalError"
-    assert "ZeroDivisionError" in news["error"]["message"]
+    error = news["error"]
+    assert (error["kind"], error["type"]) == ("refused", "ZeroDivisionError")
+    assert error["message"] == "as nobody foresaw"
+    assert f"no. {error['ref']}: " in server.log
     assert server.value(server.submit("sleep", 0)) == "slept"
 
 

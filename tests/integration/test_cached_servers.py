@@ -161,13 +161,13 @@ def test_a_failing_cache_by_function_is_an_error_that_names_it(server: EngineSer
         "changedPropIds": ["order.data"],
     }
     answer = requests.post(server.url + "_dash-update-component", json=body, timeout=60)
-    assert answer.json()["news"]["error"] == {
-        "type": "CacheByFailed",
-        "message": (
-            "the cache_by function user of per_user (user.children) failed: "
-            "BadRequestKeyError: 400 Bad Request: The browser (or proxy) sent a request that "
-            "this server could not understand."
-        ),
-        "traceback": "",
-    }
+    error = answer.json()["news"]["error"]
+    assert (error["kind"], error["type"]) == ("refused", "CacheByFailed")
+    assert error["message"] == (
+        "the cache_by function user of per_user (user.children) failed: "
+        "BadRequestKeyError: 400 Bad Request: The browser (or proxy) sent a request that "
+        "this server could not understand."
+    )
+    head = f"no. {error['ref']}: per_user (user.children) could not be started: CacheByFailed: "
+    assert head + error["message"] in server.log
     assert "in user\n    return flask.request.cookies" in server.log

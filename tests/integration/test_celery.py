@@ -219,11 +219,18 @@ def test_a_worker_with_another_version_of_the_code_says_so(
     web = one.web()
     app = one.folder / "app.py"
     text = app.read_text()
-    app.write_text(text.replace("set_progress(os.getpid())", "set_progress(-os.getpid())"))
-    one.worker()
+    text = text.replace("set_progress(os.getpid())", "set_progress(-os.getpid())")
+    app.write_text(text.replace("name, *args = order", "name, *args = list(order)"))
+    worker = one.worker()
     outcome = web.outcome(web.submit("pid"))
-    assert (outcome["state"], outcome["error"]["type"]) == ("failed", "CallbackOutdated")
-    assert "restart the workers and the web server" in outcome["error"]["message"]
+    error = outcome["error"]
+    assert (outcome["state"], error["type"]) == ("failed", "CallbackOutdated")
+    assert error["kind"] == "unavailable"
+    assert "restart the workers and the web server" in error["message"]
+    assert worker.log.count(f"no. {error['ref']}: obey (result.children) failed after") == 1
+    # Its on_error is there all the same.
+    told = web.value_of(web.dispatch(["pid"], "handled")["job"], "handled")
+    assert told.startswith("JobNotStarted: the Celery worker ")
 
 
 def test_a_worker_that_lacks_the_callback_says_so(

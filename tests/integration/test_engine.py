@@ -235,6 +235,33 @@ def test_end_of_the_server_ends_everything_it_started(tmp_path: Path, how: signa
         server.stop()
 
 
+def test_on_error_gets_a_planned_stop_in_the_next_server(tmp_path: Path) -> None:
+    server = python_server(tmp_path, TIMEOUT="60").start()
+    try:
+        job = server.dispatch(["clean_up", 60], "handled")["job"]
+        wait_until(lambda: server.news(job)["state"] == "running")
+        server.stop(signal.SIGTERM)
+        server.start()
+        told = "JobStopped: the server was stopped while the job ran"
+        assert server.value_of(job, "handled") == told
+        assert "failed after" not in server.log
+    finally:
+        server.stop()
+
+
+def test_on_error_that_dies_is_not_called_again(tmp_path: Path) -> None:
+    server = python_server(tmp_path, TIMEOUT="60").start()
+    try:
+        (tmp_path / "handler-dies").touch()
+        job = server.dispatch(["nonsense"], "handled")["job"]
+        error = server.outcome(job)["error"]
+        assert (error["kind"], error["type"]) == ("failed", "KeyError")
+        (line,) = [x for x in server.log.splitlines() if x.startswith(f"no. {error['ref']}: ")]
+        assert "handled (handled.children) failed after" in line
+    finally:
+        server.stop()
+
+
 def test_killed_server_loses_nothing(tmp_path: Path) -> None:
     server = python_server(tmp_path).start()
     try:

@@ -13,7 +13,7 @@ from dash import Input, Output, ctx, set_props
 from dash.exceptions import PreventUpdate
 from inline_page import Click, Ended
 
-from dash_long_callback import Dash, JobEnded, JobExited, JobLost, UserError
+from dash_long_callback import ContextNotSent, Dash, JobEnded, JobExited, JobLost, UserError
 from dash_long_callback.callbacks import registry
 from dash_long_callback.jobs import Failed, Job, Lost, State, begin, handing_over, ref_of
 from dash_long_callback.runner import Run, run_job
@@ -238,3 +238,34 @@ def test_a_handed_over_job_ends_as_it_would_have_if_on_error_fails(
         "traceback": "",
         "kind": "unavailable",
     }
+
+
+# dash.ctx: what belongs to the answer to a click
+
+
+@pytest.mark.parametrize(
+    "ask,words",
+    [
+        (lambda: ctx.response.set_cookie("token", "abc"), "in an ordinary callback"),
+        (lambda: ctx.response.headers["X"], "in an ordinary callback"),
+        (lambda: setattr(ctx.response, "status", 3), "in an ordinary callback"),
+        (lambda: ctx.record_timing("query", 1.0), "ctx.record_timing belongs to the answer"),
+        (lambda: ctx.timing_information, "ctx.timing_information belongs to the answer"),
+    ],
+    ids=["cookie", "headers", "set", "record_timing", "timing_information"],
+)
+@pytest.mark.parametrize("handled", [False, True], ids=["raises", "on_error"])
+def test_what_belongs_to_the_answer_to_the_click_says_so(
+    ask: Any, words: str, handled: bool, app: Dash, store: DiskcacheStore
+) -> None:
+    handler = Handler()
+    app.long_callback(OUT, IN, on_error=handler if handled else None)(lambda _: ask())
+    run_job(Run(store, stored(store), registry.all()[-1]))
+    job = store.load("job")
+    assert job is not None
+    if handled:
+        assert isinstance(handler.got[0], ContextNotSent)
+        assert words in str(handler.got[0])
+    else:
+        assert job.error is not None
+        assert (job.error["type"], words in job.error["message"]) == ("ContextNotSent", True)

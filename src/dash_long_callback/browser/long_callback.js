@@ -71,6 +71,7 @@
      * @property {ComponentId[]} matched what MATCH has matched, if it was used
      * @property {any[]} every for each ALL of ours, the ids behind it
      * @property {string} values what was asked, to tell whether it is asked again
+     * @property {string[]} [triggers] the properties that have changed
      * @property {number} at when
      * @property {string | null} [owner] whose it is; null: nobody had logged in
      * @property {string} [payload] the request, until the server has it
@@ -283,12 +284,13 @@
     }
 
     /**
-     * What the renderer shows in the dev tools: a response with a text.
+     * What the dev tools show below the title, which `renderer.titled` gives it.
      * @param {string} text
-     * @returns {Response}
+     * @param {string} [by] the function
+     * @returns {Error & {html: string, by: string}}
      */
-    function failure(text) {
-        return new Response(text, { status: 500 });
+    function failure(text, by = "") {
+        return Object.assign(new Error(text), { html: text, by });
     }
 
     // What the page is told, by events of the window: notice.js listens, and so may the app.
@@ -520,6 +522,33 @@
                 console.error(result.error);
             }
         },
+
+        /**
+         * It would name our client, and show where in it the error was made: in the place of both, what it
+         * shows of an ordinary callback.
+         * @param {Job} job
+         * @param {any} error
+         */
+        titled(job, error) {
+            if (error instanceof Error && "html" in error) {
+                const outputs = flat(job.outputs).map(({ id, property }) => `${stringify(id)}.${property}`);
+                const title = outputs.length
+                    ? `Callback error updating ${outputs.join(", ")}`
+                    : `Callback error with no output from input ${(job.question.triggers || []).join(", ")}`;
+                const by = /** @type {any} */ (error).by;
+                error.message = by ? `${title} by the long callback ${by}` : title;
+                Object.defineProperty(error, "stack", { value: undefined });
+                this.keepLines();
+            }
+            return error;
+        },
+
+        /** Older ones would show a traceback in one line. */
+        keepLines: once(() => {
+            const style = document.createElement("style");
+            style.textContent = ".dash-backend-error { white-space: pre-wrap; overflow-wrap: anywhere; }";
+            document.head.appendChild(style);
+        }),
 
         /**
          * Change the page without calling the callbacks that listen.
@@ -831,7 +860,7 @@
                 const waiting = alive().filter((job) => job.outcome);
                 waiting.slice(0, -OUTCOMES_MAX).forEach((job) => job.settle({}));
             } else if (news.error) {
-                this.settle({ error: failure(describe(news.error)) }, false, this.seen(problemOf(news)));
+                this.settle({ error: failure(describe(news.error), news.error.callback) }, false, this.seen(problemOf(news)));
             } else if (!news.response || this.cancelled) {
                 this.settle({});
             } else {
@@ -904,6 +933,9 @@
         /** @param {{data?: Object<string, Object<string, any>>, error?: any}} result */
         give(result) {
             const data = result.data && this.pick(result.data);
+            if (result.error) {
+                result.error = renderer.titled(this, result.error);
+            }
             if (this.detached) {
                 if (result.error || (data && Object.keys(data).length)) {
                     renderer.executed(this, { ...result, data });
@@ -1370,6 +1402,7 @@
             matched: matching.map((/** @type {Dependency} */ one) => one.id),
             every: states.slice(config.states).map(valueOf),
             values: valuesOf(inputs),
+            triggers: changed,
             at: Date.now(),
             owner: settings().owner,
             payload: JSON.stringify(payload),
@@ -1444,7 +1477,7 @@
                     if (await isChanged(job.name)) {
                         refuse(job, SENTENCES.changed, { kind: "changed", reload: true });
                     } else {
-                        job.settle({ error: response }); // what the app has to say of it
+                        job.settle({ error: failure(await response.text()) }, false, { kind: "failed" }); // what the app has to say of it
                     }
                     return;
                 }

@@ -176,7 +176,8 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
         errors, values = _set_up(options)
     except BaseException as error:
         with contextlib.suppress(OSError):
-            leader.send(Unready(f"{type(error).__name__}: {error!s:.1000}"))
+            name = "" if isinstance(error, _StartFailed) else f"{type(error).__name__}: "
+            leader.send(Unready(f"{name}{error!s:.1000}"))
         log.exception("a worker process could not be set up")
         sys.stdout.flush()
         sys.stderr.flush()
@@ -213,13 +214,17 @@ def _set_up(options: WorkerOptions) -> tuple[list[str], dict[str, str]]:
     return errors, values
 
 
+class _StartFailed(Exception):
+    """``worker_start`` has raised."""
+
+
 def _call(reference: Reference) -> None:
     """Call ``worker_start``. If it fails, this is a failed start, as if the app had failed."""
     try:
         worker_start.resolve(reference)()
     except BaseException as error:
         words = f"{type(error).__name__}: {error}"
-        raise RuntimeError(f"worker_start={reference.name} raised {words}") from error
+        raise _StartFailed(f"worker_start {reference.name} failed: {words}") from error
 
 
 def _end_by_sigterm() -> None:
