@@ -1271,8 +1271,15 @@
     /** The server does not know a job. @param {Job} job */
     function expire(job) {
         const words = "JobNotFound: no such job: it never existed or has expired; run the callback again";
-        // Of one that was found by a reload the page has shown nothing yet.
-        job.settle(job.found && !job.seq ? {} : { error: failure(words) }, false, { kind: "expired" });
+        if (!job.found || job.seq) {
+            job.settle({ error: failure(words) }, false, { kind: "expired" });
+            return;
+        }
+        // It was found by a reload, and is nobody's fault. The server may never have had a doubtful one.
+        if (!job.question.doubtful) {
+            tell("failed", job.name, job.outputs, { kind: "expired" });
+        }
+        job.settle({});
     }
 
     // What the renderer calls
