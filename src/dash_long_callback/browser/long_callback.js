@@ -731,9 +731,10 @@
             });
         }
 
-        /** @param {Problem} problem @returns {Problem} a page that is new already needs no reload */
+        /** @param {Problem} problem @returns {Problem} with whether it helps to load the page again */
         seen(problem) {
-            return problem.kind === "changed" ? { ...problem, reload: !this.found } : problem;
+            // Not if that was done: then the page is as new as the app.
+            return { ...problem, reload: problem.kind === "session" || (problem.kind === "changed" && !this.found) };
         }
 
         /** Show that it runs, unless it does already. */
@@ -850,9 +851,9 @@
         /**
          * @param {{data?: Object<string, Object<string, any>>, error?: any}} result neither: nothing changes
          * @param {boolean} [remember] whether a reload is to find it
-         * @param {Problem} [problem] what the user is told of an error
+         * @param {Problem} [problem] what the user is told of an error, or without one for the dev tools
          */
-        settle(result, remember = false, problem = { kind: "failed" }) {
+        settle(result, remember = false, problem = result.error && { kind: "failed" }) {
             if (this.settled) {
                 return;
             }
@@ -860,7 +861,8 @@
             feed.remove(this);
             leave(this);
             this.hide();
-            if (result.error && !this.cancelled) {
+            // The server may never have had a doubtful one, which the user has been told.
+            if (problem && !this.cancelled && (result.error || !this.question.doubtful)) {
                 tell("failed", this.name, this.outputs, problem);
             } else if (result.data) {
                 tell("succeeded", this.name, this.outputs);
@@ -1271,15 +1273,8 @@
     /** The server does not know a job. @param {Job} job */
     function expire(job) {
         const words = "JobNotFound: no such job: it never existed or has expired; run the callback again";
-        if (!job.found || job.seq) {
-            job.settle({ error: failure(words) }, false, { kind: "expired" });
-            return;
-        }
-        // It was found by a reload, and is nobody's fault. The server may never have had a doubtful one.
-        if (!job.question.doubtful) {
-            tell("failed", job.name, job.outputs, { kind: "expired" });
-        }
-        job.settle({});
+        // Of one that was found by a reload the page has shown nothing yet.
+        job.settle(job.found && !job.seq ? {} : { error: failure(words) }, false, { kind: "expired" });
     }
 
     // What the renderer calls
