@@ -14,9 +14,8 @@ from dash_long_callback import Dash
 from dash_long_callback.app import _config_tag
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.declaration import HEADER, fingerprint, is_current
-from dash_long_callback.errors import JobLost
 from dash_long_callback.executors.celery.worker import MessageRunner, Watchdog
-from dash_long_callback.jobs import Job, begin, new_job_id
+from dash_long_callback.jobs import Job, Lost, begin, handing_over, new_job_id
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.runner import Run, run_job
 from dash_long_callback.stores.diskcache import DiskcacheStore
@@ -161,6 +160,10 @@ def test_a_click_on_an_older_page_is_refused(app: Dash) -> None:
         assert "The app has changed since this page was loaded" in refused["error"]["message"]
 
 
+def message_runner(store: DiskcacheStore) -> MessageRunner:
+    return MessageRunner(store, Watchdog(store, 1.0, lambda job, outcome: None), None)
+
+
 @pytest.fixture
 def stale(app: Dash, manager: Manager, store: DiskcacheStore) -> Job:
     """A job that was queued when the states were the other way round."""
@@ -181,16 +184,16 @@ def test_a_job_that_was_queued_before_the_change_does_not_run(
 
 
 def test_a_job_that_was_lost_and_then_changed_was_lost(store: DiskcacheStore, stale: Job) -> None:
-    running = store.change(stale.id, begin)
-    assert running is not None
-    outcome = run_job(Run(store, running, registry.all()[-1], JobLost("it was killed")))
-    assert outcome.state.value == "lost"
+    store.change(stale.id, begin)
+    store.change(stale.id, handing_over(Lost("it was killed")))
+    message_runner(store).run("w@here", stale.id, "", handles=True)
+    assert (store.load(stale.id) or stale).state.value == "lost"
 
 
 def test_a_celery_worker_with_other_code_says_what_is_the_matter(
     store: DiskcacheStore, stale: Job
 ) -> None:
-    runner = MessageRunner(store, Watchdog(store, 1.0, lambda job, outcome: None), None)
+    runner = message_runner(store)
     runner.run("w@here", stale.id, "the code of the web server", handles=False)
     fitting = Job(new_job_id(), stale.callback)
     request = {"inputs": [sent("in")], "states": [sent("a"), sent("b")], "outputs": OUTS}
