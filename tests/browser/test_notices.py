@@ -399,11 +399,13 @@ def test_without_a_network_few_requests_are_made_and_the_next_is_made_as_soon_as
 # The app takes part
 
 APP = """
+import os
 import diskcache
 from dash import Input, Output, html
 from dash_long_callback import Dash, DiskcacheLongCallbackManager
-from in_app import FOLDER, serve
+from in_app import FOLDER
 
+debug = "DEBUG" in os.environ
 cache = diskcache.Cache(str(FOLDER / "cache"))
 app = Dash(__name__, long_callback_manager=DiskcacheLongCallbackManager(cache))
 app.layout = html.Div([html.Button("run", id="run"), html.Div("before", id="result")])
@@ -418,11 +420,13 @@ policy = "; ".join(["default-src 'self'", "style-src 'self'", "img-src 'self' da
 
 @app.server.after_request
 def strict(response):
-    response.headers["Content-Security-Policy"] = policy
+    if not debug:
+        response.headers["Content-Security-Policy"] = policy
     return response
 
 if __name__ == "__main__":
-    app.run(port=__import__("os").environ["PORT"])
+    app.run(port=os.environ["PORT"], debug=debug, use_reloader=False, dev_tools_hot_reload=False,
+            dev_tools_disable_version_check=True)
 """
 HOOK = """
 window.failures = [];
@@ -467,3 +471,16 @@ def test_an_app_hears_of_failures_can_keep_notices_away_and_may_have_a_strict_po
     page.wait(lambda: len(page.js("return failures")) == 2)
     assert page.stays(lambda: notices(page) == [])
     assert page.text("#result") == "before"
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_a_notice_is_not_below_the_dev_tools(width: int, blank: Page, serve: Callable[..., Server]):
+    page = blank
+    page.open(serve(APP, env={"DEBUG": "1"}).url)
+    media(page, width)
+    page.click("#run")
+    page.wait_error("as planned")
+    page.wait_text(".test-devtools-error-count", "1")
+    wait_notices(page, FAILED)
+    dismiss(page)  # fails if anything covers the button
+    media(page)
