@@ -253,7 +253,7 @@ def test_the_page_behind_a_login_whose_session_ends(login: Server, page: Page):
         page.wait_prop("bar", "value", "50")
         page.driver.delete_all_cookies()  # the session is over
         page.expect_console("401")
-        page.wait_error("SessionExpired")
+        page.wait_error("Your session has expired")
     type_login(page, login)
     page.wait_text("#result", "Run 3 of ada is done.")
 

@@ -295,7 +295,9 @@ def test_jobs_of_patterns_and_without_outputs_are_found(page: Page, app: Server)
         page.wait_text({"type": "each-state", "n": n}, "off")
 
 
-def test_a_job_that_the_server_does_not_know_any_more_leaves_no_trace(page: Page, app: Server):
+def test_a_job_that_the_server_does_not_know_any_more_is_told_and_forgotten(
+    page: Page, app: Server
+):
     app.close_gate("away")
     count = len(app.notes("away"))
     page.click("#away-run")
@@ -311,6 +313,9 @@ def test_a_job_that_the_server_does_not_know_any_more_leaves_no_trace(page: Page
     page.expect_console("404")
     page.wait(lambda: not remembered(page))
     page.wait_text("#away-state", "off")
+    page.wait_text(
+        ".long-callback-notice-text", "The result is not available any more. Run it again."
+    )
     app.open_gate("away")
 
 

@@ -41,6 +41,15 @@ def test_the_state_has_what_is_read(page: Page):
     outputs = page.js("return store.getState().graphs.callbacks.map(one => one.output)")
     assert "target.children" in outputs
     assert page.js("return store.getState().callbacks.requested") == []
+    declared = page.js("return store.getState().dependenciesRequest.content")
+    found = next(one for one in declared if one["output"] == "target.children")
+    assert found["inputs"] == [{"id": "target", "property": "n_clicks"}]
+    assert found["state"] == []
+    assert page.js(
+        "return fetch('/_dash-dependencies').then(answer => answer.json())"
+        ".then(content => JSON.stringify(content) ==="
+        " JSON.stringify(store.getState().dependenciesRequest.content))"
+    )
 
 
 def test_paths_are_another_object_when_components_come_or_go(page: Page):

@@ -245,7 +245,7 @@ def test_running_ends_when_the_news_is_refused(page: Page, app: Server):
     page.expect_console("403")
     app.open_gate("updates-403")
     page.click("#proxy-403-run")
-    page.wait_error("SessionExpired: .*status 403.*Log in again and reload the page")
+    page.wait_error("Your session has expired. Log in again and reload the page; .*status 403")
     page.wait_text("#proxy-403-state", "off")
     app.close_gate("updates-403")
     app.open_gate("proxy-403")

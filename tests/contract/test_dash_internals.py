@@ -177,6 +177,23 @@ def test_an_entry_says_how_outputs_and_inputs_are_grouped(
     assert bool(entry.get("no_output")) is (outputs == [])
 
 
+def test_an_entry_has_what_was_declared_and_keeps_it_when_the_spec_is_extended() -> None:
+    each = {"index": ALL, "type": "t"}
+    outputs = [OUT, Output("more", "title", allow_duplicate=True)]
+    args = (outputs, Input(each, "value"), State("s", "v"))
+    found = dash_internals.register(None, identity, args, {"prevent_initial_call": True})
+    found.spec["state"] = [*found.spec["state"], {"id": "another", "property": "id"}]
+    assert dash_internals.declared(found) == {
+        "inputs": [('{"index":["ALL"],"type":"t"}', "value")],
+        "states": [("s", "v")],
+        "outputs": [("out", "children"), ("more", "title")],
+    }
+    single = dash_internals.register(None, identity, (OUT, IN), {}, scratch=True)
+    assert dash_internals.declared(single)["outputs"] == [("out", "children")]
+    none = dash_internals.register(None, identity, (IN,), {}, scratch=True)
+    assert dash_internals.declared(none)["outputs"] == []
+
+
 def test_the_callback_of_an_entry_can_be_exchanged_before_the_first_request(
     app: dash.Dash,
 ) -> None:

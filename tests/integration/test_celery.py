@@ -233,6 +233,32 @@ def test_a_worker_with_another_version_of_the_code_says_so(
     assert told.startswith("JobNotStarted: the Celery worker ")
 
 
+def test_a_worker_whose_callbacks_take_other_arguments_does_not_run_them(
+    stack: Callable[..., Stack], redis_url: str
+) -> None:
+    one = stack(redis_url, redis_url)
+    web = one.web()
+    app = one.folder / "app.py"
+    text = app.read_text()
+    changes = {
+        # The same code with another input, and other code as well
+        'Input("order", "data"),\n    progress=': 'Input("order", "value"),\n    progress=',
+        'Output("quick", "children"), Input("order", "data")': (
+            'Output("quick", "children"), Input("order", "value")'
+        ),
+        'return "in time"': 'return "too late"',
+    }
+    for old, new in changes.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    app.write_text(text)
+    one.worker()
+    for job in (web.submit("pid"), web.dispatch(0, "quick")["job"]):
+        outcome = web.outcome(job)
+        assert outcome["state"] == "failed"
+        assert "The app has changed since this page was loaded" in outcome["error"]["message"]
+
+
 def test_a_worker_that_lacks_the_callback_says_so(
     stack: Callable[..., Stack], redis_url: str
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import dash
 import pytest
-from dash import ALL, ALLSMALLER, MATCH, Input, Output, State, dcc, no_update
+from dash import ALL, ALLSMALLER, MATCH, Input, Output, State, dcc, html, no_update
 from ids import plain
 
 from dash_long_callback import Dash, LongCallbackError, RegistrationError, long_callback, plug
@@ -185,6 +185,28 @@ def test_the_manager_of_an_app_must_be_one() -> None:
     manager: Any = "redis://"
     with pytest.raises(RegistrationError, match="long_callback_manager='redis://' is not a man"):
         Dash("app", long_callback_manager=manager)
+
+
+def test_notices_are_served_unless_they_are_not_wanted(manager: Manager) -> None:
+    def served(app: dash.Dash) -> list[bool]:
+        app.layout = html.Div()
+        index = app.server.test_client().get("/").get_data(as_text=True)
+        return [f"browser/{name}." in index for name in ("long_callback", "notice")]
+
+    assert served(Dash("with", long_callback_manager=manager)) == [True, True]
+    without = Dash("without", long_callback_manager=manager, long_callback_notices=False)
+    assert served(without) == [True, False]
+    assert served(plug(dash.Dash("plugged"), manager, long_callback_notices=False)) == [True, False]
+    for wrong in (None, 0, "no"):
+        given: Any = {"long_callback_notices": wrong}
+        with pytest.raises(
+            RegistrationError, match=f"long_callback_notices={wrong!r} must be True"
+        ):
+            Dash("wrong", **given)
+        with pytest.raises(
+            RegistrationError, match=f"long_callback_notices={wrong!r} must be True"
+        ):
+            plug(dash.Dash("wrong"), **given)
 
 
 def test_only_a_dash_app_can_be_plugged(manager: Manager) -> None:

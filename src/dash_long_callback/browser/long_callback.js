@@ -784,9 +784,10 @@
             });
         }
 
-        /** @param {Problem} problem @returns {Problem} a page that is new already needs no reload */
+        /** @param {Problem} problem @returns {Problem} with whether it helps to load the page again */
         seen(problem) {
-            return problem.kind === "changed" ? { ...problem, reload: !this.found } : problem;
+            // Not if that was done: then the page is as new as the app.
+            return { ...problem, reload: problem.kind === "session" || (problem.kind === "changed" && !this.found) };
         }
 
         /** Show that it runs, unless it does already. */
@@ -903,9 +904,9 @@
         /**
          * @param {{data?: Object<string, Object<string, any>>, error?: any}} result neither: nothing changes
          * @param {boolean} [remember] whether a reload is to find it
-         * @param {Problem} [problem] what the user is told of an error
+         * @param {Problem} [problem] what the user is told of an error, or without one for the dev tools
          */
-        settle(result, remember = false, problem = { kind: "failed" }) {
+        settle(result, remember = false, problem = result.error && { kind: "failed" }) {
             if (this.settled) {
                 return;
             }
@@ -913,7 +914,8 @@
             feed.remove(this);
             leave(this);
             this.hide();
-            if (result.error && !this.cancelled) {
+            // The server may never have had a doubtful one, which the user has been told.
+            if (problem && !this.cancelled && (result.error || !this.question.doubtful)) {
                 tell("failed", this.name, this.outputs, problem);
             } else if (result.data) {
                 tell("succeeded", this.name, this.outputs);

@@ -21,7 +21,7 @@
      */
 
     /** Notices at the same time: of more, the oldest go. */
-    const NOTICES_MAX = 4;
+    const NOTICES_MAX = 3;
     /** Characters of an author's text. */
     const TEXT_MAX = 600;
     /** Where Escape means something else. */
@@ -198,6 +198,7 @@
         if (!notice.element.isConnected) {
             region.append(notice.element);
         }
+        region.scrollTop = region.scrollHeight; // on a small screen not all may be seen
         adapt();
         makeRoom();
     }
@@ -249,8 +250,12 @@
 
     /** @returns {string | null} that of what is painted in the middle of the page */
     function paintedScheme() {
+        const painted = [document.body]; // its background is that of the whole page
         let one = document.elementFromPoint(window.innerWidth / 2, window.innerHeight / 2);
-        for (; one; one = one.parentElement) {
+        for (; one instanceof HTMLElement; one = one.parentElement) {
+            painted.splice(-1, 0, one);
+        }
+        for (const one of painted) {
             const [red, green, blue, alpha = 1] = (getComputedStyle(one).backgroundColor.match(/[\d.]+/g) || [0, 0, 0, 0]).map(Number);
             if (alpha > 0.5) {
                 return 0.3 * red + 0.6 * green + 0.1 * blue < 110 ? "dark" : "light";
