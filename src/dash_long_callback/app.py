@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import dash
 
-from dash_long_callback import dash_internals, dash_proxy
+from dash_long_callback import dash_internals, dash_proxy, decorator, plain_apps
+from dash_long_callback.app_checks import check_app
 from dash_long_callback.callbacks import registry
 from dash_long_callback.decorator import UNSET, client_config, declare, register
 from dash_long_callback.errors import RegistrationError
@@ -159,8 +160,9 @@ def plug(
     """
     if not isinstance(app, dash.Dash):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RegistrationError(f"plug() takes a dash.Dash, got {app!r}")
-    if _ATTRIBUTE in vars(app):
+    if _is_plugged(app) and not vars(app).pop(plain_apps.AUTOMATIC, False):
         raise RegistrationError("this app has long callbacks already: leave plug() out")
+    again = _is_plugged(app)
     _plug(app, long_callback_manager, long_callback_pacing)
     added: Any = app
 
@@ -175,10 +177,17 @@ def plug(
             run(*args, **kwargs)
 
     added.long_callback = long_callback
-    if dash_internals.backend_of(app) == "flask":  # see Dash.run
+    if dash_internals.backend_of(app) == "flask" and not again:  # see Dash.run
         added.run = guarded_run
     added.long_callback_manager = manager_of(app)
     return app
+
+
+def _plug_plain(app: dash.Dash) -> None:
+    """Plug an app whose author has not done so."""
+    manager = _background_manager(app)
+    plug(app, manager or DiskcacheLongCallbackManager.of_file(plain_apps.file_of(app)))
+    vars(app)[plain_apps.AUTOMATIC] = True
 
 
 #: Where an app keeps its manager.
@@ -190,6 +199,16 @@ def manager_of(app: dash.Dash) -> Manager:
     return vars(app)[_ATTRIBUTE]
 
 
+def _is_plugged(app: dash.Dash) -> bool:
+    return _ATTRIBUTE in vars(app)
+
+
+def _background_manager(app: dash.Dash) -> Manager | None:
+    """A manager of ours that an app was given as Dash's."""
+    manager = dash_internals.background_manager(app)
+    return manager if isinstance(manager, Manager) else None
+
+
 def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None) -> None:
     if manager is not None and not isinstance(manager, Manager):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RegistrationError(
@@ -198,10 +217,23 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None) -> Non
         )
     if pacing is not None and not isinstance(pacing, Pacing):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RegistrationError(f"long_callback_pacing={pacing!r} is not a Pacing(...)")
+    background = _background_manager(app)
+    if background is not None and manager not in (None, background):
+        raise RegistrationError(
+            "background_callback_manager and long_callback_manager are two managers: give the one "
+            "for long callbacks as long_callback_manager, and leave the other out"
+        )
     if (module := app.config.name) in sys.modules and module not in registry.modules:
         registry.modules.append(module)
-    vars(app)[_ATTRIBUTE] = manager or DiskcacheLongCallbackManager()
+    installed = _is_plugged(app)
+    vars(app)[_ATTRIBUTE] = manager or background or DiskcacheLongCallbackManager()
     set_pacing(app, pacing)
+    if not installed:
+        _install(app)
+
+
+def _install(app: dash.Dash) -> None:
+    """Add to an app what no argument changes."""
     app.scripts.append_script(
         {"relative_package_path": "browser/long_callback.js", "namespace": "dash_long_callback"}
     )
@@ -211,6 +243,7 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None) -> Non
     def interpolate_index(*args: Any, **kwargs: Any) -> str:
         # Each page load comes by here, before the first click: time to have workers ready.
         callbacks = _callbacks(app)
+        check_app(app, callbacks, manager_of(app))
         for used in dict.fromkeys(c.options.manager or manager_of(app) for c in callbacks):
             used.ensure_running()
         kwargs["scripts"] = _config_tag(app, callbacks) + kwargs["scripts"]
@@ -253,3 +286,8 @@ def _config_tag(app: dash.Dash, callbacks: list[LongCallback]) -> str:
     # In HTML, only "</" could end the element early; in JSON, "<\\/" is the same string.
     data = dash_internals.to_json_bytes(config).decode().replace("</", "<\\/")
     return f'<script id="_dash-long-callbacks" type="application/json">{data}</script>\n'
+
+
+_plain = plain_apps.PlainApps(_plug_plain, _is_plugged)
+_plain.listen()
+decorator.without_app.append(_plain.want)
