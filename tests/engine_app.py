@@ -138,7 +138,7 @@ def handled(order: Any) -> Any:
     prevent_initial_call=True,
     context=["cookies"],
     queue=os.environ.get("QUEUE"),
-    priority=3,
+    priority=3 if os.environ.get("QUEUE") else None,
 )
 def asking(order: Any) -> Any:
     name, *args = order

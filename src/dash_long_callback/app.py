@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import dash
 
-from dash_long_callback import dash_internals, dash_proxy
+from dash_long_callback import dash_internals, dash_proxy, decorator, plain_apps
+from dash_long_callback.app_checks import check_app
 from dash_long_callback.callbacks import registry
 from dash_long_callback.decorator import UNSET, client_config, declare, register
 from dash_long_callback.errors import OwnerUnknown, RegistrationError
@@ -167,8 +168,13 @@ def plug(
     """
     if not isinstance(app, dash.Dash):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RegistrationError(f"plug() takes a dash.Dash, got {app!r}")
-    if _ATTRIBUTE in vars(app):
+    if _is_plugged(app) and not vars(app).pop(plain_apps.AUTOMATIC, False):
         raise RegistrationError("this app has long callbacks already: leave plug() out")
+    again = _is_plugged(app)
+    if again and long_callback_notices is False:
+        raise RegistrationError(
+            "this app has long callbacks already, with notices: call plug() before the first one"
+        )
     _plug(app, long_callback_manager, long_callback_pacing, long_callback_notices)
     added: Any = app
 
@@ -183,10 +189,17 @@ def plug(
             run(*args, **kwargs)
 
     added.long_callback = long_callback
-    if dash_internals.backend_of(app) == "flask":  # see Dash.run
+    if dash_internals.backend_of(app) == "flask" and not again:  # see Dash.run
         added.run = guarded_run
     added.long_callback_manager = manager_of(app)
     return app
+
+
+def _plug_plain(app: dash.Dash) -> None:
+    """Plug an app whose author has not done so."""
+    manager = _background_manager(app)
+    plug(app, manager or DiskcacheLongCallbackManager.of_file(plain_apps.file_of(app)))
+    vars(app)[plain_apps.AUTOMATIC] = True
 
 
 #: Where an app keeps its manager.
@@ -196,6 +209,16 @@ _ATTRIBUTE = "_long_callback_manager"
 def manager_of(app: dash.Dash) -> Manager:
     """The manager of a plugged app."""
     return vars(app)[_ATTRIBUTE]
+
+
+def _is_plugged(app: dash.Dash) -> bool:
+    return _ATTRIBUTE in vars(app)
+
+
+def _background_manager(app: dash.Dash) -> Manager | None:
+    """A manager of ours that an app was given as Dash's."""
+    manager = dash_internals.background_manager(app)
+    return manager if isinstance(manager, Manager) else None
 
 
 def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notices: bool) -> None:
@@ -208,14 +231,27 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notice
         raise RegistrationError(f"long_callback_pacing={pacing!r} is not a Pacing(...)")
     if not isinstance(notices, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RegistrationError(f"long_callback_notices={notices!r} must be True or False")
+    background = _background_manager(app)
+    if background is not None and manager not in (None, background):
+        raise RegistrationError(
+            "background_callback_manager and long_callback_manager are two managers: give the one "
+            "for long callbacks as long_callback_manager, and leave the other out"
+        )
     if (module := app.config.name) in sys.modules and module not in registry.modules:
         registry.modules.append(module)
-    vars(app)[_ATTRIBUTE] = manager or DiskcacheLongCallbackManager()
+    installed = _is_plugged(app)
+    vars(app)[_ATTRIBUTE] = manager or background or DiskcacheLongCallbackManager()
     set_pacing(app, pacing)
+    if not installed:
+        _install(app)
+        if notices:
+            app.scripts.append_script(_served("browser/notice.js"))
+            app.css.append_css(_served("browser/notice.css"))
+
+
+def _install(app: dash.Dash) -> None:
+    """Add to an app what no argument changes."""
     app.scripts.append_script(_served("browser/long_callback.js"))
-    if notices:
-        app.scripts.append_script(_served("browser/notice.js"))
-        app.css.append_css(_served("browser/notice.css"))
     add_routes(app, lambda: manager_of(app))
     interpolate: Any = app.interpolate_index
 
@@ -223,6 +259,7 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notice
         # Each page load comes by here, before the first click: time to have workers ready.
         access_log.quiet()
         callbacks = _callbacks(app)
+        check_app(app, callbacks, manager_of(app))
         for used in dict.fromkeys(c.options.manager or manager_of(app) for c in callbacks):
             used.ensure_running()
         kwargs["scripts"] = _config_tag(app, callbacks) + kwargs["scripts"]
@@ -272,3 +309,8 @@ def _config_tag(app: dash.Dash, callbacks: list[LongCallback]) -> str:
     # In HTML, only "</" could end the element early; in JSON, "<\\/" is the same string.
     data = dash_internals.to_json_bytes(config).decode().replace("</", "<\\/")
     return f'<script id="_dash-long-callbacks" type="application/json">{data}</script>\n'
+
+
+_plain = plain_apps.PlainApps(_plug_plain, _is_plugged)
+_plain.listen()
+decorator.without_app.append(_plain.want)

@@ -82,6 +82,7 @@ class Registration:
         run: Dash's wrapper of the function: it groups the arguments, fills ``dash.ctx``, checks
             the outputs and encodes them.
         app: where it was declared; None if that was without an app, or by value in a worker.
+        more_states: how many states of the spec are our browser client's.
     """
 
     callback_id: str
@@ -89,6 +90,7 @@ class Registration:
     entry: dict[str, Any]
     run: Callable[..., Any]
     app: dash.Dash | None
+    more_states: int = 0
 
 
 def register(
@@ -164,6 +166,15 @@ def remove_helpers() -> None:
     GLOBAL_CALLBACK_LIST[:] = [s for s in GLOBAL_CALLBACK_LIST if s["output"] not in helpers]
 
 
+def same_without_outputs(registration: Registration) -> int:
+    """How many others without outputs have the same inputs, for a callback that has none."""
+    spec = registration.spec
+    if not spec["no_output"]:
+        return 0
+    others = [one for one in _lists(registration.app)[0] if one is not spec and one["no_output"]]
+    return sum(one["inputs"] == spec["inputs"] for one in others)
+
+
 def is_there(registration: Registration) -> bool:
     """Whether the callback is still the one of its id where it was declared."""
     return _lists(registration.app)[1].get(registration.callback_id) is registration.entry
@@ -203,6 +214,7 @@ class Wired:
         inputs: id and property of each input. A wildcard in an id is a list of its name.
         outputs: the same of its outputs. Behind an ``@`` in a property stands what tells apart
             callbacks that share it.
+        long: whether it is a long callback.
         helper: whether it is one of those that our browser client adds.
     """
 
@@ -210,6 +222,7 @@ class Wired:
     name: str
     inputs: list[tuple[Any, str]]
     outputs: list[tuple[Any, str]]
+    long: bool
     helper: bool
 
 
@@ -235,6 +248,7 @@ def wired_as(spec: dict[str, Any], entry: dict[str, Any]) -> Wired:
         str(function or f"a clientside callback of {spec['output']}"),
         [(_parsed(one["id"]), one["property"]) for one in spec["inputs"]],
         _outputs_of(spec),
+        ours and client.get("function_name") == spec["output"],
         ours and client.get("function_name") != spec["output"],
     )
 
@@ -248,8 +262,35 @@ def _outputs_of(spec: dict[str, Any]) -> list[tuple[Any, str]]:
     return [(_parsed(one.replace("\\.", ".")), prop) for one, _, prop in pairs]
 
 
+def id_as_wired(dependency: Any) -> Any:
+    """The id of a dependency as ``Wired`` has it."""
+    return _parsed(dependency.component_id_str())
+
+
 def _parsed(component_id: str) -> Any:
     return json.loads(component_id) if component_id.startswith("{") else component_id
+
+
+def background_callbacks(app: dash.Dash) -> list[tuple[str, Any]]:
+    """The function of each ``background=True`` callback of an app, and the manager it would use."""
+    return [
+        (
+            getattr(entry.get("callback"), "__qualname__", callback_id),
+            entry["background"].get("manager") or background_manager(app),
+        )
+        for callback_id, entry in app.callback_map.items()
+        if entry.get("background")
+    ]
+
+
+def background_manager(app: dash.Dash) -> Any:
+    """What the app was given as ``background_callback_manager``."""
+    return getattr(app, "_background_manager", None)
+
+
+def has_started(app: dash.Dash) -> bool:
+    """Whether an app has got its first request, and taken over what was declared without one."""
+    return bool(getattr(app, "_got_first_request", {}).get("setup_server"))
 
 
 def long_callback_ids(app: dash.Dash) -> list[str]:

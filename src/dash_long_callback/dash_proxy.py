@@ -3,7 +3,7 @@
 dash-extensions changes callbacks by its *transforms*, between their declaration and the first
 request. A long callback goes the same way:
 
-    @app.long_callback ──► blueprint ──► transforms: ids, inputs, function ──► register, as on any app
+    @app.long_callback ──► blueprint ──► transforms: ids, inputs, function ──► register, as ever
 
 dash-extensions is not imported here: an app that has such a blueprint is asked for what it has.
 """
@@ -36,16 +36,17 @@ _LOADING, _BLOCKING = "LoadingTransform", "BlockingCallbackTransform"
 
 def is_proxy(app: Any) -> bool:
     """Whether the class of an app collects callbacks and changes them by transforms."""
-    blueprint = getattr(app, "blueprint", None)
-    return callable(getattr(app, "register_callbacks", None)) and isinstance(
-        getattr(blueprint, "callbacks", None), list
+    cls = type(app)
+    return callable(getattr(cls, "register_callbacks", None)) and (
+        cls.callback is not dash.Dash.callback
     )
 
 
 def collects(app: Any) -> bool:
     """Whether an app collects callbacks now; after its first request it registers them at once."""
     # It exchanges its own method then.
-    return is_proxy(app) and _REGISTERED not in vars(app) and "callback" not in vars(app)
+    waits = is_proxy(app) and _REGISTERED not in vars(app) and "callback" not in vars(app)
+    return waits and isinstance(getattr(app.blueprint, "callbacks", None), list)
 
 
 def prepare(app: Any, register: Register) -> None:
@@ -100,7 +101,7 @@ def check(app: Any, name: str, function: Any, kwargs: dict[str, Any]) -> dict[st
         rest.pop("blocking_timeout", None)
         if rest.pop("blocking", None):
             raise RegistrationError(
-                f"{name}: blocking=True of {_BLOCKING} would not hear of a cancel or a lost worker; "
+                f"{name}: blocking=True of {_BLOCKING} does not notice a cancel or a lost worker; "
                 'write on_retrigger="queue" (the next click waits) or "ignore" instead'
             )
     if _LOADING in transforms and rest.pop("loading", None):

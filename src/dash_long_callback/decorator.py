@@ -186,10 +186,17 @@ def long_callback(
     return declare(None, args, {**options, **kwargs})
 
 
+#: Called when a callback is declared without an app.
+without_app: list[Callable[[], object]] = []
+
+
 def declare(
     app: dash.Dash | None, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Callable[[F], F]:
     """Declare a long callback on an app, or for the next app if there is none."""
+    if app is None:
+        for tell in without_app:
+            tell()
     where = "long_callback" if app is None else "app.long_callback"
     check_called(args, f"@{where}")
 
@@ -537,6 +544,10 @@ def _extend_client(app: dash.Dash | None, callback: LongCallback) -> None:
     # states carry their ids to the client, which takes them off again.
     every = [output for output in _targets(callback) if _has(output, ALL)]
     spec["state"] = spec["state"] + [State(o.component_id, "id").to_dict() for o in every]
+    # Old renderers take callbacks without outputs for one if they depend on the same.
+    twins = dash_internals.same_without_outputs(callback.registration)
+    spec["state"] += spec["inputs"][:1] * twins
+    callback.registration.more_states = len(every) + twins
     for stop in callback.options.cancel:
         # As Dash's own cancel: an output is needed for MATCH to have a meaning, and none changes.
         output = Output(stop.component_id, "id", allow_duplicate=True)
@@ -573,7 +584,7 @@ def client_config(callback: LongCallback, *, cached: bool = False) -> dict[str, 
         }
 
     return {
-        "states": len(spec["state"]) - len(every),
+        "states": len(spec["state"]) - callback.registration.more_states,
         "running": [{**target(o), "on": on, "off": off} for o, on, off in options.running],
         "progress": [target(output) for output in callback.progress_outputs],
         "defaults": options.progress_default,

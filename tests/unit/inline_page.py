@@ -39,7 +39,8 @@ def payload(
 ) -> dict[str, Any]:
     """The JSON that the renderer posts for a callback."""
     spec, entry = callback.registration.spec, callback.registration.entry
-    wanted = [*spec["inputs"], *spec["state"]]
+    own = len(spec["state"]) - callback.registration.more_states
+    wanted = [*spec["inputs"], *spec["state"][:own]]
     filled = [_fill(one, value, ids) for one, value in zip(wanted, values, strict=True)]
     inputs = filled[: len(spec["inputs"])]
     outputs = entry["output"]

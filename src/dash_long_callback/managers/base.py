@@ -106,6 +106,8 @@ class Manager:
 
     #: Which parts of a request are sent to the job, unless a callback says so itself.
     context: frozenset[str] = frozenset(dash_internals.CONTEXT)
+    #: Whether jobs may choose a queue, and a place in it.
+    has_queues = False
 
     def __init__(
         self,

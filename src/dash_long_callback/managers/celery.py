@@ -71,6 +71,7 @@ class CeleryLongCallbackManager(Manager):
 
     #: What of a request is on the way to a worker, unless a callback asks for more.
     context = frozenset({"path"})
+    has_queues = True
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from contextvars import ContextVar
 from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -125,6 +126,19 @@ class DiskcacheLongCallbackManager(Manager):
         executor = LocalExecutor(store, pool)
         super().__init__(store, executor, cache_by, expire, user)
 
+    @classmethod
+    def of_file(cls, file: str | None) -> DiskcacheLongCallbackManager:
+        """A manager as it is without arguments, for an app of this file."""
+        token = _app_file.set(file)
+        try:
+            return cls()
+        finally:
+            _app_file.reset(token)
+
+
+#: The file of the app, where it is not the one that makes the manager.
+_app_file: ContextVar[str | None] = ContextVar("app_file", default=None)
+
 
 def _directory(cache: diskcache.Cache | diskcache.FanoutCache | None) -> Path | DefaultFolder:
     app = _caller_file()
@@ -145,6 +159,8 @@ def _directory(cache: diskcache.Cache | diskcache.FanoutCache | None) -> Path | 
 
 def _caller_file() -> str:
     """The file of the app: the first one up the stack that is not ours."""
+    if (file := _app_file.get()) is not None:
+        return os.path.abspath(file)  # noqa: PTH100
     package = str(Path(__file__).parent.parent)
     frame = sys._getframe()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - inspect.stack() would read every file
     while frame is not None:
