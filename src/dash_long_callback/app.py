@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import dash
 
-from dash_long_callback import dash_internals
+from dash_long_callback import app_reference, dash_internals
 from dash_long_callback.callbacks import registry
 from dash_long_callback.decorator import UNSET, client_config, declare
 from dash_long_callback.errors import RegistrationError
@@ -201,6 +201,7 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None) -> Non
     if (module := app.config.name) in sys.modules and module not in registry.modules:
         registry.modules.append(module)
     vars(app)[_ATTRIBUTE] = manager or DiskcacheLongCallbackManager()
+    app_reference.remember(app)
     set_pacing(app, pacing)
     app.scripts.append_script(
         {"relative_package_path": "browser/long_callback.js", "namespace": "dash_long_callback"}

@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import dash
 
+# Where `dash.get_asset_url` and `dash.get_relative_path` look: the app that is made sets it.
+from dash import _get_paths
+
 # The lists in which `dash.callback` collects what no app has taken yet.
 from dash._callback import GLOBAL_CALLBACK_LIST, GLOBAL_CALLBACK_MAP
 
@@ -333,6 +336,17 @@ def join_patches(patches: list[bytes]) -> bytes:
     for other in others:
         first["operations"] += other["operations"]
     return json.dumps(first, separators=(",", ":")).encode()
+
+
+def app_of(registration: Registration) -> dash.Dash | None:
+    """The callback's app; without its own the one that was made last, if there is one."""
+    return _app(registration)
+
+
+def provide_paths(app: dash.Dash | None) -> None:
+    """Let ``dash.get_asset_url`` and its like work where no app was made."""
+    if app is not None and not _get_paths.CONFIG:
+        _get_paths.CONFIG.update(app.config)
 
 
 def _group(flat: list[Any], indices: Any) -> tuple[Any, bool]:

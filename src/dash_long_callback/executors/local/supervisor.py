@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from multiprocessing import connection
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import cloudpickle
-
+from dash_long_callback import by_value, dash_internals, unsendable
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import (
     JobEnded,
@@ -95,6 +94,7 @@ class PoolOptions:
         stop_wait: seconds that a server which ends waits for jobs that finish.
         chosen: whether the author asked for that start method.
         worker_start: what each worker calls before its first job.
+        app: the function that makes the app, as ``"module:function"``, for workers to call.
     """
 
     workers: int
@@ -104,6 +104,7 @@ class PoolOptions:
     stop_wait: float = 0.0
     chosen: bool = True
     worker_start: WorkerStart | None = None
+    app: str | None = None
 
 
 @dataclass
@@ -111,6 +112,7 @@ class _Worker:
     process: Any
     pipe: Connection
     digests: dict[str, str] | None = None
+    modules: by_value.Modules = field(default_factory=dict[str, list[str]])
     job: Job | None = None
     given: float = 0.0
     begun: bool = False
@@ -298,7 +300,7 @@ class Supervisor:
             self._workers.append(self._spawn())
 
     def _spawn(self) -> _Worker:
-        app = preload.app_modules(self._modules())
+        app = preload.app_modules(self._modules(), self._options.app)
         options = WorkerOptions(
             directory=str(self._store.directory),
             retention=self._store.retention,
@@ -312,7 +314,7 @@ class Supervisor:
 
     def _modules(self) -> list[str]:
         found = list(registry.modules)
-        found += [getattr(c.function, "__module__", "") for c in registry.all()]
+        found += [by_value.source_of(c.function) for c in registry.all()]
         return list(dict.fromkeys(name for name in found if name))
 
     def _hear(self, worker: _Worker) -> None:
@@ -323,7 +325,7 @@ class Supervisor:
                 if isinstance(message, Ready):
                     app = preload.app_modules(self._modules())
                     worker.retiring = not self._launcher.accepts(message, app)
-                    worker.digests = message.digests
+                    worker.digests, worker.modules = message.digests, message.modules
                     self._failed_starts = 0
                     for error in message.errors:
                         log.warning("a worker could not import a module of the app\n%s", error)
@@ -445,7 +447,7 @@ class Supervisor:
             self._end(job.id, Failed("CallbackNotFound", message))
             return
         try:
-            pickled = self._by_value(callback) if self._differs(worker, callback) else None
+            pickled = self._by_value(worker, callback) if self._differs(worker, callback) else None
         except NotPickleable as problem:
             self._end(job.id, Failed("NotPickleable", str(problem)))
             return
@@ -461,14 +463,20 @@ class Supervisor:
         assert worker.digests is not None
         return worker.digests.get(callback.key) != callback.digest
 
-    def _by_value(self, callback: LongCallback) -> bytes:
+    def _by_value(self, worker: _Worker, callback: LongCallback) -> bytes:
+        app = dash_internals.app_of(callback.registration)
         try:
-            return cloudpickle.dumps(callback.recipe)
+            return by_value.dumps((callback.recipe, app), worker.modules)
         except Exception as error:
+            recipe: Any = callback.recipe
+
+            def is_sendable(value: Any) -> bool:
+                return by_value.can_be_sent(value, worker.modules)
+
+            what = unsendable.where(recipe.function, recipe.kwargs, is_sendable)
             raise NotPickleable(
-                f"{callback.name} can't be imported by a worker process, nor sent to one "
-                f"({type(error).__name__}: {error}). Define it at the top level of a module, or "
-                "keep what can't be pickled (connections, locks, the app) out of what it refers to."
+                f"{callback.name} can't be imported by a worker process, nor sent to one, as it "
+                f"refers to {what}: {type(error).__name__}: {error}. {unsendable.HELP}."
             ) from error
 
     def _look_for_cancels(self) -> None:
