@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import dash
 
-# Where `dash.get_asset_url` and `dash.get_relative_path` look: the app that is made sets it.
-from dash import _get_paths
+# Where `dash.get_app` looks, and `dash.get_asset_url` and its like: the app that is made sets both.
+from dash import _get_app, _get_paths
 
 # The lists in which `dash.callback` collects what no app has taken yet.
 from dash._callback import GLOBAL_CALLBACK_LIST, GLOBAL_CALLBACK_MAP
@@ -343,9 +343,13 @@ def app_of(registration: Registration) -> dash.Dash | None:
     return _app(registration)
 
 
-def provide_paths(app: dash.Dash | None) -> None:
-    """Let ``dash.get_asset_url`` and its like work where no app was made."""
-    if app is not None and not _get_paths.CONFIG:
+def provide_app(app: dash.Dash | None) -> None:
+    """Let ``dash.get_app``, ``dash.get_asset_url`` and their like work where no app was made."""
+    if app is None:
+        return
+    if _get_app.APP is None:
+        _get_app.APP = app
+    if not _get_paths.CONFIG:
         _get_paths.CONFIG.update(app.config)
 
 

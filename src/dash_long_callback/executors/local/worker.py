@@ -291,7 +291,7 @@ class _Worker:
         callback = recipe()
         callback.key = start.callback
         callback.registration.app = app
-        dash_internals.provide_paths(app)
+        dash_internals.provide_app(app)
         self._by_value[start.callback] = (start.pickled, callback)
         return callback
 
