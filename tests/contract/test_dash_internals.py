@@ -488,15 +488,18 @@ def test_get_app_app_and_get_paths_config_are_where_dash_looks(
     assert dash.get_relative_path("/page") == "/some/page"
 
 
-def test_a_callback_runs_with_an_app_that_knows_its_settings_only() -> None:
+def test_a_callback_runs_with_an_app_that_knows_its_settings_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     absent = AbsentApp({"name": "absent", "requests_pathname_prefix": "/some/"})
     found = dash_internals.register(
         None, lambda _: dash.get_app().get_relative_path("/page"), (OUT, IN), {}, scratch=True
     )
     found.app = absent
+    monkeypatch.setattr(get_app, "APP", None)
+    dash_internals.provide_app(absent)
     answer = dash_internals.run_in_context(found, dict(FIELDS), {})
-    if dash_internals.app_context is not None:
-        assert json.loads(answer)["response"]["out"]["children"] == "/some/page"
+    assert json.loads(answer)["response"]["out"]["children"] == "/some/page"
     assert dash_internals.app_error_handler(found) is None
     with pytest.raises(AppNotInWorker, match=r"app\.layout is not there"):
         _ = absent.layout
