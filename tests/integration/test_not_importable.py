@@ -353,6 +353,13 @@ def test_a_function_of_a_factory_runs_on_the_globals_of_its_worker(
     )
 
 
+def test_a_fork_of_the_server_has_what_can_not_be_sent(
+    gunicorn: Callable[..., EngineServer],
+) -> None:
+    server = gunicorn("create_server('test')", START="fork")
+    assert result(server, "own") == [1, "test", True, True]
+
+
 @pytest.mark.parametrize("start", ["forkserver", "spawn"])
 def test_workers_call_the_factory_that_was_named(
     gunicorn: Callable[..., EngineServer], start: str
