@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import dash
 
-from dash_long_callback import dash_internals, dash_proxy, decorator, plain_apps
+from dash_long_callback import (
+    app_reference,
+    dash_internals,
+    dash_proxy,
+    decorator,
+    plain_apps,
+)
 from dash_long_callback.app_checks import check_app
 from dash_long_callback.callbacks import registry
 from dash_long_callback.decorator import UNSET, client_config, declare, register
@@ -241,6 +247,7 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notice
         registry.modules.append(module)
     installed = _is_plugged(app)
     vars(app)[_ATTRIBUTE] = manager or background or DiskcacheLongCallbackManager()
+    app_reference.remember(app)
     set_pacing(app, pacing)
     if not installed:
         _install(app)

@@ -282,7 +282,12 @@ def code_digest(function: Callable[..., Any]) -> str:
     Line numbers and file names do not count: a comment does not make another function.
     """
     digest = hashlib.sha256()
-    _feed(digest.update, getattr(function, "__wrapped__", function), 0, set())
+    code: Any = getattr(function, "__wrapped__", function)
+    if not isinstance(code, (FunctionType, MethodType, functools.partial)):
+        # An object that can be called: what that does is written in its class.
+        call: Any = type(code).__call__
+        code = call if isinstance(call, FunctionType) else code
+    _feed(digest.update, code, 0, set())
     return digest.hexdigest()
 
 

@@ -60,7 +60,7 @@ def _hashes(values: dict[str, Any], code: CodeType) -> dict[str, str]:
     found: dict[str, str] = {}
     todo, seen = [code], {code}
     while todo:
-        for name in _globals_of(todo.pop()):
+        for name in globals_of(todo.pop()):
             value = values.get(name)
             if isinstance(value, FunctionType) and value.__globals__ is values:
                 if value.__code__ not in seen and len(seen) < MAX_FUNCTIONS:
@@ -73,11 +73,12 @@ def _hashes(values: dict[str, Any], code: CodeType) -> dict[str, str]:
     return found
 
 
-def _globals_of(code: CodeType) -> set[str]:
+def globals_of(code: CodeType) -> set[str]:
+    """The names of module-level values that a function with this code reads."""
     names = {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
     for const in code.co_consts:
         if isinstance(const, CodeType):
-            names |= _globals_of(const)
+            names |= globals_of(const)
     return names
 
 

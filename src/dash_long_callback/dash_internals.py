@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import dash
 import flask
-from dash import _callback_context
+
+# Where `dash.get_app` looks, and `dash.get_asset_url` and its like: the app that is made sets both.
+from dash import _callback_context, _get_app, _get_paths
 
 # The lists in which `dash.callback` collects what no app has taken yet.
 from dash._callback import (
@@ -577,6 +579,21 @@ def join_patches(patches: list[bytes]) -> bytes:
     for other in others:
         first["operations"] += other["operations"]
     return json.dumps(first, separators=(",", ":")).encode()
+
+
+def app_of(registration: Registration) -> dash.Dash | None:
+    """The callback's app; without its own the one that was made last, if there is one."""
+    return _app(registration)
+
+
+def provide_app(app: dash.Dash | None) -> None:
+    """Let ``dash.get_app``, ``dash.get_asset_url`` and their like work where no app was made."""
+    if app is None:
+        return
+    if _get_app.APP is None:
+        _get_app.APP = app
+    if not _get_paths.CONFIG:
+        _get_paths.CONFIG.update(app.config)
 
 
 def _group(flat: list[Any], indices: Any) -> tuple[Any, bool]:

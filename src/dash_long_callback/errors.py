@@ -12,6 +12,7 @@ LongCallbackError
 │   ├── RequestTooLarge
 │   └── NotJson
 ├── ContextNotSent         the job asked ``dash.ctx`` for what did not travel to it
+├── AppNotInWorker         the job used the app, which was not made in its worker
 ├── InternalError          this package failed in a way that it did not foresee
 ├── JobNotFound            no such job: it never existed or has expired
 └── JobEnded               how a job ended, other than by returning or raising
@@ -140,6 +141,18 @@ class ContextNotSent(LongCallbackError):
             f"store unless the callback asks for it with context=[{name!r}]"
         )
         super().__init__(f"ctx.{name} {why or not_sent}")
+
+
+class AppNotInWorker(LongCallbackError, AttributeError):
+    """A job used its app, which its worker has not made, as nobody but the server does."""
+
+    def __init__(self, part: str, name: str) -> None:
+        super().__init__(
+            f"{part}.{name} is not there in a worker process, as it does not make the app: that is "
+            'made below `if __name__ == "__main__"` or in a function. Make it at the top level of '
+            "its module, tell the manager the function that makes it, as in "
+            'DiskcacheLongCallbackManager(app="module:function"), or use start_method="fork"'
+        )
 
 
 class JobEnded(LongCallbackError):

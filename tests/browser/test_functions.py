@@ -180,7 +180,8 @@ import dash_long_callback
 from dash_long_callback import DiskcacheLongCallbackManager, plug
 from in_app import FOLDER, note, serve
 
-note("imported", __name__)
+imported_as = __name__
+note("imported", imported_as)
 manager = DiskcacheLongCallbackManager(diskcache.Cache(str(FOLDER / "cache")))
 APP
 app.layout = html.Div([html.Button("run", id="run"), html.Div(id="result"),
@@ -191,7 +192,7 @@ app.layout = html.Div([html.Button("run", id="run"), html.Div(id="result"),
                    prevent_initial_call=True)
 def update(set_progress, n):
     set_progress("at work")
-    return f"{__name__} {n}"
+    return f"{imported_as} {n}"
 
 @dash_long_callback.long_callback(Output("global-result", "children"), Input("run", "n_clicks"),
                                   prevent_initial_call=True)

@@ -34,11 +34,15 @@ from dash import (
     html,
 )
 from dash import _callback_context as callback_context
+from dash import _get_app as get_app
+from dash import _get_paths as get_paths
 from dash import _grouping as grouping
 from dash import _utils as utils
 from dash.dependencies import _Wildcard as Wildcard
 
 from dash_long_callback import Dash, dash_internals
+from dash_long_callback.app_reference import AbsentApp
+from dash_long_callback.errors import AppNotInWorker
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import DiskcacheStore
@@ -520,6 +524,42 @@ def test_get_app_gives_the_callback_s_app_while_it_runs() -> None:
     answer = dash_internals.run_in_context(found, dict(FIELDS), {})
     assert json.loads(answer)["response"]["out"]["children"] == "first"
     assert dash.get_app().config.name == "second"
+
+
+def test_get_app_app_and_get_paths_config_are_where_dash_looks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = dash.Dash("some", url_base_pathname="/some/", assets_url_path="files")
+    other = dash.Dash("other", url_base_pathname="/other/")
+    assert get_app.APP is other
+    assert get_paths.CONFIG is other.config
+    # As in a process without an app.
+    monkeypatch.setattr(get_app, "APP", None)
+    monkeypatch.setattr(get_paths, "CONFIG", utils.AttributeDict())
+    dash_internals.provide_app(None)
+    assert get_app.APP is None
+    dash_internals.provide_app(app)
+    dash_internals.provide_app(other)  # one that has an app keeps to it
+    assert dash.get_app() is app
+    assert dash.get_asset_url("x.png") == "/some/files/x.png"
+    assert dash.get_relative_path("/page") == "/some/page"
+
+
+def test_a_callback_runs_with_an_app_that_knows_its_settings_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    absent = AbsentApp({"name": "absent", "requests_pathname_prefix": "/some/"})
+    found = dash_internals.register(
+        None, lambda _: dash.get_app().get_relative_path("/page"), (OUT, IN), {}, scratch=True
+    )
+    found.app = absent
+    monkeypatch.setattr(get_app, "APP", None)
+    dash_internals.provide_app(absent)
+    answer = dash_internals.run_in_context(found, dict(FIELDS), {})
+    assert json.loads(answer)["response"]["out"]["children"] == "/some/page"
+    assert dash_internals.app_error_handler(found) is None
+    with pytest.raises(AppNotInWorker, match=r"app\.layout is not there"):
+        _ = absent.layout
 
 
 def test_the_page_is_made_by_interpolate_index_with_scripts(tmp_path: Path) -> None:

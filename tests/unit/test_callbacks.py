@@ -263,3 +263,11 @@ def test_a_cell_that_is_not_filled_yet_has_a_digest() -> None:
 
 def test_a_builtin_has_a_digest() -> None:
     assert code_digest(print) == code_digest(print)
+
+
+def test_of_an_object_that_is_called_the_code_of_its_class_counts() -> None:
+    def made(text: str) -> Callable[..., Any]:
+        return source(f"class C:\n    def __call__(self, n):\n        return {text}\nf = C()")
+
+    assert code_digest(made("n + 1")) == code_digest(made("n + 1"))
+    assert code_digest(made("n + 1")) != code_digest(made("n + 2"))

@@ -1,8 +1,8 @@
 """The author's function that each worker calls once, before its first job: ``worker_start``.
 
-It is to run on the worker's own modules, where it sets ``engine = create_engine(...)`` for jobs: a
-copy that was sent would set it in a copy of its module. So a worker looks for it among those that
-its own managers were given while the app was imported, then by name, and then takes the copy.
+It runs on the worker's own modules, where it sets ``engine = create_engine(...)`` for jobs. A
+worker looks for it among those that its own managers were given while the app was imported, then by
+name, and then takes a copy that is sent to it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import cloudpickle
-
+from dash_long_callback import by_value
 from dash_long_callback.callbacks import code_digest
 from dash_long_callback.errors import RegistrationError
 
@@ -90,11 +89,12 @@ def refer(function: WorkerStart, *, importable: bool) -> Reference:
     found = Reference(name_of(function), digest, number)
     module = getattr(function, "__module__", None)
     if module and (importable or module != "__main__"):
-        named = _by_name(module, found.name)
+        named = by_value.named(module, found.name)
         if type(named) is type(function) and named == function:  # a bound method is made anew
             return Reference(found.name, digest, number, module)
+    main = {"__main__": vars(sys.modules["__main__"])} if importable else {}
     try:
-        pickled = cloudpickle.dumps(function)
+        pickled = by_value.dumps(function, main)
     except Exception as error:  # a worker may have it by its import
         return Reference(found.name, digest, number, problem=f"{type(error).__name__}: {error}")
     return Reference(found.name, digest, number, pickled=pickled)
@@ -111,20 +111,13 @@ def resolve(reference: Reference) -> WorkerStart:
         return same[reference.number]
     if reference.module is not None:
         importlib.import_module(reference.module)
-        function = _by_name(reference.module, reference.name)
+        function = by_value.named(reference.module, reference.name)
         if callable(function):
             return function
     if reference.pickled is not None:
-        return cloudpickle.loads(reference.pickled)
+        return by_value.loads(reference.pickled)
     raise RegistrationError(
         f"worker_start={reference.name} is not found in a worker process"
         f"{reference.problem and f', nor can it be sent to one ({reference.problem})'}. Define it "
         'at the top level of a module, above `if __name__ == "__main__"`'
     )
-
-
-def _by_name(module: str, name: str) -> Any:
-    value: Any = sys.modules.get(module)
-    for part in name.split("."):
-        value = getattr(value, part, None)
-    return value

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import RegistrationError
+from dash_long_callback.executors import app_factory
 from dash_long_callback.executors import worker_start as worker_starts
 from dash_long_callback.managers.base import Manager
 
@@ -55,6 +56,10 @@ class CeleryLongCallbackManager(Manager):
             first job, for example to open a database engine. If it raises, that job fails as
             ``WorkerStartFailed``, and it is called again for the next. Never called in the web
             process.
+        app: the function that makes the app, as ``"module:function"``, if the import of the
+            worker's module does not make it. Workers call it when they start. Arguments may be
+            given, as gunicorn takes them: ``"app:create_server('prod')"``. The manager itself is
+            to be made by the import.
 
     Raises:
         RegistrationError: if an argument is of the wrong type or value, or the result backend
@@ -84,6 +89,7 @@ class CeleryLongCallbackManager(Manager):
         retention: float = RETENTION,
         worker_start: Callable[[], object] | None = None,
         user: Callable[[], Any] | None = None,
+        app: str | None = None,
     ) -> None:
         try:
             import celery
@@ -102,7 +108,12 @@ class CeleryLongCallbackManager(Manager):
 
         store = _store(celery_app, retention)
         self._executor = CeleryExecutor(
-            celery_app, store, queue, grace, worker_starts.given(worker_start)
+            celery_app,
+            store,
+            queue,
+            grace,
+            worker_starts.given(worker_start),
+            app_factory.check(app),
         )
         super().__init__(store, self._executor, cache_by, expire, user)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import platformdirs
 
 from dash_long_callback.errors import RegistrationError
+from dash_long_callback.executors import app_factory
 from dash_long_callback.executors import worker_start as worker_starts
 from dash_long_callback.executors.local import LocalExecutor
 from dash_long_callback.executors.local.supervisor import Ending, PoolOptions
@@ -76,6 +77,10 @@ class DiskcacheLongCallbackManager(Manager):
             the worker's own modules, so that what it assigns with ``global`` is there in jobs. If
             it raises, the log has the traceback, and the worker is started again, as one whose
             import fails.
+        app: the function that makes the app, as ``"module:function"``, if it is not made by an
+            import: with ``gunicorn "app:create_server()"`` that is ``"app:create_server"``. Workers
+            call it when they start. Arguments may be given, as gunicorn takes them. Without it,
+            functions that are declared in a function are sent to the workers.
 
     Raises:
         RegistrationError: if an argument is of the wrong type or value.
@@ -102,6 +107,7 @@ class DiskcacheLongCallbackManager(Manager):
         size_limit: int = SIZE_LIMIT,
         worker_start: Callable[[], object] | None = None,
         user: Callable[[], Any] | None = None,
+        app: str | None = None,
     ) -> None:
         methods = get_all_start_methods()
         method = start_method or ("forkserver" if "forkserver" in methods else "spawn")
@@ -122,7 +128,8 @@ class DiskcacheLongCallbackManager(Manager):
         count = workers or min(max(os.cpu_count() or 1, 2), MAX_WORKERS)
         store = DiskcacheStore(_directory(cache), retention, size_limit)
         chosen, given = start_method is not None, worker_starts.given(worker_start)
-        pool = PoolOptions(count, method, grace, stop, stop_wait, chosen, given)
+        factory = app_factory.check(app)
+        pool = PoolOptions(count, method, grace, stop, stop_wait, chosen, given, factory)
         executor = LocalExecutor(store, pool)
         super().__init__(store, executor, cache_by, expire, user)
 

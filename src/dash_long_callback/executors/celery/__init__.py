@@ -82,6 +82,7 @@ class CeleryExecutor(Executor):
         queue: where jobs go, if their callback does not say; None: as Celery routes the task.
         grace: seconds that a cancelled function has before its process is ended.
         worker_start: called once in each worker process, before its first job.
+        factory: makes the app in a worker, as ``"module:function"``, if an import does not.
     """
 
     def __init__(
@@ -91,12 +92,15 @@ class CeleryExecutor(Executor):
         queue: str | None,
         grace: float,
         worker_start: Callable[[], object] | None = None,
+        factory: str | None = None,
     ) -> None:
         self._app: Any = app
         self._store = store
         self._queue = queue
         self._grace = grace
-        self._runner = MessageRunner(store, Watchdog(store, grace, self._lose), worker_start)
+        self._runner = MessageRunner(
+            store, Watchdog(store, grace, self._lose), worker_start, factory
+        )
         self._backstop = BACKSTOP_SECONDS + (START_SECONDS if worker_start else 0)
         self._send_faults = FaultLog("a job can't be sent to a worker again")
         self._store_faults = FaultLog("the end of a job can't be stored; its lease will run out")

@@ -25,7 +25,7 @@ from dash_long_callback import declaration
 from dash_long_callback.callbacks import registry
 from dash_long_callback.ends import end
 from dash_long_callback.errors import JobCancelled, JobTimedOut, StoreError
-from dash_long_callback.executors import processes
+from dash_long_callback.executors import app_factory, processes
 from dash_long_callback.executors.interrupt import interrupt_main_thread
 from dash_long_callback.executors.worker_start import name_of
 from dash_long_callback.fault_log import FaultLog
@@ -86,14 +86,22 @@ class MessageRunner:
         store: where the jobs are.
         watchdog: ends them when it has to.
         worker_start: called once in each process, before its first job.
+        factory: makes the app, as ``"module:function"``, if an import does not.
     """
 
     def __init__(
-        self, store: Store, watchdog: Watchdog, worker_start: Callable[[], object] | None
+        self,
+        store: Store,
+        watchdog: Watchdog,
+        worker_start: Callable[[], object] | None,
+        factory: str | None = None,
     ) -> None:
         self._store = store
         self._watchdog = watchdog
         self._start = _WorkerStart(worker_start)
+        self._factory = _Factory(factory)
+        # Once all modules are imported, and before processes are forked, which then share it.
+        signals.worker_init.connect(self._factory.call, weak=False)
 
     def run(self, worker: str, job_id: str, digest: str, *, handles: bool) -> None:
         """Run a job that a message names, unless it has begun, ended or expired.
@@ -104,7 +112,8 @@ class MessageRunner:
             digest: the code of the callback in the web process; empty if it did not know it.
             handles: whether the job was handed over; then only ``on_error`` is called.
         """
-        # While the job still waits: this may take longer than a lease lasts.
+        # While the job still waits: these may take longer than a lease lasts.
+        made = self._factory.problem()
         problem = self._start.problem()
         job = self._begin_handling(job_id) if handles else self._store.change(job_id, begin)
         if job is None:
@@ -112,6 +121,8 @@ class MessageRunner:
         try:
             registry.settle()
             callback = registry.get(job.callback, digest)
+            # One that is declared by an import needs no factory.
+            problem = problem or (callback is None and made) or None
             problem = problem or self._problem(callback, digest, job, worker)
             if problem is None:
                 assert callback is not None
@@ -200,6 +211,35 @@ class _WorkerStart:
             "".join(traceback.format_exception(error)),
             "unavailable",
         )
+
+
+class _Factory:
+    """Makes the app in a worker, by the function that was named to the manager."""
+
+    def __init__(self, named: str | None) -> None:
+        self._named = named
+        self._lock = threading.Lock()
+
+    def call(self, **_: Any) -> None:
+        """Call the function, unless it has made the app here already."""
+        if (problem := self.problem()) is not None:
+            log.error("%s\n%s", problem.message, problem.traceback)
+
+    def problem(self) -> Failed | None:
+        """The same. Returns how a job ends that needs it, if it has failed."""
+        if self._named is None:
+            return None
+        with self._lock:
+            try:
+                app_factory.call(self._named)
+            except (Exception, SystemExit) as error:
+                return Failed(
+                    "CallbackNotFound",
+                    f"the function that makes the app, app={self._named!r}, raised "
+                    f"{_words(error)} in the Celery worker. It is called again for the next job.",
+                    "".join(traceback.format_exception(error)),
+                )
+        return None
 
 
 def _words(error: BaseException) -> str:

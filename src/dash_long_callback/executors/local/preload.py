@@ -6,6 +6,7 @@ where it finds everything imported already.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import multiprocessing
@@ -14,7 +15,13 @@ import sys
 import traceback
 from dataclasses import asdict, dataclass, field
 from multiprocessing import process, spawn
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dash_long_callback.executors import app_factory, script
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 #: Carries an ``AppModules`` to the fork server, which takes no arguments of ours.
 VARIABLE = "DASH_LONG_CALLBACK_MODULES"
@@ -28,6 +35,7 @@ class AppModules:
         main_path: file of ``__main__``, if it was run as a script.
         main_name: module name of ``__main__``, if it was run with ``-m``.
         names: importable modules, in the order in which they declared their callbacks.
+        factory: the function that makes the app, as ``"module:function"``, if it was named.
         sys_path: where to find them.
         argv: command line of the app, for apps that read it when imported.
     """
@@ -35,6 +43,7 @@ class AppModules:
     main_path: str | None = None
     main_name: str | None = None
     names: list[str] = field(default_factory=list[str])
+    factory: str | None = None
     sys_path: list[str] = field(default_factory=lambda: list(sys.path))
     argv: list[str] = field(default_factory=lambda: list(sys.argv))
 
@@ -48,13 +57,16 @@ class AppModules:
         return json.dumps(asdict(self))
 
 
-def app_modules(names: list[str]) -> AppModules:
+def app_modules(names: list[str], factory: str | None = None) -> AppModules:
     """Describe what a worker imports: ``__main__``, as any child does, and the app's modules.
 
     Args:
         names: the modules, as ``__name__`` says; ``__main__`` may be among them.
+        factory: what it calls after that.
     """
-    found = AppModules(names=[name for name in names if name not in ("__main__", "__mp_main__")])
+    found = AppModules(
+        names=[name for name in names if name not in ("__main__", "__mp_main__")], factory=factory
+    )
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
     path = getattr(main, "__file__", None)
@@ -72,7 +84,7 @@ def import_app(app: AppModules) -> list[str]:
     sys.path[:] = app.sys_path
     sys.argv[:] = app.argv
     errors: list[str] = []
-    for load in (_main, _modules):
+    for load in (_main, _modules, _factory):
         try:
             load(app)
         except (Exception, SystemExit):
@@ -89,21 +101,57 @@ def importing() -> bool:
     return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
 
 
-def _main(app: AppModules) -> None:
+@contextlib.contextmanager
+def _importing() -> Generator[None]:
     this: Any = multiprocessing.current_process()
     this._inheriting = True  # see importing()
     try:
+        yield
+    finally:
+        del this._inheriting
+
+
+def _main(app: AppModules) -> None:
+    with _importing():
         if app.main_name is not None:
             spawn._fixup_main_from_name(app.main_name)  # type: ignore[attr-defined]
         elif app.main_path is not None:
             spawn.import_main_path(app.main_path)
-    finally:
-        del this._inheriting
+    script.rename()
 
 
 def _modules(app: AppModules) -> None:
     for name in app.names:
         importlib.import_module(name)
+
+
+def _factory(app: AppModules) -> None:
+    if app.factory is not None:
+        with _importing():
+            app_factory.call(app.factory)
+
+
+def imported(app: AppModules) -> dict[str, list[str]]:
+    """The names in each of the app's modules that this process has: see ``by_value.Modules``."""
+    found = {name: sys.modules[name] for name in app.names if name in sys.modules}
+    names = {name: sorted(vars(module)) for name, module in found.items()}
+    main = sys.modules["__main__"]
+    if "__mp_main__" in sys.modules or _is_main(main, app):
+        names["__main__"] = sorted({*vars(main), *script.namespace()})
+    return names
+
+
+def _is_main(main: Any, app: AppModules) -> bool:
+    """Whether this process is a fork of the server, which has run the script."""
+    spec = getattr(main, "__spec__", None)
+    path: str | None = getattr(main, "__file__", None)
+    if app.main_name is not None:
+        return getattr(spec, "name", None) == app.main_name
+    return (
+        app.main_path is not None
+        and path is not None
+        and Path(path).name == Path(app.main_path).name
+    )
 
 
 def disown(child: Any) -> None:

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing import connection
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import cloudpickle
-
+from dash_long_callback import by_value, dash_internals, unsendable
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.declaration import Changed
 from dash_long_callback.ends import end, name_of
@@ -99,6 +98,7 @@ class PoolOptions:
         stop_wait: seconds that a server which ends waits for jobs that finish.
         chosen: whether the author asked for that start method.
         worker_start: what each worker calls before its first job.
+        app: the function that makes the app, as ``"module:function"``, for workers to call.
     """
 
     workers: int
@@ -108,6 +108,7 @@ class PoolOptions:
     stop_wait: float = 0.0
     chosen: bool = True
     worker_start: WorkerStart | None = None
+    app: str | None = None
 
 
 @dataclass
@@ -115,6 +116,7 @@ class _Worker:
     process: Any
     pipe: Connection
     digests: dict[str, str] | None = None
+    modules: by_value.Modules = field(default_factory=dict[str, list[str]])
     job: Job | None = None
     given: float = 0.0
     begun: bool = False
@@ -306,7 +308,7 @@ class Supervisor:
             self._workers.append(self._spawn())
 
     def _spawn(self) -> _Worker:
-        app = preload.app_modules(self._modules())
+        app = preload.app_modules(self._modules(), self._options.app)
         options = WorkerOptions(
             directory=str(self._store.directory),
             retention=self._store.retention,
@@ -320,7 +322,7 @@ class Supervisor:
 
     def _modules(self) -> list[str]:
         found = list(registry.modules)
-        found += [getattr(c.function, "__module__", "") for c in registry.all()]
+        found += [by_value.source_of(c.function) for c in registry.all()]
         return list(dict.fromkeys(name for name in found if name))
 
     def _hear(self, worker: _Worker) -> None:
@@ -331,7 +333,7 @@ class Supervisor:
                 if isinstance(message, Ready):
                     app = preload.app_modules(self._modules())
                     worker.retiring = not self._launcher.accepts(message, app)
-                    worker.digests = message.digests
+                    worker.digests, worker.modules = message.digests, message.modules
                     self._failed_starts, self._start_problem = 0, ""
                     self._import_problems = [e.strip().splitlines()[-1] for e in message.errors]
                     for error in message.errors:
@@ -460,7 +462,7 @@ class Supervisor:
             return
         try:
             differs = self._differs(worker, callback)
-            pickled = self._by_value(callback, whole=error is None) if differs else None
+            pickled = self._by_value(worker, callback, whole=error is None) if differs else None
         except NotPickleable as problem:
             self._unable(job, Failed("NotPickleable", str(problem), kind="unavailable"))
             return
@@ -476,16 +478,20 @@ class Supervisor:
         assert worker.digests is not None
         return worker.digests.get(callback.key) != callback.digest
 
-    def _by_value(self, callback: LongCallback, *, whole: bool) -> bytes:
+    def _by_value(self, worker: _Worker, callback: LongCallback, *, whole: bool) -> bytes:
+        app = dash_internals.app_of(callback.registration)
+        recipe: Any = callback.recipe if whole else callback.recipe.without_function()
         try:
-            return cloudpickle.dumps(
-                callback.recipe if whole else callback.recipe.without_function()
-            )
+            return by_value.dumps((recipe, app), worker.modules)
         except Exception as error:
+
+            def is_sendable(value: Any) -> bool:
+                return by_value.can_be_sent(value, worker.modules)
+
+            what = unsendable.where(recipe.function, recipe.kwargs, is_sendable)
             raise NotPickleable(
-                f"{callback.name} can't be imported by a worker process, nor sent to one "
-                f"({type(error).__name__}: {error}). Define it at the top level of a module, or "
-                "keep what can't be pickled (connections, locks, the app) out of what it refers to."
+                f"{callback.name} can't be imported by a worker process, nor sent to one, as it "
+                f"refers to {what}: {type(error).__name__}: {error}. {unsendable.HELP}."
             ) from error
 
     def _look_for_cancels(self) -> None:

@@ -20,16 +20,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
-
-from dash_long_callback import changed_values
+from dash_long_callback import by_value, changed_values, dash_internals
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import JobCancelled, JobEnded, JobTimedOut, StoreError
 from dash_long_callback.executors import processes, worker_start
 from dash_long_callback.executors.interrupt import interrupt_main_thread
 from dash_long_callback.executors.local import inherited, logging_setup
 from dash_long_callback.executors.local.inherited import Inherited
-from dash_long_callback.executors.local.preload import AppModules, import_app
+from dash_long_callback.executors.local.preload import AppModules, import_app, imported
 from dash_long_callback.executors.worker_start import Reference
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.folders import claim
@@ -86,12 +84,14 @@ class Ready:
         inherited: what it has from the fork server. With connections that it may not share, it
             has exited.
         values: hashes of values of the script that callbacks read, by name.
+        modules: the names in each module of the app that was imported.
     """
 
     digests: dict[str, str]
     errors: list[str]
     inherited: Inherited = field(default_factory=Inherited)
     values: dict[str, str] = field(default_factory=dict[str, str])
+    modules: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,8 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
         sys.stderr.flush()
         os._exit(1)
     with contextlib.suppress(OSError):
-        leader.send(Ready(registry.digests(), errors, inherited.here, values))
+        ready = Ready(registry.digests(), errors, inherited.here, values, imported(options.app))
+        leader.send(ready)
     worker.work()
 
 
@@ -315,8 +316,11 @@ class _Worker:
         known = self._by_value.get(start.callback)
         if known is not None and known[0] == start.pickled:
             return known[1]  # its module state is kept between runs
-        callback = cloudpickle.loads(start.pickled)()
+        recipe, app = by_value.loads(start.pickled)
+        callback = recipe()
         callback.key = start.callback
+        callback.registration.app = app
+        dash_internals.provide_app(app)
         self._by_value[start.callback] = (start.pickled, callback)
         return callback
 
