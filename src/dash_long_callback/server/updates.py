@@ -46,8 +46,8 @@ def updates(
     """Answer a client that asks for news.
 
     Args:
-        body: JSON ``{"tab": str, "jobs": {id: seq}, "hidden": bool, "stream": bool}``; the last
-            two may be left out.
+        body: JSON ``{"tab": str, "jobs": {id: seq}, "hidden": bool, "pace": bool,
+            "stream": bool}``; the last three may be left out.
         managers: all that may know the jobs.
         pacer: of the app.
         room: what the server can do.
@@ -61,7 +61,7 @@ def updates(
         StoreError: if a store can't be read.
     """
     question = _Question(body, managers, pacer)
-    if question.hidden:
+    if question.paces:
         return question.paced(pacer, room)
     with (
         Following(question.parts) as following,
@@ -86,7 +86,7 @@ async def updates_async(
     """
     at_end(pacer.end)
     question = await in_thread(_Question, body, managers, pacer)
-    if question.hidden:
+    if question.paces:
         return await in_thread(question.paced, pacer, room)
     if question.streams and pacer.pacing.stream:
         return _stream(question, pacer, room)
@@ -158,6 +158,8 @@ class _Question:
         request = parse(body)
         self.tab = str(request.get("tab"))
         self.hidden = bool(request.get("hidden"))
+        #: Whether the request must not wait: other tabs of the browser use its connections.
+        self.paces = self.hidden or bool(request.get("pace"))
         self.streams = bool(request.get("stream"))
         self.jobs = jobs_since(request)
         #: The jobs of each manager that knows some.
