@@ -114,6 +114,18 @@
     const OUTCOMES_MAX = 50;
 
     /**
+     * Milliseconds within which a component that has appeared may set its own properties, and a page its
+     * callbacks call: some components load their code first.
+     */
+    const SETTLE = 5000;
+
+    /** Tabs of a browser whose requests may wait: it has six connections to a server for all of them. */
+    const HOLDERS = 2;
+    /** Milliseconds for which a tab has such a place, and after which it says that it still needs it. */
+    const HOLDER_LEASE = 8000;
+    const HOLDER_RENEW = 3000;
+
+    /**
      * Long jobs that stay attached: the renderer runs twelve callbacks at once. These few have all of
      * its care: its title says "Updating...", and callbacks that need their outputs wait. The others
      * make way for the page's ordinary callbacks.
@@ -496,6 +508,45 @@
         },
 
         /**
+         * @param {ComponentId} pattern with ALL, and MATCH for whatever it matches, or an id
+         * @returns {ComponentId[]} the components that are on the page
+         */
+        ids(pattern) {
+            if (typeof pattern === "string") {
+                return this.path(pattern) ? [pattern] : [];
+            }
+            const keys = Object.keys(pattern).sort();
+            const all = ((this.state().paths || {}).objs || {})[keys.join(",")] || [];
+            return all
+                .map((/** @type {any} */ one) => Object.fromEntries(keys.map((key, i) => [key, one.values[i]])))
+                .filter((/** @type {ComponentId} */ id) => matches(id, pattern));
+        },
+
+        /**
+         * @param {string} name @param {string[]} props that triggered a call which it makes right now
+         * @returns {boolean} whether somebody changed one of them: they did not just appear on the page
+         */
+        isChange(name, props) {
+            const calls = ((this.state().callbacks || {}).executing || []).filter(
+                (/** @type {any} */ call) =>
+                    call.callback.output === name &&
+                    Object.keys(call.changedPropIds).length === props.length &&
+                    props.every((prop) => prop in call.changedPropIds)
+            );
+            // It notes 1 for an input that has appeared, 2 for one that was changed. The initial call waits
+            // for the callbacks that fill in the inputs, and what these set is noted as changed, too.
+            return props.some((prop) =>
+                calls.length
+                    ? calls.some(
+                          (/** @type {any} */ call) =>
+                              call.changedPropIds[prop] === 2 &&
+                              (!call.initialCall || isCounter(prop.slice(prop.lastIndexOf(".") + 1)))
+                      )
+                    : true
+            );
+        },
+
+        /**
          * Let it take values, or an error, for those of a callback that it has just executed: new
          * components are known, and callbacks that listen are called, once.
          * @param {Job} job
@@ -657,6 +708,11 @@
         return `${text.length} ${one} ${two}`;
     }
 
+    /** @param {string} property @returns {boolean} whether it counts what somebody, or a clock, does */
+    function isCounter(property) {
+        return property.startsWith("n_");
+    }
+
     /**
      * What a page asks, but for counters such as n_clicks: a reload sets them to zero, and they say
      * only that something was clicked.
@@ -700,6 +756,10 @@
             this.progress = new Map();
             /** How many values of progress no screen has shown yet. */
             this.unseen = 0;
+            /** @type {Map<string, any>} Where the components were that show it: elsewhere, they are others. */
+            this.placed = new Map();
+            /** @type {Map<string, {path: any, value: any, heard: boolean}>} The cancel inputs, since it was triggered. */
+            this.stops = new Map();
             /** @type {(value: any) => void} */
             this.resolve = () => {};
             /** @type {(error: any) => void} */
@@ -795,7 +855,69 @@
             if (!this.shown && !this.settled) {
                 this.shown = true;
                 this.setRunning("on");
+                this.appeared(); // not those that it was set on just now
             }
+        }
+
+        /** @returns {[ComponentId, string, any][]} the components new on the page that show that it runs, and how */
+        appeared() {
+            const { running, progress } = this.config;
+            /** @type {[Target, any][]} */
+            const targets = running.map((target) => [target, target.on]);
+            progress.forEach((target, index) => targets.push([target, this.progress.get(index)]));
+            /** @type {[ComponentId, string, any][]} */
+            const found = [];
+            for (const [target, value] of targets) {
+                for (const id of this.components(target)) {
+                    const [name, path] = [`${stringify(id)}.${target.property}`, renderer.path(id)];
+                    if (path && path !== this.placed.get(name)) {
+                        this.placed.set(name, path);
+                        found.push([id, target.property, value]);
+                    }
+                }
+            }
+            return found.filter(([, , value]) => value !== undefined);
+        }
+
+        /** Components that show that it runs may have come back, or others of their names. */
+        renew() {
+            for (const [id, property, value] of this.shown ? this.appeared() : []) {
+                if (JSON.stringify((propsOf(id) || {})[property]) !== JSON.stringify(value)) {
+                    this.set(id, property, value);
+                }
+            }
+        }
+
+        /** Note the values of cancel inputs that have come: only a change of them cancels. */
+        watch() {
+            for (const target of this.config.cancel) {
+                for (const id of renderer.ids(this.match(target.id))) {
+                    const [name, path] = [`${stringify(id)}.${target.property}`, renderer.path(id)];
+                    const stop = this.stops.get(name);
+                    if (!stop || stop.path !== path) {
+                        this.stops.set(name, { path, value: (propsOf(id) || {})[target.property], heard: false });
+                    }
+                }
+            }
+        }
+
+        /**
+         * @param {ComponentId} id @param {string} property @param {any} value that the renderer calls new
+         * @returns {boolean} whether somebody cancels it thereby
+         */
+        isCancelledBy(id, property, value) {
+            if (!this.config.cancel.some((target) => target.property === property && matches(id, this.match(target.id)))) {
+                return false;
+            }
+            const [name, path] = [`${stringify(id)}.${property}`, renderer.path(id)];
+            const stop = this.stops.get(name) || { path: null, value: undefined, heard: false };
+            const known = stop.path === path;
+            const [before, first] = [known ? stop.value : undefined, !stop.heard];
+            this.stops.set(name, { path, value, heard: true });
+            if (isCounter(property)) {
+                return value > 0 && value !== before; // else it was set back, as by a new layout
+            }
+            return known && JSON.stringify(before) !== JSON.stringify(value) && !(first && settles(path));
         }
 
         /** Show that it runs no more, unless others of these outputs do. */
@@ -894,8 +1016,7 @@
                 this.outcome = null;
                 this.end(outcome);
             } else if (this.shown) {
-                this.setRunning("on");
-                this.progress.forEach((value, index) => this.setProgress(index, value));
+                this.renew();
                 this.detach();
                 spin(this.slot);
             }
@@ -921,6 +1042,10 @@
                 tell("succeeded", this.name, this.outputs);
             }
             this.give(result);
+            if (this.found && (result.data || result.error)) {
+                answered.set(this.slot, this);
+                setTimeout(() => answered.delete(this.slot), SETTLE);
+            }
             if (!remember) {
                 setTimeout(() => memory.drop(this.id)); // once the page has it
             }
@@ -1045,6 +1170,9 @@
     /** The jobs of each set of concrete outputs that have not settled, the oldest first. @type {Map<string, Job[]>} */
     const slots = new Map();
 
+    /** Jobs whose outcome was given a moment ago to outputs that had just appeared, by slot. @type {Map<string, Job>} */
+    const answered = new Map();
+
     /** @param {string} slot @returns {Job[]} */
     function inSlot(slot) {
         return slots.get(slot) || [];
@@ -1103,6 +1231,83 @@
         );
     }
 
+    // Whose requests wait: those of a few tabs of the browser. The others ask now and then.
+
+    /*
+     * A place is an entry of localStorage: who has it, and until when. Web Locks would do the same, but
+     * browsers have them for https and localhost only. Two tabs may take a place at the same moment; the
+     * browser then tells the one whose entry was replaced.
+     */
+    const holder = {
+        /** The place that this tab has. */
+        key: "",
+        /** @type {ReturnType<typeof setInterval> | undefined} */
+        timer: undefined,
+
+        /** @returns {boolean} whether a request of this tab may wait */
+        take() {
+            try {
+                if (this.key && !this.isMine()) {
+                    this.forget();
+                }
+                for (let i = 0; i < HOLDERS && !this.key; i++) {
+                    const key = `dash-long-callback holder ${i}`;
+                    if (this.isFree(localStorage.getItem(key))) {
+                        localStorage.setItem(key, `${TAB} ${Date.now() + HOLDER_LEASE}`);
+                        this.key = key;
+                        this.timer = setInterval(() => this.renew(), HOLDER_RENEW);
+                    }
+                }
+            } catch (error) {
+                // Full, or forbidden: then nobody knows who has the places.
+            }
+            return Boolean(this.key);
+        },
+
+        /** @param {string | null} entry */
+        isFree(entry) {
+            const left = Number((entry || "").split(" ")[1]) - Date.now();
+            return !(left > 0 && left <= HOLDER_LEASE); // a clock may have been set back
+        },
+
+        /** @returns {boolean} whether nobody else has taken the place */
+        isMine() {
+            const entry = localStorage.getItem(this.key);
+            return !entry || entry.startsWith(TAB);
+        },
+
+        renew() {
+            try {
+                if (this.isMine()) {
+                    localStorage.setItem(this.key, `${TAB} ${Date.now() + HOLDER_LEASE}`);
+                    return;
+                }
+            } catch (error) {
+                // Full, or forbidden by now.
+            }
+            this.forget();
+            feed.hurry(); // without a place
+        },
+
+        forget() {
+            clearInterval(this.timer);
+            this.key = "";
+        },
+
+        /** Leave the place to another tab, which sees it when it asks next. */
+        free() {
+            try {
+                if (this.key && this.isMine()) {
+                    localStorage.removeItem(this.key);
+                }
+            } catch (error) {
+                // Forbidden by now.
+            }
+            this.forget();
+        },
+    };
+    window.addEventListener("storage", (event) => event.key === holder.key && holder.renew());
+
     // One request at a time asks for the news of all jobs of the tab.
 
     /** @param {News} first @param {News} second @returns {News} what both tell, without what is out of date */
@@ -1143,10 +1348,16 @@
         /** @param {Job} job */
         remove(job) {
             if (this.jobs.delete(job.id) && !this.jobs.size) {
-                clearTimeout(this.timer);
-                this.due = Infinity;
-                this.stop();
+                this.pause();
             }
+        }
+
+        /** Ask nothing, and leave the place to another tab. */
+        pause() {
+            clearTimeout(this.timer);
+            this.due = Infinity;
+            this.stop();
+            holder.free();
         }
 
         stop() {
@@ -1180,11 +1391,16 @@
             this.stop();
             const request = (this.request = new AbortController());
             const asked = Array.from(this.jobs.values());
-            const stream = Boolean(page.ReadableStream) && Date.now() > this.noStreams && settings().stream && !this.hidden;
+            if (this.hidden) {
+                holder.free();
+            }
+            const holds = !this.hidden && holder.take();
+            const stream = Boolean(page.ReadableStream) && Date.now() > this.noStreams && settings().stream && holds;
             const body = JSON.stringify({
                 tab: TAB,
                 jobs: Object.fromEntries(asked.map((job) => [job.id, job.seq])),
                 hidden: this.hidden || undefined,
+                pace: !holds || undefined,
                 stream: stream || undefined,
             });
             const late = () => {
@@ -1356,13 +1572,14 @@
         const job = new Job(questionOf(name, config, context), config);
         changed();
         const others = inSlot(job.slot);
-        const again = others.some((other) => other.found && other.question.values === job.question.values);
-        if ((again && !context.triggered.length) || (config.retrigger === "ignore" && others.length)) {
-            // What a page asks when it is loaded runs already.
+        if (isAskedAlready(job, context.triggered) || (config.retrigger === "ignore" && others.length)) {
+            // The renderer forgets a callback when it calls it again.
+            others.forEach((other) => other.detach());
             spin(job.slot);
             return Promise.reject(clientside.PreventUpdate);
         }
         enter(job);
+        job.watch();
         if (config.retrigger === "replace") {
             others.forEach((other) => replace(other, job));
         } else {
@@ -1380,6 +1597,23 @@
         }
         memory.keep(job.question); // while the request is on its way
         return job.promise;
+    }
+
+    /**
+     * @param {Job} job
+     * @param {{prop_id: string}[]} triggered
+     * @returns {boolean} whether the renderer only calls it as components have come, or the page was
+     *   loaded, and what it asks runs already, or was answered just now
+     */
+    function isAskedAlready(job, triggered) {
+        if (renderer.isChange(job.name, triggered.map((one) => one.prop_id))) {
+            return false;
+        }
+        const last = answered.get(job.slot);
+        answered.delete(job.slot);
+        return [...inSlot(job.slot), ...(last ? [last] : [])].some(
+            (other) => !other.cancelled && other.question.values === job.question.values
+        );
     }
 
     /** @param {string} name @param {Config} config @param {any} context @returns {Question} */
@@ -1558,22 +1792,45 @@
         }
     }
 
-    /** A cancel input has changed. @returns {any} no update, in the shape of the outputs */
+    /** A cancel input has a new value. @returns {any} no update, in the shape of the outputs */
     function cancel() {
         const context = clientside.callback_context;
-        const changed = context.triggered.map((/** @type {{prop_id: string}} */ t) => t.prop_id);
-        for (const job of alive()) {
-            const hit = job.config.cancel.some((target) =>
-                changed.some((/** @type {string} */ prop) => {
-                    const dot = prop.lastIndexOf(".");
-                    return prop.slice(dot + 1) === target.property && matches(parseId(prop.slice(0, dot)), job.match(target.id));
-                })
-            );
-            if (hit) {
-                job.cancel();
-            }
+        for (const { prop_id, value } of context.triggered) {
+            const dot = prop_id.lastIndexOf(".");
+            const id = parseId(prop_id.slice(0, dot));
+            alive()
+                .filter((job) => job.isCancelledBy(id, prop_id.slice(dot + 1), value))
+                .forEach((job) => job.cancel());
         }
         return noUpdate(context.outputs_list);
+    }
+
+    // What the page sets by itself, as it is drawn, is no cancel.
+
+    /** When somebody has last done something on the page. */
+    let touched = -Infinity;
+    for (const what of ["pointerdown", "keydown", "click", "input", "change", "drop", "popstate"]) {
+        window.addEventListener(what, () => (touched = performance.now()), { capture: true, passive: true });
+    }
+
+    /** When cancel inputs came onto the page, by their paths, which are other arrays when they come again. @type {WeakMap<any, number>} */
+    const births = new WeakMap();
+    const stops = once(() => Object.values(settings().callbacks).flatMap((config) => config.cancel));
+
+    function noteBirths() {
+        for (const { id } of stops()) {
+            for (const path of renderer.ids(id).map((one) => renderer.path(one))) {
+                if (path && !births.has(path)) {
+                    births.set(path, performance.now());
+                }
+            }
+        }
+    }
+
+    /** @param {any} path @returns {boolean} whether its component has come just now, and nobody has done anything since */
+    function settles(path) {
+        const born = births.get(path) || 0;
+        return touched < born && performance.now() - born < SETTLE;
     }
 
     /** @param {ComponentId} id @param {ComponentId} pattern */
@@ -1584,7 +1841,7 @@
         const keys = Object.keys(pattern);
         return (
             keys.length === Object.keys(id).length &&
-            keys.every((key) => isWild(pattern[key], "ALL") || JSON.stringify(pattern[key]) === JSON.stringify(id[key]))
+            keys.every((key) => isWild(pattern[key], "ALL") || isWild(pattern[key], "MATCH") || JSON.stringify(pattern[key]) === JSON.stringify(id[key]))
         );
     }
 
@@ -1625,7 +1882,13 @@
         while (!changing && renderer.ready() && renderer.state().paths !== paths) {
             changing = true;
             paths = renderer.state().paths;
-            alive().forEach((job) => job.appear(job.isHere()));
+            noteBirths();
+            answered.forEach((job) => job.isHere() || answered.delete(job.slot));
+            for (const job of alive()) {
+                job.appear(job.isHere());
+                job.renew();
+                job.watch();
+            }
             const found = lost().map((question) => new Job(question, settings().callbacks[question.name]));
             for (const job of found.filter((one) => one.isHere())) {
                 lost().splice(lost().indexOf(job.question), 1);
@@ -1643,6 +1906,7 @@
             job.config = { ...job.config, progress: [] }; // its numbers are those of others by now
         }
         enter(job);
+        job.watch();
         if (queues && job.question.payload) {
             return;
         }
@@ -1693,6 +1957,7 @@
         if (jobs.length) {
             post("_dash-long-callback/leave", JSON.stringify({ jobs }), { keepalive: true }).catch(() => {});
         }
+        feed.pause(); // until it is shown again, if the browser keeps it
     });
     begin();
 

@@ -54,8 +54,8 @@ def updates(
     """Answer a client that asks for news.
 
     Args:
-        body: JSON ``{"tab": str, "jobs": {id: seq}, "hidden": bool, "stream": bool}``; the last
-            two may be left out.
+        body: JSON ``{"tab": str, "jobs": {id: seq}, "hidden": bool, "pace": bool,
+            "stream": bool}``; the last three may be left out.
         managers: all that may know the jobs.
         pacer: of the app.
         room: what the server can do.
@@ -179,6 +179,8 @@ class _Question:
         request = parse(body)
         self.tab = tab_of(request)
         self.hidden = bool(request.get("hidden"))
+        #: Whether the request must not wait: other tabs of the browser use its connections.
+        self.paces = self.hidden or bool(request.get("pace"))
         self.streams = bool(request.get("stream"))
         self.jobs = jobs_since(request)
         self.owner = client.owner()
@@ -217,7 +219,7 @@ class _Question:
     @property
     def at_once(self) -> bool:
         """Whether to answer without a wait for news, and to have the client wait."""
-        return self.hidden or bool(self._ahead)
+        return self.paces or bool(self._ahead)
 
     @property
     def _ahead(self) -> list[str]:
