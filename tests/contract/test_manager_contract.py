@@ -500,7 +500,7 @@ def test_a_closure_that_can_not_be_pickled_fails_in_words(local_pool: Opened) ->
     assert news.job.error["type"] == "NotPickleable"
     message = news.job.error["message"]
     assert message.startswith(f"{callback_of(locked).name} can't be imported by a worker process")
-    assert "Define it at the top level of a module" in message
+    assert "at the top level of a module" in message
 
 
 def test_on_error_gets_a_function_that_can_not_be_sent_without_it(local_pool: Opened) -> None:
