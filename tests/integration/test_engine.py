@@ -183,7 +183,7 @@ def test_workers_do_not_hold_the_listening_socket(server: EngineServer) -> None:
 
 def test_forged_job_id_is_404_and_reveals_nothing(server: EngineServer) -> None:
     for path, body in [
-        ("updates", {"jobs": {"../../etc/passwd": 0}}),
+        ("updates", {"tab": "tab", "jobs": {"../../etc/passwd": 0}}),
         ("cancel", {"jobs": ["forged"]}),
     ]:
         answer = server.post(path, body)
