@@ -177,10 +177,6 @@ def plug(
     if _is_plugged(app) and not vars(app).pop(plain_apps.AUTOMATIC, False):
         raise RegistrationError("this app has long callbacks already: leave plug() out")
     again = _is_plugged(app)
-    if again and long_callback_notices is False:
-        raise RegistrationError(
-            "this app has long callbacks already, with notices: call plug() before the first one"
-        )
     _plug(app, long_callback_manager, long_callback_pacing, long_callback_notices)
     added: Any = app
 
@@ -208,6 +204,7 @@ def _plug_plain(app: dash.Dash) -> None:
     vars(app)[plain_apps.AUTOMATIC] = True
 
 
+_NOTICES = ("browser/notice.js", "browser/notice.css")
 #: Where an app keeps its manager.
 _ATTRIBUTE = "_long_callback_manager"
 
@@ -251,9 +248,11 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notice
     set_pacing(app, pacing)
     if not installed:
         _install(app)
-        if notices:
-            app.scripts.append_script(_served("browser/notice.js"))
-            app.css.append_css(_served("browser/notice.css"))
+    dash_internals.stop_serving(app, _NOTICES)  # what was plugged by itself has them
+    if notices:
+        script, style = _NOTICES
+        app.scripts.append_script(_served(script))
+        app.css.append_css(_served(style))
 
 
 def _install(app: dash.Dash) -> None:

@@ -512,6 +512,13 @@ def add_route(
     app._add_url(name, view, methods)
 
 
+def stop_serving(app: dash.Dash, paths: Collection[str]) -> None:
+    """Serve scripts and styles of this package no more, if they were appended."""
+    for appended in (app.scripts, app.css):
+        listed = appended._resources._resources
+        listed[:] = [one for one in listed if one.get("relative_package_path") not in paths]
+
+
 def shows_errors(app: dash.Dash) -> bool:
     """Whether the app's dev tools are on, as ``debug`` or ``dev_tools_ui`` says.
 

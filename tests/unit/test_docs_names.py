@@ -29,6 +29,9 @@ OTHERS = [
 #: The names of files that are given without their folders.
 FILES = {path.name for top in (SOURCE, ROOT / "tests") for path in top.rglob("*.*")}
 
+#: What is no file, or one of the reader's own app.
+OF_READERS = ("app.py", "helpers.py", "bytecode.py", "assets/", "application/json")
+
 # Files and tests
 
 
@@ -54,7 +57,7 @@ def test_the_tests_that_a_page_names_exist(page: Page, functions: set[str]):
 @pytest.mark.parametrize("page", PAGES)
 def test_the_files_that_a_page_names_exist(page: Page):
     for path in re.findall(r"`((?:[\w.]+/)*[\w]+\.(?:py|js|yaml)|(?:[\w.]+/)+[\w-]*)`", page.text):
-        if not path.startswith("_dash") and path not in ("app.py", "helpers.py", "bytecode.py"):
+        if not path.startswith("_dash") and path not in OF_READERS:
             exists = (ROOT / path).exists() or (SOURCE / path).exists()
             assert exists or path in FILES, path
 

@@ -168,7 +168,7 @@ def test_what_one_has_clicked_does_not_run_as_another(site: Site) -> None:
         name = new_job_id()
         answer = other.click(name, owner=hash_of("ada"))
         assert (answer["news"]["state"], answer["owner"]) == ("failed", other.owner)
-        assert answer["news"]["error"]["type"] == "OwnerChanged"
+        assert answer["news"]["error"]["kind"] == "session"
         assert site.manager.job(name, other.owner) is None
     answer = ada.click(owner=hash_of("ada"))
     assert answer["news"]["state"] == "succeeded"
@@ -226,7 +226,7 @@ def test_a_user_that_can_not_be_told_is_refused_and_never_taken_for_nobody(
         assert (answer.status, answer.json["error"]) == (503, "OwnerUnknown")
         assert b"postgres" not in answer.body
     answer = visitor.click()
-    assert (answer["news"]["state"], answer["news"]["error"]["type"]) == ("failed", "OwnerUnknown")
+    assert (answer["news"]["state"], answer["news"]["error"]["kind"]) == ("failed", "refused")
     assert "postgres" not in json.dumps(answer)
     assert "owner" not in visitor.config, "the page is there, and leaves alone what it remembers"
     assert "it can't be told who sends a request" in caplog.text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash_long_callback import dash_internals, declaration
 from dash_long_callback.ends import log_end, refusal
-from dash_long_callback.errors import OwnerChanged, StoreError
+from dash_long_callback.errors import OwnerChanged, OwnerUnknown, StoreError
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Failed, Job, is_job_id, new_job_id
 from dash_long_callback.managers.base import News
@@ -110,7 +110,7 @@ def _started(
     name = given if given is not None and is_job_id(given) else new_job_id()
     try:
         owner = client.owner()
-    except Exception as error:
+    except OwnerUnknown as error:  # the log says why
         return _refused(callback, name, refusal(error), client)
     try:
         answer = _start(callback, context, manager, pacer, name, owner)
