@@ -229,7 +229,10 @@ class Page(BasePage):
         self.driver.get(url)
 
     def click(self, selector: str | dict[str, Any]) -> None:
-        self.driver.find_element(By.CSS_SELECTOR, css(selector)).click()
+        element = self.driver.find_element(By.CSS_SELECTOR, css(selector))
+        # Not at the lower edge, where notices are.
+        self.js("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
 
     def type(self, selector: str | dict[str, Any], text: str) -> None:
         """Replace the text of an input, and leave it."""

@@ -344,7 +344,7 @@ def test_a_page_that_is_open_while_another_logs_in(login: Server, page: Page):
     page.wait(lambda: remembered(page), "the click to be remembered")
     become(ada)
     page.block()
-    page.wait_error("OwnerChanged")
+    page.wait_error("session has expired")
     assert page.text("#result") == "Run 2 of grace is done."
     page.click("#run")
     page.wait_text("#result", "Run 4 of ada is done.")

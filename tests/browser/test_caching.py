@@ -192,7 +192,7 @@ def broken(set_progress, n, word):
 
 def test_a_failing_cache_by_function_is_named_in_the_dev_tools(page: Page, app: Server):
     page.click("#broken-run")
-    text = page.wait_error("CacheByFailed")
+    text = page.wait_error("in current_user")
     assert "the cache_by function current_user of broken (broken-result.children) failed" in text
     assert "LookupError: nobody is logged in" in text
     page.wait(lambda: not page.prop("broken-run", "disabled"))

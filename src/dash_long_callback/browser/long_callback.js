@@ -596,9 +596,10 @@
 
         /** Older ones would show a traceback in one line. */
         keepLines: once(() => {
-            const style = document.createElement("style");
-            style.textContent = ".dash-backend-error { white-space: pre-wrap; overflow-wrap: anywhere; }";
-            document.head.appendChild(style);
+            // Not a style element: a policy of the app may forbid these.
+            const sheet = new CSSStyleSheet();
+            sheet.replaceSync(".dash-backend-error { white-space: pre-wrap; overflow-wrap: anywhere; }");
+            document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
         }),
 
         /**
