@@ -100,5 +100,7 @@ def refusal(error: Exception) -> Failed:
 
 def _text(error: BaseException) -> str:
     if isinstance(error, CacheByFailed) and error.__cause__ is not None:
-        error = error.__cause__
+        # Our own frames say nothing; its words name the function.
+        lines = traceback.format_exception(error.__cause__)
+        return "".join([*lines, *traceback.format_exception_only(error)])
     return "".join(traceback.format_exception(error))
