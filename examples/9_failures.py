@@ -8,7 +8,7 @@ import time
 
 from dash import MATCH, Input, Output, ctx, html
 
-from dash_long_callback import Dash, DiskcacheLongCallbackManager
+from dash_long_callback import Dash, DiskcacheLongCallbackManager, UserError
 
 app = Dash(__name__, long_callback_manager=DiskcacheLongCallbackManager(workers=1))
 
@@ -27,6 +27,7 @@ def row(case, title):
 app.layout = html.Main(
     [
         row("raise", "Raise an error"),
+        row("tell", "Tell the user"),
         row("kill", "Kill the worker"),
         row("hang", "Take too long"),
         row("work", "Just work"),
@@ -52,6 +53,8 @@ def work(set_progress, n_clicks):
     case = ctx.triggered_id["case"]
     if case == "raise":
         raise ConnectionError("sales: no answer from postgresql://app:secret@db")
+    if case == "tell":
+        raise UserError("There are no sales in this period. Choose a longer one.")
     if case == "kill":
         os._exit(1)  # as the system does when memory runs out
     if case == "hang":

@@ -112,16 +112,16 @@ def test_failures(serve: Callable[..., Server], blank: Page, tmp_path: Path):
     def part(name: str, case: str) -> dict[str, str]:
         return {"type": name, "case": case}
 
-    for case in ("raise", "kill", "hang", "work"):
+    for case in ("raise", "tell", "kill", "hang", "work"):
         blank.click(part("run", case))
     blank.wait_text(part("state", "raise"), "works …")
-    for case in ("kill", "hang", "work"):
+    for case in ("tell", "kill", "hang", "work"):
         blank.wait_text(part("state", case), "waits …")
         assert blank.prop(part("run", case), "disabled") is True
     blank.wait_text(part("result", "work"), "Clicks so far: 1", 60)
-    for pattern in ("ConnectionError", "worker process", "timeout of 3 s"):
+    for pattern in ("ConnectionError", "Choose a longer one", "worker process", "timeout of 3 s"):
         blank.wait_error(pattern)
-    for case in ("raise", "kill", "hang", "work"):
+    for case in ("raise", "tell", "kill", "hang", "work"):
         blank.wait_prop(part("run", case), "disabled", value=False)
         assert blank.text(part("state", case)) == ""
 
