@@ -24,6 +24,7 @@ OF_MANAGER = {
     "cache": "a folder below the user's cache directory",
     "workers": f"as many as there are processors, but 2 to {MAX_WORKERS}",
     "start_method": '`"forkserver"`, on Windows `"spawn"`',
+    "user": "Flask-Login and dash-auth are recognised",
     "stop": '`"finish"`, 0 s; `"end"` on the development server',
 }
 OF_CALLBACK = {
@@ -31,7 +32,10 @@ OF_CALLBACK = {
     "queue": "the manager's, none",
     "context": 'all; with Celery `["path"]`',
 }
-OF_CELERY = {"queue": "as Celery routes the task `dash_long_callback.run`"}
+OF_CELERY = {
+    "queue": "as Celery routes the task `dash_long_callback.run`",
+    "user": "Flask-Login and dash-auth are recognised",
+}
 OF_PACING = {
     "holds": f"{pacing.HOLDS_THREADS}; on the development server {pacing.HOLDS_DEVELOPMENT}; "
     f"on ASGI {pacing.HOLDS_ASYNC:,}",
