@@ -13,7 +13,7 @@ from doc_pages import NAMES, ROOT, Block, read
 
 #: What the text around a part of an app takes for granted.
 AROUND = """
-import logging, os, time, uuid
+import os, time, uuid
 from pathlib import Path
 import diskcache
 from dash import *
@@ -103,26 +103,22 @@ def test_the_first_app_runs_with_celery_after_the_change_that_the_readme_names(t
 
 PARTS = [
     # Dash has other servers than Flask since 4.1.
-    pytest.param(b, text, marks=[pytest.mark.newest_only] if b.page in NEWER else [])
+    pytest.param(b, id=str(b), marks=[pytest.mark.newest_only] if b.page in NEWER else [])
     for b in WRITTEN
     if not is_whole(b)
-    # What stands there before a change, and after it, is not in one app.
-    for text in b.text.split("# after\n")
 ]
 
 
-@pytest.mark.parametrize("block, text", PARTS, ids=str)
-def test_each_part_of_a_file_runs(
-    block: Block, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.mark.parametrize("block", PARTS)
+def test_each_part_of_a_file_runs(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAUNCH", "1")
-    if '"git"' in text:
+    if '"git"' in block.text:
         for command in ("init", "-c user.name=x -c user.email=x commit --allow-empty -m x"):
             subprocess.run(["git", *command.split()], check=True, capture_output=True)
     names: dict[str, Any] = {"__name__": "app"}
     exec(AROUND + MORE.get(block.page, ""), names)
-    text = text.replace("long_callback(...", f"long_callback({ARGUMENTS}")
+    text = block.text.replace("long_callback(...", f"long_callback({ARGUMENTS}")
     exec(compile(text, str(block), "exec"), names)
     for name in [name for name in names if name.startswith("test_")]:
         names[name]()

@@ -26,10 +26,11 @@ OTHERS = [
     *SOURCE.rglob("*.py"),
 ]
 
-#: What the app of a reader has, and not this repository.
-OF_USERS = ("app.py", "assets/", "helpers.py")
 #: The names of files that are given without their folders.
 FILES = {path.name for top in (SOURCE, ROOT / "tests") for path in top.rglob("*.*")}
+
+#: What is no file, or one of the reader's own app.
+OF_READERS = ("app.py", "helpers.py", "bytecode.py", "assets/", "application/json")
 
 # Files and tests
 
@@ -56,7 +57,7 @@ def test_the_tests_that_a_page_names_exist(page: Page, functions: set[str]):
 @pytest.mark.parametrize("page", PAGES)
 def test_the_files_that_a_page_names_exist(page: Page):
     for path in re.findall(r"`((?:[\w.]+/)*[\w]+\.(?:py|js|yaml)|(?:[\w.]+/)+[\w-]*)`", page.text):
-        if not path.startswith(("_dash", "application/")) and path not in OF_USERS:
+        if not path.startswith("_dash") and path not in OF_READERS:
             exists = (ROOT / path).exists() or (SOURCE / path).exists()
             assert exists or path in FILES, path
 
@@ -74,7 +75,7 @@ def test_the_architecture_names_each_file_of_the_package():
     folders: list[str] = []
     named: set[str] = set()
     for line in block.text.splitlines()[1:]:
-        entry = re.match(r"( +)([\w.]+/?)(?:,? |$)", line)
+        entry = re.match(r"( +)([\w.]+/?)(?: |$)", line)
         if entry is None:
             break  # the other folders of the repository
         folders[len(entry[1]) // 2 - 1 :] = [entry[2]]
