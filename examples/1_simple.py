@@ -5,7 +5,7 @@ Press Run a few times in a row: only the latest click is answered, and the page 
 
 import time
 
-from dash import Input, Output, html
+from dash import Input, Output, dcc, html
 
 from dash_long_callback import Dash, DiskcacheLongCallbackManager
 
@@ -14,7 +14,7 @@ app = Dash(__name__)
 app.layout = html.Main(
     [
         html.Button("Run", id="run"),
-        html.P("Nothing has run yet.", id="result"),
+        dcc.Loading(html.P("Nothing has run yet.", id="result")),
     ]
 )
 

@@ -19,6 +19,7 @@ NAMES = [
     "5_progress2",
     "7_caching",
     "8_streaming",
+    "9_failures",
 ]
 
 
@@ -43,8 +44,7 @@ def section(name):
         html.P(what_to_try, className="try"),
         card(
             [
-                html.Span(className="live"),
-                "running live",
+                "try it here",
                 html.A("open alone", href=f"/{name}/", target="_blank"),
             ],
             # A frame of its own: examples use the same ids.

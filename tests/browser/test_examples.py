@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from apps import Server
-from page import Page
+from page import Page, css
 from selenium.webdriver.common.by import By
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -105,6 +106,25 @@ def test_streaming(serve: Callable[..., Server], blank: Page, tmp_path: Path):
     assert blank.text("#count") == "32 words"
 
 
+def test_failures(serve: Callable[..., Server], blank: Page, tmp_path: Path):
+    blank.open(serve(EXAMPLES / "9_failures.py", env={**QUIET, **cache_below(tmp_path)}).url)
+
+    def part(name: str, case: str) -> dict[str, str]:
+        return {"type": name, "case": case}
+
+    cases = ("raise", "tell", "kill", "hang", "work")
+    blank.record(*[part("state", case) for case in cases])
+    blank.js("document.querySelectorAll('.row button').forEach(button => button.click())")
+    blank.wait_prop(part("run", "work"), "disabled", value=True)
+    blank.wait_text(part("result", "work"), "Clicks so far: 1", 60)
+    for pattern in ("ConnectionError", "Choose a longer one", "worker process", "timeout of 3 s"):
+        blank.wait_error(pattern)
+    for case in cases:
+        blank.wait_prop(part("run", case), "disabled", value=False)
+        seen = blank.recorded(css(part("state", case)))
+        assert (seen[:3], seen[-1]) == (["", "waits …", "works …"], ""), case
+
+
 def shown(page: Page, selector: str) -> bool:
     return page.driver.find_element(By.CSS_SELECTOR, selector).is_displayed()
 
@@ -174,6 +194,69 @@ def test_frames_are_as_high_as_their_examples(gallery: Server, blank: Page):
         blank.click("#run")
         blank.wait(lambda: shown(blank, "#bar"))
     blank.wait(lambda: fits("4_progress"), "the frame to grow with the progress bar")
+
+
+#: Of each text and button of a document, how far its colour is from that of what is behind it, by
+#: the formula of WCAG 2; and how much wider than the window the document is.
+LOOKS = """
+const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+const behind = (e) => !e ? [] : [...behind(e.parentElement), getComputedStyle(e).backgroundColor];
+const mixed = (colours) => {
+    canvas.clearRect(0, 0, 1, 1);
+    for (const colour of colours) { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); }
+    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+};
+const light = (colour) => {
+    const [r, g, b] = colour.map((c) => c / 255)
+        .map((c) => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const looks = [...document.querySelectorAll("h1, h2, p, span, a, button, input, .bar, code")]
+    .filter((e) => (e.value || e.innerText) && e.checkVisibility())
+    .map((e) => {
+        const ground = behind(e), text = mixed([...ground, getComputedStyle(e).color]);
+        const [low, high] = [light(mixed(ground)), light(text)].sort((a, b) => a - b);
+        return [`${e.localName}#${e.id} ${e.disabled ? "off" : ""}`, (high + 0.05) / (low + 0.05)];
+    });
+return [looks, document.documentElement.scrollWidth - innerWidth];
+"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_is_readable_and_fits(scheme: str, width: int, gallery: Server, blank: Page):
+    blank.expect_console("dash_renderer")  # some of the failures come while the page is open
+    command = blank.driver.execute_cdp_cmd
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    command("Emulation.setEmulatedMedia", {"features": features})
+    command("Emulation.setDeviceMetricsOverride", size)
+    try:
+        blank.open(gallery.url)
+        blank.wait(lambda: blank.exists(".code .hljs-keyword"), "coloured code")
+        looks_well(blank, "the gallery")
+        for name in ("3_cancelable", "4_progress", "8_streaming", "9_failures"):
+            with frame(blank, name):
+                blank.wait(blank.is_idle, f"{name} to be rendered", 20)
+                blank.js("document.querySelectorAll('#run, .row button').forEach(b => b.click())")
+                blank.wait(lambda: blank.exists("button:disabled"))
+                looks_well(blank, name)
+    finally:
+        command("Emulation.setEmulatedMedia", {"features": []})
+        command("Emulation.clearDeviceMetricsOverride", {})
+
+
+def looks_well(page: Page, name: str) -> None:
+    """Fail unless texts can be read, also those of disabled buttons, and nothing is too wide."""
+
+    def poor() -> list[Any]:
+        looks, too_wide = page.js(LOOKS)
+        assert looks
+        return [text for text in looks if text[1] < 3.8] + [too_wide] * (too_wide > 0)
+
+    with suppress(pytest.fail.Exception):  # colours change within a fraction of a second
+        page.wait(lambda: not poor(), timeout=3)
+    assert poor() == [], name
 
 
 # An app in the words of Dash 2
