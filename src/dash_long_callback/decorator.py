@@ -109,7 +109,8 @@ def long_callback(
         manager: runs the callback, instead of the app's ``long_callback_manager``.
         running: ``(Output, value while running, value after)``, or a list of them. The last value
             is set however the job ends.
-        cancel: an ``Input`` or a list of them. A change of any ends the job; outputs stay.
+        cancel: an ``Input`` or a list of them. A change of any, after the trigger, ends the job;
+            outputs stay. What the page sets itself as it is drawn is none.
         progress: an ``Output`` or any grouping of them. The function then gets ``set_progress`` as
             its first argument, which takes one value of that grouping.
         progress_default: value of that grouping when no job runs. Not given: the properties become

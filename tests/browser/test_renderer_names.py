@@ -10,6 +10,8 @@ from page import Page
 keep_page = True
 
 source = """
+from dash import ClientsideFunction
+
 page += [html.Button(id="grows"), html.Div(id="field"),
          html.P(id="target"), html.P(id="listener"), html.P(id={"b": 1, "a": "x"}),
          dcc.Loading(html.P(id="loaded"), custom_spinner=html.B(id="turns"),
@@ -23,6 +25,17 @@ def update(n):
 @app.callback(Output("field", "children"), Input("grows", "n_clicks"), prevent_initial_call=True)
 def grow(n):
     return html.P(id="grown")
+
+page += [html.Button(id="later"), html.Div(id="later-place"), html.P(id="late")]
+app.config.suppress_callback_exceptions = True
+
+@app.callback(Output("later-place", "children"), Input("later", "n_clicks"),
+              prevent_initial_call=True)
+def come(n):
+    return html.Button(id="late-run")
+
+app.clientside_callback(ClientsideFunction("probe", "late"), Output("late", "children"),
+                        Input("late-run", "n_clicks"), prevent_initial_call=True)
 
 @app.callback(Output("listener", "children"), Input("target", "children"),
               prevent_initial_call=True)
@@ -57,6 +70,36 @@ def test_paths_are_another_object_when_components_come_or_go(page: Page):
     page.js("dash_clientside.set_props('grows', {n_clicks: 1})")
     page.wait(lambda: page.exists("#grown"))
     assert page.js("return store.getState().paths !== before")
+
+
+def test_paths_tell_a_component_that_was_replaced_from_one_that_stays(page: Page):
+    page.js(
+        "window.grow = () => dash_clientside.set_props("
+        " 'grows', {n_clicks: (window.clicks = (window.clicks || 10) + 1)});"
+        "window.path = (id) => store.getState().paths.strs[id]; grow()"
+    )
+    page.wait(lambda: page.js("return Boolean(path('grown'))"))
+    page.wait_idle()
+    page.js("window.before = [path('grown'), path('listener')]; grow()")
+    page.wait(lambda: page.js("return path('grown') !== before[0]"))
+    assert page.js("return path('listener') === before[1]")
+
+
+def test_a_call_under_way_says_whether_an_input_was_changed_or_has_appeared(page: Page):
+    page.js(
+        "window.why = []; dash_clientside.probe = {late: (n) => {"
+        " const {prioritized, executing} = store.getState().callbacks;"
+        " why.push([...executing, ...prioritized]"
+        "  .filter(one => one.callback.output === 'late.children')"
+        "  .map(one => [one.changedPropIds, Boolean(one.initialCall)]));"
+        " return `called with ${n}`; }};"
+        "dash_clientside.set_props('later', {n_clicks: 1})"
+    )
+    page.wait_text("#late", "called with undefined")
+    page.js("dash_clientside.set_props('late-run', {n_clicks: 7})")
+    page.wait_text("#late", "called with 7")
+    appeared, changed = ([[{"late-run.n_clicks": why}, False]] for why in (1, 2))
+    assert page.js("return why") == [appeared, changed]
 
 
 def test_callbacks_add_executed_applies_data_and_calls_who_listens(page: Page):

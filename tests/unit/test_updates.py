@@ -86,6 +86,21 @@ def test_a_tab_in_the_background_is_not_held_and_asks_rarely(
     assert answer == {"jobs": {}, "after": pacer.pacing.hidden}
 
 
+def test_a_tab_that_asks_to_be_paced_never_waits_and_is_asked_back_as_soon_as_ever(
+    managers: list[Manager], pacer: Pacer
+) -> None:
+    job = waiting_job(managers[0])
+    answer = ask(managers, {job.id: 0}, pacer, THREADS, pace=True, stream=True)
+    assert answer["jobs"] == {}
+    assert pacing.PACE_MIN <= answer["after"] <= pacing.PACE_MAX < pacer.pacing.hidden
+    paced = asyncio.run(
+        updates_async(
+            question({job.id: 0}, pace=True, stream=True), managers, pacer, pacer.room_asgi()
+        )
+    )
+    assert isinstance(paced, bytes), "one answer, and no stream"
+
+
 def test_jobs_of_several_managers_are_waited_for_together(
     managers: list[Manager], pacer: Pacer
 ) -> None:

@@ -62,6 +62,15 @@
      * @property {string} [ref]
      * @property {boolean} [reload] whether it helps to load the page again
      */
+    /**
+     * @typedef {Object} Stop A cancel input, as a job knows it.
+     * @property {number} born when its component came onto the page
+     * @property {any} value when the job was triggered, or the component came, or changed last
+     * @property {boolean} heard whether it has changed since
+     * @property {any} path where the component is
+     * @property {any} last the value since it is there: a new layout may set it without a word
+     * @property {number} since when
+     */
     /** @typedef {[number | [string, string], any]} Update A progress target or id and property. */
     /**
      * @typedef {Object} Question What the page asked; enough to show the answer after a reload.
@@ -113,11 +122,10 @@
     /** Outcomes that wait for their outputs to be on the page again. */
     const OUTCOMES_MAX = 50;
 
-    /**
-     * Milliseconds within which a component that has appeared may set its own properties, and a page its
-     * callbacks call: some components load their code first.
-     */
-    const SETTLE = 5000;
+    /** Milliseconds within which a component that has appeared may set its own properties: some load their code first. */
+    const SETTLE = 30000;
+    /** Milliseconds within which the initial call may come for outputs that were given the outcome of a job. */
+    const INITIAL_CALL = 5000;
 
     /** Tabs of a browser whose requests may wait: it has six connections to a server for all of them. */
     const HOLDERS = 2;
@@ -527,22 +535,23 @@
          * @returns {boolean} whether somebody changed one of them: they did not just appear on the page
          */
         isChange(name, props) {
-            const calls = ((this.state().callbacks || {}).executing || []).filter(
+            const { prioritized = [], executing = [] } = this.state().callbacks || {};
+            const calls = [...executing, ...prioritized].filter(
                 (/** @type {any} */ call) =>
                     call.callback.output === name &&
                     Object.keys(call.changedPropIds).length === props.length &&
                     props.every((prop) => prop in call.changedPropIds)
             );
-            // It notes 1 for an input that has appeared, 2 for one that was changed. The initial call waits
-            // for the callbacks that fill in the inputs, and what these set is noted as changed, too.
-            return props.some((prop) =>
-                calls.length
-                    ? calls.some(
-                          (/** @type {any} */ call) =>
-                              call.changedPropIds[prop] === 2 &&
-                              (!call.initialCall || isCounter(prop.slice(prop.lastIndexOf(".") + 1)))
-                      )
-                    : true
+            if (!calls.length) {
+                return props.length > 0;
+            }
+            // Those before it may still wait for their jobs. It notes 1 for an input that has appeared, 2 for
+            // one that was changed. The initial call waits for the callbacks that fill in the inputs, and
+            // what these set is noted as changed, too.
+            const { changedPropIds, initialCall } = calls[calls.length - 1];
+            return props.some(
+                (prop) =>
+                    changedPropIds[prop] === 2 && (!initialCall || isCounter(prop.slice(prop.lastIndexOf(".") + 1)))
             );
         },
 
@@ -709,6 +718,11 @@
         return `${text.length} ${one} ${two}`;
     }
 
+    /** @param {any} one @param {any} other @returns {boolean} whether they are the same value; none is null */
+    function same(one, other) {
+        return JSON.stringify(one === undefined ? null : one) === JSON.stringify(other === undefined ? null : other);
+    }
+
     /** @param {string} property @returns {boolean} whether it counts what somebody, or a clock, does */
     function isCounter(property) {
         return property.startsWith("n_");
@@ -757,9 +771,7 @@
             this.progress = new Map();
             /** How many values of progress no screen has shown yet. */
             this.unseen = 0;
-            /** @type {Map<string, any>} Where the components were that show it: elsewhere, they are others. */
-            this.placed = new Map();
-            /** @type {Map<string, {path: any, value: any, heard: boolean}>} The cancel inputs, since it was triggered. */
+            /** @type {Map<string, Stop>} The cancel inputs that were on the page since it was triggered. */
             this.stops = new Map();
             /** @type {(value: any) => void} */
             this.resolve = () => {};
@@ -856,34 +868,25 @@
             if (!this.shown && !this.settled) {
                 this.shown = true;
                 this.setRunning("on");
-                this.appeared(); // not those that it was set on just now
+                this.signs().forEach(([id]) => notePlace(stringify(id)));
             }
         }
 
-        /** @returns {[ComponentId, string, any][]} the components new on the page that show that it runs, and how */
-        appeared() {
+        /** @returns {[ComponentId, string, any][]} the components that show that it runs, and how */
+        signs() {
             const { running, progress } = this.config;
             /** @type {[Target, any][]} */
             const targets = running.map((target) => [target, target.on]);
             progress.forEach((target, index) => targets.push([target, this.progress.get(index)]));
-            /** @type {[ComponentId, string, any][]} */
-            const found = [];
-            for (const [target, value] of targets) {
-                for (const id of this.components(target)) {
-                    const [name, path] = [`${stringify(id)}.${target.property}`, renderer.path(id)];
-                    if (path && path !== this.placed.get(name)) {
-                        this.placed.set(name, path);
-                        found.push([id, target.property, value]);
-                    }
-                }
-            }
-            return found.filter(([, , value]) => value !== undefined);
+            return targets.flatMap(([target, value]) =>
+                this.components(target).map((id) => /** @type {[ComponentId, string, any]} */ ([id, target.property, value]))
+            );
         }
 
-        /** Components that show that it runs may have come back, or others of their names. */
-        renew() {
-            for (const [id, property, value] of this.shown ? this.appeared() : []) {
-                if (JSON.stringify((propsOf(id) || {})[property]) !== JSON.stringify(value)) {
+        /** @param {(name: string) => boolean} isNew whether a component has come back, or is another one of its name */
+        renew(isNew) {
+            for (const [id, property, value] of this.shown ? this.signs() : []) {
+                if (value !== undefined && isNew(stringify(id)) && !same((propsOf(id) || {})[property], value)) {
                     this.set(id, property, value);
                 }
             }
@@ -893,10 +896,14 @@
         watch() {
             for (const target of this.config.cancel) {
                 for (const id of renderer.ids(this.match(target.id))) {
-                    const [name, path] = [`${stringify(id)}.${target.property}`, renderer.path(id)];
-                    const stop = this.stops.get(name);
-                    if (!stop || stop.path !== path) {
-                        this.stops.set(name, { path, value: (propsOf(id) || {})[target.property], heard: false });
+                    const name = stringify(id);
+                    const [key, path, born] = [`${name}.${target.property}`, renderer.path(id), births.get(name) || 0];
+                    const value = (propsOf(id) || {})[target.property];
+                    const stop = this.stops.get(key);
+                    if (!stop || stop.born !== born) {
+                        this.stops.set(key, { born, value, heard: false, path, last: value, since: born });
+                    } else if (stop.path !== path) {
+                        Object.assign(stop, { path, last: value, since: performance.now() });
                     }
                 }
             }
@@ -910,15 +917,17 @@
             if (!this.config.cancel.some((target) => target.property === property && matches(id, this.match(target.id)))) {
                 return false;
             }
-            const [name, path] = [`${stringify(id)}.${property}`, renderer.path(id)];
-            const stop = this.stops.get(name) || { path: null, value: undefined, heard: false };
-            const known = stop.path === path;
-            const [before, first] = [known ? stop.value : undefined, !stop.heard];
-            this.stops.set(name, { path, value, heard: true });
-            if (isCounter(property)) {
-                return value > 0 && value !== before; // else it was set back, as by a new layout
+            const stop = this.stops.get(`${stringify(id)}.${property}`);
+            if (!stop || stop.born !== (births.get(stringify(id)) || 0)) {
+                this.watch(); // it has just come
+                return isCounter(property) && value > 0;
             }
-            return known && JSON.stringify(before) !== JSON.stringify(value) && !(first && settles(path));
+            const { value: before, heard, last } = stop;
+            Object.assign(stop, { value, heard: true, last: value });
+            if (isCounter(property)) {
+                return value > 0 && !(same(value, before) && same(value, last)); // at 0, it was set back
+            }
+            return same(value, before) ? !same(value, last) && !settles(stop.since) : heard || !settles(stop.born);
         }
 
         /** Show that it runs no more, unless others of these outputs do. */
@@ -1017,7 +1026,6 @@
                 this.outcome = null;
                 this.end(outcome);
             } else if (this.shown) {
-                this.renew();
                 this.detach();
                 spin(this.slot);
             }
@@ -1045,7 +1053,7 @@
             this.give(result);
             if (this.found && (result.data || result.error)) {
                 answered.set(this.slot, this);
-                setTimeout(() => answered.delete(this.slot), SETTLE);
+                setTimeout(() => answered.delete(this.slot), INITIAL_CALL);
             }
             if (!remember) {
                 setTimeout(() => memory.drop(this.id)); // once the page has it
@@ -1814,24 +1822,19 @@
         window.addEventListener(what, () => (touched = performance.now()), { capture: true, passive: true });
     }
 
-    /** When cancel inputs came onto the page, by their paths, which are other arrays when they come again. @type {WeakMap<any, number>} */
-    const births = new WeakMap();
-    const stops = once(() => Object.values(settings().callbacks).flatMap((config) => config.cancel));
+    /** @type {() => Target[]} */
+    const cancelInputs = once(() => Object.values(settings().callbacks).flatMap((config) => config.cancel));
+    /** When the cancel inputs that are on the page came there. @type {Map<string, number>} */
+    let births = new Map();
 
     function noteBirths() {
-        for (const { id } of stops()) {
-            for (const path of renderer.ids(id).map((one) => renderer.path(one))) {
-                if (path && !births.has(path)) {
-                    births.set(path, performance.now());
-                }
-            }
-        }
+        const names = cancelInputs().flatMap(({ id }) => renderer.ids(id).map(stringify));
+        births = new Map(names.map((name) => [name, births.get(name) || performance.now()]));
     }
 
-    /** @param {any} path @returns {boolean} whether its component has come just now, and nobody has done anything since */
-    function settles(path) {
-        const born = births.get(path) || 0;
-        return touched < born && performance.now() - born < SETTLE;
+    /** @param {number} since @returns {boolean} whether that was just now, and nobody has done anything since */
+    function settles(since) {
+        return touched < since && performance.now() - since < SETTLE;
     }
 
     /** @param {ComponentId} id @param {ComponentId} pattern */
@@ -1876,6 +1879,15 @@
     /** @type {any} */
     let paths = null;
     let changing = false;
+    /** Where the components are that show that jobs run. In another place, it is another one. @type {Map<string, any>} */
+    let places = new Map();
+
+    /** @param {string} name of a component */
+    function notePlace(name) {
+        if (!places.has(name)) {
+            places.set(name, renderer.path(parseId(name)));
+        }
+    }
 
     /** Components have come or gone: jobs may have found their outputs again, or lost them. */
     function changed() {
@@ -1885,11 +1897,18 @@
             paths = renderer.state().paths;
             noteBirths();
             answered.forEach((job) => job.isHere() || answered.delete(job.slot));
-            for (const job of alive()) {
+            const [before, jobs] = [places, alive()];
+            const isNew = (/** @type {string} */ name) => {
+                const path = renderer.path(parseId(name));
+                return Boolean(path) && before.has(name) && before.get(name) !== path;
+            };
+            for (const job of jobs) {
+                job.renew(isNew);
                 job.appear(job.isHere());
-                job.renew();
                 job.watch();
             }
+            places = new Map();
+            jobs.forEach((job) => job.signs().forEach(([id]) => notePlace(stringify(id))));
             const found = lost().map((question) => new Job(question, settings().callbacks[question.name]));
             for (const job of found.filter((one) => one.isHere())) {
                 lost().splice(lost().indexOf(job.question), 1);
