@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import pytest
@@ -57,7 +57,7 @@ window.fetch = (url, options) => {
 
 
 @contextmanager
-def windows(page: Page, url: str) -> Iterator[list[str]]:
+def windows(page: Page, url: str) -> Generator[list[str]]:
     """Windows with the same page, all in sight."""
     driver = page.driver
     first = driver.current_window_handle
