@@ -143,6 +143,34 @@ def test_a_cancel_before_the_server_has_answered_counts_too(page: Page, app: Ser
 
 
 source += """
+@part("moment")
+def update(set_progress, n):
+    return work(set_progress, "never")
+
+@part("both", cancel=Input("both-run", "n_clicks"))
+def update(set_progress, n):
+    set_progress(f"begun {n}")
+    wait_for(f"both-{n}")
+    return f"done {n}"
+"""
+
+
+def test_a_cancel_in_the_moment_of_the_click_counts_too(page: Page):
+    page.js("for (const what of ['run', 'stop']) document.querySelector('#moment-' + what).click()")
+    page.wait_idle()
+    assert page.text("#moment-result") == "still"
+    page.wait_text("#moment-state", "off")
+
+
+def test_the_click_that_triggers_a_job_does_not_cancel_it_as_well(page: Page, app: Server):
+    for n in (1, 2):
+        page.click("#both-run")
+        page.wait_text("#both-bar", f"begun {n}")
+    app.open_gate("both-2")
+    page.wait_text("#both-result", "done 2")
+
+
+source += """
 @part("shared-1", cancel=Input("shared-stop", "n_clicks"))
 def update(set_progress, n):
     return work(set_progress, "never")

@@ -63,10 +63,9 @@
      * @property {boolean} [reload] whether it helps to load the page again
      */
     /**
-     * @typedef {Object} Stop A cancel input, as a job knows it.
-     * @property {number} born when its component came onto the page
-     * @property {any} value when the job was triggered, or the component came, or changed last
-     * @property {boolean} heard whether it has changed since
+     * @typedef {Object} Stop A cancel input that is on the page.
+     * @property {number} born when its component came
+     * @property {any} value when the component came, or when it was called changed last
      * @property {any} path where the component is
      * @property {any} last the value since it is there: a new layout may set it without a word
      * @property {number} since when
@@ -771,7 +770,7 @@
             this.progress = new Map();
             /** How many values of progress no screen has shown yet. */
             this.unseen = 0;
-            /** @type {Map<string, Stop>} The cancel inputs that were on the page since it was triggered. */
+            /** @type {Map<string, {born: number, value: any, heard: boolean}>} Its cancel inputs, and whether they have changed. */
             this.stops = new Map();
             /** @type {(value: any) => void} */
             this.resolve = () => {};
@@ -896,14 +895,10 @@
         watch() {
             for (const target of this.config.cancel) {
                 for (const id of renderer.ids(this.match(target.id))) {
-                    const name = stringify(id);
-                    const [key, path, born] = [`${name}.${target.property}`, renderer.path(id), births.get(name) || 0];
-                    const value = (propsOf(id) || {})[target.property];
-                    const stop = this.stops.get(key);
-                    if (!stop || stop.born !== born) {
-                        this.stops.set(key, { born, value, heard: false, path, last: value, since: born });
-                    } else if (stop.path !== path) {
-                        Object.assign(stop, { path, last: value, since: performance.now() });
+                    const name = `${stringify(id)}.${target.property}`;
+                    const [stop, mine] = [stops.get(name), this.stops.get(name)];
+                    if (stop && (!mine || mine.born !== stop.born)) {
+                        this.stops.set(name, { born: stop.born, value: stop.value, heard: false });
                     }
                 }
             }
@@ -917,17 +912,18 @@
             if (!this.config.cancel.some((target) => target.property === property && matches(id, this.match(target.id)))) {
                 return false;
             }
-            const stop = this.stops.get(`${stringify(id)}.${property}`);
-            if (!stop || stop.born !== (births.get(stringify(id)) || 0)) {
-                this.watch(); // it has just come
-                return isCounter(property) && value > 0;
+            const name = `${stringify(id)}.${property}`;
+            const [stop, mine] = [stops.get(name), this.stops.get(name)];
+            if (!stop || !mine || mine.born !== stop.born) {
+                return isCounter(property) && value > 0; // it has just come
             }
-            const { value: before, heard, last } = stop;
-            Object.assign(stop, { value, heard: true, last: value });
+            const { value: before, heard } = mine;
+            Object.assign(mine, { value, heard: true });
+            const reset = !same(value, stop.last); // to another value than this, without a word
             if (isCounter(property)) {
-                return value > 0 && !(same(value, before) && same(value, last)); // at 0, it was set back
+                return value > 0 && (reset || !same(value, before)); // at 0, it was set back
             }
-            return same(value, before) ? !same(value, last) && !settles(stop.since) : heard || !settles(stop.born);
+            return same(value, before) ? reset && !settles(stop.since) : heard || !settles(stop.born);
         }
 
         /** Show that it runs no more, unless others of these outputs do. */
@@ -1588,6 +1584,8 @@
             return Promise.reject(clientside.PreventUpdate);
         }
         enter(job);
+        // The change that has triggered it does not cancel it, but others may have since.
+        context.triggered.forEach((/** @type {any} */ one) => hearStop(one.prop_id, one.value));
         job.watch();
         if (config.retrigger === "replace") {
             others.forEach((other) => replace(other, job));
@@ -1810,6 +1808,7 @@
             alive()
                 .filter((job) => job.isCancelledBy(id, prop_id.slice(dot + 1), value))
                 .forEach((job) => job.cancel());
+            hearStop(prop_id, value);
         }
         return noUpdate(context.outputs_list);
     }
@@ -1824,12 +1823,30 @@
 
     /** @type {() => Target[]} */
     const cancelInputs = once(() => Object.values(settings().callbacks).flatMap((config) => config.cancel));
-    /** When the cancel inputs that are on the page came there. @type {Map<string, number>} */
-    let births = new Map();
+    /** The cancel inputs that are on the page. @type {Map<string, Stop>} */
+    let stops = new Map();
 
-    function noteBirths() {
-        const names = cancelInputs().flatMap(({ id }) => renderer.ids(id).map(stringify));
-        births = new Map(names.map((name) => [name, births.get(name) || performance.now()]));
+    function noteStops() {
+        /** @type {Map<string, Stop>} */
+        const found = new Map();
+        const now = performance.now();
+        for (const target of cancelInputs()) {
+            for (const id of renderer.ids(target.id)) {
+                const [name, path] = [`${stringify(id)}.${target.property}`, renderer.path(id)];
+                const value = (propsOf(id) || {})[target.property];
+                const stop = stops.get(name) || { born: now, value, path, last: value, since: now };
+                found.set(name, stop.path === path ? stop : { ...stop, path, last: value, since: now });
+            }
+        }
+        stops = found;
+    }
+
+    /** @param {string} name @param {any} value that its change has brought, as a callback was told */
+    function hearStop(name, value) {
+        const stop = stops.get(name);
+        if (stop) {
+            Object.assign(stop, { value, last: value });
+        }
     }
 
     /** @param {number} since @returns {boolean} whether that was just now, and nobody has done anything since */
@@ -1895,7 +1912,7 @@
         while (!changing && renderer.ready() && renderer.state().paths !== paths) {
             changing = true;
             paths = renderer.state().paths;
-            noteBirths();
+            noteStops();
             answered.forEach((job) => job.isHere() || answered.delete(job.slot));
             const [before, jobs] = [places, alive()];
             const isNew = (/** @type {string} */ name) => {
