@@ -18,6 +18,7 @@ from dash_long_callback import (
     plain_apps,
 )
 from dash_long_callback.app_checks import check_app
+from dash_long_callback.app_reference import MANAGER
 from dash_long_callback.callbacks import registry
 from dash_long_callback.decorator import UNSET, client_config, declare, register
 from dash_long_callback.errors import OwnerUnknown, RegistrationError
@@ -204,18 +205,17 @@ def _plug_plain(app: dash.Dash) -> None:
     vars(app)[plain_apps.AUTOMATIC] = True
 
 
+#: What a page has for notices.
 _NOTICES = ("browser/notice.js", "browser/notice.css")
-#: Where an app keeps its manager.
-_ATTRIBUTE = "_long_callback_manager"
 
 
 def manager_of(app: dash.Dash) -> Manager:
     """The manager of a plugged app."""
-    return vars(app)[_ATTRIBUTE]
+    return vars(app)[MANAGER]
 
 
 def _is_plugged(app: dash.Dash) -> bool:
-    return _ATTRIBUTE in vars(app)
+    return MANAGER in vars(app)
 
 
 def _background_manager(app: dash.Dash) -> Manager | None:
@@ -243,8 +243,7 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notice
     if (module := app.config.name) in sys.modules and module not in registry.modules:
         registry.modules.append(module)
     installed = _is_plugged(app)
-    vars(app)[_ATTRIBUTE] = manager or background or DiskcacheLongCallbackManager()
-    app_reference.remember(app)
+    vars(app)[MANAGER] = manager or background or DiskcacheLongCallbackManager()
     set_pacing(app, pacing)
     if not installed:
         _install(app)
@@ -257,6 +256,7 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notice
 
 def _install(app: dash.Dash) -> None:
     """Add to an app what no argument changes."""
+    app_reference.remember(app)
     app.scripts.append_script(_served("browser/long_callback.js"))
     add_routes(app, lambda: manager_of(app))
     interpolate: Any = app.interpolate_index

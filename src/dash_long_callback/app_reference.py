@@ -16,9 +16,12 @@ from typing import Any, NoReturn
 import dash
 
 from dash_long_callback import dash_internals
+from dash_long_callback.app_names import MAIN
 from dash_long_callback.errors import AppNotInWorker
 from dash_long_callback.managers.base import Manager
 
+#: Where an app keeps its manager.
+MANAGER = "_long_callback_manager"
 #: The apps of this process, in the order of their making.
 _apps: list[weakref.ref[dash.Dash]] = []
 
@@ -55,7 +58,7 @@ def refer(value: Any) -> AppReference | None:
     for app in _known():
         if value is vars(app).get("server"):
             return _reference(app, "server")
-        if issubclass(kind, Manager) and value is vars(app).get("_long_callback_manager"):
+        if issubclass(kind, Manager) and value is vars(app).get(MANAGER):
             return _reference(app, "manager")
     return AppReference("", part="manager") if issubclass(kind, Manager) else None
 
@@ -65,7 +68,7 @@ def resolve(reference: AppReference) -> Any:
     same = [app for app in _known() if _module(app) == reference.module]
     if 0 <= reference.number < len(same):
         app = same[reference.number]
-        key = {"server": "server", "manager": "_long_callback_manager"}.get(reference.part)
+        key = {"server": "server", "manager": MANAGER}.get(reference.part)
         return vars(app)[key] if key else app
     if reference.part == "app":
         return AbsentApp(reference.settings)
@@ -84,7 +87,7 @@ def _known() -> list[dash.Dash]:
 def _module(app: dash.Dash) -> str:
     # What a worker calls the script while it imports it.
     name = str(app.config.name)
-    return "__main__" if name == "__mp_main__" else name
+    return MAIN[0] if name in MAIN else name
 
 
 def _reference(app: dash.Dash, part: str) -> AppReference:

@@ -177,6 +177,13 @@ def named(module: str, name: str) -> Any:
     return value
 
 
+def source_of(function: Callable[..., Any]) -> str:
+    """The module that a worker imports to have a function, a method, or a part of one."""
+    while (inner := getattr(function, "func", None)) is not None and callable(inner):
+        function = inner  # a functools.partial
+    return str(getattr(function, "__module__", None) or "")
+
+
 # In the worker
 
 
@@ -209,10 +216,3 @@ def _fill(function: FunctionType, state: dict[str, Any]) -> None:
         setattr(function, slot, value)
     with contextlib.suppress(Exception):
         function.__annotations__ = state["annotations"]
-
-
-def source_of(function: Callable[..., Any]) -> str:
-    """The module that a worker imports to have a function, a method, or a part of one."""
-    while (inner := getattr(function, "func", None)) is not None and callable(inner):
-        function = inner  # a functools.partial
-    return str(getattr(function, "__module__", None) or "")

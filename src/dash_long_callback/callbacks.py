@@ -11,6 +11,7 @@ from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dash_long_callback import app_names, changed_values, dash_internals
+from dash_long_callback.declaration import Declaration
 from dash_long_callback.declaration_checks import module_load
 from dash_long_callback.grouping import leaves
 
@@ -71,7 +72,7 @@ class LongCallback:
         number: which declaration of its id it is in this process, from 1 on.
         order: which declaration of all it is.
         loaded: tells whether its module was loaded again since.
-        declared: the arguments of the declaration.
+        arguments: positional and keyword ones of its declaration.
         reads: hashes of values of its script when it was declared, by name.
     """
 
@@ -83,7 +84,7 @@ class LongCallback:
     order: int = field(default=0, compare=False)
     reads: dict[str, str] = field(init=False)
     loaded: Any = field(init=False, repr=False, compare=False)
-    declared: tuple[tuple[Any, ...], dict[str, Any]] = field(
+    arguments: tuple[tuple[Any, ...], dict[str, Any]] = field(
         default=((), {}), init=False, repr=False, compare=False
     )
     _key: str | None = field(default=None, init=False, compare=False)
@@ -105,7 +106,7 @@ class LongCallback:
         """The function and its module, as a developer looks for it."""
         function = getattr(self.function, "__qualname__", repr(self.function))
         module = getattr(self.function, "__module__", None)
-        return function if module in (None, "__main__", "__mp_main__") else f"{module}.{function}"
+        return function if module in (None, *app_names.MAIN) else f"{module}.{function}"
 
     @property
     def key(self) -> str:
@@ -125,6 +126,11 @@ class LongCallback:
     def digest(self) -> str:
         """A hash of the function's code."""
         return code_digest(self.function)
+
+    @functools.cached_property
+    def declaration(self) -> Declaration:
+        """What a request must agree with: its inputs, states, outputs and progress."""
+        return Declaration.of(self.registration, self.progress_outputs)
 
     @property
     def ends_with_page(self) -> bool:
@@ -181,7 +187,7 @@ class Registry:
             ]
             self._callbacks[base] = (*kept, _strong(callback))
 
-    def declared(self, callback: LongCallback) -> LongCallback | None:
+    def former(self, callback: LongCallback) -> LongCallback | None:
         """The callback that has the same id where this one is declared, if there is one."""
         for other in self._alike(callback.registration.callback_id):
             same = other.registration.app is callback.registration.app

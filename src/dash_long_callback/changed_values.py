@@ -15,6 +15,8 @@ import hashlib
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
+from dash_long_callback.app_names import MAIN
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -40,7 +42,7 @@ def read_by(function: Any) -> dict[str, str]:
     function = getattr(function, "__wrapped__", function)
     if not isinstance(function, FunctionType):
         return {}
-    if function.__module__ not in ("__main__", "__mp_main__"):
+    if function.__module__ not in MAIN:
         return {}
     try:
         return _hashes(function.__globals__, function.__code__)

@@ -80,7 +80,7 @@ def _adopt(app: Any, register: Register) -> None:
         dash_internals.remove_helpers()
     del vars(app)[_REGISTERED]  # for a moment it collects again
     for callback in free:
-        collect(app, callback.function, *callback.declared, register)
+        collect(app, callback.function, *callback.arguments, register)
     vars(app)[_REGISTERED] = True
 
 

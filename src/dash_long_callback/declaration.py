@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,12 @@ from dash_long_callback import dash_internals
 from dash_long_callback.jobs import Failed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dash import Output
+
     from dash_long_callback.callbacks import LongCallback
+    from dash_long_callback.dash_internals import Registration
 
 #: Carries the page's hash of the declaration.
 HEADER = "x-long-callback-declared"
@@ -35,15 +39,25 @@ class Changed(Failed):
     kind: str = "changed"
 
 
-def fingerprint(callback: LongCallback) -> str:
-    """A hash of all that pages and workers must agree on, as both name it by place."""
-    declared = {
-        **dash_internals.declared(callback.registration),
-        "progress": [
-            [o.component_id_str(), o.component_property] for o in callback.progress_outputs
-        ],
-    }
-    return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:16]
+@dataclass(frozen=True)
+class Declaration:
+    """What pages and workers must agree on, as both name it by place.
+
+    Attributes:
+        parts: id and property of each of ``"inputs"``, ``"states"`` and ``"outputs"``.
+        fingerprint: a hash of these, and of the targets of ``progress``.
+    """
+
+    parts: Mapping[str, list[tuple[str, str]]]
+    fingerprint: str
+
+    @classmethod
+    def of(cls, registration: Registration, progress: Sequence[Output]) -> Declaration:
+        """That of a callback, with the outputs of its ``progress``."""
+        parts = dash_internals.declared(registration)
+        targets = [[o.component_id_str(), o.component_property] for o in progress]
+        text = json.dumps({**parts, "progress": targets}, sort_keys=True)
+        return cls(parts, hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
 def is_current(callback: LongCallback, request: Mapping[str, Any]) -> bool:
@@ -54,13 +68,13 @@ def is_current(callback: LongCallback, request: Mapping[str, Any]) -> bool:
         request: ``dash_internals.context_fields``, and the page's hash as ``"declared"`` if there
             is one: requests that did not come from our browser client have none.
     """
-    declared = dash_internals.declared(callback.registration)
-    sent = dash_internals.sent(callback.registration, request)
-    if request.get("declared") not in (None, fingerprint(callback)):
+    declaration = callback.declaration
+    if request.get("declared") not in (None, declaration.fingerprint):
         return False
+    sent = dash_internals.sent(callback.registration, request)
     return all(
-        len(declared[part]) == len(sent[part]) and all(map(_fits, declared[part], sent[part]))
-        for part in declared
+        len(declared) == len(sent[part]) and all(map(_fits, declared, sent[part]))
+        for part, declared in declaration.parts.items()
     )
 
 

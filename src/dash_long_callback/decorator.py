@@ -13,7 +13,6 @@ from dash import ALL, ALLSMALLER, MATCH, Input, Output, State
 
 from dash_long_callback import dash_internals, dash_proxy, runner
 from dash_long_callback.callbacks import LongCallback, Options, registry
-from dash_long_callback.declaration import fingerprint
 from dash_long_callback.declaration_checks import (
     check_called,
     check_outputs,
@@ -219,15 +218,15 @@ def register(
 ) -> LongCallback:
     """Declare a long callback, and have Dash and our registry know it."""
     callback = _declare(app, function, args, kwargs)
-    callback.declared = args, kwargs
+    callback.arguments = args, kwargs
     name = f"the long callback {_name_of(function)}"
     registration = callback.registration
-    former = registry.declared(callback)
+    former = registry.former(callback)
     if former is not None and repeats(former.function, former.loaded, function):
         registry.remove(former)
     elif former is not None and not dash_internals.wired_as(registration.spec, {}).outputs:
         base, number = registration.callback_id, 1
-        while registry.declared(callback) is not None:
+        while registry.former(callback) is not None:
             number += 1
             dash_internals.rename(registration, f"{base}-{number}")
     ours = dash_internals.wired_as(registration.spec, registration.entry)
@@ -593,7 +592,7 @@ def client_config(callback: LongCallback, *, cached: bool = False) -> dict[str, 
         "cancel": [{"id": _id(i), "property": i.component_property} for i in options.cancel],
         "retrigger": options.on_retrigger,
         "leave": options.on_disconnect == "cancel",
-        "declared": fingerprint(callback),
+        "declared": callback.declaration.fingerprint,
     }
 
 

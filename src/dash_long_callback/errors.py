@@ -97,8 +97,6 @@ class OwnerUnknown(LongCallbackError):
 class OwnerChanged(LongCallbackError):
     """A click was made by another user than is logged in when it arrives."""
 
-    status = 403
-
     def __init__(self) -> None:
         super().__init__(
             "this was asked for by another user than is logged in now; reload the page"

@@ -13,7 +13,7 @@ from dash import ALL, ALLSMALLER, MATCH, Input, Output, State
 from dash_long_callback import Dash
 from dash_long_callback.app import _config_tag
 from dash_long_callback.callbacks import LongCallback, registry
-from dash_long_callback.declaration import HEADER, fingerprint, is_current
+from dash_long_callback.declaration import HEADER, is_current
 from dash_long_callback.executors.celery.worker import MessageRunner, Watchdog
 from dash_long_callback.jobs import Job, Lost, begin, handing_over, new_job_id
 from dash_long_callback.managers.base import Manager
@@ -123,16 +123,16 @@ def test_the_hash_of_the_page_counts_with_what_is_not_among_the_arguments(app: D
     bar, other = Output("bar", "value"), Output("other", "value")
     callback = declared(app, OUT, IN, progress=[bar, other])
     again = declared(Dash("again"), OUT, IN, progress=[other, bar])
-    assert fingerprint(callback) != fingerprint(again)
+    assert callback.declaration.fingerprint != again.declaration.fingerprint
     request = {"inputs": [sent("in")], "states": [], "outputs": OUTS}
     assert is_current(callback, request)
-    assert is_current(callback, {**request, "declared": fingerprint(callback)})
-    assert not is_current(callback, {**request, "declared": fingerprint(again)})
+    assert is_current(callback, {**request, "declared": callback.declaration.fingerprint})
+    assert not is_current(callback, {**request, "declared": again.declaration.fingerprint})
     # The page has it, and sends it along.
     tag = _config_tag(app, [callback])
     config = json.loads(tag[tag.index("{") : tag.rindex("}") + 1])
     page = config["callbacks"][callback.registration.callback_id]["declared"]
-    assert page == fingerprint(callback)
+    assert page == callback.declaration.fingerprint
 
 
 def post(app: Dash, *states: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def post(app: Dash, *states: str, headers: dict[str, str] | None = None) -> dict
 
 def test_a_click_on_an_older_page_is_refused(app: Dash) -> None:
     callback = declared(app, OUT, IN, A, B)
-    current = {HEADER: fingerprint(callback)}
+    current = {HEADER: callback.declaration.fingerprint}
     for headers in (None, current):
         response = post(app, "a", "b", headers=headers)["response"]["response"]
         assert response == {"out": {"children": "(0, 'a', 'b')"}}

@@ -1908,30 +1908,39 @@
 
     /** Components have come or gone: jobs may have found their outputs again, or lost them. */
     function changed() {
-        // What it sets on the page calls it again: that is for the next round.
-        while (!changing && renderer.ready() && renderer.state().paths !== paths) {
-            changing = true;
-            paths = renderer.state().paths;
-            noteStops();
-            answered.forEach((job) => job.isHere() || answered.delete(job.slot));
-            const [before, jobs] = [places, alive()];
-            const isNew = (/** @type {string} */ name) => {
-                const path = renderer.path(parseId(name));
-                return Boolean(path) && before.has(name) && before.get(name) !== path;
-            };
-            for (const job of jobs) {
-                job.renew(isNew);
-                job.appear(job.isHere());
-                job.watch();
-            }
-            places = new Map();
-            jobs.forEach((job) => job.signs().forEach(([id]) => notePlace(stringify(id))));
-            const found = lost().map((question) => new Job(question, settings().callbacks[question.name]));
-            for (const job of found.filter((one) => one.isHere())) {
-                lost().splice(lost().indexOf(job.question), 1);
-                pickUp(job);
-            }
+        // What it sets on the page calls it again: that is for the next round, which the store's listener asks for.
+        // Not a loop: values that hold components would keep the page in it.
+        if (changing || !renderer.ready() || renderer.state().paths === paths) {
+            return;
+        }
+        changing = true;
+        try {
+            look();
+        } finally {
             changing = false;
+        }
+    }
+
+    function look() {
+        paths = renderer.state().paths;
+        noteStops();
+        answered.forEach((job) => job.isHere() || answered.delete(job.slot));
+        const [before, jobs] = [places, alive()];
+        const isNew = (/** @type {string} */ name) => {
+            const path = renderer.path(parseId(name));
+            return Boolean(path) && before.has(name) && before.get(name) !== path;
+        };
+        for (const job of jobs) {
+            job.renew(isNew);
+            job.appear(job.isHere());
+            job.watch();
+        }
+        places = new Map();
+        jobs.forEach((job) => job.signs().forEach(([id]) => notePlace(stringify(id))));
+        const found = lost().map((question) => new Job(question, settings().callbacks[question.name]));
+        for (const job of found.filter((one) => one.isHere())) {
+            lost().splice(lost().indexOf(job.question), 1);
+            pickUp(job);
         }
     }
 

@@ -18,6 +18,7 @@ from multiprocessing import process, spawn
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dash_long_callback.app_names import MAIN
 from dash_long_callback.executors import app_factory, script
 
 if TYPE_CHECKING:
@@ -64,9 +65,7 @@ def app_modules(names: list[str], factory: str | None = None) -> AppModules:
         names: the modules, as ``__name__`` says; ``__main__`` may be among them.
         factory: what it calls after that.
     """
-    found = AppModules(
-        names=[name for name in names if name not in ("__main__", "__mp_main__")], factory=factory
-    )
+    found = AppModules(names=[name for name in names if name not in MAIN], factory=factory)
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
     path = getattr(main, "__file__", None)
