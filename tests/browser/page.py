@@ -273,6 +273,7 @@ class Page(BasePage):
         self.block()
         self.plug_in()
         super().leave()
+        self.driver.get_log("browser")  # what it has said until now is not the next page's
 
     _seen: list[dict[str, Any]] | None = None
 
