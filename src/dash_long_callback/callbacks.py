@@ -164,9 +164,11 @@ class Registry:
     """
 
     def __init__(self) -> None:
-        #: By id, as functions that return them. Those of an app that was made again live as long
-        #: as that app.
-        self._callbacks: dict[str, tuple[Callable[[], LongCallback | None], ...]] = {}
+        #: In the order of their declaration, as functions that return them. Those of an app that
+        #: was made again live as long as that app.
+        self._callbacks: dict[int, Callable[[], LongCallback | None]] = {}
+        #: Their places there, by id.
+        self._by_id: dict[str, tuple[int, ...]] = {}
         #: Modules that made the apps, in their order: importing them declares the callbacks again.
         self.modules: list[str] = []
         #: What declares the callbacks that an app registers at its first request only.
@@ -182,10 +184,14 @@ class Registry:
             callback.number = max((c.number for c in alike), default=0) + 1
             self._added += 1
             callback.order = self._added
-            kept = [
-                weakref.ref(c) if c.app_name == callback.app_name else _strong(c) for c in alike
-            ]
-            self._callbacks[base] = (*kept, _strong(callback))
+            for other in alike:
+                if other.app_name == callback.app_name:
+                    self._callbacks[other.order] = weakref.ref(other)
+            self._callbacks[callback.order] = lambda: callback
+            orders = (*(c.order for c in alike), callback.order)
+            for gone in {*self._by_id.get(base, ())} - {*orders}:
+                del self._callbacks[gone]
+            self._by_id[base] = orders
 
     def former(self, callback: LongCallback) -> LongCallback | None:
         """The callback that has the same id where this one is declared, if there is one."""
@@ -200,8 +206,8 @@ class Registry:
         base = callback.registration.callback_id
         dash_internals.remove(callback.registration)
         with self._lock:
-            kept = self._callbacks.get(base, ())
-            self._callbacks[base] = tuple(get for get in kept if get() is not callback)
+            self._callbacks.pop(callback.order, None)
+            self._by_id[base] = tuple(c.order for c in self._alike(base))
 
     def key_of(self, callback: LongCallback) -> str:
         """The name of a callback in every process that runs the same app."""
@@ -224,6 +230,8 @@ class Registry:
         """
         base, name, number = self._parse(key)
         alike = self._alike(base)
+        if len(alike) == 1 and name is None:
+            return alike[0]
         if name is not None:
             same = [c for c in alike if c.app_name == name]
             alike = same or [c for c in alike if app_names.may_be_same(c.app_name, name)]
@@ -237,8 +245,7 @@ class Registry:
 
     def all(self) -> list[LongCallback]:
         """All callbacks, in the order of their declaration."""
-        found = [c for base in list(self._callbacks) for c in self._alike(base)]
-        return sorted(found, key=lambda c: c.order)
+        return [c for get in list(self._callbacks.values()) if (c := get()) is not None]
 
     def digests(self) -> dict[str, str]:
         """The code of each callback of this process, by every key that names it."""
@@ -260,11 +267,12 @@ class Registry:
             register()
 
     def _alike(self, base: str) -> list[LongCallback]:
-        return [c for get in self._callbacks.get(base, ()) if (c := get()) is not None]
+        gets = [self._callbacks.get(order) for order in self._by_id.get(base, ())]
+        return [c for get in gets if get is not None and (c := get()) is not None]
 
     def _parse(self, key: str) -> tuple[str, str | None, int | None]:
         """Id, app and number. Ids may have any character in them."""
-        if key in self._callbacks:
+        if key in self._by_id:
             return key, None, None
         stem, tilde, number = key.rpartition("~")
         if tilde and number.isdigit():
@@ -272,10 +280,6 @@ class Registry:
             return base, name, int(number)
         base, _, name = key.rpartition("#")
         return (base, name, None) if base else (key, None, None)
-
-
-def _strong(callback: LongCallback) -> Callable[[], LongCallback]:
-    return lambda: callback
 
 
 #: The callbacks of this process.

@@ -24,6 +24,7 @@ from dash_long_callback.stores.diskcache import DiskcacheStore
 def _no_callbacks(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
     """Each test starts without callbacks and without an app, and leaves none."""
     monkeypatch.setattr(registry, "_callbacks", {})
+    monkeypatch.setattr(registry, "_by_id", {})
     monkeypatch.setattr(registry, "unsettled", [])
     monkeypatch.setattr(_callback, "GLOBAL_CALLBACK_LIST", _callback.GLOBAL_CALLBACK_LIST)
     monkeypatch.setattr(_get_app, "APP", None)

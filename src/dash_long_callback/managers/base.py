@@ -151,8 +151,25 @@ class Manager:
         Raises:
             StoreError: if the job can't be stored; it is not started then.
         """
-        if job_id is not None and (known := self._found(job_id)) and not _may(owner, known[2]):
-            job_id = None  # as if there was no such job
+        # Before presence is noted under the name, or it joins a job. Others reveal themselves when
+        # they are created: so a click with a new name, as all but a few are, reads nothing for it.
+        early = sharing is not None or callback.ends_with_page
+        if early and job_id is not None and not self._free(job_id, owner):
+            job_id = None
+        receipt = self._submit(callback, request, sharing, job_id, wanted, owner)
+        if receipt.disposition is Disposition.KNOWN and not self._free(receipt.job_id, owner):
+            return self._submit(callback, request, sharing, None, wanted, owner)
+        return receipt
+
+    def _submit(
+        self,
+        callback: LongCallback,
+        request: bytes,
+        sharing: Sharing | None,
+        job_id: str | None,
+        wanted: float,
+        owner: str | None,
+    ) -> Receipt:
         job = Job(
             job_id or new_job_id(), callback.key, interval=callback.options.interval, owner=owner
         )
@@ -288,6 +305,11 @@ class Manager:
         """End everything that was started, running jobs included."""
         self.executor.stop()
         self.store.close()
+
+    def _free(self, job_id: str, owner: str | None) -> bool:
+        """Whether a request of this owner may give a job this name: no job of another has it."""
+        known = self._found(job_id)
+        return known is None or _may(owner, known[2])
 
     def _found(self, asker: str) -> tuple[Job, bytes | None, str | None] | None:
         """The job of this name, its result, if that is small, and whose the name is."""
