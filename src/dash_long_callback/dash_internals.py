@@ -243,7 +243,7 @@ def wired(app: dash.Dash | None) -> list[Wired]:
 def wired_as(spec: dict[str, Any], entry: dict[str, Any]) -> Wired:
     """How the renderer sees one callback."""
     client = spec.get("clientside_function") or {}
-    ours = client.get("namespace") == NAMESPACE
+    ours = _is_ours(spec)
     function = getattr(entry.get("callback"), "__qualname__", None)
     return Wired(
         spec["output"],
@@ -297,11 +297,16 @@ def has_started(app: dash.Dash) -> bool:
 
 def long_callback_ids(app: dash.Dash) -> list[str]:
     """The ids of all callbacks of the app that our browser client serves."""
-    return [
-        spec["output"]
-        for spec in app._callback_list
-        if (spec.get("clientside_function") or {}).get("namespace") == NAMESPACE
-    ]
+    return [spec["output"] for spec in app._callback_list if _is_ours(spec)]
+
+
+def waits_for_an_app() -> bool:
+    """Whether a long callback was declared without an app, and none has taken it over yet."""
+    return any(map(_is_ours, GLOBAL_CALLBACK_LIST))
+
+
+def _is_ours(spec: dict[str, Any]) -> bool:
+    return (spec.get("clientside_function") or {}).get("namespace") == NAMESPACE
 
 
 class _NotSent:

@@ -73,8 +73,8 @@ def log_end(job: Job, outcome: Outcome, name: str | None = None) -> None:
     if isinstance(outcome, Failed) and outcome.user:
         log.info("%s: %s: %s", head, outcome.error_type, outcome.message)
     elif isinstance(outcome, Failed):
-        started = outcome.kind not in ("refused", "changed", "session")
-        how = f"failed after {seconds:.1f} s" if started else "was not started"
+        refused = outcome.kind in ("refused", "changed", "session")
+        how = "could not be started" if refused else f"failed after {seconds:.1f} s"
         details = f"\n{outcome.traceback.rstrip()}" if outcome.traceback else ""
         log.error("%s %s: %s: %s%s", head, how, outcome.error_type, outcome.message, details)
     else:

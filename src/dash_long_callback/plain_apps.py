@@ -39,7 +39,6 @@ class PlainApps:
         self._plug = plug
         self._is_plugged = is_plugged
         self._apps: weakref.WeakSet[dash.Dash] = weakref.WeakSet()
-        self._wanted = False
 
     def listen(self) -> None:
         """Have Dash tell of apps that are made from now on, and look at the one that was."""
@@ -52,7 +51,6 @@ class PlainApps:
 
     def want(self) -> None:
         """A long callback is declared that the next app takes over."""
-        self._wanted = True
         for app in self._found():
             if not dash_internals.has_started(app):
                 self._ensure(app)
@@ -76,7 +74,7 @@ class PlainApps:
 
         def enable_pages() -> None:
             # The first moment at which routes can be added, and before pages are imported.
-            if self._wanted:
+            if dash_internals.waits_for_an_app():
                 self._ensure(app)
             enable()
 

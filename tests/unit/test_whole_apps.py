@@ -27,7 +27,6 @@ from dash_long_callback import (
     long_callback,
     plug,
 )
-from dash_long_callback.app import _plain
 from dash_long_callback.callbacks import registry
 from dash_long_callback.managers.base import Manager
 
@@ -169,10 +168,7 @@ def test_a_background_callback_on_a_manager_of_ours_is_refused(manager: Manager)
 # Apps of Dash's own class
 
 
-def test_an_app_of_dash_s_class_has_long_callbacks_without_plug(
-    manager: Manager, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_plain, "_wanted", False)
+def test_an_app_of_dash_s_class_has_long_callbacks_without_plug(manager: Manager) -> None:
     app: Any = dash.Dash("plain")
     assert not hasattr(app, "long_callback_manager")
     app.long_callback(OUT, IN)(work)
@@ -192,10 +188,14 @@ def test_a_callback_without_an_app_is_served_by_an_app_of_dash_s_class(before: b
     assert "long_callback" in page
 
 
-def test_an_app_that_could_not_be_plugged_is_refused_when_it_has_a_long_callback(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(_plain, "_wanted", False)
+def test_an_app_is_left_alone_if_another_has_taken_the_callbacks_over() -> None:
+    first = dash.Dash("first")
+    long_callback(OUT, IN)(work)
+    assert "out.children" in load(first)
+    assert not hasattr(dash.Dash("later"), "long_callback_manager")
+
+
+def test_an_app_that_could_not_be_plugged_is_refused_when_it_has_a_long_callback() -> None:
     app = dash.Dash("plain")
     dash_internals.register_clientside(app, "cancel", OUT, IN)
     refused(app, "write app = plug(dash.Dash(...)), or make it with dash_long_callback.Dash(...)")
