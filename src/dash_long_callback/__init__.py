@@ -12,6 +12,7 @@ from dash_long_callback.errors import (
     LongCallbackError,
     RegistrationError,
 )
+from dash_long_callback.events import Event
 from dash_long_callback.managers.celery import CeleryLongCallbackManager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
 from dash_long_callback.server.pacing import Pacing
@@ -21,6 +22,7 @@ __all__ = [
     "ContextNotSent",
     "Dash",
     "DiskcacheLongCallbackManager",
+    "Event",
     "JobCancelled",
     "JobEnded",
     "JobLost",
