@@ -71,6 +71,8 @@ def update(n):
         set_props("shown-graph", {"extendData": point(number)})
     wait_for("shown", 120)
     set_props("shown-graph", {"extendData": point(20)})
+    set_props("shown-graph", {"className": Event("came")})
+    set_props("shown-run", {"title": "told"})
     wait_for("shown-end", 120)
     return "done"
 
@@ -213,16 +215,19 @@ def test_a_file_and_an_event_come_once_and_not_again_after_a_reload(page: Page, 
     app.close_gate("files")
 
 
-def test_points_are_drawn_again_where_a_graph_is_new(page: Page, app: Server):
+def test_a_graph_that_comes_back_or_is_loaded_again_gets_what_it_lacks(page: Page, app: Server):
     page.click("#shown-run")
     wait_points(page, "shown", 20)
     page.click("#shown-there")
     page.wait(lambda: not page.exists("#shown-graph"))
     app.open_gate("shown")
+    page.wait_prop("shown-run", "title", "told")
     page.click("#shown-there")
     wait_points(page, "shown", 21)
+    page.wait_prop("shown-graph", "className", "came")
     page.open(app.url)
     wait_points(page, "shown", 21)
+    assert page.prop("shown-graph", "className") is None
     app.open_gate("shown-end")
     page.wait_text("#shown-done", "done")
     app.close_gate("shown")
