@@ -16,6 +16,7 @@ from dash_long_callback.errors import (
     RegistrationError,
     UserError,
 )
+from dash_long_callback.events import Event
 from dash_long_callback.managers.celery import CeleryLongCallbackManager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
 from dash_long_callback.server.pacing import Pacing
@@ -25,6 +26,7 @@ __all__ = [
     "ContextNotSent",
     "Dash",
     "DiskcacheLongCallbackManager",
+    "Event",
     "JobCancelled",
     "JobEnded",
     "JobExited",

@@ -584,13 +584,21 @@ def to_json_bytes(value: Any) -> bytes:
 
 
 def join_patches(patches: list[bytes]) -> bytes:
-    """The JSON of a ``Patch`` that does what all of these do, one after the other."""
+    """The JSON of a ``Patch`` that does what all of these do, one after the other.
+
+    ``lengths`` says how many operations are of each: one that can't be applied is left out as a
+    whole, and alone.
+    """
     if len(patches) == 1:
         return patches[0]
-    first, *others = map(json.loads, patches)
-    for other in others:
-        first["operations"] += other["operations"]
-    return json.dumps(first, separators=(",", ":")).encode()
+    loaded = [json.loads(patch) for patch in patches]
+    operations = [one["operations"] for one in loaded]
+    joined = {
+        **loaded[0],
+        "operations": [step for steps in operations for step in steps],
+        "lengths": [len(steps) for steps in operations],
+    }
+    return json.dumps(joined, separators=(",", ":")).encode()
 
 
 def app_of(registration: Registration) -> dash.Dash | None:

@@ -7,8 +7,8 @@
       └───────────┴──────► LOST         the worker died, or none could be started
 
 A job has one record with one writer: its worker. What a job tells the page is a set of *slots*.
-A slot is the latest value for one target, or one ``Patch`` in a row of them. Each write gives the
-slots that it touches the next sequence number, so "what is new since n?" is answered by looking
+A slot is the latest value for one target, or one of several ``Patch``es or events. Each write gives
+the slots that it touches the next sequence number, so "what is new since n?" is answered by looking
 at numbers, and a value that was overwritten before anybody asked is never sent.
 """
 
@@ -155,6 +155,8 @@ class Slot:
     seq: int
     target: Target
     patch: bool = False
+    #: Whether it has events: it replaces nothing, and nothing replaces it.
+    event: bool = False
 
 
 @dataclass
@@ -246,19 +248,24 @@ class Job:
         if state is State.RUNNING:
             self.started = time.time()
 
-    def put(self, target: Target, *, patch: bool) -> tuple[int, list[int]]:
+    def put(
+        self, target: Target, *, patch: bool = False, event: bool = False
+    ) -> tuple[int, list[int]]:
         """Make room for a new value of ``target``.
 
         Returns the number of the slot to write and the numbers of the slots it replaces: a plain
-        value replaces all that came before it, a ``Patch`` is kept behind what it patches.
+        value replaces all that came before it except events, a ``Patch`` is kept behind what it
+        patches, and so is an event.
         """
         self.seq += 1
-        stale = [] if patch else [n for n, slot in self.slots.items() if slot.target == target]
+        stale: list[int] = []
+        if not patch and not event:
+            stale = [n for n, s in self.slots.items() if s.target == target and not s.event]
         for n in stale:
             del self.slots[n]
         # The sequence number is also the slot's number: unique, and a reader that still holds an
         # older record finds the old row gone rather than a newer value under the old number.
-        self.slots[self.seq] = Slot(self.seq, target, patch)
+        self.slots[self.seq] = Slot(self.seq, target, patch, event)
         return self.seq, stale
 
     def since(self, seq: int) -> list[tuple[int, Slot]]:
@@ -274,7 +281,10 @@ class Job:
                 **unknown,
                 **known,
                 "state": self.state.value,
-                "slots": [[n, s.target, s.patch] for n, s in self.slots.items()],
+                # A version that knows no events takes theirs for patches, and keeps them, too.
+                "slots": [
+                    [n, s.target, "event" if s.event else s.patch] for n, s in self.slots.items()
+                ],
             }
         ).encode()
 
@@ -289,8 +299,10 @@ class Job:
             raw: dict[str, Any] = json.loads(data)
             raw["state"] = State(raw["state"])
             raw["slots"] = {
-                int(n): Slot(int(n), _target(target), bool(patch))
-                for n, target, patch in raw["slots"]
+                int(n): Slot(
+                    int(n), _target(target), bool(kind) and kind != "event", kind == "event"
+                )
+                for n, target, kind in raw["slots"]
             }
             unknown = {name: raw.pop(name) for name in raw.keys() - _FIELDS}
             job = cls(**raw, unknown=unknown)

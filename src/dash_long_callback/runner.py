@@ -41,6 +41,7 @@ from dash_long_callback.errors import (
     StoreError,
     UserError,
 )
+from dash_long_callback.events import Kind, kind_of
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.grouping import NoUpdate, fill_no_update, leaves, spread
 from dash_long_callback.jobs import (
@@ -57,7 +58,7 @@ from dash_long_callback.jobs import (
 from dash_long_callback.stores.base import HEARTBEAT_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Iterable
+    from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
     from types import TracebackType
 
     from dash_long_callback.callbacks import LongCallback, Options
@@ -71,6 +72,11 @@ WRITE_SECONDS = 1 / 60
 #: Slots after which each write costs twice as much, as it has the record in it with all of them: so
 #: a job that has many writes less often.
 SLOTS = 200
+#: Writes of events that a job keeps, and bytes of them, for pages that have not seen them or are
+#: loaded again. A page that asks at all has seen what is a minute old: at the pace of ``SLOTS`` so
+#: many writes take six.
+EVENT_SLOTS = 2000
+EVENT_BYTES = 32 << 20
 #: Seconds that a worker tries to store an outcome: a disk may be full, or a server away, for a
 #: moment, and the work of hours is in its hands.
 SETTLE_SECONDS = 10.0
@@ -87,24 +93,36 @@ class Reporter:
     """Carries a job's updates to the store, at most one write per ``WRITE_SECONDS``.
 
     The first value is written at once; of those that come too fast the latest is written when its
-    time comes, by a thread that starts when it is first needed; patches are joined. Nothing is lost
-    at the end: ``close`` writes what is left.
+    time comes, by a thread that starts when it is first needed; patches are joined, and so are
+    events, of which none is left out. Nothing is lost at the end: ``close`` writes what is left.
 
     Args:
         store: where to.
         job: the record, as its worker was given it.
         refused: called when the store does not take updates of this worker any more.
+        progress: the properties of the ``progress`` outputs.
     """
 
-    def __init__(self, store: Store, job: Job, refused: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        job: Job,
+        refused: Callable[[], object],
+        progress: Sequence[str] = (),
+    ) -> None:
         self._store = store
         self._job = job
         self._refused = refused
-        #: By slot: a value that can't change, its JSON, or a list of the JSON of patches.
+        self._progress = progress
+        #: By slot: a value that can't change, its JSON, or what is joined.
         self._values: dict[int, Any] = {}
-        #: The slots in ``_values`` that have a patch, by what they patch.
-        self._patches: dict[Target, int] = {}
+        #: The slots in ``_values`` that another patch or event of the same kind may join.
+        self._open: dict[Target, tuple[Kind, int]] = {}
+        #: Bytes of the events that are stored, by slot.
+        self._events: dict[int, int] = {}
         self._stale: set[int] = set()
+        #: Whether events had to be dropped.
+        self._dropped = False
         self._due = 0.0
         self._changed = threading.Condition(threading.RLock())
         self._closed = False
@@ -113,17 +131,13 @@ class Reporter:
     def put(self, updates: Iterable[tuple[Target, Any]]) -> None:
         """Report new values. Raises ``TypeError`` here and now if one can't be encoded."""
         ready = [
-            (
-                target,
-                value if _can_wait(value) else _to_json(value),
-                isinstance(value, dash.Patch),
-            )
+            (target, value if _can_wait(value) else _to_json(value), self._kind(target, value))
             for target, value in updates
             if not isinstance(value, NoUpdate)
         ]
         with self._changed:
-            for target, value, patch in ready:
-                self._put(target, value, patch=patch)
+            for target, value, kind in ready:
+                self._put(target, value, kind)
             if time.monotonic() >= self._due:
                 self._write()
             elif self._thread is None:
@@ -132,18 +146,25 @@ class Reporter:
             else:
                 self._changed.notify()
 
-    def _put(self, target: Target, value: Any, *, patch: bool) -> None:
-        slot, replaced = self._job.put(target, patch=patch)
+    def _kind(self, target: Target, value: Any) -> Kind:
+        if isinstance(target, tuple):
+            return kind_of(target[1], value)
+        return kind_of(self._progress[target], value)
+
+    def _put(self, target: Target, value: Any, kind: Kind) -> None:
+        slot, replaced = self._job.put(target, patch=kind is Kind.PATCH, event=kind.event)
         for old in replaced:
             if self._values.pop(old, self) is self:  # it had been written
                 self._stale.add(old)
-        before = self._patches.pop(target, None)
-        if patch:
-            value = [value]
-            if before is not None:  # nobody has seen it yet
-                del self._job.slots[before]
-                value = self._values.pop(before) + value
-            self._patches[target] = slot
+        opened = self._open.pop(target, None)
+        if kind is not Kind.VALUE:
+            joined = _Joined(kind)
+            if opened is not None and opened[0] is kind:  # nobody has seen it yet
+                del self._job.slots[opened[1]]
+                joined = self._values.pop(opened[1])
+            joined.add(slot, value)
+            self._open[target] = (kind, slot)
+            value = joined
         self._values[slot] = value
 
     def note(self, change: Callable[[Job], object]) -> None:
@@ -169,8 +190,9 @@ class Reporter:
 
     def _write(self) -> None:
         values = self._encode()
+        self._limit(values)
         stale, self._stale = self._stale, set()
-        self._values, self._patches = {}, {}
+        self._values, self._open = {}, {}
         self._due = time.monotonic() + WRITE_SECONDS * (1 + len(self._job.slots) / SLOTS)
         try:
             written = self._store.write(self._job, values, stale)
@@ -196,6 +218,28 @@ class Reporter:
                 del self._job.slots[slot]
         return values
 
+    def _limit(self, values: dict[int, bytes]) -> None:
+        """Drop the oldest events, if there are too many for the store."""
+        slots = self._job.slots
+        self._events |= {n: len(v) for n, v in values.items() if slots[n].event}
+        dropped = False
+        while len(self._events) > 1 and (
+            len(self._events) > EVENT_SLOTS or sum(self._events.values()) > EVENT_BYTES
+        ):
+            oldest = next(iter(self._events))
+            del self._events[oldest]
+            slots.pop(oldest, None)
+            if values.pop(oldest, None) is None:
+                self._stale.add(oldest)
+            dropped = True
+        if dropped and not self._dropped:
+            self._dropped = True
+            log.warning(
+                "%s reports more events than are kept: a page that is loaded again, or was away, "
+                "misses the oldest of them",
+                self._job.callback,
+            )
+
     def _late(self) -> None:
         with self._changed:
             while not self._closed:
@@ -218,6 +262,27 @@ def _can_wait(value: Any) -> bool:
     return kind in (bool, float, type(None))
 
 
+class _Joined:
+    """What is written as one: patches, or events, each of these with its number."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self._parts: list[tuple[int, Any]] = []
+
+    def add(self, seq: int, value: Any) -> None:
+        self._parts.append((seq, value))
+
+    def dump(self) -> bytes:
+        if self._kind is Kind.PATCH:
+            return dash_internals.join_patches([value for _, value in self._parts])
+        events = b",".join(b"[%d,%b]" % (seq, _encoded(value)) for seq, value in self._parts)
+        # In a word of its own, as a Patch is: stores and servers need not know of it.
+        return b'{"__dash_long_callback_events":"%b","events":[%b]}' % (
+            self._kind.value.encode(),
+            events,
+        )
+
+
 def _to_json(value: Any) -> bytes:
     try:
         return dash_internals.to_json_bytes(value)
@@ -227,8 +292,8 @@ def _to_json(value: Any) -> bytes:
 
 def _encoded(value: Any) -> bytes:
     """JSON of a value that waits to be written: encoded already, if it might have changed since."""
-    if isinstance(value, list):
-        return dash_internals.join_patches(value)
+    if isinstance(value, _Joined):
+        return value.dump()
     return value if isinstance(value, bytes) else _to_json(value)
 
 
@@ -310,7 +375,8 @@ class Run:
         self.handled = False
         #: Whether the function is done with, and the outcome on its way to the store.
         self.settling = False
-        self.reporter = Reporter(store, job, self.revoke)
+        progress = [output.component_property for output in callback.progress_outputs]
+        self.reporter = Reporter(store, job, self.revoke, progress)
         self._thread = threading.get_ident()
 
     @property

@@ -108,9 +108,17 @@ def response(store: Store, job_id: str) -> bytes | None:
     return b"".join(store.pieces(job_id))
 
 
-def put(store: Store, job: Job, target: Any, value: bytes, *, patch: bool = False) -> bool:
+def put(
+    store: Store,
+    job: Job,
+    target: Any,
+    value: bytes,
+    *,
+    patch: bool = False,
+    event: bool = False,
+) -> bool:
     """An update, as a worker writes it."""
-    slot, stale = job.put(target, patch=patch)
+    slot, stale = job.put(target, patch=patch, event=event)
     return store.write(job, {slot: value}, stale)
 
 

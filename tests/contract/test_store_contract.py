@@ -333,6 +333,18 @@ def test_a_patch_leaves_what_it_patches(store: Store) -> None:
     assert store.values(job.id, job.slots) == [b"1", b"2"]
 
 
+def test_events_stay_and_are_kept_with_a_result(store: Store) -> None:
+    job = started(store, cache_key="key", kept=True)
+    for value, event in ((b"1", True), (b"2", False), (b"3", True), (b"4", False)):
+        assert put(store, job, ("a", "b"), value, event=event)
+    assert store.load(job.id) == job
+    assert store.values(job.id, job.slots) == [b"1", b"3", b"4"]
+    store.keep(job, b"{}")
+    kept = store.kept("key", None)
+    assert kept is not None
+    assert [value for _, value in kept.updates] == [b"1", b"3", b"4"]
+
+
 @pytest.mark.parametrize(
     "outcome", [Succeeded(b"{}"), Failed("E", "m"), Cancelled(), Lost("x")], ids=type
 )

@@ -13,6 +13,7 @@ NAMES = [
     "ContextNotSent",
     "Dash",
     "DiskcacheLongCallbackManager",
+    "Event",
     "JobCancelled",
     "JobEnded",
     "JobExited",

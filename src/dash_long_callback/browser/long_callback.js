@@ -85,6 +85,9 @@
      * @property {string} [payload] the request, until the server has it
      * @property {boolean} [doubtful] whether no answer has come, so that the server may not have it
      * @property {string} [declared] how the callback was declared then
+     * @property {Object<string, number>} [happened] events that are not to happen again: by component
+     *     and property, the number of the last
+     * @property {string} [went] where the page was sent
      */
 
     /** @type {any} */
@@ -120,6 +123,12 @@
     const PAYLOAD_MAX = 100000;
     /** Outcomes that wait for their outputs to be on the page again. */
     const OUTCOMES_MAX = 50;
+    /** Events of a component and property that are kept for it to come back. */
+    const EVENTS_MAX = 10000;
+    /** Milliseconds to wait for the code of a component, and for a graph to be drawn. */
+    const READY_MAX = 30000;
+    /** Milliseconds to wait for a graph that has been given more points. */
+    const DRAWN_MAX = 1000;
 
     /** Milliseconds within which a component that has appeared may set its own properties: some load their code first. */
     const SETTLE = 30000;
@@ -385,15 +394,25 @@
 
     /**
      * @param {ComponentId} id
-     * @returns {Object<string, any> | null} the component's props, or null if it is not on the page
+     * @returns {{type: string, namespace: string, props: Object<string, any>} | null} null if it is
+     *     not on the page
      */
-    function propsOf(id) {
+    function componentOf(id) {
         try {
             const component = page.dash_component_api.getLayout(id);
-            return component && component.props ? component.props : null;
+            return component && component.props ? component : null;
         } catch (error) {
             return null;
         }
+    }
+
+    /**
+     * @param {ComponentId} id
+     * @returns {Object<string, any> | null} the component's props, or null if it is not on the page
+     */
+    function propsOf(id) {
+        const component = componentOf(id);
+        return component && component.props;
     }
 
     /** @type {Set<string>} */
@@ -422,53 +441,187 @@
         setTimeout(first, PAINT_MAX);
     }
 
+    /** @param {any} error @returns {string} */
+    function wordsOf(error) {
+        return (error && error.message) || String(error);
+    }
+
+    /**
+     * Do something that a component, the renderer or a value may make fail: what else there is to do
+     * for this job, and for the others, goes on.
+     * @param {string} name of the job's callback
+     * @param {() => void} action
+     */
+    function attempt(name, action) {
+        try {
+            action();
+        } catch (error) {
+            renderer.complain(`A step of the long callback ${name} has failed\n${wordsOf(error)}`);
+        }
+    }
+
     // Patches: renderers apply them to what they have asked for themselves; older ones to nothing else.
+    // The rules are those of Dash: what is on the way to a place is made if it is missing, what is to
+    // be deleted may be missing, and nothing is changed in place.
+
+    /** @param {any} value @param {string | number} key @returns {boolean} */
+    function has(value, key) {
+        return value !== null && value !== undefined && Object.prototype.hasOwnProperty.call(value, key);
+    }
 
     /** @param {any} value */
     function isPatch(value) {
-        return value !== null && typeof value === "object" && value.__dash_patch_update === "__dash_patch_update";
+        return has(value, "__dash_patch_update");
+    }
+
+    /** @typedef {(string | number)[]} Place The keys and indices that lead to a part of a value. */
+
+    /** @param {any} root @param {Place} place @returns {any} what is there; undefined if nothing is */
+    function at(root, place) {
+        return place.reduce((value, key) => (value === null || value === undefined ? undefined : value[key]), root);
+    }
+
+    /** @param {any} list @param {any} index below 0 if it counts from the end @returns {any} */
+    function fromStart(list, index) {
+        if (typeof index !== "number" || index >= 0) {
+            return index;
+        }
+        if (list === null || list === undefined) {
+            throw new TypeError(`it counts from the end of a list (${index}), but there is none`);
+        }
+        return list.length + index;
+    }
+
+    /** @param {any} root @param {string | number} key @returns {any} a copy in which this key can be changed */
+    function copied(root, key) {
+        return Number.isInteger(key) && Array.isArray(root) ? root.slice() : { ...root };
+    }
+
+    /** @param {any} root @param {Place} place @param {any} value @returns {any} with the value in its place */
+    function withValue(root, place, value) {
+        if (!place.length) {
+            return value;
+        }
+        const [key, ...rest] = place;
+        if (rest.length) {
+            const missing = Number.isInteger(rest[0]) ? [] : {};
+            const next = has(root, key) && typeof root[key] === "object" ? root[key] : missing;
+            value = withValue(next, rest, value);
+        }
+        const copy = copied(root, key);
+        copy[key] = value;
+        return copy;
+    }
+
+    /** @param {any} root @param {Place} place @returns {any} without what is there */
+    function without(root, place) {
+        if (root === null || root === undefined || !place.length) {
+            return root;
+        }
+        const [key, ...rest] = place;
+        const copy = copied(root, key);
+        if (!rest.length) {
+            Array.isArray(copy) ? copy.splice(Number(key), 1) : delete copy[key];
+        } else if (root[key] !== null && root[key] !== undefined) {
+            copy[key] = without(root[key], rest);
+        }
+        return copy;
+    }
+
+    /** @param {any} value @returns {any[]} what of it is a list, as JavaScript sees it: the letters of a text */
+    function sliced(value) {
+        return Array.prototype.slice.call(value === null || value === undefined ? list(value) : value);
+    }
+
+    /** @param {any} value @returns {any[]} */
+    function list(value) {
+        if (!Array.isArray(value)) {
+            throw new TypeError("it changes a list, but there is none");
+        }
+        return value;
+    }
+
+    /** @param {any} one @param {any} other @returns {boolean} whether both are the same JSON */
+    function same(one, other) {
+        if (typeof one !== "object" || typeof other !== "object" || !one || !other) {
+            return Object.is(one, other);
+        }
+        const keys = Object.keys(one);
+        return (
+            Array.isArray(one) === Array.isArray(other) &&
+            keys.length === Object.keys(other).length &&
+            keys.every((key) => has(other, key) && same(one[key], other[key]))
+        );
+    }
+
+    /**
+     * What each operation makes of what is in its place. "Delete" takes the place itself away.
+     * @type {Object<string, (old: any, params: any) => any>}
+     */
+    const OPERATIONS = {
+        Assign: (_, { value }) => value,
+        Merge: (old, { value }) => ({ ...old, ...value }),
+        Extend: (old, { value }) => list(old).concat(list(value)),
+        Append: (old, { value }) => [...sliced(old || []), value],
+        Prepend: (old, { value }) => [value, ...sliced(old || [])],
+        Insert: (old, { index, value }) => {
+            const from = fromStart(old, index);
+            const copy = sliced(old);
+            copy.splice(from >= 0 && from < old.length ? from : copy.length, 0, value);
+            return copy;
+        },
+        Clear: (old) => (Array.isArray(old) ? [] : typeof old === "string" ? "" : old && typeof old === "object" ? {} : undefined),
+        Reverse: (old) =>
+            typeof old === "string" ? old.split("").reverse().join("") : sliced(old).reverse(),
+        Remove: (old, { value }) => list(old).filter((item) => !same(item, value)),
+        Add: (old, { value }) => old + value,
+        Sub: (old, { value }) => old - value,
+        Mul: (old, { value }) => old * value,
+        Div: (old, { value }) => old / value,
+    };
+
+    /** @param {any} root @param {{operation: string, location: Place, params: any}} step @returns {any} */
+    function patchOne(root, { operation, location, params }) {
+        /** @type {Place} */
+        const place = [];
+        for (const key of location) {
+            place.push(fromStart(at(root, place), key));
+        }
+        if (operation === "Delete") {
+            return without(root, place);
+        }
+        if (!has(OPERATIONS, operation)) {
+            throw new TypeError(`this version of dash-long-callback does not know its operation ${operation}`);
+        }
+        return withValue(root, place, OPERATIONS[operation](at(root, place), params || {}));
     }
 
     /**
      * @param {any} value
      * @param {any} previous
      * @returns {any} the value, or what it makes of the previous one if it is a Patch
+     * @throws {TypeError} if it is a Patch that does not fit
      */
     function patched(value, previous) {
-        return isPatch(value) ? value.operations.reduce(patchOne, structuredClone(previous)) : value;
+        if (!isPatch(value)) {
+            return value;
+        }
+        if (previous === undefined) {
+            throw new TypeError("the property has no value yet that it could change");
+        }
+        return value.operations.reduce(patchOne, previous);
     }
 
-    /** @param {any} root @param {{operation: string, location: (string|number)[], params: any}} step */
-    function patchOne(root, step) {
-        const holder = { root };
-        /** @type {any} */
-        let parent = holder;
-        /** @type {string | number} */
-        let key = "root";
-        for (const part of step.location) {
-            parent = parent[key];
-            key = Array.isArray(parent) && Number(part) < 0 ? parent.length + Number(part) : part;
+    /** @param {any} value @returns {any[]} each Patch on its own, of those that the server has sent as one */
+    function apart(value) {
+        if (!isPatch(value) || !Array.isArray(value.lengths)) {
+            return [value];
         }
-        const value = step.params && step.params.value;
-        const target = parent[key];
-        switch (step.operation) {
-            case "Assign": parent[key] = value; break;
-            case "Merge": parent[key] = { ...target, ...value }; break;
-            case "Extend": parent[key] = [...target, ...value]; break;
-            case "Append": parent[key] = [...target, value]; break;
-            case "Prepend": parent[key] = [value, ...target]; break;
-            case "Insert": target.splice(step.params.index, 0, value); break;
-            case "Clear": parent[key] = Array.isArray(target) ? [] : {}; break;
-            case "Reverse": target.reverse(); break;
-            case "Remove": parent[key] = target.filter((/** @type {any} */ item) => JSON.stringify(item) !== JSON.stringify(value)); break;
-            case "Delete": Array.isArray(parent) ? parent.splice(Number(key), 1) : delete parent[key]; break;
-            case "Add": parent[key] = target + value; break;
-            case "Sub": parent[key] = target - value; break;
-            case "Mul": parent[key] = target * value; break;
-            case "Div": parent[key] = target / value; break;
-            default: throw new Error(`unknown Patch operation ${step.operation}`);
-        }
-        return holder.root;
+        let end = 0;
+        return value.lengths.map((/** @type {number} */ length) => {
+            end += length;
+            return { ...value, operations: value.operations.slice(end - length, end) };
+        });
     }
 
     // The renderer: what it does not document. Whatever is missing, a detached job does without.
@@ -625,6 +778,31 @@
             }
         },
 
+        /**
+         * Show something in the dev tools and the console that has ended no job.
+         * @param {string} text
+         */
+        complain(text) {
+            const [message, ...more] = text.split("\n");
+            try {
+                this.dispatch({ type: "ON_ERROR", payload: { type: "backEnd", error: { message, html: more.join("\n") } } });
+            } catch (error) {
+                // The console has it, at least.
+            }
+            console.error(text);
+        },
+
+        /**
+         * Wait until the code of a component is there, if its library loads it late.
+         * @param {{type: string, namespace: string}} component
+         */
+        async loaded({ type, namespace }) {
+            const ready = ((page[namespace] || {})[type] || {})._dashprivate_isLazyComponentReady;
+            if (ready && typeof ready.then === "function") {
+                await Promise.race([ready, pause(READY_MAX)]);
+            }
+        },
+
         /** @param {boolean} on @param {Dependency[]} outputs that dcc.Loading shows as loading */
         loading(on, outputs) {
             const payload = outputs
@@ -772,6 +950,14 @@
             this.unseen = 0;
             /** @type {Map<string, {born: number, value: any, heard: boolean}>} Its cancel inputs, and whether they have changed. */
             this.stops = new Map();
+            /** @type {Map<string, Line>} Its events, by component and property. */
+            this.lines = new Map();
+            /** How many of them wait or are on their way. */
+            this.happenings = 0;
+            /** @type {News | null} The end of it, that waits for them. */
+            this.last = null;
+            /** @type {Set<string>} What it could not be given, and has been said. */
+            this.complaints = new Set();
             /** @type {(value: any) => void} */
             this.resolve = () => {};
             /** @type {(error: any) => void} */
@@ -823,10 +1009,30 @@
         /** @param {ComponentId} id @param {string} property @param {any} value */
         set(id, property, value) {
             const props = propsOf(id);
-            if (props) {
-                clientside.set_props(id, { [property]: patched(value, props[property]) });
-            } else if (this.here) {
-                warnOnce(id, property);
+            if (!props) {
+                this.here && warnOnce(id, property);
+                return;
+            }
+            for (const one of apart(value)) {
+                try {
+                    clientside.set_props(id, { [property]: patched(one, (propsOf(id) || props)[property]) });
+                } catch (error) {
+                    this.complain(id, property, error);
+                }
+            }
+        }
+
+        /**
+         * Say, once for each property, that a value could not be set. The job and its other values go on.
+         * @param {ComponentId} id
+         * @param {string} property
+         * @param {any} error
+         */
+        complain(id, property, error) {
+            const name = nameOf(id, property);
+            if (!this.complaints.has(name)) {
+                this.complaints.add(name);
+                renderer.complain(`The long callback ${this.name} could not set ${name}\n${wordsOf(error)}`);
             }
         }
 
@@ -849,7 +1055,8 @@
             this.config.progress.forEach((target, index) => {
                 const value = this.config.defaults ? this.config.defaults[index] : null;
                 for (const id of this.components(target)) {
-                    if (!inProgress(id, target.property, this)) {
+                    const event = !this.config.defaults && this.lines.has(nameOf(id, target.property));
+                    if (!event && !inProgress(id, target.property, this)) {
                         this.set(id, target.property, value);
                     }
                 }
@@ -956,31 +1163,167 @@
                 this.show();
             }
             for (const [target, value] of news.updates || []) {
-                if (typeof target === "number") {
-                    this.unseen += 1;
-                    afterPaint(() => (this.unseen -= 1));
-                    this.progress.set(target, value);
-                    this.setProgress(target, value);
-                } else if (this.isOutput(target[0], target[1])) {
-                    // Yielded. Who listens to an output is called once, at the end.
-                    this.yielded.add(target.join("."));
-                    renderer.silently(() => this.set(parseId(target[0]), target[1], value));
-                } else {
-                    this.set(parseId(target[0]), target[1], value);
-                }
+                attempt(this.name, () => this.update(target, value));
             }
             if (news.ended) {
                 feed.remove(this);
                 if (this.unseen) {
-                    afterPaint(() => this.end(news));
+                    afterPaint(() => this.finish(news));
                 } else {
-                    this.end(news);
+                    this.finish(news);
                 }
+            }
+        }
+
+        /** @param {Update[0]} target @param {any} value */
+        update(target, value) {
+            if (typeof target === "number") {
+                const { property } = this.config.progress[target];
+                const ids = this.components(this.config.progress[target]);
+                if (isEvents(value)) {
+                    ids.forEach((id) => this.queue(id, property, value));
+                    return;
+                }
+                this.unseen += 1;
+                afterPaint(() => (this.unseen -= 1));
+                this.progress.set(target, value);
+                ids.forEach((id) => inLine(nameOf(id, property), () => this.set(id, property, value)));
+                return;
+            }
+            const [id, property] = [parseId(target[0]), target[1]];
+            if (isEvents(value)) {
+                this.queue(id, property, value);
+            } else if (this.isOutput(target[0], property)) {
+                // Yielded. Who listens to an output is called once, at the end.
+                this.yielded.add(target.join("."));
+                inLine(nameOf(id, property), () => renderer.silently(() => this.set(id, property, value)));
+            } else if (!this.repeats(id, property, value)) {
+                inLine(nameOf(id, property), () => this.set(id, property, value));
+            }
+        }
+
+        /**
+         * Whether the page was sent to this address before: loaded again, it would be sent again and again.
+         * @param {ComponentId} id
+         * @param {string} property
+         * @param {any} value
+         */
+        repeats(id, property, value) {
+            const component = property === "href" ? componentOf(id) : null;
+            if (!component || component.type !== "Location") {
+                return false;
+            }
+            const repeated = this.question.went === value;
+            this.question.went = value;
+            memory.keep(this.question);
+            return repeated;
+        }
+
+        /**
+         * Events wait in a line for each component and property.
+         * @param {ComponentId} id
+         * @param {string} property
+         * @param {{__dash_long_callback_events: EventKind, events: [number, any][]}} news
+         */
+        queue(id, property, { __dash_long_callback_events: kind, events }) {
+            const name = nameOf(id, property);
+            const line = this.lines.get(name) || { id, property, last: 0, here: true, round: 0, kept: new Set() };
+            this.lines.set(name, line);
+            for (const [seq, value] of events) {
+                if (seq > line.last) {
+                    line.last = seq;
+                    const event = { seq, kind, value };
+                    line.kept.add(event);
+                    this.happen(line, event);
+                }
+            }
+            for (const event of line.kept) {
+                if (line.kept.size <= EVENTS_MAX) {
+                    break;
+                }
+                line.kept.delete(event);
+            }
+        }
+
+        /** @param {Line} line @param {Happening} event */
+        happen(line, event) {
+            const { round } = line;
+            this.happenings += 1;
+            inLine(nameOf(line.id, line.property), async () => {
+                try {
+                    if (!this.settled && line.round === round) {
+                        await this.deliver(line, event);
+                    }
+                } catch (error) {
+                    this.complain(line.id, line.property, error);
+                } finally {
+                    this.happenings -= 1;
+                    if (!this.happenings && this.last) {
+                        this.end(this.last);
+                    }
+                }
+            });
+        }
+
+        /** @param {Line} line @param {Happening} event */
+        async deliver(line, event) {
+            const component = componentOf(line.id);
+            if (!component) {
+                line.here = false; // it may come back
+                this.here && warnOnce(line.id, line.property);
+                return;
+            }
+            await renderer.loaded(component);
+            if (this.settled) {
+                return;
+            }
+            // Only the page knows whether something that looks like a file is one.
+            if (event.kind === "once" || (event.kind === "file" && component.type === "Download")) {
+                line.kept.delete(event);
+                const name = nameOf(line.id, line.property);
+                const happened = (this.question.happened = this.question.happened || {});
+                if (event.seq <= (happened[name] || 0)) {
+                    return; // before the page was loaded again
+                }
+                happened[name] = event.seq;
+                memory.keep(this.question);
+            }
+            await give(component, line.id, line.property, event.value);
+        }
+
+        /** Components have come or gone: what is new gets the events again that are to be seen in it. */
+        reappear() {
+            for (const line of this.lines.values()) {
+                const here = Boolean(componentOf(line.id));
+                if (here && !line.here) {
+                    line.round += 1;
+                    line.kept.forEach((event) => this.happen(line, event));
+                }
+                line.here = here;
+            }
+        }
+
+        /** @param {News} news The end: once all has happened that was to. */
+        finish(news) {
+            if (this.happenings) {
+                this.last = news;
+            } else {
+                this.end(news);
             }
         }
 
         /** @param {News} news */
         async end(news) {
+            this.last = null;
+            try {
+                await this.conclude(news);
+            } catch (error) {
+                this.settle({ error: failure(`Long callback ${this.name}: ${wordsOf(error)}`) });
+            }
+        }
+
+        /** @param {News} news */
+        async conclude(news) {
             if (news.response && !this.isHere() && !this.cancelled && !this.settled) {
                 // The user is on another page of the app, and may come back.
                 this.outcome = news;
@@ -1020,7 +1363,7 @@
             if (this.outcome) {
                 const outcome = this.outcome;
                 this.outcome = null;
-                this.end(outcome);
+                this.finish(outcome);
             } else if (this.shown) {
                 this.detach();
                 spin(this.slot);
@@ -1039,15 +1382,17 @@
             this.settled = true;
             feed.remove(this);
             leave(this);
-            this.hide();
+            attempt(this.name, () => this.hide());
+            const given = this.fitting(result);
+            const said = problem || (given.error && { kind: "failed" });
             // The server may never have had a doubtful one, which the user has been told.
-            if (problem && !this.cancelled && (result.error || !this.question.doubtful)) {
-                tell("failed", this.name, this.outputs, problem);
+            if (said && !this.cancelled && (given.error || !this.question.doubtful)) {
+                tell("failed", this.name, this.outputs, said);
             } else if (result.data) {
                 tell("succeeded", this.name, this.outputs);
             }
-            this.give(result);
-            if (this.found && (result.data || result.error)) {
+            attempt(this.name, () => this.give(given));
+            if (this.found && (result.data || given.error)) {
                 answered.set(this.slot, this);
                 setTimeout(() => answered.delete(this.slot), INITIAL_CALL);
             }
@@ -1057,26 +1402,43 @@
             const others = inSlot(this.slot);
             const next = others.find((job) => !job.begun);
             if (next && !others.some((job) => job.begun)) {
-                next.show();
+                attempt(next.name, () => next.show());
                 submit(next);
             }
         }
 
+        /**
+         * @param {{data?: Object<string, Object<string, any>>, error?: any}} result
+         * @returns {{data?: Object<string, Object<string, any>>, error?: any}} with the values that the outputs
+         *     get, and what is to be said of those that do not fit
+         */
+        fitting(result) {
+            if (!result.data) {
+                return result;
+            }
+            /** @type {string[]} */
+            const problems = [];
+            const data = this.pick(result.data, problems);
+            const error = problems.length ? failure(problems.join("\n")) : result.error;
+            return { data: Object.keys(data).length ? data : undefined, error };
+        }
+
         /** @param {{data?: Object<string, Object<string, any>>, error?: any}} result */
-        give(result) {
-            const data = result.data && this.pick(result.data);
-            if (result.error) {
-                result.error = renderer.titled(this, result.error);
+        give({ data, error }) {
+            if (error) {
+                error = renderer.titled(this, error);
+            }
+            if (data && error) {
+                this.detach(); // a promise ends with one of the two
             }
             if (this.detached) {
-                if (result.error || (data && Object.keys(data).length)) {
-                    renderer.executed(this, { ...result, data });
-                }
+                data && attempt(this.name, () => renderer.executed(this, { data }));
+                error && attempt(this.name, () => renderer.executed(this, { error }));
                 renderer.loading(false, flat(this.outputs));
                 spin(this.slot);
-            } else if (result.error) {
-                this.reject(result.error);
-            } else if (data && Object.keys(data).length) {
+            } else if (error) {
+                this.reject(error);
+            } else if (data) {
                 /** @param {any} output @returns {any} in the shape of the outputs */
                 const shape = (output) => {
                     if (Array.isArray(output)) {
@@ -1096,9 +1458,10 @@
         /**
          * The values for the outputs that are on the page.
          * @param {Object<string, Object<string, any>>} response
+         * @param {string[]} problems where to say what does not fit
          * @returns {Object<string, Object<string, any>>}
          */
-        pick(response) {
+        pick(response, problems) {
             const byId = new Map(Object.entries(response).map(([id, props]) => [stringify(parseId(id)), props]));
             /** @type {Object<string, Object<string, any>>} */
             const picked = {};
@@ -1106,7 +1469,11 @@
                 const [id, property] = [stringify(output.id), bare(output.property)];
                 const [values, props] = [byId.get(id), propsOf(output.id)];
                 if (props && values && property in values) {
-                    picked[id] = { ...picked[id], [property]: patched(values[property], props[property]) };
+                    try {
+                        picked[id] = { ...picked[id], [property]: patched(values[property], props[property]) };
+                    } catch (error) {
+                        problems.push(`The Patch for ${id}.${property} can't be applied: ${wordsOf(error)}`);
+                    }
                 } else if (props && this.yielded.has(`${id}.${property}`)) {
                     // It is there already, but nobody was told.
                     picked[id] = { ...picked[id], [property]: props[property] };
@@ -1312,14 +1679,107 @@
         },
     };
     window.addEventListener("storage", (event) => event.key === holder.key && holder.renew());
+    // Events: values that are to reach their component each, where of others the latest will do
+
+    /** @typedef {"once" | "step" | "file"} EventKind */
+    /** @typedef {{seq: number, kind: EventKind, value: any}} Happening */
+    /**
+     * @typedef {Object} Line The events of a job for one component and property.
+     * @property {ComponentId} id
+     * @property {string} property
+     * @property {number} last the number of the latest that has come
+     * @property {boolean} here whether the component was on the page when it was last looked for
+     * @property {number} round how often it has come back
+     * @property {Set<Happening>} kept those that it gets when it comes back
+     */
+
+    /** @param {any} value */
+    function isEvents(value) {
+        return has(value, "__dash_long_callback_events");
+    }
+
+    /** @param {ComponentId} id @param {string} property @returns {string} */
+    function nameOf(id, property) {
+        return `${stringify(id)}.${property}`;
+    }
+
+    /** What waits, by component and property: the end of each line. @type {Map<string, Promise<void>>} */
+    const lines = new Map();
+
+    /**
+     * Do something with a property when all that came before is done: at once, if nothing waits.
+     * @param {string} name
+     * @param {() => void | Promise<void>} action which throws nothing
+     */
+    function inLine(name, action) {
+        const before = lines.get(name);
+        const done = before ? before.then(action) : action();
+        if (done) {
+            lines.set(name, done);
+            done.then(() => lines.get(name) === done && lines.delete(name));
+        }
+    }
+
+    /**
+     * Let what the renderer and React have begun come to its end. Timers and pictures would not do: a tab in
+     * the background has next to none.
+     */
+    async function settled() {
+        for (let turn = 0; turn < 4; turn++) {
+            await new Promise((resolve) => {
+                const { port1, port2 } = new MessageChannel();
+                port1.onmessage = resolve;
+                port2.postMessage(null);
+            });
+        }
+    }
+
+    /** @param {number} ms @returns {Promise<void>} */
+    function pause(ms) {
+        return new Promise((resolve) => setTimeout(resolve, ms));
+    }
+
+    /**
+     * Give a component one event, and wait until it has taken it: React would show it only the last of two.
+     * @param {{type: string}} component
+     * @param {ComponentId} id
+     * @param {string} property
+     * @param {any} value
+     */
+    async function give(component, id, property, value) {
+        const plot = component.type === "Graph" ? await drawn(id) : null;
+        const redrawn = plot && new Promise((resolve) => plot.once("plotly_redraw", resolve));
+        clientside.set_props(id, { [property]: value });
+        if (redrawn && ["extendData", "prependData"].includes(property)) {
+            await Promise.race([redrawn, pause(DRAWN_MAX)]);
+        }
+        await settled();
+    }
+
+    /**
+     * Wait until a graph is drawn. Points that come while it draws others, it draws twice.
+     * @param {ComponentId} id
+     * @returns {Promise<any>} the element that Plotly draws in; null if there is none
+     */
+    async function drawn(id) {
+        for (const until = Date.now() + READY_MAX; Date.now() < until; await pause(50)) {
+            const element = document.getElementById(stringify(id));
+            const plot = element && element.querySelector(".js-plotly-plot");
+            if (plot && !plot.matches(".dash-graph--pending")) {
+                return plot;
+            }
+        }
+        return null;
+    }
 
     // One request at a time asks for the news of all jobs of the tab.
 
     /** @param {News} first @param {News} second @returns {News} what both tell, without what is out of date */
     function merged(first, second) {
         const later = second.updates || [];
-        const replaced = new Set(later.filter(([, value]) => !isPatch(value)).map(([target]) => String(target)));
-        const earlier = (first.updates || []).filter(([target]) => !replaced.has(String(target)));
+        const plain = later.filter(([, value]) => !isPatch(value) && !isEvents(value));
+        const replaced = new Set(plain.map(([target]) => String(target)));
+        const earlier = (first.updates || []).filter(([target, value]) => isEvents(value) || !replaced.has(String(target)));
         return { ...second, updates: [...earlier, ...later] };
     }
 
@@ -1481,7 +1941,7 @@
             for (const [id, news] of found) {
                 const job = this.jobs.get(id);
                 if (job) {
-                    news ? job.hear(news) : expire(job, owner);
+                    attempt(job.name, () => (news ? job.hear(news) : expire(job, owner)));
                 }
             }
             return answers.length ? answers[answers.length - 1].after : 0;
@@ -1690,8 +2150,10 @@
         const patience = new Patience();
         for (;;) {
             patience.begin();
-            /** @type {Trouble} */
+            /** @type {Trouble | null} */
             let trouble;
+            /** @type {any} */
+            let answer = null;
             try {
                 // By its name, the server tells a request that comes twice.
                 /** @type {Object<string, string>} */
@@ -1711,12 +2173,16 @@
                 }
                 const found = await troubleOf(response.ok ? response : response.clone());
                 if (!found) {
-                    const answer = await response.json();
-                    // Without news, it is an ordinary callback by now.
-                    answer?.news ? accept(job, answer) : refuse(job, SENTENCES.changed, { kind: "changed", reload: true });
-                    return;
-                }
-                if (response.status === 500 || (found.final && !found.session)) {
+                    answer = await response.json();
+                    if (has(answer, "response")) {
+                        // It is an ordinary callback by now.
+                        refuse(job, SENTENCES.changed, { kind: "changed", reload: true });
+                        return;
+                    }
+                    if (!has(answer, "news")) {
+                        throw new Trouble("the answer is not from the app"); // of a proxy, perhaps
+                    }
+                } else if (response.status === 500 || (found.final && !found.session)) {
                     if (await isChanged(job.name)) {
                         refuse(job, SENTENCES.changed, { kind: "changed", reload: true });
                     } else {
@@ -1727,6 +2193,11 @@
                 trouble = found;
             } catch (error) {
                 trouble = new Trouble("the server did not respond"); // or its answer was cut off
+            }
+            if (!trouble) {
+                // Not above: what a component makes of it is not the network's fault.
+                attempt(job.name, () => accept(job, answer));
+                return;
             }
             const pause = patience.fail(trouble);
             if (job.cancelled || job.settled) {
@@ -1931,16 +2402,19 @@
             return Boolean(path) && before.has(name) && before.get(name) !== path;
         };
         for (const job of jobs) {
-            job.renew(isNew);
-            job.appear(job.isHere());
-            job.watch();
+            attempt(job.name, () => job.reappear());
+            attempt(job.name, () => {
+                job.renew(isNew);
+                job.appear(job.isHere());
+                job.watch();
+            });
         }
         places = new Map();
         jobs.forEach((job) => job.signs().forEach(([id]) => notePlace(stringify(id))));
         const found = lost().map((question) => new Job(question, settings().callbacks[question.name]));
         for (const job of found.filter((one) => one.isHere())) {
             lost().splice(lost().indexOf(job.question), 1);
-            pickUp(job);
+            attempt(job.name, () => pickUp(job));
         }
     }
 
