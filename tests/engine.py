@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sqlite3
 import uuid
 from collections.abc import Generator
 from pathlib import Path
@@ -76,9 +77,11 @@ class EngineServer(Server):
         def ended() -> dict[str, Any] | None:
             nonlocal seen
             try:
-                news = self.updates(job, seen)
+                answer = self.post("updates", {"tab": uuid.uuid4().hex, "jobs": {job: seen}})
             except requests.ConnectionError:
                 return None  # the browser client tries again, too
+            assert answer.ok or answer.status_code == 503, answer.text
+            news = answer.json()["jobs"].get(job) if answer.ok else None
             if news is None:
                 return None
             seen = news["seq"]
@@ -106,6 +109,16 @@ class EngineServer(Server):
             yield store
         finally:
             store.close()
+
+    @contextlib.contextmanager
+    def locked_store(self) -> Generator[None]:
+        """Keep all processes from writing to it."""
+        (database,) = (self.folder / "cache").glob("long-callbacks-*/cache.db")
+        connection = sqlite3.connect(database, isolation_level=None, timeout=30)
+        with contextlib.closing(connection):
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+            connection.execute("ROLLBACK")
 
     def holder(self, job: str) -> bytes | None:
         """Which process the store says has a job."""

@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -376,6 +377,15 @@ def do_helper(seconds: float) -> Any:
 
 def do_version() -> Any:
     return VERSION
+
+
+def do_lock_store_and_pause() -> Any:
+    """As a process that is paused in the middle of a write."""
+    (database,) = here.glob("cache/long-callbacks-*/cache.db")
+    connection = sqlite3.connect(database, isolation_level=None, timeout=30)
+    connection.execute("BEGIN IMMEDIATE")
+    (here / "locked").touch()
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def do_hold_gil(seconds: int) -> Any:

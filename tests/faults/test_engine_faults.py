@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -212,7 +210,9 @@ def test_a_paused_worker_without_a_server_is_ended_and_frees_its_place(
     wait_until(lambda: all(server.holder(job) for job in jobs))
     server.kill()
     for worker in workers:
-        os.kill(worker, signal.SIGSTOP)
+        # Not while it says in the store that it is there: nothing could be queued then.
+        with server.locked_store():
+            os.kill(worker, signal.SIGSTOP)
     server.start()
     queued = server.submit("sleep", 0, "in their place")
     for job in jobs:
@@ -224,6 +224,22 @@ def test_a_paused_worker_without_a_server_is_ended_and_frees_its_place(
     assert server.value(queued) == "in their place"
 
 
+def test_a_worker_that_was_paused_while_it_wrote_is_ended_and_frees_the_store(
+    server: EngineServer, told: Told
+) -> None:
+    killed = server.submit("sleep", 300)
+    other = server.worker_of(killed)
+    job = server.submit("lock_store_and_pause")
+    worker = server.worker_of(job)
+    wait_until((server.folder / "locked").exists)
+    os.kill(other, signal.SIGKILL)  # which the leader is to write, and can't
+    outcome = told(server, job, "a worker is paused while it writes to the store")
+    assert outcome["state"] == "lost"
+    ended(worker, server)
+    assert server.outcome(killed)["state"] == "lost"
+    assert server.value(server.submit("sleep", 0, "next")) == "next"
+
+
 # A store that can't be used just when a process takes the lead
 
 
@@ -233,12 +249,9 @@ def test_a_store_that_is_locked_while_a_process_takes_the_lead_does_not_end_the_
     server = restarted
     assert server.value(server.submit("sleep", 0, "before")) == "before"
     server.stop()
-    (database,) = (server.folder / "cache").glob("long-callbacks-*/cache.db")
-    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with server.locked_store():
         server.start()
         wait_until(lambda: "stumbled" in server.log, what="the leader to fail")
-        other.execute("ROLLBACK")
     assert server.value(server.submit("sleep", 0, "after")) == "after"
 
 

@@ -132,6 +132,14 @@ def processor_time(pid: int) -> float:
     return times.user + times.system
 
 
+def waits_for_processor(pid: int) -> bool:
+    """Whether a process computes, or would if others left it a processor."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_RUNNING
+    except (psutil.Error, ValueError):
+        return False
+
+
 @contextlib.contextmanager
 def unchanged(interrupted: Callable[[int, Any], object] | None) -> Generator[None]:
     """Undo what a job changes of its process that the next job would stumble over.

@@ -7,6 +7,7 @@ next leader finds the job in the store, and ends it if the worker can't.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,12 +51,12 @@ class Orphans:
         """Find the jobs that are marked as running. Called before any job is given to a worker."""
         self._jobs = {job.id: _Orphan(job) for job in self._store.active()}
 
-    def look(self) -> list[tuple[Job, JobEnded | None]]:
+    def look(self) -> Iterator[tuple[Job, JobEnded | None]]:
         """The jobs that are to be ended, as their workers can't, and why; None for a cancel.
 
-        Their processes are ended before. They are not returned again.
+        Their processes are ended before. They are not given again. One at a time: a store that
+        fails over the next one does not lose it.
         """
-        found: list[tuple[Job, JobEnded | None]] = []
         for job_id, orphan in list(self._jobs.items()):
             job = self._store.load(job_id)
             if job is None or job.state is not State.RUNNING:
@@ -68,9 +69,9 @@ class Orphans:
             if died or self._is_overdue(orphan) or not self._store.leased(job_id):
                 if worker is not None and worker.runs():
                     processes.kill_tree(worker.pid)
+                why = self._why(job)
                 del self._jobs[job_id]
-                found.append((job, self._why(job)))
-        return found
+                yield job, why
 
     def _is_overdue(self, orphan: _Orphan) -> bool:
         """Whether the worker has failed to end the job, as it should have done."""

@@ -65,10 +65,12 @@ log = logging.getLogger("dash_long_callback")
 #: Seconds between two looks at what nobody rings for: leases of orphans, missed rings.
 TICK_SECONDS = 0.5
 #: Seconds after which a leader that was busy, or paused itself, does not count what it missed.
-PAUSED_SECONDS = 2.0
+#: More than a turn waits for a store that is locked, as then workers are heard of all the same.
+PAUSED_SECONDS = 6.0
 #: Seconds that a silent worker is watched, and the processor time in them that shows that it
 #: computes: a function that holds the interpreter's lock keeps its process from saying so.
-COMPUTING_SECONDS, COMPUTING_SHARE = 1.0, 0.2
+#: A machine with too much to do gives it little; threads that wait for that lock use less than 1 %.
+COMPUTING_SECONDS, COMPUTING_SHARE = 3.0, 0.05
 #: Seconds between two deletions of what has expired.
 PURGE_SECONDS = 60.0
 #: Seconds that a worker has to exit by itself when everything ends.
@@ -182,7 +184,7 @@ class Supervisor:
         #: Writes to the store that are yet to succeed.
         self._writes: deque[Callable[[], object]] = deque()
         self._turned = time.monotonic()
-        self._upkeep_at = 0.0
+        self._upkeep_at = self._orphans_at = 0.0
         self._faults = FaultLog(f"the engine of {store.directory} stumbled; trying again")
         #: For what workers do. Never held while workers start, which takes seconds.
         self._lock = threading.Lock()
@@ -236,7 +238,12 @@ class Supervisor:
         try:
             while not self._stopping.is_set() and self._leads():
                 try:
-                    self._turn()
+                    try:
+                        self._turn()
+                    finally:
+                        # In any case: a worker that is to be ended may be what keeps the store from
+                        # being used, if it was paused while it wrote.
+                        self._react(self._wait())
                     self._faults.succeeded()
                 except Exception as error:
                     # A full disk, a fork server that was killed: whatever it is, the workers and
@@ -257,6 +264,8 @@ class Supervisor:
         self._upkeep_at = time.monotonic() + PURGE_SECONDS
 
     def _turn(self) -> None:
+        with self._lock:
+            self._flush()  # how jobs have ended, before anything that takes long
         self._start_workers()
         if not self._took_over:  # once workers are on their way
             self._orphans.take_over()
@@ -265,7 +274,6 @@ class Supervisor:
         with self._lock:
             self._assign()
             self._flush()
-        self._react(self._wait())
 
     def _wait(self) -> list[Any]:
         """Wait for what happens, at most until something is due."""
@@ -295,9 +303,10 @@ class Supervisor:
             if rung or quiet:
                 self._look_for_cancels()
             self._look_at_clocks()
-            if quiet:
+            # A server that is never quiet has orphans, too.
+            if quiet or time.monotonic() - self._orphans_at > TICK_SECONDS:
                 self._look_at_orphans()
-            self._flush()
+                self._orphans_at = time.monotonic()
 
     # Workers: start, hear, bury
 
@@ -382,7 +391,8 @@ class Supervisor:
         since, before = worker.looked
         if now - since < COMPUTING_SECONDS:
             return
-        if used - before > COMPUTING_SHARE * (now - since):
+        computes = used - before > COMPUTING_SHARE * (now - since)
+        if computes or processes.waits_for_processor(worker.process.pid):
             worker.looked = now, used
             return
         worker.killed = f"was not heard of for {now - worker.heard:.0f} s and was ended"
