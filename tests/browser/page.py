@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from apps import wait_until
+from selenium.common.exceptions import ElementClickInterceptedException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -230,9 +231,17 @@ class Page(BasePage):
 
     def click(self, selector: str | dict[str, Any]) -> None:
         element = self.driver.find_element(By.CSS_SELECTOR, css(selector))
-        # Not at the lower edge, where notices are.
-        self.js("arguments[0].scrollIntoView({block: 'center'})", element)
-        element.click()
+
+        def clicked() -> bool:
+            # Not at the lower edge, where notices are.
+            self.js("arguments[0].scrollIntoView({block: 'center'})", element)
+            try:
+                element.click()
+            except ElementClickInterceptedException:  # the layout has moved meanwhile
+                return False
+            return True
+
+        wait_until(clicked, 5, "a click that nothing intercepts")
 
     def type(self, selector: str | dict[str, Any], text: str) -> None:
         """Replace the text of an input, and leave it."""

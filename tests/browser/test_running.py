@@ -49,6 +49,29 @@ def test_every_running_output_has_its_value_while_the_job_runs(page: Page, app: 
 
 
 source += """
+@part("shared", progress=Output("shared-state", "children"))
+def update(set_progress, n):
+    set_progress("1")
+    wait_for("shared-1")
+    set_props("shared-state", {"children": "2"})
+    wait_for("shared-2")
+    return f"{n}"
+"""
+
+
+def test_what_the_job_sets_later_takes_the_place_of_running_and_progress(page: Page, app: Server):
+    page.record("#shared-state")
+    page.click("#shared-run")
+    page.wait_text("#shared-state", "1")
+    app.open_gate("shared-1")
+    page.wait_text("#shared-state", "2")
+    app.open_gate("shared-2")
+    page.wait_text("#shared-result", "1")
+    page.wait_text("#shared-state", "")  # progress without a default is cleared
+    assert page.recorded("#shared-state")[:4] == ["", "on", "1", "2"]
+
+
+source += """
 @part("tuple", running=(Output("tuple-state", "children"), "on", "off"))
 def update(n):
     wait_for("tuple")

@@ -1015,7 +1015,7 @@
             }
             for (const one of apart(value)) {
                 try {
-                    clientside.set_props(id, { [property]: patched(one, (propsOf(id) || props)[property]) });
+                    setProperty(id, property, patched(one, (propsOf(id) || props)[property]));
                 } catch (error) {
                     this.complain(id, property, error);
                 }
@@ -1091,8 +1091,16 @@
 
         /** @param {(name: string) => boolean} isNew whether a component has come back, or is another one of its name */
         renew(isNew) {
-            for (const [id, property, value] of this.shown ? this.signs() : []) {
-                if (value !== undefined && isNew(stringify(id)) && !same((propsOf(id) || {})[property], value)) {
+            /** @type {Map<string, [ComponentId, string, any]>} The last of several signs in one place. */
+            const latest = new Map();
+            for (const sign of this.shown ? this.signs() : []) {
+                // A Patch was for what the component had before.
+                if (sign[2] !== undefined && !isPatch(sign[2]) && isNew(stringify(sign[0]))) {
+                    latest.set(nameOf(sign[0], sign[1]), sign);
+                }
+            }
+            for (const [id, property, value] of latest.values()) {
+                if (!same((propsOf(id) || {})[property], value)) {
                     this.set(id, property, value);
                 }
             }
@@ -1749,7 +1757,7 @@
     async function give(component, id, property, value) {
         const plot = component.type === "Graph" ? await drawn(id) : null;
         const redrawn = plot && new Promise((resolve) => plot.once("plotly_redraw", resolve));
-        clientside.set_props(id, { [property]: value });
+        setProperty(id, property, value);
         if (redrawn && ["extendData", "prependData"].includes(property)) {
             await Promise.race([redrawn, pause(DRAWN_MAX)]);
         }
@@ -2374,6 +2382,16 @@
     function notePlace(name) {
         if (!places.has(name)) {
             places.set(name, renderer.path(parseId(name)));
+        }
+    }
+
+    /** @param {ComponentId} id @param {string} property @param {any} value */
+    function setProperty(id, property, value) {
+        const [name, path] = [stringify(id), renderer.path(id)];
+        const known = places.get(name) === path;
+        clientside.set_props(id, { [property]: value });
+        if (known && places.has(name)) {
+            places.set(name, renderer.path(id)); // a new array, for the same component
         }
     }
 
