@@ -50,7 +50,7 @@ class Stack:
         return server.start()
 
     def worker(
-        self, *options: str, module: str = "app:celery_app", env: dict[str, str] | None = None
+        self, *options: str, module: str = "app:handle", env: dict[str, str] | None = None
     ) -> CeleryWorker:
         """Start a worker."""
         options = options or ("--concurrency", "2")

@@ -27,6 +27,7 @@ from dash_long_callback import (
     CeleryLongCallbackManager,
     Dash,
     DiskcacheLongCallbackManager,
+    UserError,
     runner,
 )
 from dash_long_callback.executors import celery as celery_engine
@@ -74,6 +75,7 @@ else:
         stop=os.environ.get("STOP"),  # pyright: ignore[reportArgumentType]
         stop_wait=float(os.environ.get("STOP_WAIT", "0")),
     )
+handle = manager.handle
 kind: Any = {"backend": os.environ["SERVER_KIND"]} if "SERVER_KIND" in os.environ else {}
 app = Dash(__name__, long_callback_manager=manager, **kind)
 server = app.server
@@ -112,7 +114,7 @@ def limited(order: float) -> str:
     return "in time"
 
 
-def handle(error: Exception) -> str:
+def handle_error(error: Exception) -> str:
     if (here / "handler-dies").exists():
         os.kill(os.getpid(), signal.SIGKILL)
     if (here / "handler-waits").exists():
@@ -126,7 +128,7 @@ def handle(error: Exception) -> str:
     Input("order", "data"),
     prevent_initial_call=True,
     timeout=float(os.environ.get("TIMEOUT", "0.5")),
-    on_error=handle,
+    on_error=handle_error,
 )
 def handled(order: Any) -> Any:
     name, *args = order
@@ -284,6 +286,10 @@ UNFIT = {"surrogate": "\udcff", "integer": 2**70, "object": object(), "in a list
 
 def do_raise(name: str) -> Any:
     raise HOSTILE[name]
+
+
+def do_tell_user() -> Any:
+    raise UserError("There are no sales in May.")
 
 
 def do_report(name: str) -> Any:

@@ -22,7 +22,7 @@ from dash_long_callback.app_reference import MANAGER
 from dash_long_callback.callbacks import registry
 from dash_long_callback.decorator import UNSET, client_config, declare, register
 from dash_long_callback.errors import OwnerUnknown, RegistrationError
-from dash_long_callback.executors.local import election, preload
+from dash_long_callback.executors.local import election, importing
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
 from dash_long_callback.server import access_log
@@ -140,7 +140,7 @@ class Dash(dash.Dash):
         In a worker process, which imports the app's module, this does nothing: ``app.run()`` needs
         no ``if __name__ == "__main__"`` around it.
         """
-        if preload.importing():
+        if importing.is_importing():
             return lambda *_args, **_kwargs: None
         prepare_development_server()
         return super().run
@@ -187,7 +187,7 @@ def plug(
     run: Any = app.run
 
     def guarded_run(*args: Any, **kwargs: Any) -> None:
-        if not preload.importing():
+        if not importing.is_importing():
             prepare_development_server()
             run(*args, **kwargs)
 
@@ -225,6 +225,8 @@ def _background_manager(app: dash.Dash) -> Manager | None:
 
 
 def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notices: bool) -> None:
+    if importing.is_importing():
+        importing.serve_nothing()
     if manager is not None and not isinstance(manager, Manager):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RegistrationError(
             f"long_callback_manager={manager!r} is not a manager; pass a "

@@ -4,7 +4,8 @@ Make ``import dash_long_callback.compat`` the first line of the app. It gives ``
 Dash 3 has removed:
 
 - ``dash.Dash(long_callback_manager=...)`` and ``@app.long_callback``,
-- ``dash.long_callback`` with ``DiskcacheLongCallbackManager`` and ``CeleryLongCallbackManager``,
+- ``dash.long_callback`` and ``dash.long_callback.managers``, with ``DiskcacheLongCallbackManager``
+  and ``CeleryLongCallbackManager``,
 - ``app.run_server()``.
 
 The first line, as a name that was imported from ``dash`` before stays what it was. Nothing else in
@@ -38,7 +39,7 @@ class Dash(dash_long_callback.Dash):
 
 
 class _LongCallbackModule(ModuleType):
-    """``dash.long_callback``."""
+    """``dash.long_callback``, and what was below it."""
 
     DiskcacheLongCallbackManager = dash_long_callback.DiskcacheLongCallbackManager
     CeleryLongCallbackManager = dash_long_callback.CeleryLongCallbackManager
@@ -48,4 +49,8 @@ class _LongCallbackModule(ModuleType):
 # changes nothing more, and dash_long_callback.Dash builds upon Dash's own class as ever.
 _dash: Any = dash
 _dash.Dash = _dash.dash.Dash = Dash
-_dash.long_callback = sys.modules["dash.long_callback"] = _LongCallbackModule("dash.long_callback")
+for _path in ("", ".managers", ".managers.diskcache_manager", ".managers.celery_manager"):
+    _name = f"dash.long_callback{_path}"
+    sys.modules[_name] = _LongCallbackModule(_name)
+    _parent, _, _last = _name.rpartition(".")
+    setattr(sys.modules[_parent], _last, sys.modules[_name])

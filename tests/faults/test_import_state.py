@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import socketserver
@@ -20,7 +21,7 @@ from engine import APP, EngineServer
 
 from dash_long_callback import DiskcacheLongCallbackManager, changed_values
 from dash_long_callback.errors import RegistrationError
-from dash_long_callback.executors.local import inherited
+from dash_long_callback.executors.local import importing, inherited
 
 HEAD = """
 import logging, os, signal, socket, sys, threading, time
@@ -537,3 +538,41 @@ def test_ordinary_app_has_no_warning(app: Callable[..., EngineServer]) -> None:
     server = app(APP)
     assert server.value(server.submit("sleep", 0, "done")) == "done"
     assert warnings(server) == []
+
+
+# A server that is started without a guard
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+@pytest.mark.parametrize("debug", [False, True], ids=["", "with reloader"])
+def test_flask_app_that_is_run_without_a_guard_is_not_run_in_workers(
+    app: Callable[..., EngineServer], method: str, debug: bool
+) -> None:
+    body = BELOW.replace("OPTIONS", f"start_method={method!r}")
+    run = f"app.server.run(port=int(os.environ['PORT']), debug={debug})"
+    server = app(body, f"\n{run}\n")
+    assert ask(server, "a") == [["default", "__main__", True, 3]]
+
+
+OTHERS = """
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+server = ThreadingHTTPServer(("127.0.0.1", METRICS), BaseHTTPRequestHandler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+serve(app)
+"""
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_other_server_that_is_started_without_a_guard_is_refused_in_words(
+    app: Callable[..., EngineServer], method: str
+) -> None:
+    with contextlib.closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    body = BELOW.replace("OPTIONS", f"start_method={method!r}")
+    server = app(body, OTHERS.replace("METRICS", str(port)))
+    outcome = server.outcome(server.dispatch(1, "a")["job"])
+    assert "no worker process could be started" in outcome["error"]["message"]
+    assert importing.WORDS in server.log

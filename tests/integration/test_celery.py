@@ -100,6 +100,61 @@ def test_a_job_longer_than_its_timeout_ends_in_words(web: EngineServer) -> None:
     assert outcome["error"]["message"] == "the job ran longer than its timeout of 0.5 s"
 
 
+def test_the_words_of_a_user_error_are_told(web: EngineServer) -> None:
+    outcome = web.outcome(web.submit("tell_user"))
+    assert outcome["state"] == "failed"
+    assert (outcome["error"]["message"], outcome["error"]["user"]) == (
+        "There are no sales in May.",
+        True,
+    )
+
+
+TWO_APPS = """
+import os
+from celery import Celery
+from dash import Input, Output, dcc, html
+from dash_long_callback import CeleryLongCallbackManager, Dash
+
+celery_app = Celery("app", broker=os.environ["BROKER"], backend=os.environ["BACKEND"])
+manager = CeleryLongCallbackManager(celery_app, queue="two")
+
+def make(name):
+    app = Dash(__name__, long_callback_manager=manager)
+    app.layout = html.Div([dcc.Store(id="order"), html.P(id="result")])
+
+    @app.long_callback(Output("result", "children"), Input("order", "data"),
+                       prevent_initial_call=True)
+    def work(order):
+        return f"{name} {order}"
+
+    return app
+
+apps = {name: make(name) for name in ("first", "second")}
+if __name__ == "__main__":
+    apps[os.environ["APP"]].run(port=int(os.environ["PORT"]))
+"""
+
+
+def test_two_apps_of_one_module_have_each_their_own_callback(
+    shared: tuple[Stack, EngineServer, CeleryWorker], tmp_path: Path
+) -> None:
+    env, servers = shared[0].env, dict[str, EngineServer]()
+    for name in ("first", "second"):
+        (folder := tmp_path / name).mkdir()
+        servers[name] = EngineServer(TWO_APPS, folder, {**env, "APP": name}, ("app.py",))
+    options = ("--queues", "two", "--concurrency", "1")
+    worker = CeleryWorker(tmp_path / "first", "app:celery_app", env, *options)
+    try:
+        for server in servers.values():
+            server.start()
+        worker.start()
+        for name, server in servers.items():
+            assert server.value(server.dispatch(7)["job"]) == f"{name} 7"
+    finally:
+        for each in (worker, *servers.values()):
+            each.stop()
+
+
 @pytest.mark.parametrize(
     "how,words",
     [

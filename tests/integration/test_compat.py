@@ -295,6 +295,12 @@ assert Dash is dash.Dash is dash.dash.Dash
 assert issubclass(Dash, dash_long_callback.Dash)
 assert long_callback is dash.long_callback
 assert DiskcacheLongCallbackManager is dash_long_callback.DiskcacheLongCallbackManager
+import dash.long_callback.managers
+from dash.long_callback import managers
+from dash.long_callback.managers.celery_manager import CeleryLongCallbackManager
+from dash.long_callback.managers.diskcache_manager import DiskcacheLongCallbackManager as same
+assert same is managers.DiskcacheLongCallbackManager is DiskcacheLongCallbackManager
+assert CeleryLongCallbackManager is dash_long_callback.CeleryLongCallbackManager
 """)
 
 
@@ -304,7 +310,11 @@ import importlib
 import dash_long_callback.compat as compat
 import dash
 from dash.long_callback import DiskcacheLongCallbackManager
-manager = DiskcacheLongCallbackManager()
+import diskcache
+cache = diskcache.Cache("cache")
+manager = DiskcacheLongCallbackManager(cache)
+assert manager.handle is cache
+assert DiskcacheLongCallbackManager().handle is None
 before = len(dash.Dash.__mro__)
 importlib.reload(compat)
 import dash_long_callback.compat
@@ -331,7 +341,9 @@ import dash
 from celery import Celery
 from dash.long_callback import CeleryLongCallbackManager
 url = "redis://localhost:1/0"
-manager = CeleryLongCallbackManager(Celery("app", broker=url, backend=url), cache_by=[], expire=60)
+celery_app = Celery("app", broker=url, backend=url)
+manager = CeleryLongCallbackManager(celery_app, cache_by=[], expire=60)
+assert manager.handle is celery_app
 app = dash.Dash("app", long_callback_manager=manager)
 assert app.long_callback_manager is manager
 assert type(manager) is dash_long_callback.CeleryLongCallbackManager

@@ -62,6 +62,24 @@ def test_jobs_run_within_the_limit_whichever_web_process_is_asked(
         server.stop()  # fails if it leaves anything behind
 
 
+def test_a_page_is_not_told_to_wait_for_a_client_that_does_not(tmp_path: Path) -> None:
+    server = gunicorn_server(tmp_path, "--workers", "1").start()
+    try:
+        impatient, patient = (server.submit("sleep", 60) for _ in range(2))
+        for job in (impatient, patient):
+            server.worker_of(job)
+
+        def told(job: str) -> float:
+            asked = {"tab": job, "jobs": {job: 1000}}
+            return server.post("updates", asked).json()["after"]
+
+        assert max(told(impatient) for _ in range(200)) < 2
+        assert told(patient) < 2
+        server.post("cancel", {"jobs": [impatient, patient]})
+    finally:
+        server.stop()
+
+
 def test_another_web_process_takes_over_when_the_leader_is_killed(tmp_path: Path) -> None:
     server = gunicorn_server(tmp_path, "--workers", "3").start()
     try:

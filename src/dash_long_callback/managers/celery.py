@@ -115,7 +115,17 @@ class CeleryLongCallbackManager(Manager):
             worker_starts.given(worker_start),
             app_factory.check(app),
         )
+        self._celery_app = celery_app
         super().__init__(store, self._executor, cache_by, expire, user)
+
+    @property
+    def handle(self) -> celery.Celery:
+        """The Celery app, as in Dash 2.
+
+        With ``handle = manager.handle`` in ``app.py``, workers are started by
+        ``celery -A app:handle worker``.
+        """
+        return self._celery_app
 
     def waiting(self) -> dict[str, int]:
         """How many jobs wait in each queue.

@@ -131,7 +131,13 @@ class DiskcacheLongCallbackManager(Manager):
         factory = app_factory.check(app)
         pool = PoolOptions(count, method, grace, stop, stop_wait, chosen, given, factory)
         executor = LocalExecutor(store, pool)
+        self._cache = cache
         super().__init__(store, executor, cache_by, expire, user)
+
+    @property
+    def handle(self) -> diskcache.Cache | diskcache.FanoutCache | None:
+        """The ``cache`` that the manager was made with, as in Dash 2."""
+        return self._cache
 
     @classmethod
     def of_file(cls, file: str | None) -> DiskcacheLongCallbackManager:

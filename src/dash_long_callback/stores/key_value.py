@@ -58,9 +58,10 @@ if TYPE_CHECKING:
     from dash_long_callback.stores.base import Joined
     from dash_long_callback.stores.news import Bell, Watch
 
-#: Seconds that a value which somebody is writing may stay half a value. One that stays so for
-#: longer has lost its writer, and counts as missing.
-TORN_SECONDS = 0.2
+#: Seconds that a value which somebody is writing may stay half a value: a busy machine may leave a
+#: writer without a processor for that long. One that stays so for longer has lost its writer, and
+#: counts as missing.
+TORN_SECONDS = 2.0
 #: Seconds between two searches for expired files, and that a file stays after it has expired: who
 #: read it just before may be writing it again.
 PURGE_SECONDS = 60.0

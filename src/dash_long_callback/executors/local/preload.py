@@ -6,23 +6,19 @@ where it finds everything imported already.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
-import multiprocessing
 import os
 import sys
 import traceback
 from dataclasses import asdict, dataclass, field
 from multiprocessing import process, spawn
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash_long_callback.app_names import MAIN
 from dash_long_callback.executors import app_factory, script
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
+from dash_long_callback.executors.local import importing
 
 #: Carries an ``AppModules`` to the fork server, which takes no arguments of ours.
 VARIABLE = "DASH_LONG_CALLBACK_MODULES"
@@ -91,27 +87,8 @@ def import_app(app: AppModules) -> list[str]:
     return errors
 
 
-def importing() -> bool:
-    """Whether this process is a worker, or will be one, that imports the app's modules.
-
-    Then ``app.run()`` without an ``if __name__ == "__main__"`` around it must not start a server.
-    The standard library marks a process that imports ``__main__`` for a child in the same way.
-    """
-    return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
-
-
-@contextlib.contextmanager
-def _importing() -> Generator[None]:
-    this: Any = multiprocessing.current_process()
-    this._inheriting = True  # see importing()
-    try:
-        yield
-    finally:
-        del this._inheriting
-
-
 def _main(app: AppModules) -> None:
-    with _importing():
+    with importing.marked():
         if app.main_name is not None:
             spawn._fixup_main_from_name(app.main_name)  # type: ignore[attr-defined]
         elif app.main_path is not None:
@@ -126,7 +103,7 @@ def _modules(app: AppModules) -> None:
 
 def _factory(app: AppModules) -> None:
     if app.factory is not None:
-        with _importing():
+        with importing.marked():
             app_factory.call(app.factory)
 
 
