@@ -107,13 +107,19 @@ def closing(page: P, request: pytest.FixtureRequest) -> Iterator[P]:
 
 
 @pytest.fixture
-def blank(driver: WebDriver, request: pytest.FixtureRequest) -> Iterator[Page]:
+def blank(
+    driver: WebDriver,
+    request: pytest.FixtureRequest,
+    serve: object,  # the test's servers end when its page has been closed
+) -> Iterator[Page]:
     """A page that is not opened yet."""
     yield from closing(Page(driver), request)
 
 
 @pytest.fixture
-def firefox_page(firefox: Firefox, request: pytest.FixtureRequest) -> Iterator[FirefoxPage]:
+def firefox_page(
+    firefox: Firefox, request: pytest.FixtureRequest, serve: object
+) -> Iterator[FirefoxPage]:
     """The same in Firefox."""
     yield from closing(FirefoxPage(firefox), request)
 

@@ -155,6 +155,7 @@ def frame(page: Page, name: str) -> Generator[None]:
         page.driver.switch_to.default_content()
 
 
+@pytest.mark.newest_only  # each by itself runs on the oldest
 def test_all_examples_run_side_by_side_in_the_gallery(gallery: Server, blank: Page):
     blank.open(gallery.url)
     for name in NAMES:
@@ -222,6 +223,7 @@ return [looks, document.documentElement.scrollWidth - innerWidth];
 """
 
 
+@pytest.mark.newest_only  # colours are those of the newest components
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_is_readable_and_fits(scheme: str, width: int, gallery: Server, blank: Page):
