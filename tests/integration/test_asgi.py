@@ -146,7 +146,7 @@ def stream(server: EngineServer, job: str, tab: str = "t") -> Generator[Iterator
 
 
 def test_a_stream_sends_each_update_and_ends_with_the_job(server: EngineServer) -> None:
-    job = server.submit("steps", 5, 0.1)
+    job = server.submit("steps", 5, 0.3)
     with stream(server, job) as events:
         found = list(events)
     assert [event["ended"] for event in found] == [False] * (len(found) - 1) + [True]

@@ -381,7 +381,7 @@ def test_celery_workers_call_the_factory_that_was_named(
 
     web = one.web(make)
     (one.folder / "broken").touch()
-    worker = one.worker("--concurrency", "1")
+    worker = one.worker("--concurrency", "1", module="app:celery_app")
     assert "the settings can't be read" in worker.log
     message = ended(web, "own")["error"]["message"]
     assert "app='app:create_server'" in message + worker.log
