@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -262,9 +263,12 @@ def test_progress_in_a_figure(run: Callable[[str], Dash2Server]):
 
 
 def python(code: str) -> str:
-    """What a new Python prints."""
+    """What a new Python prints, in an empty folder."""
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

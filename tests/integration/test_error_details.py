@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,7 +134,7 @@ def lines(server: EngineServer, ref: str) -> list[str]:
     "order,output,kind,words",
     [
         ("raise", "result", "failed", REFUSED),
-        ("raise 0.3", "result", "failed", f" s: {REFUSED}"),
+        ("raise 0.3", "result", "failed", REFUSED),
         ("exit", "result", "failed", f"JobExited: the function called sys.exit('{SECRET}')"),
         ("object", "result", "failed", "InvalidCallbackReturnValue"),
         ("kill 0.3", "result", "lost", "SIGKILL"),
@@ -156,6 +157,12 @@ def test_a_page_is_told_a_sentence_and_the_log_all_under_one_number(
     for secret in (SECRET, "pa55word", "Error", "Traceback", "work", str(server.folder), "SIG"):
         assert secret not in heard
     (line,) = lines(server, ref)
+    how = {
+        "failed": r"failed after \d+\.\d s: ",
+        "refused": "could not be started: ",
+        "lost": "lost",
+    }
+    assert re.search(how[kind], line)
     # Dash's own words for a result that is not JSON begin with an empty line.
     assert words in server.log[server.log.index(line) :][:300]
 

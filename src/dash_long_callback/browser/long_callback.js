@@ -1687,6 +1687,7 @@
         },
     };
     window.addEventListener("storage", (event) => event.key === holder.key && holder.renew());
+
     // Events: values that are to reach their component each, where of others the latest will do
 
     /** @typedef {"once" | "step" | "file"} EventKind */

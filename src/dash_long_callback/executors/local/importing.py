@@ -62,7 +62,7 @@ def serve_nothing() -> None:
     bind, run_simple = cls.bind, serving.run_simple
 
     def bind_others(self: socket.socket, address: Any) -> None:
-        given = isinstance(address, tuple) and bool(address[1])  # pyright: ignore[reportUnknownArgumentType]
+        given = isinstance(address, tuple) and any(address[1:2])  # pyright: ignore[reportUnknownArgumentType]
         if given and self.type == socket.SOCK_STREAM and is_importing():
             raise RegistrationError(WORDS)
         bind(self, address)
