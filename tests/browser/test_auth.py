@@ -391,6 +391,8 @@ def test_neither_a_login_nor_a_session_that_expires_loses_a_job(
     serve: Callable[..., Server], page: Page
 ):
     server = serve(OWN_SESSION)
+    # The page may ask between a login and the reload: for a job that is another's by then.
+    page.expect_console("/updates - Failed to load resource: .* 404")
 
     def go(path: str) -> None:
         assert page.js("return fetch(arguments[0]).then(answer => answer.ok)", path)
