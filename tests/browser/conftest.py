@@ -46,7 +46,8 @@ app = Dash(__name__, long_callback_manager=manager, long_callback_pacing=Pacing(
 page = []
 """
 EPILOGUE = """
-app.layout = html.Div(page)
+# With room below, so that each part can be scrolled to where no notice covers it.
+app.layout = html.Div(page, style={"paddingBottom": "50vh"})
 if __name__ == "__main__":
     serve(app)
 """

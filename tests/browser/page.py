@@ -231,17 +231,17 @@ class Page(BasePage):
 
     def click(self, selector: str | dict[str, Any]) -> None:
         element = self.driver.find_element(By.CSS_SELECTOR, css(selector))
-
-        def clicked() -> bool:
+        until = time.monotonic() + 5
+        while True:
             # Not at the lower edge, where notices are.
             self.js("arguments[0].scrollIntoView({block: 'center'})", element)
             try:
                 element.click()
             except ElementClickInterceptedException:  # the layout has moved meanwhile
-                return False
-            return True
-
-        wait_until(clicked, 5, "a click that nothing intercepts")
+                if time.monotonic() > until:
+                    raise
+            else:
+                return
 
     def type(self, selector: str | dict[str, Any], text: str) -> None:
         """Replace the text of an input, and leave it."""

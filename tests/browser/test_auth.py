@@ -393,6 +393,7 @@ def test_neither_a_login_nor_a_session_that_expires_loses_a_job(
     server = serve(OWN_SESSION)
     # The page may ask between a login and the reload: for a job that is another's by then.
     page.expect_console("/updates - Failed to load resource: .* 404")
+    page.expect_console("Callback error updating result.children")
 
     def go(path: str) -> None:
         assert page.js("return fetch(arguments[0]).then(answer => answer.ok)", path)
