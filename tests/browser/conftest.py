@@ -46,8 +46,7 @@ app = Dash(__name__, long_callback_manager=manager, long_callback_pacing=Pacing(
 page = []
 """
 EPILOGUE = """
-# With room below, so that each part can be scrolled to where no notice covers it.
-app.layout = html.Div(page, style={"paddingBottom": "50vh"})
+app.layout = html.Div(page)
 if __name__ == "__main__":
     serve(app)
 """

@@ -305,6 +305,26 @@ def test_notices_move_nothing_and_the_end_of_the_page_is_not_below_them(page: Pa
     assert page.js(PLACES) == before
 
 
+def test_the_end_of_a_page_that_grows_is_not_below_a_notice(page: Page):
+    media(page, 1400)
+    fail(page)
+    assert not page.exists(".long-callback-notice-room"), "the page fits"
+
+    def free() -> bool:
+        return page.js(
+            "window.scrollTo(0, document.documentElement.scrollHeight);"
+            "const end = document.querySelector('#last').getBoundingClientRect();"
+            "const notice = document.querySelector('[role=alert]').getBoundingClientRect();"
+            "return end.bottom <= notice.top"
+        )
+
+    page.js("document.querySelector('#last').style.marginTop = '150vh'")
+    page.wait(free, "room below the end of the page")
+    page.js("document.querySelector('#last').style.marginTop = ''")
+    page.wait(lambda: not page.exists(".long-callback-notice-room"), "no scrollbar")
+    dismiss(page)
+
+
 BACKGROUND = """
 return getComputedStyle(document.querySelector('.long-callback-notice')).backgroundColor
 """

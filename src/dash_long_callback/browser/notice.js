@@ -187,6 +187,8 @@
         if (!region.isConnected) {
             document.body.append(region);
         }
+        // The body itself may be as high as the window, whatever is in it.
+        [document.body, ...document.body.children].forEach((one) => resized.observe(one));
         const text = textOf(failure);
         let notice = notices.find((one) => one.text === text);
         if (!notice) {
@@ -215,19 +217,34 @@
                 target.focus();
             }
         }
+        if (!notices.length) {
+            resized.disconnect();
+        }
         makeRoom();
     }
 
     function makeRoom() {
-        room.remove();
         const page = document.scrollingElement || document.documentElement;
+        const { top, bottom } = region.getBoundingClientRect();
         // A page that fits needs no scrollbar, and a body that arranges its children not one more.
-        const scrolls = page.scrollHeight > page.clientHeight && getComputedStyle(document.body).display === "block";
-        if (notices.length && scrolls) {
-            room.style.height = `${region.offsetHeight}px`;
+        // Authors may place notices at the upper edge, where one can scroll away from them.
+        const needed =
+            page.scrollHeight - room.offsetHeight > page.clientHeight &&
+            getComputedStyle(document.body).display === "block" &&
+            top > page.clientHeight - bottom;
+        if (!notices.length || !needed) {
+            room.remove();
+            return;
+        }
+        room.style.height = `${page.clientHeight - top}px`;
+        if (!room.isConnected) {
             document.body.append(room);
         }
     }
+
+    // The page may grow or shrink below a notice: a figure that is drawn, a window that is made narrow.
+    // In a frame of its own, as the room is a change of size itself.
+    const resized = new ResizeObserver(() => requestAnimationFrame(makeRoom));
 
     // Light or dark: as the page says, else as it looks, else as the user likes it.
 
