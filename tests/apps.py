@@ -41,6 +41,20 @@ def wait_until(condition: Callable[[], T], timeout: float = 30, what: str = "") 
     return value
 
 
+def pause(pid: int) -> None:
+    """Pause a process, and wait until each of its threads has stopped.
+
+    The kernel tells one thread, which tells the others when it gets a processor.
+    """
+    os.kill(pid, signal.SIGSTOP)
+
+    def stopped() -> bool:
+        stats = [one.read_text() for one in Path(f"/proc/{pid}/task").glob("*/stat")]
+        return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+    wait_until(stopped, what=f"process {pid} to stop")
+
+
 def missing(what: str) -> Any:
     """Skip a test that lacks something on a developer's machine; fail it in CI."""
     (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{what} is missing")

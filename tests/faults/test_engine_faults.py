@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from apps import wait_until
+from apps import pause, wait_until
 from engine import EngineServer, gunicorn_server, python_server
 
 from dash_long_callback.stores.base import LEASE_SECONDS
@@ -102,7 +102,7 @@ def test_of_two_silent_workers_the_paused_one_is_replaced_and_the_one_that_compu
     computes = server.submit("compute_holding_gil", LEASE_SECONDS + 3)
     job = server.submit("sleep", 300)
     worker = server.worker_of(job)
-    os.kill(worker, signal.SIGSTOP)
+    pause(worker)
     outcome = told(server, job, "the worker process is paused (SIGSTOP)")
     assert outcome["state"] == "lost"
     assert "not heard of" in outcome["error"]["message"]
@@ -212,7 +212,7 @@ def test_a_paused_worker_without_a_server_is_ended_and_frees_its_place(
     for worker in workers:
         # Not while it says in the store that it is there: nothing could be queued then.
         with server.locked_store():
-            os.kill(worker, signal.SIGSTOP)
+            pause(worker)
     server.start()
     queued = server.submit("sleep", 0, "in their place")
     for job in jobs:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from apps import missing, wait_until
+from apps import missing, pause, wait_until
 from engine import (
     APP,
     EngineServer,
@@ -433,7 +433,7 @@ def test_workers_that_die_before_they_begin_a_job_while_the_disk_is_full_do_not_
     for one in both:
         server.value(one)
     for worker in workers:
-        os.kill(worker, signal.SIGSTOP)
+        pause(worker)
     job = server.submit("sleep", 0, "in the end")
     wait_until(lambda: server.news(job)["state"] == "running")
     with full(small_disk):
