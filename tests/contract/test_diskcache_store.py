@@ -364,6 +364,48 @@ sys.exit(code)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_while_threads_use_the_store_leaves_it_usable_in_the_child(tmp_path: Path) -> None:
+    code = """
+import os, signal, sys, threading
+from dash_long_callback.jobs import Job, new_job_id
+from dash_long_callback.stores.diskcache import DiskcacheStore
+store = DiskcacheStore(sys.argv[1], 60)
+store.create(Job("parent", "cb"), b"{}")
+go_on = True
+
+def write():
+    while go_on:
+        store.create(Job(new_job_id(), "cb"), b"{}")
+        store.load_all("parent")
+
+def follow():
+    while go_on:
+        with store.watch() as watch:
+            watch.follow(["parent"])
+
+threads = [threading.Thread(target=run) for run in (write, write, write, follow)]
+for thread in threads:
+    thread.start()
+codes = []
+for number in range(40):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        store.create(Job(f"child {number}", "cb"), b"{}")
+        os._exit(0 if store.load("parent") else 1)
+    codes.append(os.waitpid(child, 0)[1])
+go_on = False
+for thread in threads:
+    thread.join()
+assert all(store.load(f"child {number}") for number in range(40))
+assert not any(codes), codes
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "store")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_doorbell_is_the_port_that_was_set_last(disk: DiskcacheStore) -> None:
     assert disk.doorbell() is None
     disk.set_doorbell(1)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import psutil
 import pytest
 from apps import pause, wait_until
 from engine import EngineServer, gunicorn_server, python_server
@@ -273,6 +274,19 @@ def test_a_server_that_is_told_to_end_lets_its_jobs_finish(tmp_path: Path) -> No
         assert server.value(queued) == "queued"
     finally:
         server.stop()
+
+
+def test_jobs_finish_if_the_fork_server_is_told_to_end(server: EngineServer) -> None:
+    """It is told a moment before the server, by who tells all processes."""
+    jobs = [server.submit("gate", "later"), server.submit("pool")]
+    fork_servers = {psutil.Process(server.worker_of(job)).parent() for job in jobs}
+    (fork_server,) = fork_servers
+    assert fork_server is not None
+    assert any("forkserver" in word for word in fork_server.cmdline())
+    fork_server.terminate()
+    (server.folder / "gate-later").touch()
+    assert [server.value(job) for job in jobs] == ["later", [0, 1, 4]]
+    assert fork_server.is_running()
 
 
 def test_jobs_finish_if_all_processes_of_a_service_are_told_to_end(tmp_path: Path) -> None:

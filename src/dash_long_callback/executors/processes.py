@@ -62,6 +62,11 @@ class ProcessId:
         return self.place != _place()
 
 
+def end_by_sigterm() -> None:
+    """Have this process end by SIGTERM: for children of one that does not."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 @functools.lru_cache(maxsize=1)
 def this_process(pid: int) -> bytes:
     """``ProcessId.dump`` of this process, whose number is given, as it changes with a fork."""

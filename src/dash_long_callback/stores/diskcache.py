@@ -57,6 +57,7 @@ from dash_long_callback.stores.rows import (
     read_time,
 )
 from dash_long_callback.stores.sqlite_file import SqliteFile
+from dash_long_callback.stores.sqlite_fork import IN_USE
 from dash_long_callback.stores.sqlite_news import SqliteNews
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def _guarded(
     @functools.wraps(method)
     def guarded(self: DiskcacheStore, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return method(self, *args, **kwargs)
+            with IN_USE:
+                return method(self, *args, **kwargs)
         except (sqlite3.Error, OSError) as error:
             raise self.in_words(error) from error
 
@@ -197,7 +199,7 @@ class DiskcacheStore(Store):
 
     @contextmanager
     def exclusive(self, key: str | None) -> Generator[None]:  # noqa: ARG002 - SQLite has one lock
-        with self.words(), self._cache.transact():
+        with self.words(), IN_USE, self._cache.transact():
             yield
 
     @_guarded
@@ -294,7 +296,8 @@ class DiskcacheStore(Store):
     @contextmanager
     def _result(self, job_id: str) -> Generator[BinaryIO | None]:
         try:
-            found = self._cache.open_bytes(f"{job_id}:result")
+            with IN_USE:
+                found = self._cache.open_bytes(f"{job_id}:result")
         except UnreadableRow as error:
             ignored("a large result", error)
             found = None
@@ -370,7 +373,7 @@ class DiskcacheStore(Store):
 
     def kept(self, cache_key: str, expire: float | None) -> Result | None:
         found: Result | None = None
-        with self._optional():
+        with self._optional(), IN_USE:
             data = self._results.read_bytes(cache_key)
             found = None if data is None else read_result(data)
             if found is not None:

@@ -17,6 +17,7 @@ import diskcache
 from diskcache.core import ENOVAL, MODE_BINARY, MODE_RAW  # pyright: ignore[reportMissingTypeStubs]
 
 from dash_long_callback.stores.rows import UnreadableRow
+from dash_long_callback.stores.sqlite_fork import IN_USE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -99,7 +100,7 @@ class PooledCache(diskcache.Cache):
             return _Loan(self._pool.free.pop(), self._pool)
         except IndexError:
             pass
-        connection = sqlite3.connect(
+        connection = IN_USE.connect(
             Path(self.directory) / diskcache.core.DBNAME,
             timeout=min(BUSY_SLICE, self.patience),
             isolation_level=None,

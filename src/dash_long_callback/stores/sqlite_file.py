@@ -28,6 +28,7 @@ from diskcache.core import DBNAME
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.stores.pooled_cache import is_busy, is_damage
+from dash_long_callback.stores.sqlite_fork import IN_USE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +115,7 @@ class SqliteFile:
 
     def close(self) -> None:
         """Let go of the connections."""
-        with self._lock:
+        with IN_USE, self._lock:
             if self._opened is not None:
                 self._opened.cache.close()
                 self._opened = None

@@ -17,6 +17,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from dash_long_callback.stores.news import Lookout
+from dash_long_callback.stores.sqlite_fork import IN_USE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +95,8 @@ class SqliteNews(Lookout):
         self._number = self._value(_LAST) or 0
 
     def _catch_up(self) -> None:
-        self._connect()
+        with IN_USE:
+            self._connect()
         if self._renewed:
             # Nobody knows what was in the other file, nor what was written to this one meanwhile.
             self._start()
@@ -114,7 +116,7 @@ class SqliteNews(Lookout):
 
     def _rows(self, statement: str, *arguments: object) -> list[Any]:
         try:
-            with closing(self._connect().execute(statement, arguments)) as rows:
+            with IN_USE, closing(self._connect().execute(statement, arguments)) as rows:
                 return rows.fetchall()
         except sqlite3.Error as error:
             self._file.failed(error)
@@ -127,7 +129,7 @@ class SqliteNews(Lookout):
         if connection is None or generation != self._generation:
             self._disconnect()
             # Of its own, or else what the same process writes would not count.
-            connection = self._connection = sqlite3.connect(
+            connection = self._connection = IN_USE.connect(
                 self._file.path, timeout=self._busy, isolation_level=None, check_same_thread=False
             )
             self._generation, self._renewed = generation, True
@@ -136,7 +138,8 @@ class SqliteNews(Lookout):
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            with IN_USE:
+                connection.close()
 
     def close(self) -> None:
         super().close()

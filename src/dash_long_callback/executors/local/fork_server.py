@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 
+from dash_long_callback.executors import processes
 from dash_long_callback.executors.local import inherited
 from dash_long_callback.executors.local.preload import VARIABLE, AppModules, import_app
 
 if VARIABLE in os.environ:
     app = AppModules(**json.loads(os.environ.pop(VARIABLE)))
+    # A service manager that tells all processes to end means the server and its workers. This one
+    # goes when they have gone: before that, all workers would seem to have died with it.
+    # A function, as programs that the app starts would inherit that a signal is ignored.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    os.register_at_fork(after_in_child=processes.end_by_sigterm)
     before = inherited.open_files(), threading.enumerate(), dict(os.environ)
     # Errors are told by the workers, which import again what could not be imported here.
     import_app(app)

@@ -171,7 +171,7 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
     signal.signal(signal.SIGTERM, worker.told_to_end)
     if hasattr(os, "register_at_fork"):
         # What a job forks, such as a pool of multiprocessing, is ended by SIGTERM.
-        os.register_at_fork(after_in_child=_end_by_sigterm)
+        os.register_at_fork(after_in_child=processes.end_by_sigterm)
     try:
         errors, values = _set_up(options)
     except BaseException as error:
@@ -226,10 +226,6 @@ def _call(reference: Reference) -> None:
     except BaseException as error:
         words = f"{type(error).__name__}: {error}"
         raise _StartFailed(f"worker_start {reference.name} failed: {words}") from error
-
-
-def _end_by_sigterm() -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class _Worker:
