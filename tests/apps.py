@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import pytest
 
@@ -75,6 +75,9 @@ class Server:
         port: where it listens.
     """
 
+    #: Those that were started and not yet stopped: a test that fails shows their logs.
+    started: ClassVar[list[Server]] = []
+
     def __init__(
         self,
         source: str | Path,
@@ -135,6 +138,8 @@ class Server:
             with socket.socket() as client:
                 return client.connect_ex(("127.0.0.1", self.port)) == 0
 
+        if self not in Server.started:
+            Server.started.append(self)
         wait_until(listens, 30, f"{self.folder}/app.py to listen")
         return self
 
@@ -183,6 +188,8 @@ class Server:
                 os.kill(pid, signal.SIGKILL)
         if left:
             pytest.fail(f"the server left processes behind: {left}")
+        if self in Server.started:
+            Server.started.remove(self)
 
     def processes(self) -> dict[int, str]:
         """The processes of this server, workers included, with their command lines."""

@@ -43,13 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Any:
+def pytest_runtest_makereport() -> Any:
     """Show the log of a failed test's servers."""
     report: pytest.TestReport = yield
     if report.failed:
-        for name, value in getattr(item, "funcargs", {}).items():
-            if isinstance(value, Server):
-                report.sections.append((f"log of {name}", value.log[-20_000:]))
+        for server in Server.started:
+            report.sections.append((f"log of {server.folder.name}", server.log[-20_000:]))
     return report
 
 

@@ -127,10 +127,16 @@ def children(pid: int) -> list[int]:
 
 def crash(server: EngineServer) -> None:
     """The server and its web processes are killed; job workers live on to end their jobs."""
-    for pid in children(server.pid):
-        if not any(word in server.processes().get(pid, "") for word in ("fork_server", "tracker")):
-            os.kill(pid, signal.SIGKILL)
+    commands = server.processes()
+    webs = [
+        pid
+        for pid in children(server.pid)
+        if not any(word in commands.get(pid, "") for word in ("fork_server", "tracker"))
+    ]
+    # First: it would start others in their place, which have its port until they see that it died.
     server.kill()
+    for pid in webs:
+        os.kill(pid, signal.SIGKILL)
 
 
 # At the same time
