@@ -62,9 +62,24 @@ class ProcessId:
         return self.place != _place()
 
 
-def end_by_sigterm() -> None:
-    """Have this process end by SIGTERM: for children of one that does not."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def on_sigterm(act: Callable[[], None]) -> None:
+    """Have this process do something instead of ending by SIGTERM. What it forks ends by it."""
+    pid = os.getpid()
+
+    def handle(*_: object) -> None:
+        if os.getpid() == pid:
+            act()
+            return
+        # A child that was told before it got to what is registered below.
+        end_by_it()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def end_by_it() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTERM, handle)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=end_by_it)
 
 
 @functools.lru_cache(maxsize=1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import threading
 
 from dash_long_callback.executors import processes
@@ -20,8 +19,7 @@ if VARIABLE in os.environ:
     # A service manager that tells all processes to end means the server and its workers. This one
     # goes when they have gone: before that, all workers would seem to have died with it.
     # A function, as programs that the app starts would inherit that a signal is ignored.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    os.register_at_fork(after_in_child=processes.end_by_sigterm)
+    processes.on_sigterm(lambda: None)
     before = inherited.open_files(), threading.enumerate(), dict(os.environ)
     # Errors are told by the workers, which import again what could not be imported here.
     import_app(app)

@@ -168,10 +168,7 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
     _leave_what_is_shared(leader, options)
     worker = _Worker(leader, options)
     signal.signal(signal.SIGINT, worker.interrupted)
-    signal.signal(signal.SIGTERM, worker.told_to_end)
-    if hasattr(os, "register_at_fork"):
-        # What a job forks, such as a pool of multiprocessing, is ended by SIGTERM.
-        os.register_at_fork(after_in_child=processes.end_by_sigterm)
+    processes.on_sigterm(worker.told_to_end)  # a pool that a job forks is ended by it
     try:
         errors, values = _set_up(options)
     except BaseException as error:
@@ -263,7 +260,7 @@ class _Worker:
         if self._run is not None:
             self._run.checkpoint()
 
-    def told_to_end(self, _signal: int, _frame: Any) -> None:
+    def told_to_end(self) -> None:
         """SIGTERM, as systemd sends it to all processes of a service: finish the job and exit."""
         # The only queue that may be used where a signal has interrupted another use of it.
         self._todo.put(None)
