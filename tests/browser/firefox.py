@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import websocket
 from apps import wait_until
-from page import RECORDER, BasePage, css
+from page import EXPECT_PRESS, RECORDER, BasePage, css
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -134,7 +134,7 @@ class FirefoxPage(BasePage):
 
     def click(self, selector: str | dict[str, Any]) -> None:
         x, y = self.js(
-            "const e = document.querySelector(arguments[0]);"
+            f"{EXPECT_PRESS} const e = document.querySelector(arguments[0]); expectPress(e);"
             "e.scrollIntoView({block: 'nearest', inline: 'nearest', behavior: 'instant'});"
             "const {x, y, width, height} = e.getBoundingClientRect();"
             "const at = [Math.floor(x + width / 2), Math.floor(y + height / 2)];"
@@ -150,6 +150,8 @@ class FirefoxPage(BasePage):
         ]
         actions = [{"type": "pointer", "id": "mouse", "actions": mouse}]
         self._command("input.performActions", actions=actions)
+        if self.js("return window.pressed") is False:
+            self.click(selector)
 
     def js(self, script: str, *args: Any) -> Any:
         # As JSON: BiDi's own form of values has a type for each part.

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +30,16 @@ new MutationObserver(() => {
         if (texts[texts.length - 1] !== text) texts.push(text);
     }
 }).observe(document, {subtree: true, childList: true, characterData: true, attributes: true});
+"""
+
+#: Before a click: note whether the press that comes lands on the element. A page that grows between
+#: the look for the place and the press, as for a figure that is drawn late, moves it away.
+EXPECT_PRESS = """
+const expectPress = (element) => {
+    window.pressed = undefined;
+    const note = (event) => window.pressed = event.composedPath().includes(element);
+    addEventListener("pointerdown", note, {capture: true, once: true});
+};
 """
 
 
@@ -232,16 +243,18 @@ class Page(BasePage):
     def click(self, selector: str | dict[str, Any]) -> None:
         element = self.driver.find_element(By.CSS_SELECTOR, css(selector))
         until = time.monotonic() + 5
-        while True:
+        while time.monotonic() < until:
             # Not at the lower edge, where notices are.
-            self.js("arguments[0].scrollIntoView({block: 'center'})", element)
-            try:
+            self.js(
+                f"{EXPECT_PRESS} expectPress(arguments[0]);"
+                "arguments[0].scrollIntoView({block: 'center'})",
+                element,
+            )
+            with suppress(ElementClickInterceptedException):  # the layout has moved meanwhile
                 element.click()
-            except ElementClickInterceptedException:  # the layout has moved meanwhile
-                if time.monotonic() > until:
-                    raise
-            else:
-                return
+                if self.js("return window.pressed") is not False:
+                    return
+        element.click()  # says what covers it
 
     def type(self, selector: str | dict[str, Any], text: str) -> None:
         """Replace the text of an input, and leave it."""
