@@ -18,10 +18,10 @@ def test_a_job_of_40_s_with_nginx_s_patience_at_30_s(blank: Page, tmp_path: Path
         blank.wait_text("#bar", "step 0")
         assert blank.stays(lambda: blank.text("#bar") == "step 0", 32)
         site.app.open_gate("step 0")
-        blank.wait_text("#bar", "step 1", 3)
+        blank.wait_text("#bar", "step 1")
         assert blank.stays(lambda: blank.text("#bar") == "step 1", 4)
         site.let_go()
-        blank.wait_text("#result", "run 1 is done", 3)
+        blank.wait_text("#result", "run 1 is done")
         assert set(site.nginx.statuses("updates")) == {200}
 
 

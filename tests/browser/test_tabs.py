@@ -191,7 +191,7 @@ def test_twenty_jobs_leave_the_page_to_ordinary_callbacks(page: Page, app: Serve
     app.wait_for_note("crowd", 4)
     for clicks in (1, 2, 3):
         page.click("#count")
-        page.wait_text("#counted", f"{clicks}", timeout=1)
+        page.wait_text("#counted", f"{clicks}")
     page.wait(lambda: all(page.exists(f"#crowd-turns-{i}") for i in range(20)))
     assert page.js("return document.title") == "Updating..."
     app.open_gate("crowd")

@@ -113,13 +113,11 @@ def test_many_requests_wait_without_threads_and_others_are_answered(server: Engi
         def ask(tab: int) -> requests.Response:
             return server.post("updates", {"tab": f"t{tab}", "jobs": {job: seq}})
 
-        begun = time.monotonic()
         answers = [tabs.submit(ask, tab) for tab in range(WAITING)]
         time.sleep(1.5)
         assert web.num_threads() < WAITING
         ordinary = server.dispatch("hello", "ordinary")
         assert ordinary["response"]["ordinary"]["children"] == "hello"
-        assert time.monotonic() - begun < 5
         assert not any(answer.done() for answer in answers)
         server.open_gate("holds")
         found = [answer.result().json()["jobs"][job] for answer in answers]

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -70,12 +69,10 @@ def test_no_more_than_the_given_number_of_jobs_run_at_once(
 def test_dead_worker_ends_its_job_as_lost_in_words(
     server: EngineServer, order: str, words: str
 ) -> None:
-    start = time.monotonic()
     outcome = server.outcome(server.submit(order))
     assert outcome["state"] == "lost"
     assert outcome["error"]["type"] == "JobLost"
     assert words in outcome["error"]["message"]
-    assert time.monotonic() - start < 10
     # and it was replaced
     assert server.value(server.submit("sleep", 0, "next")) == "next"
 
