@@ -22,7 +22,9 @@ def test_a_job_of_40_s_with_nginx_s_patience_at_30_s(blank: Page, tmp_path: Path
         assert blank.stays(lambda: blank.text("#bar") == "step 1", 4)
         site.let_go()
         blank.wait_text("#result", "run 1 is done")
-        assert set(site.nginx.statuses("updates")) == {200}
+        # A stream is in the log when it has ended, a moment later.
+        statuses = blank.wait(lambda: site.nginx.statuses("updates"))
+        assert set(statuses) == {200}
 
 
 def test_a_page_whose_proxy_keeps_streams_back_asks_for_answers_that_end(
