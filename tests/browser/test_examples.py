@@ -169,6 +169,7 @@ def test_all_examples_run_side_by_side_in_the_gallery(gallery: Server, blank: Pa
             assert blank.errors() == []
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_gallery_shows_the_files_that_run(gallery: Server, blank: Page):
     blank.open(gallery.url)
     for name in NAMES:
@@ -180,6 +181,7 @@ def test_gallery_shows_the_files_that_run(gallery: Server, blank: Page):
         assert "@app.long_callback(" in text
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_frames_are_as_high_as_their_examples(gallery: Server, blank: Page):
     blank.open(gallery.url)
 

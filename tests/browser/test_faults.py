@@ -16,6 +16,9 @@ from page import Page
 PATIENCE = 4
 pacing = f"patience={PATIENCE}"
 
+#: What the network does is the same for every Dash.
+pytestmark = pytest.mark.newest_only
+
 SUBMIT, UPDATES, CANCEL = "_dash-update-component", "/updates", "/cancel"
 
 source = """

@@ -344,6 +344,7 @@ SCHEMES = [
 ]
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_notices_are_light_or_dark_as_the_page_is(page: Page):
     fail(page)
     for change, likes, color in SCHEMES:
@@ -400,6 +401,7 @@ window.fetch = (...all) => { sent.push(String(all[0]).split('/').pop()); return 
 """
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_without_a_network_few_requests_are_made_and_the_next_is_made_as_soon_as_there_is_one(
     page: Page, app: Server
 ):

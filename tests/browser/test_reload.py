@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from apps import Server
 from page import Page
 from raw_tab import raw_tab
@@ -395,6 +396,7 @@ def update(n):
 """
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_server_that_starts_again_meanwhile_is_not_noticed(page: Page, app: Server):
     page.expect_console("Failed to load resource|ERR_")
     app.kill()
