@@ -18,68 +18,72 @@ from dash_long_callback.errors import (
     StoreError,
     UserError,
 )
-from dash_long_callback.jobs import Cancelled, Failed, Outcome, Succeeded, TimedOut, ending
+from dash_long_callback.jobs import End, Failed, TimedOut
 
 if TYPE_CHECKING:
-    from dash_long_callback.jobs import Job
+    from dash_long_callback.jobs import Cancelled, Job, Problem
     from dash_long_callback.stores.base import Store
 
 log = logging.getLogger("dash_long_callback")
 
 
-def end(store: Store, job_id: str, outcome: Outcome, attempt: int | None = None) -> Job | None:
-    """End a job that has not ended, from outside of its function; log it.
-
-    One whose ``on_error`` was called, or is to be, ends for the reason that this has.
+def end(
+    store: Store,
+    job_id: str,
+    outcome: Problem | Cancelled,
+    attempt: int | None = None,
+    *,
+    handles: bool = False,
+) -> Job | None:
+    """End a job that has not ended, from outside of its function, or have its ``on_error`` called.
 
     Args:
         store: where the job is.
         job_id: which.
         outcome: how it ends.
-        attempt: as for ``jobs.ending``.
+        attempt: as for ``jobs.End``.
+        handles: the same.
 
     Returns:
-        The record; None if it had ended, or is another worker's.
+        The record, which waits for a worker if ``on_error`` is to be called; None if it had ended,
+        or is another worker's.
 
     Raises:
         StoreError: if it can't be written.
     """
-    told = outcome
-
-    def change(job: Job) -> bool:
-        nonlocal told
-        handled = job.handed_over or job.handling
-        told = job.original if handled and not isinstance(outcome, Cancelled) else outcome
-        return ending(told, attempt)(job)
-
-    job = store.change(job_id, change)
-    if job is not None:
-        log_end(job, told)
+    job = store.change(job_id, End(outcome, attempt, handles))
+    if job is None:
+        return None
+    if job.state.ended:
+        log_end(job)
+    else:
+        words = (job.error or {}).get("message")
+        log.warning("no. %s: %s: %s; on_error is called", job.ref, name_of(job), words)
     return job
 
 
-def log_end(job: Job, outcome: Outcome, name: str | None = None) -> None:
+def log_end(job: Job, name: str | None = None) -> None:
     """Say how a job has ended. Called by who has written it.
 
     Args:
         job: its record.
-        outcome: how it has ended.
         name: of its callback, if that may not be in this process's registry.
     """
-    if isinstance(outcome, (Succeeded, Cancelled)):
+    if job.error is None:
         return
+    problem = job.problem
     seconds = (job.ended or time.time()) - (job.started or job.created)
     head = f"no. {job.ref}: {name or name_of(job)}"
-    if isinstance(outcome, Failed) and outcome.user:
-        log.info("%s: %s: %s", head, outcome.error_type, outcome.message)
-    elif isinstance(outcome, Failed):
-        refused = outcome.kind in ("refused", "changed", "session")
-        how = "could not be started" if refused else f"failed after {seconds:.1f} s"
-        details = f"\n{outcome.traceback.rstrip()}" if outcome.traceback else ""
-        log.error("%s %s: %s: %s%s", head, how, outcome.error_type, outcome.message, details)
+    if not isinstance(problem, Failed):
+        how = "timed out" if isinstance(problem, TimedOut) else "was lost"
+        log.error("%s %s after %.1f s: %s", head, how, seconds, problem.reason)
+    elif problem.user:
+        log.info("%s: %s: %s", head, problem.error_type, problem.message)
     else:
-        how = "timed out" if isinstance(outcome, TimedOut) else "was lost"
-        log.error("%s %s after %.1f s: %s", head, how, seconds, outcome.reason)
+        refused = problem.kind in ("refused", "changed", "session")
+        how = "could not be started" if refused else f"failed after {seconds:.1f} s"
+        details = f"\n{problem.traceback.rstrip()}" if problem.traceback else ""
+        log.error("%s %s: %s: %s%s", head, how, problem.error_type, problem.message, details)
 
 
 def name_of(job: Job) -> str:

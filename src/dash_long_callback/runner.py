@@ -47,13 +47,14 @@ from dash_long_callback.grouping import NoUpdate, fill_no_update, leaves, spread
 from dash_long_callback.jobs import (
     Cancelled,
     Failed,
-    Job,
+    Finish,
+    Handle,
     Lost,
     Outcome,
+    Problem,
     Succeeded,
     TimedOut,
-    ending,
-    handling_here,
+    transition,
 )
 from dash_long_callback.stores.base import HEARTBEAT_SECONDS
 
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dash_long_callback.callbacks import LongCallback, Options
-    from dash_long_callback.jobs import Target
+    from dash_long_callback.jobs import Event, Job, Target
     from dash_long_callback.stores.base import Store
 
 log = logging.getLogger("dash_long_callback")
@@ -167,11 +168,18 @@ class Reporter:
             value = joined
         self._values[slot] = value
 
-    def note(self, change: Callable[[Job], object]) -> None:
+    @property
+    def job(self) -> Job:
+        """The record, as its worker knows it."""
+        return self._job
+
+    def note(self, event: Event) -> None:
         """Change the record itself, and write it with what is left."""
         with self._changed:
-            change(self._job)
-            self._write()
+            change = transition(self._job, event, time.time())
+            if change is not None:
+                self._job = change.job
+                self._write()
 
     def close(self) -> None:
         """Write what is left and stop."""
@@ -356,10 +364,9 @@ class Run:
         job: Job,
         callback: LongCallback,
         error: BaseException | None = None,
-        ending: Lost | TimedOut | Failed | None = None,
+        ending: Problem | None = None,
     ) -> None:
         self.store = store
-        self.job = job
         self.callback = callback
         self.error = error
         self.ending = ending
@@ -378,6 +385,11 @@ class Run:
         progress = [output.component_property for output in callback.progress_outputs]
         self.reporter = Reporter(store, job, self.revoke, progress)
         self._thread = threading.get_ident()
+
+    @property
+    def job(self) -> Job:
+        """The record, as this worker knows it."""
+        return self.reporter.job
 
     @property
     def deserted(self) -> bool:
@@ -472,9 +484,9 @@ class Run:
         assert handler is not None
         self.handled = True
         self.error, self.ending = error, self.ending or self._end_by(error)
-        if not self.job.handling:
+        if not self.job.handler:
             # Whoever finds this worker dead in the middle of it does not have it called again.
-            self.reporter.note(handling_here(self.ending))
+            self.reporter.note(Handle(self.ending))
         return handler(error)
 
     def hand_over(self, outcome: Outcome) -> bool:  # noqa: ARG002 - see the one for Celery
@@ -535,7 +547,7 @@ class Run:
         log.error("%s: its on_error failed\n%s", head, _failed(error).traceback)
         return self.ending
 
-    def _end_by(self, error: BaseException) -> Lost | TimedOut | Failed:
+    def _end_by(self, error: BaseException) -> Problem:
         if isinstance(error, JobTimedOut):
             # Without a timeout of its own, the limit was Celery's.
             limit = self.callback.options.timeout
@@ -583,7 +595,7 @@ def _settle(run: Run, outcome: Outcome) -> Outcome:
     while True:
         try:
             run.reporter.flush()
-            ended = run.store.change(run.job.id, ending(outcome, run.job.attempt), response)
+            ended = run.store.change(run.job.id, Finish(outcome, run.job.attempt), response)
         except StoreError as error:
             if time.monotonic() < deadline:
                 _outcome_faults.failed(error)
@@ -595,10 +607,10 @@ def _settle(run: Run, outcome: Outcome) -> Outcome:
             # It may be too large for the store, or its disk: then there is room for the words.
             words = f"the result could not be stored: {error}"
             outcome = Failed(type(error).__name__, words, kind="not_stored")
-            ended = run.store.change(run.job.id, ending(outcome, run.job.attempt))
+            ended = run.store.change(run.job.id, Finish(outcome, run.job.attempt))
         _outcome_faults.succeeded()
         if ended is not None:
-            log_end(ended, outcome, run.callback.name)
+            log_end(ended, run.callback.name)
         return outcome
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery
 from services import Memcached, RedisServer, Service
 
-from dash_long_callback.jobs import Job, begin, new_job_id
+from dash_long_callback.jobs import Begin, Job, new_job_id
 from dash_long_callback.managers.celery import _store
 from dash_long_callback.stores import diskcache, key_value, redis
 from dash_long_callback.stores.diskcache import DiskcacheStore
@@ -95,7 +95,7 @@ def new(store: Store, **fields: Any) -> Job:
 
 def started(store: Store, **fields: Any) -> Job:
     """A job that runs."""
-    job = store.change(new(store, **fields).id, begin)
+    job = store.change(new(store, **fields).id, Begin())
     assert job is not None
     return job
 

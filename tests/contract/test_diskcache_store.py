@@ -20,13 +20,15 @@ from stores import new, put, started, wait_until
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import (
+    Begin,
     Cancelled,
+    End,
+    Finish,
     Job,
     Lost,
+    Requeue,
     State,
     Succeeded,
-    begin,
-    ending,
     new_job_id,
 )
 from dash_long_callback.stores import diskcache as diskcache_store
@@ -57,7 +59,7 @@ def fill(store: DiskcacheStore) -> list[Job]:
         put(store, job, ("a", "b"), big)
         store.renew(job)
         store.ask_cancel(job.id)
-    store.change(ended.id, ending(Succeeded(big)), big)
+    store.change(ended.id, Finish(Succeeded(big), 1), big)
     store.set_doorbell(12345)
     return [waiting, running, ended]
 
@@ -122,7 +124,7 @@ def test_a_cancelled_job_is_passed_over(disk: DiskcacheStore) -> None:
     first, second = new(disk), new(disk)
     for job in (first, second):
         disk.enqueue(job.id)
-    disk.change(first.id, ending(Cancelled()))
+    disk.change(first.id, End(Cancelled()))
     claimed = disk.claim()
     assert claimed is not None
     assert claimed.id == second.id
@@ -134,7 +136,7 @@ def test_a_job_that_is_given_back_is_the_next_one(disk: DiskcacheStore) -> None:
     for job_id in ids:
         disk.enqueue(job_id)
     disk.claim()
-    disk.unclaim(ids[0])
+    disk.change(ids[0], Requeue(begun=False))
     record = disk.load(ids[0])
     assert record is not None
     assert (record.state, record.started) == (State.QUEUED, None)
@@ -145,14 +147,14 @@ def test_a_job_that_has_ended_can_not_be_given_back(disk: DiskcacheStore) -> Non
     job = new(disk)
     disk.enqueue(job.id)
     disk.claim()
-    disk.change(job.id, ending(Lost("x")))
-    disk.unclaim(job.id)
+    disk.change(job.id, End(Lost("x")))
+    disk.change(job.id, Requeue(begun=False))
     assert disk.claim() is None
 
 
 def test_only_running_jobs_are_active(disk: DiskcacheStore) -> None:
     new(disk)
-    disk.change(started(disk).id, ending(Cancelled()))
+    disk.change(started(disk).id, End(Cancelled()))
     running = started(disk)
     assert [job.id for job in disk.active()] == [running.id]
 
@@ -251,7 +253,7 @@ READS: dict[str, tuple[str, Callable[[DiskcacheStore], object], object]] = {
     "pieces": ("job-id:result", lambda store: list(store.pieces("job-id")), []),
     "has_result": ("job-id:result", lambda store: store.has_result("job-id"), False),
     "values": ("job-id:u1", lambda store: store.values("job-id", [1]), [None]),
-    "change": ("job-id:job", lambda store: store.change("job-id", begin), None),
+    "change": ("job-id:job", lambda store: store.change("job-id", Begin()), None),
     "claim": ("queue-500000000000000", lambda store: store.claim(), None),
     "doorbell": ("doorbell", lambda store: store.doorbell(), None),
     "active": ("job-id:job", lambda store: store.active(), []),
@@ -346,7 +348,7 @@ def test_a_store_can_be_used_again_after_it_was_closed(disk: DiskcacheStore) -> 
 def test_a_store_opens_its_own_connection_after_a_fork(tmp_path: Path) -> None:
     code = """
 import os, sys
-from dash_long_callback.jobs import Job
+from dash_long_callback.jobs import Begin, End, Finish, Job
 from dash_long_callback.stores.diskcache import DiskcacheStore
 store = DiskcacheStore(sys.argv[1], 60)
 store.create(Job("parent", "cb"), b"{}")
@@ -368,7 +370,7 @@ sys.exit(code)
 def test_a_fork_while_threads_use_the_store_leaves_it_usable_in_the_child(tmp_path: Path) -> None:
     code = """
 import os, signal, sys, threading
-from dash_long_callback.jobs import Job, new_job_id
+from dash_long_callback.jobs import Begin, End, Finish, Job, new_job_id
 from dash_long_callback.stores.diskcache import DiskcacheStore
 store = DiskcacheStore(sys.argv[1], 60)
 store.create(Job("parent", "cb"), b"{}")
@@ -427,25 +429,25 @@ TOO_LARGE = """
 import resource, signal, sys
 from pathlib import Path
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Job, State, Succeeded, begin, ending
+from dash_long_callback.jobs import Begin, End, Finish, Job, State, Succeeded
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 folder, big = Path(sys.argv[1]), b"x" * 5_000_000
 store = DiskcacheStore(folder, 60)
 store.create(Job("id", "cb"), b"{}")
-store.change("id", begin)
+store.change("id", Begin())
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
 try:
-    store.change("id", ending(Succeeded(big)), big)
+    store.change("id", Finish(Succeeded(big), 1), big)
 except StoreError as error:
     print(error)
 job = store.load("id")
 assert (job.state, job.result_size, store.has_result("id")) == (State.RUNNING, None, False)
 assert list(folder.rglob("*.val")) == [], "half a result was left behind"
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-assert store.change("id", ending(Succeeded(big)), big).result_size == len(big)
+assert store.change("id", Finish(Succeeded(big), 1), big).result_size == len(big)
 assert b"".join(store.pieces("id")) == big
 store.close()
 """

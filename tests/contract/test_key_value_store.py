@@ -19,7 +19,7 @@ from services import Memcached
 from stores import REQUEST, celery_store, new, put, response, started, wait_until
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Cancelled, Job, State, Succeeded, begin, ending, new_job_id
+from dash_long_callback.jobs import Begin, Cancelled, End, Finish, Job, State, Succeeded, new_job_id
 from dash_long_callback.stores import key_value
 from dash_long_callback.stores.key_value import KeyValueStore
 
@@ -47,7 +47,7 @@ def live(store: KeyValueStore, expire: float) -> Job:
     """A life of a job, with all that can happen to it. Returns one that runs."""
     job = new(store, cache_key="key", kept=True, expire=expire)
     store.join(job, "second")
-    running = store.change(job.id, begin)
+    running = store.change(job.id, Begin())
     assert running is not None
     put(store, running, 0, b"1")
     put(store, running, ("a", "b"), b"2", patch=True)
@@ -55,7 +55,7 @@ def live(store: KeyValueStore, expire: float) -> Job:
     store.leave(running, "second")
     store.keep(running, b"{}")
     store.ask_cancel(job.id)
-    store.change(job.id, ending(Succeeded(b"{}")), b"{}")
+    store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
     other = started(store, cache_key="other", kept=True, expire=expire)
     store.renew(other)
     return other
@@ -178,7 +178,7 @@ def test_a_store_has_its_own_connections_after_a_fork(services: Services) -> Non
     code = """
 import os, sys
 from celery import Celery
-from dash_long_callback.jobs import Job
+from dash_long_callback.jobs import Begin, End, Finish, Job
 from dash_long_callback.managers.celery import _store
 store = _store(Celery("x", broker="memory://", backend=sys.argv[1]), 60.0)
 store.create(Job("parent", "cb"), b"{}")
@@ -214,11 +214,11 @@ def test_a_value_that_memcached_refuses_is_an_error_in_words(memcached: KeyValue
     with pytest.raises(StoreError, match="memcached: 1 MB"):
         memcached.write(job, {slot: big}, [])
     with pytest.raises(StoreError, match="memcached: 1 MB"):
-        memcached.change(job.id, ending(Succeeded(big)), big)
+        memcached.change(job.id, Finish(Succeeded(big), 1), big)
     assert memcached.load(job.id) == known, "and the job is as it was"
     assert memcached.values(job.id, job.slots) == [b"1"]
     assert memcached.request(job.id) == REQUEST
-    memcached.change(job.id, ending(Cancelled()))
+    memcached.change(job.id, End(Cancelled()))
 
 
 def test_a_client_that_only_says_no_is_an_error_in_words(
@@ -229,7 +229,7 @@ def test_a_client_that_only_says_no_is_an_error_in_words(
     with memcached._process.backend() as backend:
         monkeypatch.setattr(backend, "set", lambda key, value: 0)
     with pytest.raises(StoreError, match="did not take a value"):
-        memcached.change(job.id, ending(Cancelled()))
+        memcached.change(job.id, End(Cancelled()))
 
 
 def listed(server: Memcached) -> list[str]:
@@ -271,7 +271,7 @@ def test_errors_are_in_words_while_memcached_is_down_and_it_is_found_again(tmp_p
         calls: list[Callable[[], Any]] = [
             lambda: store.load(job.id),
             lambda: new(store),
-            lambda: store.change(job.id, ending(Cancelled())),
+            lambda: store.change(job.id, End(Cancelled())),
             lambda: store.renew(job),
             lambda: store.kept("key", 60),
         ]
@@ -324,10 +324,10 @@ def test_results_are_cleared_when_it_is_not_known_any_more_whether_they_were(
 def test_a_job_that_is_cancelled_before_it_begins_leaves_the_wish(files: KeyValueStore) -> None:
     """For a worker that began it in the same moment, and whose write came last."""
     job = new(files)
-    files.change(job.id, ending(Cancelled()))
+    files.change(job.id, End(Cancelled()))
     assert files.cancel_asked(job.id)
     other = started(files)
-    files.change(other.id, ending(Cancelled()))
+    files.change(other.id, End(Cancelled()))
     assert not files.cancel_asked(other.id)
 
 
@@ -367,7 +367,7 @@ def test_looks_are_quick_at_first_and_then_slower(
         assert 5 < len(looks) < 40
         assert looks[-1] - looks[-3] > 0.2
         looks.clear()
-        files.change(job.id, ending(Cancelled()))
+        files.change(job.id, End(Cancelled()))
         assert watch.wait(1)
         assert not watch.wait(0.3)
         assert len(looks) > 4, "quick again after news"
@@ -390,7 +390,7 @@ def test_a_record_and_its_result_are_seen_together(files: KeyValueStore, folder:
 
     thread = threading.Thread(target=read)
     thread.start()
-    files.change(job.id, ending(Succeeded(big)), big)
+    files.change(job.id, Finish(Succeeded(big), 1), big)
     time.sleep(0.05)
     done.set()
     thread.join()

@@ -17,7 +17,7 @@ from services import RedisServer
 from stores import celery_store, new, put, response, started, wait_until
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Cancelled, Job, State, Succeeded, begin, ending, new_job_id
+from dash_long_callback.jobs import Begin, Cancelled, End, Finish, Job, State, Succeeded, new_job_id
 from dash_long_callback.stores import redis as redis_store
 from dash_long_callback.stores.news import Watch
 from dash_long_callback.stores.redis import RedisStore
@@ -64,7 +64,7 @@ def live(store: RedisStore, expire: float | None) -> None:
         job = new(store, cache_key="key", kept=True, expire=expire)
     store.join(job, "second")
     store.join(job, "third")
-    running = store.change(job.id, begin)
+    running = store.change(job.id, Begin())
     assert running is not None
     for n in range(3):
         put(store, running, 0, str(n).encode())
@@ -72,13 +72,13 @@ def live(store: RedisStore, expire: float | None) -> None:
     store.renew(running)
     store.leave(running, "second")
     store.keep(running, b"{}")
-    store.change(job.id, ending(Succeeded(b"{}")), b"{}")
+    store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
     store.kept("key", expire)
     store.clear(job.callback)
     cancelled = started(store, cache_key="cancelled")
     store.ask_cancel(cancelled.id)
     store.leave(cancelled, cancelled.id)
-    store.change(cancelled.id, ending(Cancelled()))
+    store.change(cancelled.id, End(Cancelled()))
     store.clear()
     later = started(store, cache_key="later", kept=True, expire=expire)
     store.keep(later, b"{}")
@@ -135,7 +135,7 @@ def test_stores_with_other_prefixes_see_nothing_of_each_other(
     with other.watch() as watch:
         watch.follow([job.id])
         drain(watch)
-        store.change(job.id, ending(Cancelled()))
+        store.change(job.id, End(Cancelled()))
         assert not watch.wait(0.3)
     assert other.load(job.id) is None
     other.close()
@@ -167,7 +167,7 @@ def test_twenty_watches_share_one_connection(
             drain(watch)
         assert len(subscribers(client)) == before + 1
         for job in jobs:
-            writer.change(job.id, ending(Cancelled()))
+            writer.change(job.id, End(Cancelled()))
         assert all(watch.wait(10) for watch in watches)
 
 
@@ -259,7 +259,7 @@ def test_a_watch_goes_on_when_redis_was_killed_and_comes_back(own: RedisServer) 
         own.start()
         wait_until(lambda: is_heard(own))
         drain(watch)
-        writer.change(job.id, ending(Succeeded(b"1")), b"1")
+        writer.change(job.id, Finish(Succeeded(b"1"), 1), b"1")
         assert watch.wait(10)
         assert response(reader, job.id) == b"1"
     reader.close()
@@ -280,7 +280,7 @@ def test_a_watch_that_began_while_redis_was_down_hears_of_news(own: RedisServer)
         own.start()
         wait_until(lambda: is_heard(own))
         drain(watch)
-        writer.change(job.id, ending(Succeeded(b"1")), b"1")
+        writer.change(job.id, Finish(Succeeded(b"1"), 1), b"1")
         assert watch.wait(10)
     reader.close()
     writer.close()
@@ -289,7 +289,7 @@ def test_a_watch_that_began_while_redis_was_down_hears_of_news(own: RedisServer)
 CALLS: dict[str, Callable[[RedisStore, Job], object]] = {
     "create": lambda store, job: new(store),
     "load": lambda store, job: store.load(job.id),
-    "change": lambda store, job: store.change(job.id, ending(Cancelled())),
+    "change": lambda store, job: store.change(job.id, End(Cancelled())),
     "write": lambda store, job: put(store, job, 0, b"1"),
     "renew": lambda store, job: store.renew(job),
     "ask_cancel": lambda store, job: store.ask_cancel(job.id),

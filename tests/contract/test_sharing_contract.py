@@ -26,7 +26,7 @@ from dash_long_callback import long_callback, plug
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import CacheByFailed, JobNotFound, StoreError
 from dash_long_callback.executors.inline import InlineExecutor
-from dash_long_callback.jobs import Job, State, Succeeded, begin, new_job_id
+from dash_long_callback.jobs import Begin, Finish, Job, State, Succeeded, new_job_id
 from dash_long_callback.managers.base import Disposition, Manager, News, Receipt, Sharing
 from dash_long_callback.server import pacing
 from dash_long_callback.server.sharing import sharing_of
@@ -372,11 +372,11 @@ def test_who_asks_after_the_last_cancel_gets_a_run_of_its_own(store: DiskcacheSt
     manager = Manager(store, Never(store))
     callback, sharing = callback_of(callbacks.work), Sharing("k", True, True, None)
     first = manager.submit(callback, b"{}", sharing)
-    store.change(first.job_id, start)
+    store.change(first.job_id, Begin())
     manager.cancel(first.job_id)  # it runs on until its function lets go
     second = manager.submit(callback, b"{}", sharing)
     assert second.disposition is Disposition.NEW
-    store.change(first.job_id, succeed)
+    store.change(first.job_id, Finish(Succeeded(b"{}"), 1))
     # The end of the first one does not hide the second.
     third = manager.submit(callback, b"{}", sharing)
     assert third.disposition is Disposition.JOINED
@@ -388,7 +388,7 @@ def test_nobody_joins_a_job_while_it_is_being_cancelled(store: DiskcacheStore) -
     callback, sharing = callback_of(callbacks.work), Sharing("k", False, True, None)
     manager = Manager(store, Never(store))
     first = manager.submit(callback, b"{}", sharing)
-    store.change(first.job_id, start)
+    store.change(first.job_id, Begin())
     late: list[Receipt] = []
     late_one = threading.Thread(
         target=lambda: late.append(manager.submit(callback, b"{}", sharing)), daemon=True
@@ -416,7 +416,7 @@ def test_a_shared_job_stays_shared_for_longer_than_rows_are_kept(tmp_path: Path)
     joined = manager.submit(callback, b"{}", sharing)
     queued = store.flight("k")
     assert queued is not None
-    job = store.change(queued.id, begin)
+    job = store.change(queued.id, Begin())
     assert job is not None
     begun = time.monotonic()
     while time.monotonic() - begun < 1.5:
@@ -461,16 +461,6 @@ class Never(InlineExecutor):
 
     def started(self, job: Job) -> None:
         """Nothing, ever."""
-
-
-def start(job: Job) -> bool:
-    job.enter(State.RUNNING)
-    return True
-
-
-def succeed(job: Job) -> bool:
-    job.end(Succeeded(b"{}"))
-    return True
 
 
 # cache_by functions

@@ -18,17 +18,17 @@ from stores import ATOMIC, REQUEST, STORES, Place, new, put, response, started, 
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import (
+    Begin,
     Cancelled,
+    End,
     Failed,
+    Finish,
     Job,
     Lost,
+    Resend,
     Result,
     State,
     Succeeded,
-    begin,
-    begin_handling,
-    ending,
-    handing_over,
     new_job_id,
 )
 from dash_long_callback.stores import base
@@ -95,7 +95,7 @@ def test_a_job_that_never_existed_is_none_everywhere(store: Store) -> None:
     assert store.request("nothing") is None
     assert response(store, "nothing") is None
     assert store.values("nothing", [1, 2]) == [None, None]
-    assert store.change("nothing", begin, b"{}") is None
+    assert store.change("nothing", Begin(), b"{}") is None
     assert response(store, "nothing") is None
     assert not store.leased("nothing")
     assert not store.cancel_asked("nothing")
@@ -103,41 +103,23 @@ def test_a_job_that_never_existed_is_none_everywhere(store: Store) -> None:
 
 def test_a_change_is_kept_and_returned(store: Store) -> None:
     job = new(store)
-    changed = store.change(job.id, begin)
+    changed = store.change(job.id, Begin())
     assert changed is not None
     assert changed.state is State.RUNNING
     assert store.load(job.id) == changed
 
 
-def test_a_change_that_declines_leaves_record_and_response_alone(store: Store) -> None:
+def test_a_change_that_is_refused_leaves_record_and_response_alone(store: Store) -> None:
     job = new(store)
-
-    def decline(record: Job) -> bool:
-        record.enter(State.RUNNING)
-        return False
-
-    assert store.change(job.id, decline, b'"result"') is None
+    assert store.change(job.id, Finish(Succeeded(b'"result"'), 1), b'"result"') is None
     assert store.load(job.id) == job
     assert response(store, job.id) is None
-
-
-def test_an_exception_in_a_change_leaves_the_record_alone(store: Store) -> None:
-    job = new(store)
-
-    def fail(record: Job) -> bool:
-        record.enter(State.RUNNING)
-        raise KeyError
-
-    with pytest.raises(KeyError):
-        store.change(job.id, fail, b"{}")
-    assert store.load(job.id) == job
-    assert store.change(job.id, begin) is not None, "and the store can be written again"
 
 
 def test_a_response_is_read_byte_for_byte(store: Store) -> None:
     job = started(store)
     written = '{"multi":true,  "☃":1.50}\n'.encode()
-    store.change(job.id, ending(Succeeded(written)), written)
+    store.change(job.id, Finish(Succeeded(written), 1), written)
     assert response(store, job.id) == written
     assert store.load_all(job.id) == (store.load(job.id), written)
 
@@ -149,7 +131,7 @@ def test_reads_delete_nothing(make: Callable[..., Store]) -> None:
     put(store, job, ("a", "b"), b"2", patch=True)
     store.ask_cancel(job.id)
     store.renew(job)
-    store.change(job.id, ending(Succeeded(b"{}")), b"{}")
+    store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
 
     def read(handle: Store) -> list[Any]:
         return [
@@ -168,7 +150,7 @@ def test_reads_delete_nothing(make: Callable[..., Store]) -> None:
 def test_request_is_kept_until_the_job_ends_and_no_longer(store: Store) -> None:
     job = started(store)
     assert store.request(job.id) is not None
-    store.change(job.id, ending(Succeeded(b"{}")), b"{}")
+    store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
     assert store.request(job.id) is None
 
 
@@ -184,7 +166,7 @@ def test_of_many_threads_exactly_one_gets_to_change_a_job(store: Store) -> None:
     def race() -> None:
         for job in jobs:
             meet.wait(30)
-            if store.change(job.id, begin) is not None:
+            if store.change(job.id, Begin()) is not None:
                 winners.append(job.id)
 
     threads = [threading.Thread(target=race) for _ in range(count)]
@@ -199,7 +181,7 @@ def _race(place: Place, ids: list[str], meet: Any, winners: Any) -> None:
     store = place.open()
     for job_id in ids:
         meet.wait(60)
-        if store.change(job_id, begin) is not None:
+        if store.change(job_id, Begin()) is not None:
             winners.put(job_id)
     store.close()
 
@@ -222,27 +204,29 @@ def test_of_many_processes_exactly_one_gets_to_change_a_job(place: Place, store:
 
 
 def count(store: Store, job_id: str) -> None:
-    for _ in range(25):
-        store.change(job_id, lambda record: bool(record.put(0, patch=True)))
+    left = 25
+    while left:
+        job = store.load(job_id)
+        assert job is not None
+        left -= store.change(job_id, Resend(job.attempt, job.resends)) is not None
 
 
 def test_changes_by_many_threads_lose_none(store: Store) -> None:
-    job = started(store)
+    job = new(store)
     at_once(*[lambda: count(store, job.id)] * 4)
     record = store.load(job.id)
     assert record is not None
-    assert record.seq == job.seq + 100
-    assert len(record.slots) == 100
+    assert record.resends == 100
 
 
 @only_atomic
 def test_changes_by_many_handles_lose_none(make: Callable[..., Store]) -> None:
     handles = [make() for _ in range(4)]
-    job = started(handles[0])
+    job = new(handles[0])
     at_once(*[lambda handle=handle: count(handle, job.id) for handle in handles])
     record = handles[0].load(job.id)
     assert record is not None
-    assert record.seq == job.seq + 100
+    assert record.resends == 100
 
 
 def test_exclusive_keeps_out_other_threads_with_the_same_key(store: Store) -> None:
@@ -287,7 +271,7 @@ def test_jobs_are_written_inside_exclusive(store: Store) -> None:
         flight = store.flight("key")
         assert flight is not None
         assert store.leave(flight, job.id)
-        assert store.change(job.id, ending(Cancelled())) is not None
+        assert store.change(job.id, End(Cancelled())) is not None
     assert store.flight("key") is None
 
 
@@ -351,7 +335,7 @@ def test_events_stay_and_are_kept_with_a_result(store: Store) -> None:
 def test_a_write_after_the_end_is_refused_and_writes_nothing(outcome: Any, store: Store) -> None:
     job = started(store)
     put(store, job, 0, b"1")
-    store.change(job.id, ending(outcome))
+    store.change(job.id, End(outcome))
     ended = store.load(job.id)
     slot, stale = job.put(0, patch=False)
     assert not store.write(job, {slot: b"2"}, stale)
@@ -370,17 +354,17 @@ def test_a_write_to_a_job_that_waits_or_is_unknown_is_refused(store: Store) -> N
 def test_a_worker_that_a_job_was_taken_from_is_refused(store: Store) -> None:
     late = started(store)
     assert store.renew(late)
-    taken = store.change(late.id, handing_over(Lost("it was silent")))
+    taken = store.change(late.id, End(Lost("it was silent"), handles=True))
     assert taken is not None
     slot, _ = late.put(0, patch=False)
     assert not store.write(late, {slot: b"1"}, [])
     assert not store.renew(late)
-    assert store.change(late.id, ending(Succeeded(b"1"), late.attempt), b"1") is None
-    handling = store.change(late.id, begin_handling)
+    assert store.change(late.id, Finish(Succeeded(b"1"), late.attempt), b"1") is None
+    handling = store.change(late.id, Begin())
     assert handling is not None
     assert store.renew(handling)
     assert put(store, handling, 0, b"2")
-    assert store.change(late.id, ending(Succeeded(b"3"), handling.attempt), b"3")
+    assert store.change(late.id, Finish(Succeeded(b"3"), handling.attempt), b"3")
     assert response(store, late.id) == b"3"
 
 
@@ -397,12 +381,12 @@ def test_five_megabytes_come_back_as_they_were(make: Callable[..., Store]) -> No
     big = b'"' + os.urandom(2_500_000).hex().encode() + b'"'
     job = Job(new_job_id(), "cb")
     store.create(job, big)
-    record = store.change(job.id, begin)
+    record = store.change(job.id, Begin())
     assert record is not None
     put(store, record, 0, big)
     other = make()
     assert other.request(job.id) == big
-    store.change(job.id, ending(Succeeded(big)), big)
+    store.change(job.id, Finish(Succeeded(big), 1), big)
     assert other.values(job.id, record.slots) == [big]
     assert response(other, job.id) == big
 
@@ -412,7 +396,7 @@ def test_half_a_megabyte_comes_back_as_it_was(make: Callable[..., Store]) -> Non
     big = os.urandom(500_000)
     job = started(store)
     put(store, job, 0, big)
-    store.change(job.id, ending(Succeeded(big)), big)
+    store.change(job.id, Finish(Succeeded(big), 1), big)
     assert make().values(job.id, job.slots) == [big]
     assert response(make(), job.id) == big
 
@@ -423,7 +407,7 @@ def test_a_large_result_is_apart_from_the_record_and_read_in_pieces(
     store, other = make(), make()
     big = os.urandom(2 * PIECE_BYTES + 10)
     job = started(store)
-    ended = store.change(job.id, ending(Succeeded(big)), big)
+    ended = store.change(job.id, Finish(Succeeded(big), 1), big)
     assert ended is not None
     assert ended.result_size == len(big)
     assert other.load_all(job.id) == (ended, None)
@@ -440,7 +424,7 @@ def test_a_large_result_is_apart_from_the_record_and_read_in_pieces(
 def test_a_small_result_is_with_the_record(store: Store) -> None:
     small = b"x" * INLINE_BYTES
     job = started(store)
-    ended = store.change(job.id, ending(Succeeded(small)), small)
+    ended = store.change(job.id, Finish(Succeeded(small), 1), small)
     assert ended is not None
     assert ended.result_size is None
     assert store.load_all(job.id) == (ended, small)
@@ -451,8 +435,8 @@ def test_a_small_result_is_with_the_record(store: Store) -> None:
 def test_a_large_result_that_comes_too_late_is_not_kept(store: Store) -> None:
     big = b"x" * (INLINE_BYTES + 1)
     job = started(store)
-    store.change(job.id, ending(Cancelled()))
-    assert store.change(job.id, ending(Succeeded(big)), big) is None
+    store.change(job.id, End(Cancelled()))
+    assert store.change(job.id, Finish(Succeeded(big), 1), big) is None
     assert not store.has_result(job.id)
     assert store.load_all(job.id) == (store.load(job.id), None)
 
@@ -463,7 +447,7 @@ def test_a_large_result_that_comes_too_late_is_not_kept(store: Store) -> None:
 def test_a_job_is_leased_from_its_begin_on(store: Store) -> None:
     job = new(store)
     assert not store.leased(job.id)
-    store.change(job.id, begin)
+    store.change(job.id, Begin())
     assert store.leased(job.id)
 
 
@@ -507,7 +491,7 @@ def test_a_job_is_wanted_for_as_long_as_was_said_last(make: Callable[..., Store]
 def test_a_second_job_with_the_same_id_is_refused(make: Callable[..., Store]) -> None:
     store, other = make(), make()
     job = new(store, cache_key="key")
-    store.change(job.id, begin)
+    store.change(job.id, Begin())
     again = Job(job.id, "other.children", cache_key="other")
     assert not other.create(again, b"other")
     found = other.load(job.id)
@@ -549,7 +533,7 @@ def test_what_was_written_since_the_watch_began_is_not_missed(make: Callable[...
     job = started(writer)
     with reader.watch() as watch:
         watch.follow([job.id])
-        writer.change(job.id, ending(Cancelled()))
+        writer.change(job.id, End(Cancelled()))
         assert watch.wait(30)
 
 
@@ -571,7 +555,7 @@ def test_a_wait_notices_a_write_of_the_same_process(make: Callable[..., Store]) 
     with store.watch() as watch:
         watch.follow([job.id])
         drained(watch)
-        timer = threading.Timer(0.05, writer.change, [job.id, ending(Cancelled())])
+        timer = threading.Timer(0.05, writer.change, [job.id, End(Cancelled())])
         timer.start()
         assert watch.wait(30)
         timer.join()
@@ -589,12 +573,12 @@ def test_every_write_of_a_job_is_news(make: Callable[..., Store]) -> None:
             assert watch.wait(30)
             drained(watch)
 
-        news_of(lambda: writer.change(job.id, begin))
+        news_of(lambda: writer.change(job.id, Begin()))
         running = writer.load(job.id)
         assert running is not None
         news_of(lambda: put(writer, running, 0, b"1"))
         news_of(lambda: writer.leave(running, job.id))
-        news_of(lambda: writer.change(job.id, ending(Succeeded(b"{}")), b"{}"))
+        news_of(lambda: writer.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}"))
 
 
 def test_what_is_followed_can_be_changed(make: Callable[..., Store]) -> None:
@@ -609,7 +593,7 @@ def test_what_is_followed_can_be_changed(make: Callable[..., Store]) -> None:
         drained(watch)
         watch.follow([third.id, second.id])
         drained(watch)
-        writer.change(second.id, ending(Cancelled()))
+        writer.change(second.id, End(Cancelled()))
         assert watch.wait(30)
 
 
@@ -635,7 +619,7 @@ def test_many_watches_hear_of_their_own_jobs(make: Callable[..., Store]) -> None
         for _ in jobs:
             ready.acquire()
         for job in jobs:
-            writer.change(job.id, ending(Cancelled()))
+            writer.change(job.id, End(Cancelled()))
 
     at_once(*[lambda job=job: wait(job) for job in jobs], write)
     assert sorted(heard) == sorted(job.id for job in jobs)
@@ -645,7 +629,7 @@ def _end(place: Place, job_id: str, go: Any) -> None:
     store = place.open()
     store.load(job_id)
     go.wait(60)
-    store.change(job_id, ending(Cancelled()))
+    store.change(job_id, End(Cancelled()))
     store.close()
 
 
@@ -722,9 +706,9 @@ def test_a_job_is_in_flight_until_it_ends(store: Store) -> None:
     assert store.flight("key") is None
     job = new(store, cache_key="key")
     assert store.flight("key") == job
-    store.change(job.id, begin)
+    store.change(job.id, Begin())
     assert store.flight("key") == store.load(job.id)
-    store.change(job.id, ending(Succeeded(b"{}")), b"{}")
+    store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
     assert store.flight("key") is None
 
 
@@ -733,7 +717,7 @@ def test_a_cancelled_job_is_in_flight_no_more(store: Store) -> None:
     store.ask_cancel(job.id)
     assert store.flight("key") is None
     newer = new(store, cache_key="key")
-    store.change(job.id, ending(Cancelled()))
+    store.change(job.id, End(Cancelled()))
     flight = store.flight("key")
     assert flight is not None
     assert flight.id == newer.id, "the end of the older one leaves it alone"
@@ -765,12 +749,12 @@ def test_askers_who_come_and_go_at_once_are_all_counted(store: Store) -> None:
 def keep(store: Store, key: str, callback: str = "out.children", expire: float | None = 60) -> Job:
     job = Job(new_job_id(), callback, cache_key=key, kept=True, expire=expire)
     store.create(job, REQUEST)
-    record = store.change(job.id, begin)
+    record = store.change(job.id, Begin())
     assert record is not None
     put(store, record, ("a", "b"), b'"set"')
     put(store, record, 0, b'"progress"')
     store.keep(record, f'"{key}"'.encode())
-    store.change(job.id, ending(Succeeded(b"{}")), b"{}")
+    store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
     return record
 
 
@@ -863,7 +847,7 @@ def fill(store: Store) -> list[Job]:
         store.ask_cancel(job.id)
     store.leave(running, running.id)
     store.keep(ended, big)
-    store.change(ended.id, ending(Succeeded(big)), big)
+    store.change(ended.id, Finish(Succeeded(big), 1), big)
     return [waiting, running, ended]
 
 

@@ -21,19 +21,22 @@ import pytest
 import redis
 from apps import wait_until
 from celery_stack import refusal
+from changes import changed
 from engine import EngineServer, gunicorn_server, python_server
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import (
+    Begin,
     Cancelled,
+    End,
+    Finish,
     Job,
+    Requeue,
     Result,
     State,
     Succeeded,
-    begin,
-    ending,
     new_job_id,
 )
 from dash_long_callback.stores import rows, sqlite_file
@@ -151,7 +154,7 @@ def test_a_record_that_can_not_be_read_is_a_failed_job_and_nothing_else_suffers(
     broken, queued, running = new(store), new(store), new(store)
     for job in (broken, queued):
         store.enqueue(job.id)
-    store.change(running.id, begin)
+    store.change(running.id, Begin())
     forge(folder, f"{broken.id}:job", kind)
     found = store.load(broken.id)
     assert found is not None
@@ -161,7 +164,7 @@ def test_a_record_that_can_not_be_read_is_a_failed_job_and_nothing_else_suffers(
     both = store.load_all(broken.id)
     assert both is not None
     assert (both[0].error, both[1]) == (found.error, None)
-    assert store.change(broken.id, ending(Cancelled())) is None
+    assert store.change(broken.id, End(Cancelled())) is None
     assert not store.write(broken, {1: b"1"}, [])
     assert not store.renew(broken)
     assert [job.id for job in store.active()] == [running.id]
@@ -175,7 +178,7 @@ def test_a_record_that_can_not_be_read_is_a_failed_job_and_nothing_else_suffers(
 def test_other_rows_that_can_not_be_read_count_as_missing(
     kind: str, store: DiskcacheStore, folder: Path
 ) -> None:
-    job = store.change(new(store, cache_key="key", kept=True).id, begin)
+    job = store.change(new(store, cache_key="key", kept=True).id, Begin())
     assert job is not None
     store.keep(job, b'"kept"')
     assert store.kept("key", None) == Result([], b'"kept"')
@@ -197,7 +200,7 @@ def test_other_rows_that_can_not_be_read_count_as_missing(
     assert store.leave(job, "asker")
     store.keep(job, b'"again"')
     assert store.kept("key", None) == Result([], b'"again"')
-    assert store.change(job.id, ending(Succeeded(b"{}")), b"{}")
+    assert store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
     store.purge()
 
 
@@ -221,8 +224,8 @@ def test_redis_keys_that_can_not_be_read_count_as_missing(kind: str, redis_url: 
 
     store = RedisStore(lambda: redis.Redis.from_url(redis_url), 60)  # pyright: ignore[reportUnknownMemberType]
     job = new(store, cache_key="key", kept=True)
-    job = store.change(job.id, begin) or job
-    other = store.change(new(store).id, begin)
+    job = store.change(job.id, Begin()) or job
+    other = store.change(new(store).id, Begin())
     assert other is not None
     name = store._key("cleared", "").removeprefix("dlc:")
     of = hashed("cb")
@@ -242,7 +245,7 @@ def test_redis_keys_that_can_not_be_read_count_as_missing(kind: str, redis_url: 
     assert store.kept("key", None) == Result([], b'"kept"')
     store.clear("cb")
     forge("flight:key")
-    assert store.change(job.id, ending(Succeeded(b"{}")), b"{}")
+    assert store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
     forge(f"job:{job.id}")
     found = store.load(job.id)
     if kind != "hash":  # one without a record, as if there was none
@@ -251,7 +254,7 @@ def test_redis_keys_that_can_not_be_read_count_as_missing(kind: str, redis_url: 
         assert found.error["type"] == "JobUnreadable"
     assert not store.write(job, {1: b"1"}, [])
     assert not store.renew(job)
-    assert store.change(job.id, ending(Cancelled())) is None
+    assert store.change(job.id, End(Cancelled())) is None
     assert store.request(job.id) is None
     assert store.load(other.id) == other
     store.close()
@@ -271,7 +274,7 @@ def test_values_of_a_backend_that_can_not_be_read_count_as_missing(tmp_path: Pat
     app = Celery("stores", broker="memory://", backend=f"file://{tmp_path}")
     store: Any = _store(app, 60)
     job = new(store, cache_key="key", kept=True)
-    job = store.change(job.id, begin)
+    job = store.change(job.id, Begin())
     for value in (GARBAGE, b"42", b"[]", b'{"a": 1}', b'["cb"]', b"[1, 2, 3]", b"null"):
         store.keep(job, b'"kept"')
         for kind, name in (("askers", job.id), ("lease", job.id), ("joined", "asker")):
@@ -500,7 +503,7 @@ def test_damaged_results_stop_no_job_and_are_said_once(
         store.keep(job, b"1")
         assert store.kept("key", None) is None
     store.purge()
-    assert store.change(job.id, begin)
+    assert store.change(job.id, Begin())
     assert said(caplog, "results can't be kept") == 1
     with pytest.raises(StoreError, match="damaged"):
         store.clear()
@@ -522,7 +525,7 @@ def test_who_waits_for_a_job_that_is_gone_is_told_to_look(
         if replace:
             watch.follow([good[1].id])
             watch.bell.wait(0)
-            assert store.change(good[1].id, begin)
+            assert store.change(good[1].id, Begin())
             assert watch.wait(20)
 
 
@@ -530,7 +533,7 @@ PROCESS = """
 import sys, time
 from pathlib import Path
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Job, begin, new_job_id
+from dash_long_callback.jobs import Begin, End, Finish, Job, new_job_id
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 folder, stop = Path(sys.argv[1]), Path(sys.argv[2])
@@ -542,7 +545,7 @@ while True:
         job = Job(new_job_id(), "cb")
         assert store.create(job, b"{}")
         store.enqueue(job.id)
-        store.change(job.id, begin)
+        store.change(job.id, Begin())
         jobs.append(job.id)
         with Path(sys.argv[3]).open("a") as done:
             done.write(".")
@@ -616,7 +619,7 @@ def test_a_process_that_comes_after_a_database_was_replaced_uses_it_whole(
 
 ONE = """
 import sys
-from dash_long_callback.jobs import Job, new_job_id
+from dash_long_callback.jobs import Begin, End, Finish, Job, new_job_id
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 store = DiskcacheStore(sys.argv[1], 60)
@@ -643,7 +646,7 @@ WRITES: dict[str, Callable[[DiskcacheStore, Job], object]] = {
     "create": lambda store, job: new(store),
     "enqueue": lambda store, job: store.enqueue(job.id),
     "claim": lambda store, job: store.claim(),
-    "change": lambda store, job: store.change(job.id, begin),
+    "change": lambda store, job: store.change(job.id, Begin()),
     "renew": lambda store, job: store.renew(job),
     "want": lambda store, job: store.want(job.id, 1),
     "clear": lambda store, job: store.clear(),
@@ -742,7 +745,7 @@ def test_kept_results_whose_lock_is_held_are_computed_again(
 
 SUBMIT = """
 import sys
-from dash_long_callback.jobs import Job, new_job_id
+from dash_long_callback.jobs import Begin, End, Finish, Job, new_job_id
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 store = DiskcacheStore(sys.argv[1], 600)
@@ -770,17 +773,16 @@ def test_honest_contention_refuses_nobody(folder: Path) -> None:
 
 def test_running_jobs_are_found_without_a_search(store: DiskcacheStore, folder: Path) -> None:
     new(store)
-    running = store.change(new(store).id, begin)
-    ended = store.change(new(store).id, begin)
+    running = store.change(new(store).id, Begin())
+    ended = store.change(new(store).id, Begin())
     assert running is not None
     assert ended is not None
-    store.change(ended.id, ending(Succeeded(b"{}")), b"{}")
-    begun = Job(new_job_id(), "cb")
-    begin(begun)
+    store.change(ended.id, Finish(Succeeded(b"{}"), 1), b"{}")
+    begun = changed(Job(new_job_id(), "cb"), Begin())
     store.create(begun, REQUEST)
-    given_back = store.change(new(store).id, begin)
+    given_back = store.change(new(store).id, Begin())
     assert given_back is not None
-    store.unclaim(given_back.id)
+    store.change(given_back.id, Requeue(begun=False))
     assert {job.id for job in store.active()} == {running.id, begun.id}
     from dash_long_callback.stores.diskcache import _MARKED
 
@@ -790,7 +792,7 @@ def test_running_jobs_are_found_without_a_search(store: DiskcacheStore, folder: 
 
 def test_running_jobs_of_an_earlier_version_are_found(folder: Path) -> None:
     store = DiskcacheStore(folder, 60)
-    running = store.change(new(store).id, begin)
+    running = store.change(new(store).id, Begin())
     new(store)
     store.close()
     run(folder, "DROP INDEX Cache_running")

@@ -18,7 +18,7 @@ from dash import Input, Output
 from dash_long_callback import CeleryLongCallbackManager, Dash, RegistrationError
 from dash_long_callback.callbacks import registry
 from dash_long_callback.executors.celery.worker import MessageRunner, Watchdog
-from dash_long_callback.jobs import Job, Lost, State, TimedOut, begin, handing_over, new_job_id
+from dash_long_callback.jobs import Begin, End, Job, Lost, State, TimedOut, new_job_id
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 #: What billiard raises into a process that gets SIGTERM.
@@ -75,7 +75,7 @@ def test_whatever_breaks_around_a_job_ends_it_in_words(
     error: BaseException, state: State, words: str, store: DiskcacheStore, job: Job
 ) -> None:
     with pytest.raises(type(error)):
-        message_runner(store, error).run("w@here", job.id, "", handles=False)
+        message_runner(store, error).run("w@here", job.id, "")
     found = ended(store, job)
     assert found.state is state
     assert (found.error or {})["message"].startswith(words)
@@ -85,39 +85,38 @@ def test_whatever_breaks_around_a_job_ends_it_in_words(
 def test_a_handler_that_can_not_run_leaves_the_first_error(
     outcome: Lost | TimedOut, store: DiskcacheStore, job: Job
 ) -> None:
-    store.change(job.id, begin)
-    store.change(job.id, handing_over(outcome))
+    store.change(job.id, Begin())
+    store.change(job.id, End(outcome, handles=True))
     with pytest.raises(RuntimeError):
-        message_runner(store, RuntimeError()).run("w@here", job.id, "", handles=True)
+        message_runner(store, RuntimeError()).run("w@here", job.id, "")
     found = ended(store, job)
     assert found.state is outcome.state
     assert (found.error or {})["message"] == outcome.reason
 
 
 def test_a_handler_begins_once_and_with_a_lease(store: DiskcacheStore, job: Job) -> None:
-    store.change(job.id, begin)
-    store.change(job.id, handing_over(Lost("it was killed")))
+    store.change(job.id, Begin())
+    store.change(job.id, End(Lost("it was killed"), handles=True))
     seen: list[bool] = []
 
     class _Looks(Watchdog):
         @contextlib.contextmanager
         def over(self, run: Any) -> Generator[None]:
             seen.append(store.leased(run.job.id))
-            runner.run("w@here", job.id, "", handles=True)  # the message comes twice
+            runner.run("w@here", job.id, "")  # the message comes twice
             raise ZeroDivisionError
             yield
 
     runner = MessageRunner(store, _Looks(store, 1.0, lambda job, outcome: None), None)
     with pytest.raises(ZeroDivisionError):
-        runner.run("w@here", job.id, "", handles=True)
+        runner.run("w@here", job.id, "")
     assert seen == [True]
 
 
 def test_a_message_that_is_late_does_nothing(store: DiskcacheStore, job: Job) -> None:
-    store.change(job.id, begin)
-    for handles in (False, True):
-        message_runner(store, RuntimeError()).run("w@here", job.id, "", handles=handles)
-        assert ended(store, job).state is State.RUNNING
+    store.change(job.id, Begin())
+    message_runner(store, RuntimeError()).run("w@here", job.id, "")
+    assert ended(store, job).state is State.RUNNING
 
 
 # worker_start
@@ -137,7 +136,7 @@ def test_worker_start_is_called_by_the_first_of_many_threads_while_the_others_wa
     runner = message_runner(store, RuntimeError(), start)
 
     def run(_: int) -> bool:
-        runner.run("w@here", "no such job", "", handles=False)
+        runner.run("w@here", "no such job", "")
         return bool(done)
 
     with ThreadPoolExecutor(8) as threads:
@@ -152,7 +151,7 @@ def test_worker_start_is_called_again_in_a_process_that_was_forked(
     runner = message_runner(store, RuntimeError(), lambda: pids.append(os.getpid()))
     for pid in (1, 1, 2):
         monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
-        runner.run("w@here", "no such job", "", handles=False)
+        runner.run("w@here", "no such job", "")
     assert pids == [1, 2]
 
 
@@ -174,7 +173,7 @@ def test_a_job_whose_process_could_not_start_fails_and_the_next_tries_again(
     runner = message_runner(store, RuntimeError(), start)
     for one in (job, Job(new_job_id(), job.callback)):
         store.create(one, b"{}")
-        runner.run("w@here", one.id, "", handles=False)
+        runner.run("w@here", one.id, "")
         error = ended(store, one).error or {}
         assert error["type"] == "WorkerStartFailed"
         assert words in error["message"]

@@ -15,7 +15,7 @@ from dash_long_callback.app import _config_tag
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.declaration import HEADER, is_current
 from dash_long_callback.executors.celery.worker import MessageRunner, Watchdog
-from dash_long_callback.jobs import Job, Lost, begin, handing_over, new_job_id
+from dash_long_callback.jobs import Begin, End, Job, Lost, new_job_id
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.runner import Run, run_job
 from dash_long_callback.stores.diskcache import DiskcacheStore
@@ -177,16 +177,16 @@ def stale(app: Dash, manager: Manager, store: DiskcacheStore) -> Job:
 def test_a_job_that_was_queued_before_the_change_does_not_run(
     store: DiskcacheStore, stale: Job
 ) -> None:
-    running = store.change(stale.id, begin)
+    running = store.change(stale.id, Begin())
     assert running is not None
     outcome: Any = run_job(Run(store, running, registry.all()[-1]))
     assert (outcome.error_type, outcome.kind) == ("AppChanged", "changed")
 
 
 def test_a_job_that_was_lost_and_then_changed_was_lost(store: DiskcacheStore, stale: Job) -> None:
-    store.change(stale.id, begin)
-    store.change(stale.id, handing_over(Lost("it was killed")))
-    message_runner(store).run("w@here", stale.id, "", handles=True)
+    store.change(stale.id, Begin())
+    store.change(stale.id, End(Lost("it was killed"), handles=True))
+    message_runner(store).run("w@here", stale.id, "")
     assert (store.load(stale.id) or stale).state.value == "lost"
 
 
@@ -194,10 +194,10 @@ def test_a_celery_worker_with_other_code_says_what_is_the_matter(
     store: DiskcacheStore, stale: Job
 ) -> None:
     runner = message_runner(store)
-    runner.run("w@here", stale.id, "the code of the web server", handles=False)
+    runner.run("w@here", stale.id, "the code of the web server")
     fitting = Job(new_job_id(), stale.callback)
     request = {"inputs": [sent("in")], "states": [sent("a"), sent("b")], "outputs": OUTS}
     store.create(fitting, json.dumps(request).encode())
-    runner.run("w@here", fitting.id, "the code of the web server", handles=False)
+    runner.run("w@here", fitting.id, "the code of the web server")
     errors = [(store.load(job.id) or job).error or {} for job in (stale, fitting)]
     assert [error["type"] for error in errors] == ["AppChanged", "CallbackOutdated"]

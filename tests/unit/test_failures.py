@@ -4,16 +4,16 @@ import json
 from typing import Any
 
 import pytest
+from changes import changed
 
-from dash_long_callback.jobs import Failed, Job, Lost, State, TimedOut, ref_of
+from dash_long_callback.jobs import End, Failed, Job, Lost, State, TimedOut, ref_of
 from dash_long_callback.server.failures import SENTENCES, failure
 
 SECRET = "postgresql://admin:1234@db.internal"
 
 
 def ended(outcome: Failed | Lost | TimedOut) -> Job:
-    job = Job("id", "out.children", state=State.RUNNING)
-    job.end(outcome)
+    job = changed(Job("id", "out.children", state=State.RUNNING), End(outcome))
     return Job.load(job.dump(), "id")
 
 

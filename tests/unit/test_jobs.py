@@ -4,130 +4,24 @@ import json
 from dataclasses import replace
 from typing import Any
 
-import pytest
+from changes import changed
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dash_long_callback.jobs import (
-    TRANSITIONS,
+    Begin,
     Cancelled,
+    End,
     Failed,
     Job,
-    Lost,
-    Outcome,
     State,
-    Succeeded,
     Target,
-    TimedOut,
-    begin,
-    begin_handling,
-    ending,
-    handing_over,
     new_job_id,
 )
-
-#: Written out and not derived from the table under test.
-ALLOWED = {
-    ("queued", "running"),
-    ("queued", "failed"),
-    ("queued", "cancelled"),
-    ("queued", "lost"),
-    ("running", "succeeded"),
-    ("running", "failed"),
-    ("running", "cancelled"),
-    ("running", "timed_out"),
-    ("running", "lost"),
-}
-PAIRS = [(a, b) for a in State for b in State]
-OUTCOMES: list[Outcome] = [
-    Succeeded(b"{}"),
-    Failed("ValueError", "no", "Traceback ..."),
-    Cancelled(),
-    TimedOut(2.5),
-    Lost("it died"),
-]
 
 
 def job(state: State = State.RUNNING) -> Job:
     return Job("id", "out.children", state=state)
-
-
-@pytest.mark.parametrize("before,after", PAIRS, ids=lambda state: state.value)
-def test_a_state_follows_another_only_where_the_table_allows_it(
-    before: State, after: State
-) -> None:
-    record = job(before)
-    if (before.value, after.value) in ALLOWED:
-        record.enter(after)
-        assert (record.state, record.seq) == (after, 1)
-    else:
-        with pytest.raises(ValueError, match=f"a {before.value} job can't become {after.value}"):
-            record.enter(after)
-        assert (record.state, record.seq) == (before, 0)
-
-
-def test_every_state_is_in_the_table() -> None:
-    assert set(TRANSITIONS) == set(State)
-
-
-def test_only_states_that_nothing_follows_count_as_ended() -> None:
-    assert {state.value for state in State if not state.ended} == {"queued", "running"}
-
-
-def test_entering_running_notes_when_the_job_started() -> None:
-    record = job(State.QUEUED)
-    assert record.started is None
-    record.enter(State.RUNNING)
-    assert record.started is not None
-    assert record.started >= record.created
-
-
-@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda o: type(o).__name__)
-def test_an_outcome_ends_a_running_job_and_notes_when(outcome: Outcome) -> None:
-    record = job()
-    record.end(outcome)
-    assert record.state is outcome.state
-    assert record.state.ended
-    assert record.ended is not None
-    assert record.seq == 1
-
-
-@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda o: type(o).__name__)
-def test_a_job_that_has_ended_takes_no_second_outcome(outcome: Outcome) -> None:
-    record = job()
-    record.end(Failed("First", "stays"))
-    before = record.dump()
-    with pytest.raises(ValueError, match="a failed job can't become"):
-        record.end(outcome)
-    assert record.dump() == before
-
-
-def test_a_failure_keeps_type_message_and_traceback() -> None:
-    record = job()
-    record.end(Failed("KeyError", "'x'", "Traceback: here"))
-    assert record.error == {"type": "KeyError", "message": "'x'", "traceback": "Traceback: here"}
-
-
-def test_a_timeout_says_how_long_the_job_was_allowed_to_run() -> None:
-    record = job()
-    record.end(TimedOut(2.5))
-    assert record.error == {
-        "type": "JobTimedOut",
-        "message": "the job ran longer than its timeout of 2.5 s",
-    }
-
-
-def test_a_lost_job_says_why() -> None:
-    record = job()
-    record.end(Lost("out of memory"))
-    assert record.error == {"type": "JobLost", "message": "out of memory"}
-
-
-@pytest.mark.parametrize("outcome", [Succeeded(b"{}"), Cancelled()], ids=["success", "cancel"])
-def test_what_went_as_wished_is_not_an_error(outcome: Outcome) -> None:
-    record = job()
-    record.end(outcome)
-    assert record.error is None
 
 
 def test_each_put_gets_the_next_sequence_number() -> None:
@@ -195,11 +89,11 @@ puts = st.lists(st.tuples(targets, st.booleans()), max_size=30)
 @given(puts)
 def test_a_record_comes_back_from_json_as_it_was(sequence: list[tuple[Target, bool]]) -> None:
     record = Job(new_job_id(), "..a.b...c.d..", interval=0.5)
-    record.enter(State.RUNNING)
+    record = changed(record, Begin())
     for target, patch in sequence:
         record.put(target, patch=patch)
     assert Job.load(record.dump(), record.id) == record
-    record.end(Failed("E", "☃ </script>", "tb"))
+    record = changed(record, End(Failed("E", "☃ </script>", "tb")))
     assert Job.load(record.dump(), record.id) == record
 
 
@@ -213,7 +107,7 @@ def test_fields_of_a_newer_version_are_kept_and_ignored() -> None:
     newer = {**json.loads(job().dump()), "color": "red"}
     record = Job.load(json.dumps(newer).encode(), newer["id"])
     assert record.state is State.RUNNING
-    record.end(Cancelled())
+    record = changed(record, End(Cancelled()))
     assert json.loads(record.dump())["color"] == "red"
     assert replace(record, seq=7).unknown == {"color": "red"}
 
@@ -241,27 +135,6 @@ def test_a_record_that_cannot_be_read_is_that_of_a_job_that_has_failed(
         # what everybody does with a record
         assert read.since(-1) == sorted(read.slots.items())
         assert read.dump()
-
-
-def test_a_late_worker_cannot_end_a_job_that_another_was_given() -> None:
-    record = Job("id", "out.children")
-    assert begin(record)
-    late = record.attempt
-    assert handing_over(TimedOut(3))(record)
-    assert record.error is not None
-    assert "3 s" in record.error["message"]
-    assert not ending(Succeeded(b"1"), late)(record)
-    assert begin_handling(record)
-    assert not begin_handling(record)
-    assert not ending(Succeeded(b"1"), late)(record)
-    assert ending(Succeeded(b"2"), record.attempt)(record)
-    assert record.error is None
-
-
-def test_a_late_worker_cannot_end_a_job_that_queues_again() -> None:
-    record = job()
-    queued = replace(record, state=State.QUEUED)
-    assert not ending(Cancelled(), record.attempt)(queued)
 
 
 class Screen:

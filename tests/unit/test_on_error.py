@@ -9,13 +9,14 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+from changes import changed
 from dash import Input, Output, ctx, set_props
 from dash.exceptions import PreventUpdate
 from inline_page import Click, Ended
 
 from dash_long_callback import ContextNotSent, Dash, JobEnded, JobExited, JobLost, UserError
 from dash_long_callback.callbacks import registry
-from dash_long_callback.jobs import Failed, Job, Lost, State, begin, handing_over, ref_of
+from dash_long_callback.jobs import Begin, End, Failed, Job, Lost, State, ref_of
 from dash_long_callback.runner import Run, run_job
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
@@ -202,7 +203,7 @@ def stored(store: DiskcacheStore) -> Job:
     request = b'{"inputs":[{"id":"in","property":"value","value":1}],"states":[],'
     request += b'"outputs":{"id":"out","property":"children"},"changed":["in.value"]}'
     store.create(Job("job", registry.all()[-1].key), request)
-    job = store.change("job", begin)
+    job = store.change("job", Begin())
     assert job is not None
     return job
 
@@ -217,11 +218,11 @@ def test_a_job_whose_on_error_has_begun_is_not_handed_over(
     run_job(Run(store, stored(store), registry.all()[-1]))
     (during,) = seen
     assert during is not None
-    assert (during.state, during.handling, during.waiting) == (State.RUNNING, True, False)
-    assert not handing_over(Lost("the worker died"))(during)
-    original = during.original
-    assert isinstance(original, Failed)
-    assert (original.message, original.user) == ("There are none in May.", True)
+    assert (during.state, during.handler) == (State.RUNNING, True)
+    # If its worker dies now, it ends for what `on_error` was called for.
+    problem = changed(during, End(Lost("the worker died"), handles=True)).problem
+    assert isinstance(problem, Failed)
+    assert (problem.message, problem.user) == ("There are none in May.", True)
 
 
 def test_a_handed_over_job_ends_as_it_would_have_if_on_error_fails(

@@ -24,7 +24,7 @@ from dash_long_callback import Dash, JobCancelled, JobLost, JobTimedOut, runner
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.inline import InlineExecutor
-from dash_long_callback.jobs import Cancelled, Job
+from dash_long_callback.jobs import Begin, Cancelled, End, Job
 from dash_long_callback.jobs import State as JobState
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.runner import Run, run_job
@@ -861,11 +861,7 @@ def running(store: DiskcacheStore) -> Job:
     job = Job("job", registry.all()[-1].key)
     store.create(job, REQUEST)
 
-    def begin(record: Job) -> bool:
-        record.enter(JobState.RUNNING)
-        return True
-
-    started = store.change(job.id, begin)
+    started = store.change(job.id, Begin())
     assert started is not None
     return started
 
@@ -1055,11 +1051,7 @@ def test_a_job_whose_arguments_are_gone_is_lost_in_words(app: Dash, store: Diskc
 
 
 def test_an_outcome_does_not_overwrite_an_earlier_one(app: Dash, store: DiskcacheStore) -> None:
-    def end(job: Job) -> bool:
-        job.end(Cancelled())
-        return True
-
-    app.long_callback(OUT, IN)(lambda _: store.change("job", end) and "too late")
+    app.long_callback(OUT, IN)(lambda _: store.change("job", End(Cancelled())) and "too late")
     run_job(Run(store, running(store), registry.all()[-1]))
     job = store.load("job")
     assert job is not None

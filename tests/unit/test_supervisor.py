@@ -9,7 +9,7 @@ import pytest
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.local.supervisor import PoolOptions, Supervisor
-from dash_long_callback.jobs import Job, Lost, State, begin
+from dash_long_callback.jobs import Begin, Job, Lost, State
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 
@@ -23,7 +23,7 @@ def supervisor(store: DiskcacheStore) -> Iterator[Supervisor]:
 def running(store: DiskcacheStore, name: str) -> Job:
     job = Job(name * 8, "out.children")
     store.create(job, b"{}")
-    changed = store.change(job.id, begin)
+    changed = store.change(job.id, Begin())
     assert changed is not None
     return changed
 

@@ -15,7 +15,7 @@ import pytest
 from dash_long_callback import Pacing
 from dash_long_callback.errors import JobNotFound
 from dash_long_callback.executors.inline import InlineExecutor
-from dash_long_callback.jobs import Cancelled, Job, begin, ending, new_job_id
+from dash_long_callback.jobs import Begin, Cancelled, End, Job, new_job_id
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.server import pacing
 from dash_long_callback.server import updates as updates_module
@@ -58,7 +58,7 @@ def ask(
 
 
 def later(manager: Manager, job: Job, seconds: float = 0.2) -> None:
-    threading.Timer(seconds, manager.store.change, (job.id, begin)).start()
+    threading.Timer(seconds, manager.store.change, (job.id, Begin())).start()
 
 
 def test_news_are_answered_at_once_and_the_next_question_may_come_at_once(
@@ -175,9 +175,9 @@ def test_a_stream_tells_each_change_and_ends_with_the_last_job(
     async def read() -> list[Any]:
         events = await stream(managers, pacer, question({job.id: 0}, stream=True))
         found = [event(await anext(events))]
-        managers[0].store.change(job.id, begin)
+        managers[0].store.change(job.id, Begin())
         found.append(event(await anext(events)))
-        managers[0].store.change(job.id, ending(Cancelled()))
+        managers[0].store.change(job.id, End(Cancelled()))
         return [*found, *[event(data) async for data in events]]
 
     first, *rest = asyncio.run(read())
@@ -217,7 +217,7 @@ def test_a_stream_of_a_job_that_expires_says_so(managers: list[Manager], pacer: 
 
 def test_many_streams_send_less_often(managers: list[Manager]) -> None:
     pacer, job = Pacer(Pacing()), waiting_job(managers[0])
-    managers[0].store.change(job.id, begin)
+    managers[0].store.change(job.id, Begin())
     room = Room(64, 10)
 
     async def read() -> int:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from changes import changed
 from ids import plain
 
 from dash_long_callback.errors import BadRequest, RequestTooLarge, StoreError
-from dash_long_callback.jobs import Failed, Job, Lost, State
+from dash_long_callback.jobs import End, Failed, Job, Lost, State
 from dash_long_callback.managers.base import News
 from dash_long_callback.server.wire import (
     MAX_BODY,
@@ -55,8 +56,9 @@ def test_the_response_goes_through_byte_for_byte() -> None:
 
 
 def test_an_error_is_a_sentence_and_a_number() -> None:
-    record = job(state=State.RUNNING)
-    record.end(Failed("ValueError", "the password is 1234", "Traceback"))
+    record = changed(
+        job(state=State.RUNNING), End(Failed("ValueError", "the password is 1234", "Traceback"))
+    )
     parsed = json.loads(told(News(record, [], None)))
     assert parsed == {
         "state": "failed",
@@ -72,8 +74,9 @@ def test_an_error_is_a_sentence_and_a_number() -> None:
 
 
 def test_an_error_has_its_type_message_and_traceback_for_who_develops_the_app() -> None:
-    record = job(state=State.RUNNING)
-    record.end(Failed("ValueError", 'a "quoted" </script>', "Traceback"))
+    record = changed(
+        job(state=State.RUNNING), End(Failed("ValueError", 'a "quoted" </script>', "Traceback"))
+    )
     parsed = json.loads(whole(news_json(News(record, [], None), details=True)))
     assert parsed["error"] == {
         "kind": "failed",
@@ -87,8 +90,7 @@ def test_an_error_has_its_type_message_and_traceback_for_who_develops_the_app() 
 
 
 def test_the_end_of_a_job_may_come_with_updates() -> None:
-    record = job(state=State.RUNNING)
-    record.end(Lost("gone"))
+    record = changed(job(state=State.RUNNING), End(Lost("gone")))
     parsed = json.loads(told(News(record, [(0, b"1")], None)))
     assert parsed["updates"] == [[0, 1]]
     assert parsed["error"]["kind"] == "lost"

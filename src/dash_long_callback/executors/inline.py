@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dash_long_callback.callbacks import registry
 from dash_long_callback.ends import end
 from dash_long_callback.executors.base import Executor
-from dash_long_callback.jobs import Job, Lost, begin
+from dash_long_callback.jobs import Begin, Job, Lost
 from dash_long_callback.runner import Run, run_job
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class InlineExecutor(Executor):
 
     def started(self, job: Job) -> None:
         callback = registry.get(job.callback)
-        running = self._store.change(job.id, begin)
+        running = self._store.change(job.id, Begin())
         if running is None:
             return
         if callback is None:

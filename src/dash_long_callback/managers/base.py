@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dash_long_callback import dash_internals
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import JobNotFound, RegistrationError
-from dash_long_callback.jobs import Cancelled, Job, Result, State, begin, new_job_id
+from dash_long_callback.jobs import Begin, Cancel, Job, Result, State, new_job_id, transition
 from dash_long_callback.managers.following import Following
 from dash_long_callback.stores.base import LargeResult
 
@@ -186,7 +187,10 @@ class Manager:
             if callback.ends_with_page:
                 self.store.want(job.id, wanted)
             if self.executor.is_ready():
-                begin(job)  # before it is stored: that is one write less
+                # Before it is stored: that is one write less.
+                begun = transition(job, Begin(), time.time())
+                assert begun is not None
+                job = begun.job
             if not self.store.create(job, request):
                 return Receipt(job.id, Disposition.KNOWN)
             self.executor.start(job)
@@ -296,7 +300,7 @@ class Manager:
         with self.store.exclusive(job.cache_key):
             if job.cache_key is not None and not self.store.leave(job, asker):
                 return
-            if self.store.change(job_id, _cancel_queued) is not None:
+            if self.store.change(job_id, Cancel()) is not None:
                 return
             self.store.ask_cancel(job_id)
         self.executor.cancel(job_id)
@@ -397,10 +401,3 @@ def _may(owner: str | None, of: str | None) -> bool:
     finds it again.
     """
     return of is None or of == owner
-
-
-def _cancel_queued(job: Job) -> bool:
-    if job.state is not State.QUEUED:
-        return False
-    job.end(Cancelled())
-    return True

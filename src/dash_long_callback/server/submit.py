@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from dash_long_callback import dash_internals, declaration
 from dash_long_callback.ends import log_end, refusal
 from dash_long_callback.errors import OwnerChanged, OwnerUnknown, StoreError
 from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.jobs import Failed, Job, is_job_id, new_job_id
+from dash_long_callback.jobs import End, Failed, Job, is_job_id, new_job_id, transition
 from dash_long_callback.managers.base import News
 from dash_long_callback.managers.following import Following
 from dash_long_callback.server import pacing
@@ -174,9 +175,10 @@ def _unheard(job_id: str, error: Exception | None = None) -> bytes:
 
 def _refused(callback: LongCallback, name: str, outcome: Failed, client: Client) -> bytes:
     # As a job that failed, of the name that the page gave it: so that both have the same number.
-    job = Job(name, callback.key)
-    job.end(outcome)
-    log_end(job, outcome, callback.name)
+    refused = transition(Job(name, callback.key), End(outcome), time.time())
+    assert refused is not None
+    job = refused.job
+    log_end(job, callback.name)
     return _json(job.id, news_json(News(job, [], None), details=client.details))
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from dash_long_callback.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
-    from dash_long_callback.jobs import Job, Result
+    from dash_long_callback.jobs import Event, Job, Result
     from dash_long_callback.stores.news import Bell, Watch
 
 #: Seconds without a heartbeat before a job counts as Lost. Long enough for a function that holds
@@ -120,15 +120,12 @@ class Store(ABC):
         """The JSON that the job was created with, until it ends: cookies and headers are in it."""
 
     @abstractmethod
-    def change(
-        self, job_id: str, change: Callable[[Job], bool], response: bytes | None = None
-    ) -> Job | None:
-        """Read, change and write a record in one step.
+    def change(self, job_id: str, event: Event, response: bytes | None = None) -> Job | None:
+        """Read a record, change it as ``jobs.transition`` says, and write it, in one step.
 
-        ``change`` alters the record and returns True, or returns False to leave it alone.
         ``response`` is kept as the job's result if the record was changed; one above
         ``INLINE_BYTES`` apart from it, and the record gets its size. Who sees the record finds it.
-        Returns the changed record; None if it was left alone or does not exist.
+        Returns the changed record; None if that was refused, or there is none.
         """
 
     @abstractmethod

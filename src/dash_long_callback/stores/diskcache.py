@@ -33,14 +33,13 @@ import sqlite3
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors import processes
 from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.jobs import Job, Result, State, begin
+from dash_long_callback.jobs import Begin, Effect, Job, Result, State, transition
 from dash_long_callback.stores import sqlite_news, sqlite_queue
 from dash_long_callback.stores.base import LEASE_SECONDS, PIECE_BYTES, Store, divide
 from dash_long_callback.stores.bytes_disk import BytesDisk
@@ -64,6 +63,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from contextlib import AbstractContextManager
 
+    from dash_long_callback.jobs import Event
     from dash_long_callback.stores.base import Joined
     from dash_long_callback.stores.news import Bell, Watch
 
@@ -225,20 +225,21 @@ class DiskcacheStore(Store):
         return self._read(f"{job_id}:request", "what a job was created with")
 
     @_guarded
-    def change(
-        self, job_id: str, change: Callable[[Job], bool], response: bytes | None = None
-    ) -> Job | None:
+    def change(self, job_id: str, event: Event, response: bytes | None = None) -> Job | None:
         with self._cache.transact():
-            job = self.load(job_id)
-            if job is None or not change(job):
+            found = self.load(job_id)
+            change = None if found is None else transition(found, event, time.time())
+            if change is None:
                 return None
+            job = change.job
             small, large = divide(job, response)
             record = job.dump()
-            if job.state.ended:
-                # Cookies and headers are in it: kept no longer than they are needed.
+            if Effect.DROP_REQUEST in change.effects:
                 self._cache.delete(f"{job_id}:request")
-            if job.cache_key is not None and job.state.ended:
-                self._land(job)
+            if Effect.RELEASE_KEY in change.effects:
+                self._release(job)
+            if Effect.ENQUEUE in change.effects:
+                self.enqueue(job_id, front=True)
             self._put(job, record if small is None else record + b"\n" + small)
             self._tell(job_id)
             if large is not None:
@@ -453,7 +454,7 @@ class DiskcacheStore(Store):
     def has_left(self, asker: str) -> bool:
         return f"{asker}:left" in self._cache
 
-    def _land(self, job: Job) -> None:
+    def _release(self, job: Job) -> None:
         # Unless it was cancelled and another job has taken its place.
         flight = f"flight:{job.cache_key}"
         if self._read_id(flight, "the job of a cache key") == job.id:
@@ -486,21 +487,10 @@ class DiskcacheStore(Store):
         with self._cache.transact():
             while (entry := sqlite_queue.pull(self._cache)) is not None:
                 job_id = read_id(entry, "an entry of the queue")
-                job = None if job_id is None else self.change(job_id, begin)
+                job = None if job_id is None else self.change(job_id, Begin())
                 if job is not None:  # else it was cancelled while it waited, or has expired
                     return job
             return None
-
-    @_guarded
-    def unclaim(self, job_id: str) -> None:
-        """Give back a job whose worker died before the function was called."""
-        with self._cache.transact():
-            job = self.load(job_id)
-            if job is not None and job.state is State.RUNNING:
-                waiting = replace(job, state=State.QUEUED, started=None)
-                self._put(waiting, waiting.dump())
-                self._tell(job_id)
-                self.enqueue(job_id, front=True)
 
     @_guarded
     def active(self) -> list[Job]:

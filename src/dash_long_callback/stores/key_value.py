@@ -39,7 +39,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Job, Result, State
+from dash_long_callback.jobs import Effect, Job, Result, State, transition
 from dash_long_callback.stores.base import LEASE_SECONDS, Store, divide
 from dash_long_callback.stores.key_value_news import RowNews
 from dash_long_callback.stores.rows import (
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from contextlib import AbstractContextManager
 
+    from dash_long_callback.jobs import Event
     from dash_long_callback.stores.base import Joined
     from dash_long_callback.stores.news import Bell, Watch
 
@@ -126,18 +127,16 @@ class KeyValueStore(Store):
     def request(self, job_id: str) -> bytes | None:
         return self._get("request", job_id)
 
-    def change(
-        self, job_id: str, change: Callable[[Job], bool], response: bytes | None = None
-    ) -> Job | None:
+    def change(self, job_id: str, event: Event, response: bytes | None = None) -> Job | None:
         with self._writing(job_id):
             old = self._get("job", job_id)
             if old is None:
                 return None
-            job = _load(old, job_id)[0]
-            waited = job.state is State.QUEUED
-            if not change(job):
+            change = transition(_load(old, job_id)[0], event, time.time())
+            if change is None:
                 return None
-            if waited and job.state is State.CANCELLED:
+            job = change.job
+            if Effect.DEQUEUE in change.effects and job.state is State.CANCELLED:
                 # A worker that begins it in this very moment, and overwrites this, sees the wish.
                 self.ask_cancel(job_id)
             small, large = divide(job, response)
@@ -147,11 +146,11 @@ class KeyValueStore(Store):
             record = job.dump()
             new = record if small is None else record + b"\n" + small
             self._replace(job_id, old, new)
-            if job.state.ended:
-                # Cookies and headers are in it: kept no longer than they are needed.
+            if Effect.DROP_REQUEST in change.effects:
                 self._delete("request", job_id)
                 self._delete("lease", job_id)
-                self._land(job)
+            if Effect.RELEASE_KEY in change.effects:
+                self._release(job)
             return job
 
     def write(self, job: Job, values: dict[int, bytes], stale: Iterable[int]) -> bool:
@@ -319,10 +318,10 @@ class KeyValueStore(Store):
     def has_left(self, asker: str) -> bool:
         return self._get("left", asker) is not None
 
-    def _land(self, job: Job) -> None:
+    def _release(self, job: Job) -> None:
         # Unless it was cancelled and another job has taken its place.
-        if job.cache_key is not None and self._get("flight", job.cache_key) == job.id.encode():
-            self._delete("flight", job.cache_key)
+        if self._get("flight", job.cache_key or "") == job.id.encode():
+            self._delete("flight", job.cache_key or "")
 
     def _askers(self, job: Job) -> list[str]:
         return read_ids(self._get("askers", job.id))

@@ -37,7 +37,7 @@ import redis
 from redis.exceptions import LockNotOwnedError
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Job, Result, State
+from dash_long_callback.jobs import Effect, Job, Result, State, transition
 from dash_long_callback.stores.base import LEASE_SECONDS, PIECE_BYTES, Store, divide
 from dash_long_callback.stores.redis_news import ALIVE, CHANGED, Subscriber
 from dash_long_callback.stores.rows import (
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from contextlib import AbstractContextManager
 
+    from dash_long_callback.jobs import Event
     from dash_long_callback.stores.base import Joined
     from dash_long_callback.stores.news import Bell, Watch
 
@@ -83,7 +84,7 @@ return 1
 
 #: Replace a record, if it is still the one that was read.
 #: KEYS: job, lease, flight, large result. ARGV: old record, new record, state, response, seconds
-#: to keep, seconds of a lease if it starts now, id, channel, message, large result.
+#: to keep, seconds of a lease if it starts now, id, channel, message, large result, if it ends.
 _CHANGE = """
 if redis.pcall('HGET', KEYS[1], 'record') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'record', ARGV[2], 'state', ARGV[3])
@@ -92,8 +93,7 @@ if ARGV[10] ~= '' then redis.call('SET', KEYS[4], ARGV[10], 'PX', ARGV[5]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 if ARGV[6] ~= '' then
   redis.call('SET', KEYS[2], '', 'PX', ARGV[6])
-elseif not string.find(ARGV[3], '^queued') and not string.find(ARGV[3], '^running') then
-  -- Cookies and headers may be in it: kept no longer than they are needed.
+elseif ARGV[11] ~= '' then
   redis.call('HDEL', KEYS[1], 'request')
   redis.call('DEL', KEYS[2])
   -- Unless it was cancelled and another job has taken its place.
@@ -250,16 +250,13 @@ class RedisStore(Store):
         return self._fields(job_id, "request")[0]
 
     @_guarded
-    def change(
-        self, job_id: str, change: Callable[[Job], bool], response: bytes | None = None
-    ) -> Job | None:
+    def change(self, job_id: str, event: Event, response: bytes | None = None) -> Job | None:
         key = self._key("job", job_id)
         while (record := self._fields(job_id, "record")[0]) is not None:
-            job = Job.load(record, job_id)
-            begins = job.state is State.QUEUED
-            if not change(job):
+            change = transition(Job.load(record, job_id), event, time.time())
+            if change is None:
                 return None
-            begins = begins and job.state is State.RUNNING
+            job = change.job
             small, large = divide(job, response)
             flight = self._key("flight", job.cache_key or "")
             result = self._key("result", job_id)
@@ -270,12 +267,13 @@ class RedisStore(Store):
                     job.dump(),
                     _state(job),
                     small or b"",
-                    self._ttl * (WAITING if job.waiting else 1),
-                    _ms(LEASE_SECONDS) if begins else "",
+                    self._ttl * (WAITING if job.state is State.QUEUED else 1),
+                    _ms(LEASE_SECONDS) if Effect.START_LEASE in change.effects else "",
                     job_id,
                     self._key("news", job_id),
                     CHANGED,
                     large or b"",
+                    "1" if Effect.DROP_REQUEST in change.effects else "",
                 ],
             )
             if changed:

@@ -11,7 +11,7 @@ What a job is, is in the store; a message only says "run it". So a message that 
 or not at all does no harm: a job begins once, and one that does not begin is sent again.
 
 A job that can't end by itself, as its worker died or it held out against its timeout, is taken from
-its worker and handed over to another, which calls its ``on_error``: by a message of its own, which
+its worker and queues for another, which calls its ``on_error``: by a message of its own, which
 waits for a worker as the first did.
 """
 
@@ -37,14 +37,15 @@ from dash_long_callback.executors.base import Executor
 from dash_long_callback.executors.celery.worker import MessageRunner, Watchdog
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import (
-    Cancelled,
+    Cancel,
+    End,
     Failed,
     Job,
     Lost,
+    Resend,
+    State,
     TimedOut,
-    as_error,
-    ending,
-    handing_over,
+    as_exception,
 )
 
 if TYPE_CHECKING:
@@ -120,19 +121,19 @@ class CeleryExecutor(Executor):
         except Exception:
             # It will not run, and nobody is to wait for it, or to join it. The click says so.
             lost = Lost("the broker could not be reached", "refused")
-            self._store.change(job.id, ending(lost))
+            self._store.change(job.id, End(lost))
             raise
 
     def started(self, job: Job) -> None:
         """The message is on its way already."""
 
     def _send(self, job: Job) -> None:
-        """Ask a worker to run a job, or to call its ``on_error`` if it was handed over."""
+        """Ask a worker to run a job, or to call its ``on_error``."""
         callback = registry.get(job.callback)
         digest = "" if callback is None else callback.digest
         options = None if callback is None else callback.options
         timeout = None if options is None else options.timeout
-        error = as_error(job.original) if job.handed_over else None
+        error = as_exception(job.problem) if job.handler else None
         what = None if error is None else [type(error).__name__, str(error)]
         with self._producer() as producer:
             self._task.apply_async(
@@ -182,7 +183,7 @@ class CeleryExecutor(Executor):
             self._send_faults.succeeded()
 
     def look(self, job: Job) -> None:
-        if job.waiting:
+        if job.state is State.QUEUED:
             self._look_at_waiting(job)
         elif not self._store.leased(job.id):
             self._lose(job, Lost("its Celery worker has not been heard of any more"))
@@ -190,11 +191,11 @@ class CeleryExecutor(Executor):
             self._revoke(job)
 
     def _look_at_waiting(self, job: Job) -> None:
-        waited = time.time() - (job.handed_over_at or job.created)
+        waited = time.time() - (job.queued or job.created)
         if waited > UNKNOWN_SECONDS and (words := self._unknown(job)):
             end(self._store, job.id, Failed("CallbackNotFound", words, kind="unavailable"))
-        elif waited > RESEND_SECONDS * 2**job.resent:
-            again = self._store.change(job.id, _resend(job))
+        elif waited > RESEND_SECONDS * 2**job.resends:
+            again = self._store.change(job.id, Resend(job.attempt, job.resends))
             if again is not None:
                 log.warning(
                     "%s has waited for %.0f s; its message is sent again", job.callback, waited
@@ -218,25 +219,20 @@ class CeleryExecutor(Executor):
 
     def _lose(self, job: Job, outcome: Lost | TimedOut) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
-        callback = registry.get(job.callback)
-        if job.handed_over or job.handling:
+        if job.handler:
             # It was the handler that did not survive: the job ends for what it was to handle.
             log.error(
                 "no. %s: on_error of %s did not end: %s", job.ref, name_of(job), outcome.reason
             )
-        elif callback is not None and callback.handles_errors:
-            again = self._store.change(job.id, handing_over(outcome))
-            if again is not None:
-                log.warning(
-                    "no. %s: %s: %s; on_error is called", job.ref, callback.name, outcome.reason
-                )
-                self._send_again(again)
-            return
-        end(self._store, job.id, outcome, job.attempt)
+        callback = registry.get(job.callback)
+        handles = callback is not None and callback.handles_errors
+        again = end(self._store, job.id, outcome, job.attempt, handles=handles)
+        if again is not None and again.state is State.QUEUED:
+            self._send_again(again)
 
     def cancel(self, job_id: str) -> None:
         """The worker hears of it from the store; if the job waits for one, it ends now."""
-        self._store.change(job_id, _cancel_waiting)
+        self._store.change(job_id, Cancel())
 
     def _revoke(self, job: Job) -> None:
         try:
@@ -276,8 +272,8 @@ class CeleryExecutor(Executor):
     # Worker
 
     def _make_task(self) -> Callable[..., None]:
-        def run(task: Any, job_id: str, digest: str, error: list[str] | None = None) -> None:
-            self._runner.run(task.request.hostname, job_id, digest, handles=error is not None)
+        def run(task: Any, job_id: str, digest: str, error: list[str] | None = None) -> None:  # noqa: ARG001 - see _task_failed
+            self._runner.run(task.request.hostname, job_id, digest)
 
         return run
 
@@ -291,17 +287,21 @@ class CeleryExecutor(Executor):
         job_id, _, error = args
         try:
             job = self._store.load(job_id)
-            # There are two messages of a job that was handed over; this one's is over if it waits
-            # for the other, or that has begun.
-            if job is not None and not job.state.ended and job.handed_over is (error is not None):
+            if job is None or job.state.ended:
+                return
+            # A second attempt, for `on_error`, has a message of its own, with the error in it: then
+            # this one's process may die late.
+            second = job.attempt + (job.state is State.QUEUED) > 1
+            if second is (error is not None):
                 self._process_died(job, exception)
         except StoreError as problem:
             self._store_faults.failed(problem)
 
     def _process_died(self, job: Job, exception: WorkerLostError | TimeLimitExceeded) -> None:
-        if job.waiting:
+        if job.state is State.QUEUED:
             # It died before the job began: another may begin it.
-            if job.resent < BEGIN_TRIES and (again := self._store.change(job.id, _resend(job))):
+            resend = Resend(job.attempt, job.resends)
+            if job.resends < BEGIN_TRIES and (again := self._store.change(job.id, resend)):
                 self._send_again(again)
         elif isinstance(exception, TimeLimitExceeded):
             # Ours, if the function held out against it; else Celery's own limit.
@@ -347,30 +347,13 @@ def task_id(job_id: str) -> str:
 
 
 def _task_id_of(job: Job) -> str:
-    """The id of a job's message; of one that was handed over, of the one for its ``on_error``.
+    """The id of a job's message; of one whose function is over, of the one for its ``on_error``.
 
     Celery ends the process of a task by its id, and drops what comes later with the same.
     """
-    return task_id(f"{job.id}:on_error" if job.handed_over else job.id)
+    return task_id(f"{job.id}:on_error" if job.handler else job.id)
 
 
 def _timeout(job: Job) -> float:
     callback = registry.get(job.callback)
     return (callback.options.timeout if callback else None) or 0
-
-
-def _resend(seen: Job) -> Callable[[Job], bool]:
-    def change(job: Job) -> bool:
-        if not job.waiting or (job.handed_over, job.resent) != (seen.handed_over, seen.resent):
-            return False
-        job.resent += 1
-        return True
-
-    return change
-
-
-def _cancel_waiting(job: Job) -> bool:
-    if not job.waiting:
-        return False
-    job.end(Cancelled())
-    return True

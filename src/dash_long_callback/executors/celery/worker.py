@@ -30,15 +30,14 @@ from dash_long_callback.executors.interrupt import interrupt_main_thread
 from dash_long_callback.executors.worker_start import name_of
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import (
+    Begin,
     Cancelled,
     Failed,
     Job,
     Lost,
     Outcome,
     TimedOut,
-    as_error,
-    begin,
-    begin_handling,
+    as_exception,
 )
 from dash_long_callback.runner import Run, run_job
 
@@ -103,19 +102,18 @@ class MessageRunner:
         # Once all modules are imported, and before processes are forked, which then share it.
         signals.worker_init.connect(self._factory.call, weak=False)
 
-    def run(self, worker: str, job_id: str, digest: str, *, handles: bool) -> None:
+    def run(self, worker: str, job_id: str, digest: str) -> None:
         """Run a job that a message names, unless it has begun, ended or expired.
 
         Args:
             worker: the name of this worker, for messages.
             job_id: the job.
             digest: the code of the callback in the web process; empty if it did not know it.
-            handles: whether the job was handed over; then only ``on_error`` is called.
         """
         # While the job still waits: these may take longer than a lease lasts.
         made = self._factory.problem()
         problem = self._start.problem()
-        job = self._begin_handling(job_id) if handles else self._store.change(job_id, begin)
+        job = self._store.change(job_id, Begin())
         if job is None:
             return
         try:
@@ -127,7 +125,7 @@ class MessageRunner:
             if problem is None:
                 assert callback is not None
                 self._run(job, callback)
-            elif callback is not None and callback.handles_errors and not job.handling:
+            elif callback is not None and callback.handles_errors and not job.handler:
                 self._run(job, callback, problem)
             else:
                 self._fail(job, problem)
@@ -137,13 +135,6 @@ class MessageRunner:
             # The function's own errors are not among these. Nobody else would say it.
             self._fail(job, _unexpected(error))
             raise
-
-    def _begin_handling(self, job_id: str) -> Job | None:
-        job = self._store.load(job_id)
-        if job is None or not job.waiting:
-            return None
-        self._store.renew(job)  # who sees that it has begun is to find a lease
-        return self._store.change(job_id, begin_handling)
 
     def _problem(
         self, callback: LongCallback | None, digest: str, job: Job, worker: str
@@ -157,8 +148,8 @@ class MessageRunner:
         return problem
 
     def _run(self, job: Job, callback: LongCallback, problem: Failed | None = None) -> None:
-        ending = problem or (job.original if job.handling else None)
-        error = None if ending is None else as_error(ending)
+        ending = problem or (job.problem if job.handler else None)
+        error = None if ending is None else as_exception(ending)
         run = _CeleryRun(self._store, job, callback, error, ending)
         run.lose = self._watchdog.lose
         began = time.time() - TICK_SECONDS  # as the system counts, it may be a moment before

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from dash_long_callback.executors.base import Executor
 from dash_long_callback.executors.local.election import Election
-from dash_long_callback.jobs import State
+from dash_long_callback.jobs import Requeue, State
 
 if TYPE_CHECKING:
     from dash_long_callback.executors.local.supervisor import PoolOptions
@@ -57,7 +57,7 @@ class LocalExecutor(Executor):
         if job.state is State.RUNNING:
             if self._election is not None and self._election.take(job):
                 return
-            self._store.unclaim(job.id)  # the engine was stopped a moment ago
+            self._store.change(job.id, Requeue(begun=False))  # the engine was stopped a moment ago
         self._ring()
 
     def cancel(self, job_id: str) -> None:  # noqa: ARG002 - the leader reads the wish in the store

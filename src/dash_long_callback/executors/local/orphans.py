@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import JobEnded, JobLost, JobTimedOut
 from dash_long_callback.executors import processes
-from dash_long_callback.jobs import Job, State, TimedOut, as_error
+from dash_long_callback.jobs import Job, State, TimedOut, as_exception
 
 if TYPE_CHECKING:
     from dash_long_callback.stores.diskcache import DiskcacheStore
@@ -82,8 +82,8 @@ class Orphans:
         return time.monotonic() - orphan.due > self._grace + SLACK
 
     def _why(self, job: Job) -> JobEnded | None:
-        if job.handed_over or job.handling:  # the handler did not survive, or was not begun
-            return as_error(job.original)
+        if job.handler:  # it did not survive
+            return as_exception(job.problem)
         if self._store.cancel_asked(job.id):
             return None
         if _is_late(job):

@@ -46,10 +46,11 @@ from dash_long_callback.jobs import (
     Failed,
     Job,
     Lost,
-    Outcome,
+    Problem,
+    Requeue,
+    State,
     TimedOut,
-    as_error,
-    handing_over,
+    as_exception,
 )
 from dash_long_callback.stores.base import LEASE_SECONDS
 
@@ -122,7 +123,6 @@ class _Worker:
     job: Job | None = None
     given: float = 0.0
     begun: bool = False
-    error: JobEnded | None = None
     stop: Stop | None = None
     kill_at: float = float("inf")
     retiring: bool = False
@@ -137,14 +137,6 @@ class _Worker:
     @property
     def idle(self) -> bool:
         return self.digests is not None and self.job is None and not self.retiring
-
-
-@dataclass
-class _Unhandled:
-    """A job that can't end by itself, and whose ``on_error`` another worker is to call."""
-
-    job: Job
-    error: JobEnded
 
 
 class Supervisor:
@@ -169,7 +161,6 @@ class Supervisor:
         self._orphans = Orphans(store, options.grace)
         #: Whether what an earlier leader has left was looked up.
         self._took_over = False
-        self._unhandled: list[_Unhandled] = []
         #: Whether somebody rang since the queue was found empty: then a job may wait in it.
         self._queued = True
         #: Whether to look into the queue: a ring may have been missed. Each look takes its lock.
@@ -413,7 +404,7 @@ class Supervisor:
             return
         if not worker.begun and self._tries.get(job.id, 0) < BEGIN_TRIES:
             self._tries[job.id] = self._tries.get(job.id, 0) + 1
-            self._again(worker, job)
+            self._queue_again(job.id)
         elif worker.stop is None:
             words = worker.killed or _died(code)
             self._fail(job, JobLost(f"the worker process {words} while it ran the job"))
@@ -421,13 +412,6 @@ class Supervisor:
             self._fail(job, JobTimedOut(TimedOut(timeout_of(job) or 0).reason))
         else:
             self._end(job.id, Cancelled())
-
-    def _again(self, worker: _Worker, job: Job) -> None:
-        """A worker died before it called the function, or the handler: another worker may."""
-        if worker.error is None:
-            self._queue_again(job.id)
-        else:
-            self._unhandled.append(_Unhandled(job, worker.error))
 
     def _kill(self, worker: _Worker) -> None:
         processes.kill_tree(worker.process.pid)
@@ -439,8 +423,6 @@ class Supervisor:
         log.error("workers die before they are ready: %s", why)
         while (job := self._store.claim()) is not None:
             self._end(job.id, lost)
-        while self._unhandled:
-            self._end(self._unhandled.pop().job.id, lost)
 
     # Jobs: assign, stop, end
 
@@ -451,38 +433,35 @@ class Supervisor:
     def _assign(self) -> None:
         busy = self._busy(self._workers)
         for worker in [w for w in self._workers if w.idle]:
-            if self._unhandled:
-                unhandled = self._unhandled.pop()
-                self._give(worker, unhandled.job, unhandled.error)
-            elif busy < self._options.workers:
-                if not self._look:
-                    return
-                job = self._store.claim()
-                if job is None:
-                    self._look = self._queued = False
-                    return
-                self._give(worker, job)
-                busy += 1
+            if busy >= self._options.workers or not self._look:
+                return
+            job = self._store.claim()
+            if job is None:
+                self._look = self._queued = False
+                return
+            self._give(worker, job)
+            busy += 1
 
-    def _give(self, worker: _Worker, job: Job, error: JobEnded | None = None) -> None:
+    def _give(self, worker: _Worker, job: Job) -> None:
         callback = registry.get(job.callback)
         if callback is None:
             words = f"this app has no long callback {job.callback!r} any more; reload the page"
             self._end(job.id, Changed(message=words))
             return
+        error = as_exception(job.problem) if job.handler else None
         try:
             differs = self._differs(worker, callback)
             pickled = self._by_value(worker, callback, whole=error is None) if differs else None
         except NotPickleable as problem:
             self._unable(job, Failed("NotPickleable", str(problem), kind="unavailable"))
             return
-        worker.job, worker.error, worker.stop = job, error, None
+        worker.job, worker.stop = job, None
         worker.given, worker.begun = time.monotonic(), False
         try:
             worker.pipe.send(Start(job, callback.key, pickled, error))
         except OSError:  # it died a moment ago, and never saw the job
             worker.job = None
-            self._again(worker, job)
+            self._queue_again(job.id)
 
     def _differs(self, worker: _Worker, callback: LongCallback) -> bool:
         assert worker.digests is not None
@@ -541,50 +520,34 @@ class Supervisor:
         for job, error in self._orphans.look():
             if error is None:
                 self._end(job.id, Cancelled())
-            elif not job.handed_over:
-                self._fail(job, error)
-            elif job.handling:
-                self._end(job.id, job.original)
             else:
-                self._unhandled.append(_Unhandled(job, error))
+                self._fail(job, error)
 
     def _fail(self, job: Job, error: JobEnded) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
-        self._hand_over(job, _outcome_of(error, job))
+        self._end(job.id, _outcome_of(error, job), handles=_handles_errors(job))
 
     def _unable(self, job: Job, outcome: Failed) -> None:
         """The same, if no worker can call its function."""
         if self._import_problems:
             more = "; a worker could not import the app: " + "; ".join(self._import_problems)
             outcome = replace(outcome, message=outcome.message + more)
-        self._hand_over(job, outcome)
+        self._end(job.id, outcome, handles=_handles_errors(job))
 
-    def _hand_over(self, job: Job, outcome: Lost | TimedOut | Failed) -> None:
-        callback = registry.get(job.callback)
-        if callback is None or not callback.handles_errors:
-            self._end(job.id, outcome)
-            return
-        words = outcome.message if isinstance(outcome, Failed) else outcome.reason
+    def _end(self, job_id: str, outcome: Problem | Cancelled, *, handles: bool = False) -> None:
+        def write() -> None:
+            job = end(self._store, job_id, outcome, handles=handles)
+            if job is not None and job.state is State.QUEUED:
+                self._look = self._queued = True
 
-        def hand_over() -> None:
-            taken = self._store.change(job.id, handing_over(outcome))
-            if taken is None:
-                end(self._store, job.id, outcome)  # it was handed over before, or has ended
-                return
-            log.warning("no. %s: %s: %s; on_error is called", job.ref, callback.name, words)
-            self._unhandled.append(_Unhandled(taken, as_error(outcome)))
-
-        self._writes.append(hand_over)
-
-    def _end(self, job_id: str, outcome: Outcome) -> None:
-        self._writes.append(lambda: end(self._store, job_id, outcome))
+        self._writes.append(write)
 
     def _queue_again(self, job_id: str) -> None:
-        def unclaim() -> None:
-            self._store.unclaim(job_id)
+        def requeue() -> None:
+            self._store.change(job_id, Requeue(begun=False))
             self._look = self._queued = True
 
-        self._writes.append(unclaim)
+        self._writes.append(requeue)
 
     def _flush(self) -> None:
         """Write what is pending.
@@ -603,7 +566,7 @@ class Supervisor:
             self._writes.popleft()
 
     def _end_all(self) -> None:
-        """Leave as ``stop`` said. Jobs that were handed over to nobody are for the next leader."""
+        """Leave as ``stop`` said. What waits is for the next leader."""
         self._stopping.set()
         with self._lock:  # whoever gives a job to a worker has done so, or will not
             busy = [worker for worker in self._workers if worker.job is not None]
@@ -636,17 +599,13 @@ class Supervisor:
         stopped = Lost("the server was stopped while the job ran", "stopped")
         for worker in busy:
             assert worker.job is not None
-            self._writes.append(functools.partial(self._take, worker.job.id, stopped))
+            self._writes.append(functools.partial(self._take, worker.job, stopped))
 
-    def _take(self, job_id: str, stopped: Lost) -> None:
-        job = self._store.load(job_id)
-        if job is None or job.state.ended:
-            return
-        if self._ending == "requeue" and not job.handed_over and not job.handling:
+    def _take(self, job: Job, stopped: Lost) -> None:
+        if self._ending == "requeue" and self._store.change(job.id, Requeue(begun=True)):
             log.warning("no. %s: the server ends; %s queues again", job.ref, name_of(job))
-            self._store.unclaim(job_id)
         else:
-            self._hand_over(job, stopped)
+            end(self._store, job.id, stopped, handles=_handles_errors(job))
 
     def _let_finish(self, busy: list[_Worker]) -> None:
         """Let go of these workers: they finish their jobs and exit, and the store has the rest."""
@@ -664,6 +623,11 @@ class Supervisor:
         while sentinels and (left := deadline - time.monotonic()) > 0:
             for ended in connection.wait(sentinels, left):
                 sentinels.remove(ended)
+
+
+def _handles_errors(job: Job) -> bool:
+    callback = registry.get(job.callback)
+    return callback is not None and callback.handles_errors
 
 
 def _outcome_of(error: JobEnded, job: Job) -> Lost | TimedOut:

@@ -31,7 +31,7 @@ from dash_long_callback.executors.local.preload import AppModules, import_app, i
 from dash_long_callback.executors.worker_start import Reference
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.folders import claim
-from dash_long_callback.jobs import Cancelled, Failed, Job, TimedOut, begin_handling
+from dash_long_callback.jobs import Cancelled, Failed, Job, TimedOut
 from dash_long_callback.runner import Run, run_job
 from dash_long_callback.stores.base import HEARTBEAT_SECONDS
 from dash_long_callback.stores.diskcache import WORKER_SECONDS, DiskcacheStore
@@ -274,15 +274,10 @@ class _Worker:
             text = traceback.format_exc()
             unloaded = Failed("CallbackNotLoaded", words, text, kind="unavailable")
             return Done(job.id, unloaded=unloaded)
-        if start.error is not None:
-            handling = self._store.change(job.id, begin_handling)
-            if handling is None:
-                return Done(job.id)
-            job = handling
         run = _LocalRun(self._store, job, callback, start.error, self._grace)
         self._run = run
         if start.error is not None:
-            run.ending = job.original
+            run.ending = job.problem
         if job.id in self._stopped:
             run.stop(JobCancelled())
         self._send(Begun(job.id))

@@ -1,0 +1,67 @@
+"""A job: one run of a long callback with given arguments. Knows no store, no process and no Dash.
+
+states       where a job is in its life
+outcomes     how it may end
+record       all that is known of it
+transition   what may happen to it, and what that entails
+results      what it gave the page
+ids          what it is called
+"""
+
+from dash_long_callback.jobs.ids import is_job_id, new_job_id, ref_of
+from dash_long_callback.jobs.outcomes import (
+    Cancelled,
+    Failed,
+    Lost,
+    Outcome,
+    Problem,
+    Succeeded,
+    TimedOut,
+    as_exception,
+)
+from dash_long_callback.jobs.record import Job, Slot, Target
+from dash_long_callback.jobs.results import Result
+from dash_long_callback.jobs.states import State
+from dash_long_callback.jobs.transition import (
+    Begin,
+    Cancel,
+    Effect,
+    End,
+    Event,
+    Finish,
+    Handle,
+    Requeue,
+    Resend,
+    Transition,
+    transition,
+)
+
+__all__ = [
+    "Begin",
+    "Cancel",
+    "Cancelled",
+    "Effect",
+    "End",
+    "Event",
+    "Failed",
+    "Finish",
+    "Handle",
+    "Job",
+    "Lost",
+    "Outcome",
+    "Problem",
+    "Requeue",
+    "Resend",
+    "Result",
+    "Slot",
+    "State",
+    "Succeeded",
+    "Target",
+    "TimedOut",
+    "Transition",
+    "as_exception",
+    "is_job_id",
+    "new_job_id",
+    "ref_of",
+    "transition",
+]

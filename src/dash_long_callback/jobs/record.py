@@ -1,0 +1,216 @@
+"""The record of a job: one small document, rewritten with every change.
+
+What a job tells the page is a set of *slots*. A slot is the latest value for one target, or one of
+several ``Patch``es or events. Each write gives the slots that it touches the next sequence number,
+so "what is new since n?" is answered by looking at numbers, and a value that was overwritten before
+anybody asked is never sent.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import time
+from dataclasses import dataclass, field, fields
+from types import NoneType
+from typing import Any, TypeAlias
+
+from dash_long_callback.jobs.ids import ref_of
+from dash_long_callback.jobs.outcomes import Problem, problem_of
+from dash_long_callback.jobs.states import State
+
+#: Which fields a record has. A version that reads another keeps what it does not know.
+SCHEMA = 2
+
+#: Where an update goes: the index of a ``progress`` output, or a component id and a property.
+Target: TypeAlias = "int | tuple[str, str]"
+
+
+@dataclass
+class Slot:
+    """The latest value for a target; the value itself is in a row of its own."""
+
+    seq: int
+    target: Target
+    patch: bool = False
+    #: Whether it has events: it replaces nothing, and nothing replaces it.
+    event: bool = False
+
+
+@dataclass
+class Job:
+    """The record of a job: small, and rewritten with every change."""
+
+    id: str
+    callback: str
+    state: State = State.QUEUED
+    seq: int = 0
+    slots: dict[int, Slot] = field(default_factory=dict[int, Slot])
+    #: Why it has not succeeded, complete: what a page may know of it is decided when it is told.
+    error: dict[str, Any] | None = None
+    created: float = field(default_factory=time.time)
+    started: float | None = None
+    ended: float | None = None
+    interval: float | None = None
+    #: A hash of the user who asked for it (see ``server.owner``); None if that is not known: then
+    #: whoever knows the id may have it.
+    owner: str | None = None
+    #: Names what determines the outcome; None if it is neither kept nor shared.
+    cache_key: str | None = None
+    #: Whether the outcome is kept for the next who asks, and seconds after its last use to drop it.
+    kept: bool = False
+    expire: float | None = None
+    #: Counts the workers that have begun it. Each writes with the number that it was given, so that
+    #: one that was paused, and taken for dead, can't write any more when it wakes.
+    attempt: int = 0
+    #: When it was put into the queue, the last time.
+    queued: float | None = None
+    #: Times that it was sent to a worker again, as none had begun it.
+    resends: int = 0
+    #: Whether its function is over, for the reason in ``error``, and the attempt is its
+    #: ``on_error``'s. That is called once: if it does not survive, the job ends for that reason.
+    handler: bool = False
+    #: Bytes of its result, if that is kept apart from the record, as it is large.
+    result_size: int | None = None
+    #: What a newer version of this package has written: kept as it is.
+    unknown: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def ref(self) -> str:
+        """Its public number, which pages and logs show."""
+        return ref_of(self.id)
+
+    @property
+    def problem(self) -> Problem:
+        """Why it has not succeeded: what its ``on_error`` is called for."""
+        return problem_of(self.error)
+
+    def put(
+        self, target: Target, *, patch: bool = False, event: bool = False
+    ) -> tuple[int, list[int]]:
+        """Make room for a new value of ``target``.
+
+        Returns the number of the slot to write and the numbers of the slots it replaces: a plain
+        value replaces all that came before it except events, a ``Patch`` is kept behind what it
+        patches, and so is an event.
+        """
+        self.seq += 1
+        stale: list[int] = []
+        if not patch and not event:
+            stale = [n for n, s in self.slots.items() if s.target == target and not s.event]
+        for n in stale:
+            del self.slots[n]
+        # The sequence number is also the slot's number: unique, and a reader that still holds an
+        # older record finds the old row gone rather than a newer value under the old number.
+        self.slots[self.seq] = Slot(self.seq, target, patch, event)
+        return self.seq, stale
+
+    def since(self, seq: int) -> list[tuple[int, Slot]]:
+        """The slots newer than ``seq``, oldest first."""
+        return sorted((n, slot) for n, slot in self.slots.items() if slot.seq > seq)
+
+    def dump(self) -> bytes:
+        """The record as JSON."""
+        known = {**self.__dict__}
+        unknown = known.pop("unknown")
+        return _encode(
+            {
+                **unknown,
+                "schema": SCHEMA,
+                **known,
+                "state": self.state.value,
+                # A version that knows no events takes theirs for patches, and keeps them, too.
+                "slots": [
+                    [n, s.target, "event" if s.event else s.patch] for n, s in self.slots.items()
+                ],
+            }
+        ).encode()
+
+    @classmethod
+    def load(cls, data: bytes, job_id: str) -> Job:
+        """The reverse of ``dump``. A record that can't be read is that of a job that has failed.
+
+        So it does no harm beyond itself: it is not run, waited for or counted, and who asks for it
+        is told.
+        """
+        try:
+            raw: dict[str, Any] = json.loads(data)
+            _translate(raw)
+            raw["state"] = State(raw["state"])
+            raw["slots"] = {
+                int(n): Slot(
+                    int(n), target_of(target), bool(kind) and kind != "event", kind == "event"
+                )
+                for n, target, kind in raw["slots"]
+            }
+            unknown = {name: raw.pop(name) for name in raw.keys() - _FIELDS}
+            job = cls(**raw, unknown=unknown)
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+        ):
+            return cls._unreadable(job_id)
+        plausible = all(map(isinstance, _counted(job), _KINDS.values()))
+        return job if job.id == job_id and plausible else cls._unreadable(job_id)
+
+    @classmethod
+    def _unreadable(cls, job_id: str) -> Job:
+        words = (
+            "the record of this job can't be read: it is damaged, or was written by another "
+            "version of this package; run the callback again"
+        )
+        error = {"type": "JobUnreadable", "message": words, "kind": "lost"}
+        return cls(job_id, "", State.FAILED, seq=LAST_SEQ, error=error)
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+#: Of a record that nobody writes any more: newer than all that a page can have seen.
+LAST_SEQ = 2**53 - 1
+#: What those fields must be that others count and compare with.
+_KINDS: dict[str, Any] = {
+    "callback": str,
+    "seq": int,
+    "attempt": int,
+    "resends": int,
+    "queued": (int, float, NoneType),
+    "created": (int, float),
+    "started": (int, float, NoneType),
+    "ended": (int, float, NoneType),
+    "result_size": (int, NoneType),
+    "interval": (int, float, NoneType),
+    "expire": (int, float, NoneType),
+    "cache_key": (str, NoneType),
+    "owner": (str, NoneType),
+    "error": (dict, NoneType),
+}
+_counted = operator.attrgetter(*_KINDS)
+_FIELDS = frozenset(one.name for one in fields(Job)) - {"unknown"}
+
+
+def _translate(raw: dict[str, Any]) -> None:
+    """Bring the fields of the first schema into the shape of this one."""
+    raw.pop("schema", None)
+    raw.pop("handed_over_at", None)
+    over = [raw.pop(name, False) for name in ("handed_over", "handling")]
+    if any(over):
+        raw["handler"] = True
+    if "resent" in raw:
+        raw.setdefault("resends", raw.pop("resent"))
+
+
+def target_of(target: Any) -> Target:
+    """A target from JSON.
+
+    Raises:
+        TypeError: if it is none.
+    """
+    if isinstance(target, int):
+        return target
+    component, prop = target
+    if not isinstance(component, str) or not isinstance(prop, str):
+        raise TypeError("a target is an id and a property")
+    return component, prop

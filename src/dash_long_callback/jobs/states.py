@@ -1,0 +1,55 @@
+"""Where a job is in its life, and which state may follow which."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class State(str, Enum):
+    """Where a job is in its life.
+
+        QUEUED ──► RUNNING ──► SUCCEEDED
+          ▲ │        │ ├─────► FAILED       the function raised, or its result was not usable
+          │ ├────────┼─┼─────► CANCELLED    the user's wish
+          │ │        │ ├─────► TIMED_OUT    the callback's ``timeout`` passed
+          │ └────────┼─┴─────► LOST         the worker died, or none could be started
+          └──────────┘                      another attempt
+
+    A queued job may also fail: when its function can neither be imported nor be sent.
+    """
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+
+    @property
+    def ended(self) -> bool:
+        """Whether a job in this state has its outcome."""
+        return not NEXT[self]
+
+
+#: Which states may follow which. A job that has ended never changes again.
+NEXT: dict[State, frozenset[State]] = {
+    State.QUEUED: frozenset(
+        {State.RUNNING, State.FAILED, State.CANCELLED, State.TIMED_OUT, State.LOST}
+    ),
+    State.RUNNING: frozenset(
+        {
+            State.QUEUED,
+            State.SUCCEEDED,
+            State.FAILED,
+            State.CANCELLED,
+            State.TIMED_OUT,
+            State.LOST,
+        }
+    ),
+    State.SUCCEEDED: frozenset(),
+    State.FAILED: frozenset(),
+    State.CANCELLED: frozenset(),
+    State.TIMED_OUT: frozenset(),
+    State.LOST: frozenset(),
+}
