@@ -165,6 +165,8 @@ def transition(job: Job, event: Event, now: float) -> Transition | None:
             again = not (begun and job.handler)
             return _enter(job, State.QUEUED, queued=now) if again else None
         case Handle(problem):
+            if job.state is not State.RUNNING:
+                return None
             changes = {"handler": True, "error": error_of(problem)}
             return Transition(replace(job, seq=job.seq + 1, **changes))
         case Resend(attempt, resends):
