@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from changes import changed
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,6 +111,20 @@ def test_fields_of_a_newer_version_are_kept_and_ignored() -> None:
     record = changed(record, End(Cancelled()))
     assert json.loads(record.dump())["color"] == "red"
     assert replace(record, seq=7).unknown == {"color": "red"}
+
+
+@pytest.mark.parametrize(
+    "over, handler", [({}, False), ({"handed_over": True}, True), ({"handling": True}, True)]
+)
+def test_a_record_of_the_first_schema_is_read(over: dict[str, bool], handler: bool) -> None:
+    first = json.loads(job().dump())
+    for name in ("schema", "queued", "resends", "handler"):
+        del first[name]
+    names = {"handed_over": False, "handling": False, "handed_over_at": None, "resent": 2, **over}
+    read = Job.load(json.dumps({**first, **names}).encode(), "id")
+    assert (read.state, read.handler, read.resends) == (State.RUNNING, handler, 2)
+    assert read.unknown == {}
+    assert Job.load(read.dump(), "id") == read
 
 
 json_values = st.recursive(
