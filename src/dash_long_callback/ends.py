@@ -92,6 +92,12 @@ def name_of(job: Job) -> str:
     return job.callback if callback is None else callback.name
 
 
+def handles_errors(job: Job) -> bool:
+    """Whether the callback of a job has an ``on_error``, its own or the app's."""
+    callback = registry.get(job.callback)
+    return callback is not None and callback.handles_errors
+
+
 def refusal(error: Exception) -> Failed:
     """How a click ends that was refused: there is no job."""
     # What these say is all there is to know, or is in the log already; of others it matters where

@@ -54,6 +54,7 @@ from dash_long_callback.jobs import (
     Problem,
     Succeeded,
     TimedOut,
+    as_exception,
     transition,
 )
 from dash_long_callback.stores.base import HEARTBEAT_SECONDS
@@ -356,6 +357,12 @@ class Run:
     Attributes:
         error: call no function; hand this to ``on_error`` instead.
         ending: how the job ends if ``on_error`` fails, which has been called or is to be.
+
+    Args:
+        store: where the job is.
+        job: its record, as its worker has begun it.
+        callback: what to run.
+        problem: why its function can't be called here; None: as the record says.
     """
 
     def __init__(
@@ -363,13 +370,12 @@ class Run:
         store: Store,
         job: Job,
         callback: LongCallback,
-        error: BaseException | None = None,
-        ending: Problem | None = None,
+        problem: Problem | None = None,
     ) -> None:
         self.store = store
         self.callback = callback
-        self.error = error
-        self.ending = ending
+        self.ending = problem or (job.problem if job.handler else None)
+        self.error: BaseException | None = self.ending and as_exception(self.ending)
         #: Why the job is to stop: a cancel, or a JobTimedOut.
         self.stopping: JobCancelled | JobTimedOut | None = None
         #: Whether an exception raised now would hit the user's function.

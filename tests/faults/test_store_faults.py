@@ -533,7 +533,7 @@ PROCESS = """
 import sys, time
 from pathlib import Path
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Begin, End, Finish, Job, new_job_id
+from dash_long_callback.jobs import Begin, Job, new_job_id
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 folder, stop = Path(sys.argv[1]), Path(sys.argv[2])
@@ -619,7 +619,7 @@ def test_a_process_that_comes_after_a_database_was_replaced_uses_it_whole(
 
 ONE = """
 import sys
-from dash_long_callback.jobs import Begin, End, Finish, Job, new_job_id
+from dash_long_callback.jobs import Job, new_job_id
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 store = DiskcacheStore(sys.argv[1], 60)
@@ -745,7 +745,7 @@ def test_kept_results_whose_lock_is_held_are_computed_again(
 
 SUBMIT = """
 import sys
-from dash_long_callback.jobs import Begin, End, Finish, Job, new_job_id
+from dash_long_callback.jobs import Job, new_job_id
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 store = DiskcacheStore(sys.argv[1], 600)

@@ -14,7 +14,7 @@ from dash import Input, Output, ctx, set_props
 from dash.exceptions import PreventUpdate
 from inline_page import Click, Ended
 
-from dash_long_callback import ContextNotSent, Dash, JobEnded, JobExited, JobLost, UserError
+from dash_long_callback import ContextNotSent, Dash, JobEnded, JobExited, UserError
 from dash_long_callback.callbacks import registry
 from dash_long_callback.jobs import Begin, End, Failed, Job, Lost, State, ref_of
 from dash_long_callback.runner import Run, run_job
@@ -230,7 +230,7 @@ def test_a_handed_over_job_ends_as_it_would_have_if_on_error_fails(
 ) -> None:
     app.long_callback(OUT, IN, on_error=lambda _: 1 / 0)(print)
     problem = Failed("CallbackOutdated", "another version", kind="unavailable")
-    run_job(Run(store, stored(store), registry.all()[-1], JobLost("gone"), problem))
+    run_job(Run(store, stored(store), registry.all()[-1], problem))
     job = store.load("job")
     assert job is not None
     assert job.error == {

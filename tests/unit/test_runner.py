@@ -20,11 +20,11 @@ from dash.exceptions import PreventUpdate
 from ids import plain
 from inline_page import Click, Ended
 
-from dash_long_callback import Dash, JobCancelled, JobLost, JobTimedOut, runner
+from dash_long_callback import Dash, JobCancelled, JobTimedOut, runner
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.inline import InlineExecutor
-from dash_long_callback.jobs import Begin, Cancelled, End, Job
+from dash_long_callback.jobs import Begin, Cancelled, End, Job, Lost
 from dash_long_callback.jobs import State as JobState
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.runner import Run, run_job
@@ -1024,14 +1024,14 @@ def test_a_lost_job_calls_on_error_and_not_the_function(app: Dash, store: Diskca
     calls: list[int] = []
     app.long_callback(OUT, IN, on_error=lambda e: f"{type(e).__name__}: {e}")(calls.append)
     job = running(store)
-    run_job(Run(store, job, registry.all()[-1], JobLost("out of memory")))
+    run_job(Run(store, job, registry.all()[-1], Lost("out of memory")))
     assert calls == []
     assert b"JobLost: out of memory" in (response_of(store, job.id) or b"")
 
 
 def test_a_lost_job_without_on_error_ends_as_lost(app: Dash, store: DiskcacheStore) -> None:
     app.long_callback(OUT, IN)(print)
-    run_job(Run(store, running(store), registry.all()[-1], JobLost("out of memory")))
+    run_job(Run(store, running(store), registry.all()[-1], Lost("out of memory")))
     job = store.load("job")
     assert job is not None
     assert (job.state, job.error) == (

@@ -15,7 +15,8 @@ class State(str, Enum):
           │ └────────┼─┴─────► LOST         the worker died, or none could be started
           └──────────┘                      another attempt
 
-    A queued job may also fail: when its function can neither be imported nor be sent.
+    A queued job may also fail: when its function can neither be imported nor be sent. One that
+    waits for its ``on_error`` ends for what that is for, if nobody can call it.
     """
 
     QUEUED = "queued"

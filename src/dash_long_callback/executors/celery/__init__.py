@@ -31,7 +31,7 @@ from kombu.exceptions import KombuError
 from kombu.pools import ProducerPool
 
 from dash_long_callback.callbacks import registry
-from dash_long_callback.ends import end, name_of
+from dash_long_callback.ends import end, handles_errors, name_of
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.base import Executor
 from dash_long_callback.executors.celery.worker import MessageRunner, Watchdog
@@ -224,9 +224,7 @@ class CeleryExecutor(Executor):
             log.error(
                 "no. %s: on_error of %s did not end: %s", job.ref, name_of(job), outcome.reason
             )
-        callback = registry.get(job.callback)
-        handles = callback is not None and callback.handles_errors
-        again = end(self._store, job.id, outcome, job.attempt, handles=handles)
+        again = end(self._store, job.id, outcome, job.attempt, handles=handles_errors(job))
         if again is not None and again.state is State.QUEUED:
             self._send_again(again)
 

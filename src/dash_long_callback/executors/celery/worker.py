@@ -37,7 +37,6 @@ from dash_long_callback.jobs import (
     Lost,
     Outcome,
     TimedOut,
-    as_exception,
 )
 from dash_long_callback.runner import Run, run_job
 
@@ -148,9 +147,7 @@ class MessageRunner:
         return problem
 
     def _run(self, job: Job, callback: LongCallback, problem: Failed | None = None) -> None:
-        ending = problem or (job.problem if job.handler else None)
-        error = None if ending is None else as_exception(ending)
-        run = _CeleryRun(self._store, job, callback, error, ending)
+        run = _CeleryRun(self._store, job, callback, problem)
         run.lose = self._watchdog.lose
         began = time.time() - TICK_SECONDS  # as the system counts, it may be a moment before
         with self._unchanged(), self._watchdog.over(run):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from dash_long_callback import by_value, dash_internals, unsendable
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.declaration import Changed
-from dash_long_callback.ends import end, name_of
+from dash_long_callback.ends import end, handles_errors, name_of
 from dash_long_callback.errors import (
     JobEnded,
     JobLost,
@@ -50,7 +50,6 @@ from dash_long_callback.jobs import (
     Requeue,
     State,
     TimedOut,
-    as_exception,
 )
 from dash_long_callback.stores.base import LEASE_SECONDS
 
@@ -448,17 +447,16 @@ class Supervisor:
             words = f"this app has no long callback {job.callback!r} any more; reload the page"
             self._end(job.id, Changed(message=words))
             return
-        error = as_exception(job.problem) if job.handler else None
         try:
             differs = self._differs(worker, callback)
-            pickled = self._by_value(worker, callback, whole=error is None) if differs else None
+            pickled = self._by_value(worker, callback, whole=not job.handler) if differs else None
         except NotPickleable as problem:
             self._unable(job, Failed("NotPickleable", str(problem), kind="unavailable"))
             return
         worker.job, worker.stop = job, None
         worker.given, worker.begun = time.monotonic(), False
         try:
-            worker.pipe.send(Start(job, callback.key, pickled, error))
+            worker.pipe.send(Start(job, callback.key, pickled))
         except OSError:  # it died a moment ago, and never saw the job
             worker.job = None
             self._queue_again(job.id)
@@ -525,14 +523,14 @@ class Supervisor:
 
     def _fail(self, job: Job, error: JobEnded) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
-        self._end(job.id, _outcome_of(error, job), handles=_handles_errors(job))
+        self._end(job.id, _outcome_of(error, job), handles=handles_errors(job))
 
     def _unable(self, job: Job, outcome: Failed) -> None:
         """The same, if no worker can call its function."""
         if self._import_problems:
             more = "; a worker could not import the app: " + "; ".join(self._import_problems)
             outcome = replace(outcome, message=outcome.message + more)
-        self._end(job.id, outcome, handles=_handles_errors(job))
+        self._end(job.id, outcome, handles=handles_errors(job))
 
     def _end(self, job_id: str, outcome: Problem | Cancelled, *, handles: bool = False) -> None:
         def write() -> None:
@@ -605,7 +603,7 @@ class Supervisor:
         if self._ending == "requeue" and self._store.change(job.id, Requeue(begun=True)):
             log.warning("no. %s: the server ends; %s queues again", job.ref, name_of(job))
         else:
-            end(self._store, job.id, stopped, handles=_handles_errors(job))
+            end(self._store, job.id, stopped, handles=handles_errors(job))
 
     def _let_finish(self, busy: list[_Worker]) -> None:
         """Let go of these workers: they finish their jobs and exit, and the store has the rest."""
@@ -623,11 +621,6 @@ class Supervisor:
         while sentinels and (left := deadline - time.monotonic()) > 0:
             for ended in connection.wait(sentinels, left):
                 sentinels.remove(ended)
-
-
-def _handles_errors(job: Job) -> bool:
-    callback = registry.get(job.callback)
-    return callback is not None and callback.handles_errors
 
 
 def _outcome_of(error: JobEnded, job: Job) -> Lost | TimedOut:

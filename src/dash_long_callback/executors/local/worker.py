@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash_long_callback import by_value, changed_values, dash_internals
 from dash_long_callback.callbacks import LongCallback, registry
-from dash_long_callback.errors import JobCancelled, JobEnded, JobTimedOut, StoreError
+from dash_long_callback.errors import JobCancelled, JobTimedOut, StoreError
 from dash_long_callback.executors import processes, worker_start
 from dash_long_callback.executors.interrupt import interrupt_main_thread
 from dash_long_callback.executors.local import inherited, logging_setup
@@ -109,13 +109,11 @@ class Start:
         job: its record.
         callback: its key.
         pickled: the callback by value, if the worker can't have it by import.
-        error: how the job ended with an earlier worker; then only ``on_error`` is called.
     """
 
     job: Job
     callback: str
     pickled: bytes | None = None
-    error: JobEnded | None = None
 
 
 @dataclass(frozen=True)
@@ -274,10 +272,7 @@ class _Worker:
             text = traceback.format_exc()
             unloaded = Failed("CallbackNotLoaded", words, text, kind="unavailable")
             return Done(job.id, unloaded=unloaded)
-        run = _LocalRun(self._store, job, callback, start.error, self._grace)
-        self._run = run
-        if start.error is not None:
-            run.ending = job.problem
+        self._run = run = _LocalRun(self._store, job, callback, self._grace)
         if job.id in self._stopped:
             run.stop(JobCancelled())
         self._send(Begun(job.id))
@@ -378,10 +373,8 @@ class _LocalRun(Run):
         grace: seconds between the two.
     """
 
-    def __init__(
-        self, store: Store, job: Job, callback: LongCallback, error: JobEnded | None, grace: float
-    ) -> None:
-        super().__init__(store, job, callback, error)
+    def __init__(self, store: Store, job: Job, callback: LongCallback, grace: float) -> None:
+        super().__init__(store, job, callback)
         self._begun = time.monotonic()
         self._grace = grace
         self._end: threading.Timer | None = None
