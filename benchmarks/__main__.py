@@ -17,6 +17,7 @@ NAMES = [
     "burst",
     "throughput",
     "cache_hit",
+    "growth",
     "celery",
     "busy",
     "traffic",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +17,8 @@ from benchmarks.harness import (
     Result,
     Row,
     Server,
-    free_port,
     median,
+    redis_server,
     wait_until,
 )
 
@@ -39,7 +38,7 @@ BURST = 40
 
 
 def run() -> Result:
-    with _redis() as port:
+    with redis_server() as port:
         url = f"redis://127.0.0.1:{port}/0"
         with Server("celery_app", redis=url) as server, _worker(server):
             with Browser(server.url, "long") as page:
@@ -112,28 +111,6 @@ def run() -> Result:
         "(peer: named in the row, else background=True with CeleryManager)"
     )
     return Result("celery", title, rows)
-
-
-@contextmanager
-def _redis() -> Generator[int]:
-    port = free_port()
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    with tempfile.TemporaryDirectory() as folder:
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder)
-        client = redis.Redis(port=port)
-
-        def answers() -> bool:
-            try:
-                return bool(client.ping())
-            except redis.ConnectionError:
-                return False
-
-        try:
-            wait_until(answers, 10)
-            yield port
-        finally:
-            server.terminate()
-            server.wait()
 
 
 @contextmanager

@@ -14,14 +14,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
+import redis
 import requests
 from selenium import webdriver
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -131,6 +136,29 @@ class Server:
             return requests.get(self.url + "_dash-layout", timeout=5).ok
         except (requests.ConnectionError, requests.Timeout):
             return False
+
+
+@contextmanager
+def redis_server() -> Generator[int]:
+    """A Redis of our own; the port."""
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    with tempfile.TemporaryDirectory() as folder:
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder)
+        client = redis.Redis(port=port)
+
+        def answers() -> bool:
+            try:
+                return bool(client.ping())
+            except redis.ConnectionError:
+                return False
+
+        try:
+            wait_until(answers, 10)
+            yield port
+        finally:
+            server.terminate()
+            server.wait()
 
 
 def wait_until(condition: Any, timeout: float) -> None:

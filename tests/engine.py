@@ -113,7 +113,7 @@ class EngineServer(Server):
     @contextlib.contextmanager
     def locked_store(self) -> Generator[None]:
         """Keep all processes from writing to it."""
-        (database,) = (self.folder / "cache").glob("long-callbacks-*/cache.db")
+        (database,) = (self.folder / "cache").glob("long-callbacks-*/jobs.db")
         connection = sqlite3.connect(database, isolation_level=None, timeout=30)
         with contextlib.closing(connection):
             connection.execute("BEGIN IMMEDIATE")

@@ -32,8 +32,7 @@ from dash_long_callback import (
 )
 from dash_long_callback.executors import celery as celery_engine
 from dash_long_callback.managers.base import Manager
-from dash_long_callback.stores import base as store_base
-from dash_long_callback.stores import redis as redis_store
+from dash_long_callback.stores import timing
 
 here = Path(os.environ["FOLDER"])
 cache: Any = diskcache.Cache(os.environ.get("CACHE", str(here / "cache")))
@@ -56,7 +55,7 @@ if "BROKER" in os.environ:
     celery_engine.RESEND_SECONDS = float(os.environ.get("RESEND", "60"))
     if "LEASE" in os.environ:
         lease = float(os.environ["LEASE"])
-        store_base.LEASE_SECONDS = redis_store.LEASE_SECONDS = lease
+        timing.LEASE_SECONDS = lease
         runner.HEARTBEAT_SECONDS = lease / 6
     celery_app = Celery("app", broker=os.environ["BROKER"], backend=os.environ["BACKEND"])
     celery_app.conf.update(json.loads(os.environ.get("CELERY_CONF", "{}")))
@@ -387,7 +386,7 @@ def do_version() -> Any:
 
 def do_lock_store_and_pause() -> Any:
     """As a process that is paused in the middle of a write."""
-    (database,) = here.glob("cache/long-callbacks-*/cache.db")
+    (database,) = here.glob("cache/long-callbacks-*/jobs.db")
     connection = sqlite3.connect(database, isolation_level=None, timeout=30)
     connection.execute("BEGIN IMMEDIATE")
     (here / "locked").touch()

@@ -22,13 +22,13 @@ from dash_long_callback.jobs import End, Failed, TimedOut
 
 if TYPE_CHECKING:
     from dash_long_callback.jobs import Cancelled, Job, Problem
-    from dash_long_callback.stores.base import Store
+    from dash_long_callback.stores.job_store import JobStore
 
 log = logging.getLogger("dash_long_callback")
 
 
 def end(
-    store: Store,
+    store: JobStore,
     job_id: str,
     outcome: Problem | Cancelled,
     attempt: int | None = None,

@@ -57,7 +57,7 @@ from dash_long_callback.jobs import (
     as_exception,
     transition,
 )
-from dash_long_callback.stores.base import HEARTBEAT_SECONDS
+from dash_long_callback.stores.timing import HEARTBEAT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
     from dash_long_callback.callbacks import LongCallback, Options
     from dash_long_callback.jobs import Event, Job, Target
-    from dash_long_callback.stores.base import Store
+    from dash_long_callback.stores.job_store import JobStore
 
 log = logging.getLogger("dash_long_callback")
 
@@ -107,7 +107,7 @@ class Reporter:
 
     def __init__(
         self,
-        store: Store,
+        store: JobStore,
         job: Job,
         refused: Callable[[], object],
         progress: Sequence[str] = (),
@@ -336,7 +336,7 @@ class Heartbeat:
                 runs = list(self._runs.values())
             for run in runs:
                 try:
-                    if not run.store.renew(run.job):
+                    if not run.renew():
                         run.revoke()
                     elif run.deserted:
                         log.info("%s is cancelled, as its page has gone", run.callback.name)
@@ -367,7 +367,7 @@ class Run:
 
     def __init__(
         self,
-        store: Store,
+        store: JobStore,
         job: Job,
         callback: LongCallback,
         problem: Problem | None = None,
@@ -400,7 +400,11 @@ class Run:
     @property
     def deserted(self) -> bool:
         """Whether the job is to end because nobody is there to see its end."""
-        return self.callback.ends_with_page and not self.store.wanted(self.job.id)
+        return self.callback.ends_with_page and not self.store.is_present(self.job.id)
+
+    def renew(self) -> bool:
+        """A heartbeat. Returns whether the job is still this worker's."""
+        return self.store.renew(self.job)
 
     def stop(self, reason: JobCancelled | JobTimedOut) -> None:
         """Ask the function to stop: the next update, or whoever interrupts the thread, raises."""

@@ -13,13 +13,15 @@ from services import Memcached, RedisServer, Service
 
 from dash_long_callback.jobs import Begin, Job, new_job_id
 from dash_long_callback.managers.celery import _store
-from dash_long_callback.stores import diskcache, key_value, redis
 from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.stores.job_store import JobStore, LargeResult
+from dash_long_callback.stores.memory import MemoryStore
+from dash_long_callback.stores.row_results import RowResults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dash_long_callback.stores.base import Store
+    from dash_long_callback.stores.ports import Rows
 
 REQUEST = b'{"inputs":[]}'
 
@@ -29,25 +31,28 @@ class Kind:
     """A kind of store.
 
     Attributes:
-        module: where its LEASE_SECONDS are.
         service: the server that it needs.
         atomic: what it reads, changes and writes is one step, whoever else writes.
-        large: takes values above 1 MB.
+        shared: other processes can use it.
     """
 
-    module: Any
     service: type[Service] | None = None
     atomic: bool = False
-    large: bool = True
+    shared: bool = True
 
 
 STORES: dict[str, Kind] = {
-    "diskcache": Kind(diskcache, atomic=True),
-    "redis": Kind(redis, RedisServer, atomic=True),
-    "celery-filesystem": Kind(key_value),
-    "celery-memcached": Kind(key_value, Memcached, large=False),
+    "memory": Kind(atomic=True, shared=False),
+    "diskcache": Kind(atomic=True),
+    "redis": Kind(RedisServer, atomic=True),
+    "celery-filesystem": Kind(),
+    "celery-memcached": Kind(Memcached),
 }
 ATOMIC = [name for name, kind in STORES.items() if kind.atomic]
+LISTED = ["memory", "diskcache", "redis"]
+SHARED = [name for name, kind in STORES.items() if kind.shared]
+#: What is in the memory of this process, by the URL of a place.
+_memories: dict[str, Rows] = {}
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,14 @@ class Place:
         """What sort of store it is."""
         return STORES[self.name]
 
-    def open(self, retention: float = 60.0) -> Store:
+    def open(self, retention: float = 60.0) -> JobStore:
         """A handle of its own on this store."""
         if self.name == "diskcache":
             return DiskcacheStore(self.url, retention)
+        if self.name == "memory":
+            store = MemoryStore(retention)
+            rows = _memories.setdefault(self.url, store.rows)
+            return JobStore(rows, RowResults(rows, retention), retention)
         return celery_store(self.url, self.prefix, retention)
 
 
@@ -76,7 +85,7 @@ def place(name: str, folder: Path, services: Any) -> Place:
     if service is not None:
         return Place(name, services.get(service).url, f"{new_job_id()}-")
     folder.mkdir(parents=True, exist_ok=True)
-    return Place(name, str(folder) if name == "diskcache" else f"file://{folder}", "some-")
+    return Place(name, f"file://{folder}" if name.startswith("celery") else str(folder), "some-")
 
 
 def celery_store(url: str, prefix: str = "", retention: float = 60.0) -> Any:
@@ -86,30 +95,30 @@ def celery_store(url: str, prefix: str = "", retention: float = 60.0) -> Any:
     return _store(app, retention)
 
 
-def new(store: Store, **fields: Any) -> Job:
+def new(store: JobStore, **fields: Any) -> Job:
     """A job that waits."""
     job = Job(new_job_id(), "out.children", interval=0.5, **fields)
     store.create(job, REQUEST)
     return job
 
 
-def started(store: Store, **fields: Any) -> Job:
+def started(store: JobStore, **fields: Any) -> Job:
     """A job that runs."""
     job = store.change(new(store, **fields).id, Begin())
     assert job is not None
     return job
 
 
-def response(store: Store, job_id: str) -> bytes | None:
+def response(store: JobStore, job_id: str) -> bytes | None:
     """A job's result."""
     found = store.load_all(job_id)
     if found is None or found[0].result_size is None:
         return None if found is None else found[1]
-    return b"".join(store.pieces(job_id))
+    return LargeResult(store, found[0]).whole()
 
 
 def put(
-    store: Store,
+    store: JobStore,
     job: Job,
     target: Any,
     value: bytes,

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from stores import new, put, started, wait_until
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import (
-    Begin,
     Cancelled,
     End,
     Finish,
@@ -31,8 +30,7 @@ from dash_long_callback.jobs import (
     Succeeded,
     new_job_id,
 )
-from dash_long_callback.stores import diskcache as diskcache_store
-from dash_long_callback.stores import sqlite_news
+from dash_long_callback.stores import job_store, sqlite, sqlite_news, timing
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 
@@ -51,39 +49,21 @@ def disk(directory: Path) -> Iterator[DiskcacheStore]:
 def fill(store: DiskcacheStore) -> list[Job]:
     """Jobs in every state, with everything that a store keeps."""
     big = b'"' + b"x" * 100_000 + b'"'
-    waiting, running, ended = new(store), started(store), started(store)
-    store.enqueue(waiting.id)
-    store.enqueue(new(store).id, front=True)
+    waiting, running, ended = new(store, owner="o"), started(store), started(store)
     for job in (running, ended):
         put(store, job, 0, b"1")
         put(store, job, ("a", "b"), big)
         store.renew(job)
         store.ask_cancel(job.id)
+    store.note_presence(running.id, store.retention)
+    store.clear()
     store.change(ended.id, Finish(Succeeded(big), 1), big)
-    store.set_doorbell(12345)
+    store.set_port(12345)
     return [waiting, running, ended]
-
-
-def test_writes_in_a_transaction_happen_together_or_not_at_all(disk: DiskcacheStore) -> None:
-    jobs: list[Job] = []
-
-    def fail() -> None:
-        with disk.exclusive(None):
-            jobs.append(new(disk))
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
-    assert disk.load(jobs[0].id) is None
-    with disk.exclusive(None):
-        jobs.append(new(disk))
-    assert disk.load(jobs[1].id) == jobs[1]
 
 
 def test_of_many_threads_each_claims_another_job(disk: DiskcacheStore) -> None:
     ids = [new(disk).id for _ in range(20)]
-    for job_id in ids:
-        disk.enqueue(job_id)
     claimed: list[str] = []
 
     def claim_all() -> None:
@@ -100,15 +80,12 @@ def test_of_many_threads_each_claims_another_job(disk: DiskcacheStore) -> None:
 
 def test_jobs_are_claimed_in_the_order_in_which_they_came(disk: DiskcacheStore) -> None:
     ids = [new(disk).id for _ in range(30)]
-    for job_id in ids:
-        disk.enqueue(job_id)
     claimed = [job.id for job in iter(disk.claim, None)]
     assert claimed == ids
 
 
 def test_a_claimed_job_is_running(disk: DiskcacheStore) -> None:
     job = new(disk)
-    disk.enqueue(job.id)
     claimed = disk.claim()
     assert claimed is not None
     assert claimed.state is State.RUNNING
@@ -122,8 +99,6 @@ def test_an_empty_queue_gives_none(disk: DiskcacheStore) -> None:
 
 def test_a_cancelled_job_is_passed_over(disk: DiskcacheStore) -> None:
     first, second = new(disk), new(disk)
-    for job in (first, second):
-        disk.enqueue(job.id)
     disk.change(first.id, End(Cancelled()))
     claimed = disk.claim()
     assert claimed is not None
@@ -133,8 +108,6 @@ def test_a_cancelled_job_is_passed_over(disk: DiskcacheStore) -> None:
 
 def test_a_job_that_is_given_back_is_the_next_one(disk: DiskcacheStore) -> None:
     ids = [new(disk).id for _ in range(3)]
-    for job_id in ids:
-        disk.enqueue(job_id)
     disk.claim()
     disk.change(ids[0], Requeue(begun=False))
     record = disk.load(ids[0])
@@ -145,7 +118,6 @@ def test_a_job_that_is_given_back_is_the_next_one(disk: DiskcacheStore) -> None:
 
 def test_a_job_that_has_ended_can_not_be_given_back(disk: DiskcacheStore) -> None:
     job = new(disk)
-    disk.enqueue(job.id)
     disk.claim()
     disk.change(job.id, End(Lost("x")))
     disk.change(job.id, Requeue(begun=False))
@@ -160,56 +132,56 @@ def test_only_running_jobs_are_active(disk: DiskcacheStore) -> None:
 
 
 def rows(directory: Path) -> list[tuple[Any, ...]]:
-    connection = sqlite3.connect(directory / "cache.db")
-    found = connection.execute("SELECT key, expire_time FROM Cache").fetchall()
-    found += connection.execute("SELECT name, at FROM News").fetchall()
+    connection = sqlite3.connect(directory / "jobs.db")
+    found = connection.execute("SELECT name, expires FROM rows").fetchall()
+    found += connection.execute("SELECT id, created FROM jobs").fetchall()
+    found += connection.execute(
+        "SELECT value, number FROM counts WHERE field <> 'state'"
+    ).fetchall()
     connection.close()
     return found
-
-
-def files(directory: Path) -> list[str]:
-    return [str(p.relative_to(directory)) for p in directory.rglob("*.val")]
-
-
-def test_every_row_of_a_diskcache_store_has_an_expiry(
-    disk: DiskcacheStore, directory: Path
-) -> None:
-    fill(disk)
-    found = rows(directory)
-    assert len(found) > 15
-    assert [key for key, expires in found if expires is None] == []
 
 
 def test_nothing_is_left_of_a_diskcache_store_when_all_has_expired(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(diskcache_store, "LEASE_SECONDS", 0.1)
+    for module, name in ((timing, "LEASE_SECONDS"), (job_store, "LONGEST_SECONDS")):
+        monkeypatch.setattr(module, name, 0.1)
+    monkeypatch.setattr(job_store, "WAITING", 1)
     monkeypatch.setattr(sqlite_news, "KEEP_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite, "KEPT_PAGES", 10)
     store = DiskcacheStore(directory, 0.1)
     fill(store)
-    assert rows(directory)
-    assert files(directory)
+    assert len(rows(directory)) > 15
 
     def empty() -> bool:
         store.purge()
         return not rows(directory)
 
     wait_until(empty)
-    assert files(directory) == []
+    assert store.count() == store.count("owner", "o") == 0
+    sqlite_rows: Any = store.rows
+    execute = sqlite_rows.pool.execute
+    pages, free = (execute(f"PRAGMA {name}").fetchone()[0] for name in PAGES)
+    assert free <= 10 < pages < 50, "what it took is given back"
+    assert execute("SELECT count(*) FROM News").fetchone() == (1,), "so that no number comes twice"
     store.close()
+
+
+PAGES = "page_count", "freelist_count"
 
 
 def test_a_diskcache_directory_is_readable_by_its_owner_only(
     disk: DiskcacheStore, directory: Path
 ) -> None:
-    disk.doorbell()
+    disk.port()
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
 
 def test_a_diskcache_directory_that_was_open_is_closed_to_others(directory: Path) -> None:
     directory.mkdir(mode=0o755)
     store = DiskcacheStore(directory, 60)
-    store.doorbell()
+    store.port()
     store.close()
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
@@ -240,56 +212,25 @@ def outcome(job: Job | None) -> str:
     return f"{job.state.value}: {job.error['type']}"
 
 
-#: Of a job whose record can't be read.
-UNREADABLE = "failed: JobUnreadable"
-READS: dict[str, tuple[str, Callable[[DiskcacheStore], object], object]] = {
-    "load": ("job-id:job", lambda store: outcome(store.load("job-id")), UNREADABLE),
-    "request": ("job-id:request", lambda store: store.request("job-id"), None),
-    "load_all": (
-        "job-id:job",
-        lambda store: [outcome(job) for job in (store.load_all("job-id") or ())[:1]],
-        [UNREADABLE],
-    ),
-    "pieces": ("job-id:result", lambda store: list(store.pieces("job-id")), []),
-    "has_result": ("job-id:result", lambda store: store.has_result("job-id"), False),
-    "values": ("job-id:u1", lambda store: store.values("job-id", [1]), [None]),
-    "change": ("job-id:job", lambda store: store.change("job-id", Begin()), None),
-    "claim": ("queue-500000000000000", lambda store: store.claim(), None),
-    "doorbell": ("doorbell", lambda store: store.doorbell(), None),
-    "active": ("job-id:job", lambda store: store.active(), []),
-}
-
-
-@pytest.mark.parametrize("size", [1, 100_000], ids=["in a row", "in a file"])
-@pytest.mark.parametrize("key,read,expected", READS.values(), ids=READS)
-def test_a_pickled_value_is_passed_over_and_not_unpickled(
-    key: str,
-    read: Callable[[DiskcacheStore], object],
-    expected: object,
-    size: int,
-    disk: DiskcacheStore,
-    tmp_path: Path,
+def test_a_pickled_result_is_passed_over_and_not_unpickled(
+    disk: DiskcacheStore, tmp_path: Path
 ) -> None:
-    disk.doorbell()
-    with diskcache.Cache(str(disk.directory), disk=diskcache.Disk) as forger:
-        forger.set(key, (Trap(tmp_path / "trapped"), "x" * size), expire=60, tag="running")
-    assert read(disk) == expected
-    assert not (tmp_path / "trapped").exists()
-
-
-def test_a_pickled_key_is_passed_over_and_not_unpickled(
-    disk: DiskcacheStore, directory: Path, tmp_path: Path
-) -> None:
-    job = started(disk)
-    with diskcache.Cache(str(directory), disk=diskcache.Disk) as forger:
-        forger.set(Trap(tmp_path / "trapped"), b"", expire=60, tag="running")
-    assert [one.id for one in disk.active()] == [job.id]
+    assert disk.kept("key", None) is None
+    folder = str(disk.directory / "results")
+    with diskcache.Cache(folder, disk=diskcache.Disk) as forger:
+        for size in (1, 100_000):  # in a row, in a file
+            forger.set("key", (Trap(tmp_path / "trapped"), "x" * size), expire=60)
+            assert disk.kept("key", None) is None
+        forger.set(Trap(tmp_path / "trapped"), b"", expire=60)
+    disk.clear()
+    disk.purge()
     assert not (tmp_path / "trapped").exists()
 
 
 def limit_pages(disk: DiskcacheStore) -> None:
     """Have SQLite say that the disk is full from here on, as it does when it is."""
-    connection = disk._cache._con
+    sqlite_rows: Any = disk.rows
+    connection = sqlite_rows.pool.connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
 
@@ -321,21 +262,10 @@ def test_a_directory_that_can_not_be_made_is_an_error_in_words(tmp_path: Path) -
 
 def test_a_file_that_is_no_database_is_an_error_in_words(directory: Path) -> None:
     directory.mkdir()
-    (directory / "cache.db").write_bytes(b"this is not SQLite" * 1000)
+    (directory / "jobs.db").write_bytes(b"this is not SQLite" * 1000)
     store = DiskcacheStore(directory, 60)
     with pytest.raises(StoreError, match="can't be used"):
         store.load("x")
-
-
-def test_a_commit_that_fails_is_an_error_in_words(disk: DiskcacheStore) -> None:
-    def fail() -> None:
-        with disk.exclusive(None):
-            limit_pages(disk)
-            for _ in range(100):
-                disk.create(Job(new_job_id(), "cb"), b"x" * 20_000)
-
-    with pytest.raises(StoreError, match="full"):
-        fail()
 
 
 def test_a_store_can_be_used_again_after_it_was_closed(disk: DiskcacheStore) -> None:
@@ -352,13 +282,13 @@ from dash_long_callback.jobs import Begin, End, Finish, Job
 from dash_long_callback.stores.diskcache import DiskcacheStore
 store = DiskcacheStore(sys.argv[1], 60)
 store.create(Job("parent", "cb"), b"{}")
-before = store._opened
+before = store.rows._opened
 child = os.fork()
 if child == 0:
     store.create(Job("child", "cb"), b"{}")
-    os._exit(0 if store._opened is not before and store.load("parent") else 1)
+    os._exit(0 if store.rows._opened is not before and store.load("parent") else 1)
 code = os.waitpid(child, 0)[1]
-assert store.load("child") and store._opened is before
+assert store.load("child") and store.rows._opened is before
 sys.exit(code)
 """
     command = [sys.executable, "-c", code, str(tmp_path / "store")]
@@ -408,19 +338,22 @@ assert not any(codes), codes
     assert done.returncode == 0, done.stderr
 
 
-def test_the_doorbell_is_the_port_that_was_set_last(disk: DiskcacheStore) -> None:
-    assert disk.doorbell() is None
-    disk.set_doorbell(1)
-    disk.set_doorbell(2)
-    assert disk.doorbell() == 2
+def test_the_port_is_the_one_that_was_set_last(disk: DiskcacheStore) -> None:
+    assert disk.port() is None
+    disk.set_port(1)
+    disk.set_port(2)
+    assert disk.port() == 2
 
 
-def test_an_expired_job_is_neither_queued_nor_active(directory: Path) -> None:
+def test_an_expired_job_is_neither_queued_nor_active(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_store, "WAITING", 1)
     store = DiskcacheStore(directory, 0.3)
     jobs = fill(store)
     wait_until(lambda: all(store.load(job.id) is None for job in jobs))
     assert store.claim() is None
-    assert store.active() == []
+    assert list(store.active()) == []
     store.close()
 
 
@@ -444,11 +377,11 @@ try:
 except StoreError as error:
     print(error)
 job = store.load("id")
-assert (job.state, job.result_size, store.has_result("id")) == (State.RUNNING, None, False)
-assert list(folder.rglob("*.val")) == [], "half a result was left behind"
+assert (job.state, job.result_size, store.has_result(job)) == (State.RUNNING, None, False)
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-assert store.change("id", Finish(Succeeded(big), 1), big).result_size == len(big)
-assert b"".join(store.pieces("id")) == big
+ended = store.change("id", Finish(Succeeded(big), 1), big)
+assert ended.result_size == len(big)
+assert b"".join(store.pieces(ended)) == big
 store.close()
 """
 

@@ -56,7 +56,7 @@ def test_of_more_jobs_than_idle_workers_in_the_same_moment_some_queue_again(
                 threads.submit(submit, pool, contract_callbacks.wait, name, tmp_path)
                 for name in names
             ]
-            wait_until(lambda: len(pool.store.active()) == len(names))  # type: ignore[attr-defined]
+            wait_until(lambda: pool.store.count("state", "running") == len(names))
         jobs = [one.result() for one in submits]
     wait_until(lambda: begun(tmp_path) == WORKERS)
     wait_until(lambda: sum(state(pool, j) is State.QUEUED for j in jobs) == 2)
@@ -88,8 +88,8 @@ def test_a_job_whose_engine_has_just_been_stopped_queues_for_the_next(
         start, callback = pool.executor.start, callback_of(contract_callbacks.work)
 
         def stop_and_start(job: Any) -> None:
-            start(job)
             pool.executor.stop()
+            start(job)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pool.executor, "start", stop_and_start)

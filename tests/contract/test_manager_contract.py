@@ -316,7 +316,7 @@ def test_a_job_whose_page_has_gone_is_cancelled_and_cleans_up(
     request = request_of(callback, "gone", tmp_path)
     job_id = pool.submit(callback, request, wanted=3).job_id
     wait_until((tmp_path / "begun-gone").exists)
-    pool.store.want(job_id, 5)
+    pool.store.note_presence(job_id, 5)
     assert pool.end_with_page([pool.news({job_id: 0})[job_id].job])
     begun = time.monotonic()
     assert ended(pool, job_id).job.state is State.CANCELLED
@@ -332,7 +332,7 @@ def test_a_job_whose_page_has_gone_while_it_waited_does_not_begin(
     callback = callback_of(contract_callbacks.wait_for_page)
     request = request_of(callback, "queued", tmp_path)
     job_id = pool.submit(callback, request, wanted=0.5).job_id
-    wait_until(lambda: not pool.store.wanted(job_id))
+    wait_until(lambda: not pool.store.is_present(job_id))
     for i in range(WORKERS):
         (tmp_path / f"open-w{i}").touch()
     assert ended(pool, job_id).job.state is State.CANCELLED

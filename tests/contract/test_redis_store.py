@@ -18,7 +18,7 @@ from stores import celery_store, new, put, response, started, wait_until
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Begin, Cancelled, End, Finish, Job, State, Succeeded, new_job_id
-from dash_long_callback.stores import redis as redis_store
+from dash_long_callback.stores import job_store, row_results, timing
 from dash_long_callback.stores.news import Watch
 from dash_long_callback.stores.redis import RedisStore
 
@@ -60,8 +60,7 @@ def store(make: Callable[..., RedisStore]) -> RedisStore:
 
 def live(store: RedisStore, expire: float | None) -> None:
     """Whole lives of jobs, with all that can happen to them."""
-    with store.exclusive("key"):
-        job = new(store, cache_key="key", kept=True, expire=expire)
+    job = new(store, cache_key="key", kept=True, expire=expire, owner="o")
     store.join(job, "second")
     store.join(job, "third")
     running = store.change(job.id, Begin())
@@ -102,7 +101,10 @@ def test_every_key_has_an_expiry(
 def test_nothing_is_left_when_all_has_expired(
     make: Callable[..., RedisStore], client: Any, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_store, "LEASE_SECONDS", 0.2)
+    for name, seconds in (("WAITING", 1), ("LONGEST_SECONDS", 0.3)):
+        monkeypatch.setattr(job_store, name, seconds)
+    monkeypatch.setattr(row_results, "GENERATION_SECONDS", 0.3)
+    monkeypatch.setattr(timing, "LEASE_SECONDS", 0.2)
     live(make(0.3), 0.3)
     assert list(client.scan_iter(f"{prefix}*"))
     wait_until(lambda: not list(client.scan_iter(f"{prefix}*")))
@@ -207,7 +209,8 @@ def test_a_watch_leaves_no_channel_behind(store: RedisStore, client: Any, prefix
         cancels.follow(["y"])
         wait_until(lambda: len(client.pubsub_channels(f"{prefix}*")) == 2)
     wait_until(lambda: not client.pubsub_channels(f"{prefix}*"))
-    assert not store._connected.news._watches
+    rows: Any = store.rows
+    assert not rows._connected.news._watches
 
 
 def test_news_go_on_when_the_subscriber_has_lost_its_connection(
@@ -294,8 +297,7 @@ CALLS: dict[str, Callable[[RedisStore, Job], object]] = {
     "renew": lambda store, job: store.renew(job),
     "ask_cancel": lambda store, job: store.ask_cancel(job.id),
     "kept": lambda store, job: store.kept("key", 60),
-    "flight": lambda store, job: store.flight("key"),
-    "exclusive": lambda store, job: store.exclusive("key").__enter__(),
+    "flight": lambda store, job: store.in_flight("key"),
 }
 
 
@@ -313,42 +315,3 @@ def test_errors_are_in_words_and_soon_while_redis_is_down(own: RedisServer) -> N
     assert found is not None
     assert (found.state, found.seq) == (State.RUNNING, 1), "as it was"
     store.close()
-
-
-# Locks
-
-
-def test_the_lock_of_a_dead_holder_expires(
-    make: Callable[..., RedisStore], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(redis_store, "LOCK_SECONDS", 0.5)
-    dead, other = make(), make()
-    held = dead.exclusive("key")
-    held.__enter__()  # and never leaves
-    begun = time.monotonic()
-    monkeypatch.setattr(redis_store, "LOCK_SECONDS", 10)
-    with other.exclusive("key"):
-        assert 0.3 < time.monotonic() - begun < 5
-    del held
-
-
-def test_who_waits_too_long_for_a_lock_is_told_so(
-    make: Callable[..., RedisStore], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    holder, other = make(), make()
-    with holder.exclusive("key"):
-        monkeypatch.setattr(redis_store, "LOCK_SECONDS", 0.2)
-        with pytest.raises(StoreError, match="another process holds the lock"):
-            other.exclusive("key").__enter__()
-        with other.exclusive("another"), other.exclusive(None):
-            pass
-
-
-def test_a_lock_that_expired_inside_is_no_error(
-    store: RedisStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(redis_store, "LOCK_SECONDS", 0.05)
-    with store.exclusive("key"):
-        time.sleep(0.2)  # a pause of the process; what it decided is decided
-    with store.exclusive("key"):
-        pass

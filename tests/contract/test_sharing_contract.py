@@ -31,8 +31,8 @@ from dash_long_callback.managers.base import Disposition, Manager, News, Receipt
 from dash_long_callback.server import pacing
 from dash_long_callback.server.sharing import sharing_of
 from dash_long_callback.server.submit import submit as serve
-from dash_long_callback.stores.base import LargeResult
 from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.stores.job_store import WAITING, LargeResult
 
 MB = 1 << 20
 
@@ -395,8 +395,8 @@ def test_nobody_joins_a_job_while_it_is_being_cancelled(store: DiskcacheStore) -
     )
     leave = store.leave
 
-    def slow_leave(job: Job, asker: str) -> bool:
-        last = leave(job, asker)
+    def slow_leave(job: Job, waiter: str) -> bool:
+        last = leave(job, waiter)
         late_one.start()
         time.sleep(0.2)
         return last
@@ -414,7 +414,7 @@ def test_a_shared_job_stays_shared_for_longer_than_rows_are_kept(tmp_path: Path)
     callback, sharing = callback_of(callbacks.work), Sharing("k", False, True, None)
     manager.submit(callback, b"{}", sharing)
     joined = manager.submit(callback, b"{}", sharing)
-    queued = store.flight("k")
+    queued = store.in_flight("k")
     assert queued is not None
     job = store.change(queued.id, Begin())
     assert job is not None
@@ -459,7 +459,7 @@ def test_coalesce_false_runs_each_and_keeps_the_result(pool: Manager, tmp_path: 
 class Never(InlineExecutor):
     """Takes jobs and leaves them alone."""
 
-    def started(self, job: Job) -> None:
+    def start(self, job: Job) -> None:
         """Nothing, ever."""
 
 
@@ -642,12 +642,12 @@ def test_after_the_retention_and_the_expiry_nothing_is_left_at_all(
     asked = [ask(flight, "running", tmp_path) for _ in range(3)]
     for receipt in asked[:2]:
         flight.cancel(receipt.job_id)
-    later = time.time() + 61
+    later = time.time() + 60 * WAITING + 1
     monkeypatch.setattr(time, "time", lambda: later)
     store.purge()
-    for folder in (store.directory, store.directory / "results"):
-        database = sqlite3.connect(folder / "cache.db")
-        assert database.execute("SELECT key FROM Cache").fetchall() == []
+    for file, rows_of in (("jobs.db", "rows"), ("jobs.db", "jobs"), ("results/cache.db", "Cache")):
+        database = sqlite3.connect(store.directory / file)
+        assert database.execute(f"SELECT * FROM {rows_of}").fetchall() == []
         database.close()
     assert list(store.directory.rglob("*.val")) == []
     store.close()

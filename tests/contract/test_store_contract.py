@@ -8,13 +8,26 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import stores
 from managers import Services
-from stores import ATOMIC, REQUEST, STORES, Place, new, put, response, started, wait_until
+from stores import (
+    ATOMIC,
+    LISTED,
+    REQUEST,
+    SHARED,
+    STORES,
+    Place,
+    new,
+    put,
+    response,
+    started,
+    wait_until,
+)
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import (
@@ -31,13 +44,20 @@ from dash_long_callback.jobs import (
     Succeeded,
     new_job_id,
 )
-from dash_long_callback.stores import base
-from dash_long_callback.stores.base import INLINE_BYTES, PIECE_BYTES, LargeResult, Store
+from dash_long_callback.stores import job_store, timing
+from dash_long_callback.stores.job_store import (
+    INLINE_BYTES,
+    PIECE_BYTES,
+    Disposition,
+    JobStore,
+    LargeResult,
+)
 
 only_atomic = pytest.mark.parametrize("place", ATOMIC, indirect=True)
-only_large = pytest.mark.parametrize(
-    "place", [name for name, kind in STORES.items() if kind.large], indirect=True
+only_shared_and_atomic = pytest.mark.parametrize(
+    "place", [name for name in ATOMIC if name in SHARED], indirect=True
 )
+only_shared = pytest.mark.parametrize("place", SHARED, indirect=True)
 
 
 @pytest.fixture(params=STORES)
@@ -46,11 +66,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, services: Services) ->
 
 
 @pytest.fixture
-def make(place: Place) -> Iterator[Callable[..., Store]]:
+def make(place: Place) -> Iterator[Callable[..., JobStore]]:
     """Opens the store once more, as another process would."""
-    opened: list[Store] = []
+    opened: list[JobStore] = []
 
-    def open_store(retention: float = 60.0) -> Store:
+    def open_store(retention: float = 60.0) -> JobStore:
         opened.append(place.open(retention))
         return opened[-1]
 
@@ -60,7 +80,7 @@ def make(place: Place) -> Iterator[Callable[..., Store]]:
 
 
 @pytest.fixture
-def store(make: Callable[..., Store]) -> Store:
+def store(make: Callable[..., JobStore]) -> JobStore:
     return make()
 
 
@@ -76,20 +96,20 @@ def at_once(*functions: Callable[[], object]) -> None:
 # Records
 
 
-def test_a_job_is_read_as_it_was_created(store: Store) -> None:
+def test_a_job_is_read_as_it_was_created(store: JobStore) -> None:
     job = new(store)
     assert store.load(job.id) == job
     assert store.request(job.id) == REQUEST
 
 
-def test_another_handle_sees_the_job(make: Callable[..., Store]) -> None:
+def test_another_handle_sees_the_job(make: Callable[..., JobStore]) -> None:
     job = new(make())
     other = make()
     assert other.load(job.id) == job
     assert other.request(job.id) == REQUEST
 
 
-def test_a_job_that_never_existed_is_none_everywhere(store: Store) -> None:
+def test_a_job_that_never_existed_is_none_everywhere(store: JobStore) -> None:
     assert store.load("nothing") is None
     assert store.load_all("nothing") is None
     assert store.request("nothing") is None
@@ -101,7 +121,7 @@ def test_a_job_that_never_existed_is_none_everywhere(store: Store) -> None:
     assert not store.cancel_asked("nothing")
 
 
-def test_a_change_is_kept_and_returned(store: Store) -> None:
+def test_a_change_is_kept_and_returned(store: JobStore) -> None:
     job = new(store)
     changed = store.change(job.id, Begin())
     assert changed is not None
@@ -109,14 +129,14 @@ def test_a_change_is_kept_and_returned(store: Store) -> None:
     assert store.load(job.id) == changed
 
 
-def test_a_change_that_is_refused_leaves_record_and_response_alone(store: Store) -> None:
+def test_a_change_that_is_refused_leaves_record_and_response_alone(store: JobStore) -> None:
     job = new(store)
     assert store.change(job.id, Finish(Succeeded(b'"result"'), 1), b'"result"') is None
     assert store.load(job.id) == job
     assert response(store, job.id) is None
 
 
-def test_a_response_is_read_byte_for_byte(store: Store) -> None:
+def test_a_response_is_read_byte_for_byte(store: JobStore) -> None:
     job = started(store)
     written = '{"multi":true,  "☃":1.50}\n'.encode()
     store.change(job.id, Finish(Succeeded(written), 1), written)
@@ -124,7 +144,7 @@ def test_a_response_is_read_byte_for_byte(store: Store) -> None:
     assert store.load_all(job.id) == (store.load(job.id), written)
 
 
-def test_reads_delete_nothing(make: Callable[..., Store]) -> None:
+def test_reads_delete_nothing(make: Callable[..., JobStore]) -> None:
     store = make()
     job = started(store)
     put(store, job, 0, b"1")
@@ -133,7 +153,7 @@ def test_reads_delete_nothing(make: Callable[..., Store]) -> None:
     store.renew(job)
     store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
 
-    def read(handle: Store) -> list[Any]:
+    def read(handle: JobStore) -> list[Any]:
         return [
             handle.load(job.id),
             response(handle, job.id),
@@ -147,17 +167,44 @@ def test_reads_delete_nothing(make: Callable[..., Store]) -> None:
     assert read(store) == read(make()) == first
 
 
-def test_request_is_kept_until_the_job_ends_and_no_longer(store: Store) -> None:
+def test_request_is_kept_until_the_job_ends_and_no_longer(store: JobStore) -> None:
     job = started(store)
     assert store.request(job.id) is not None
     store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
     assert store.request(job.id) is None
 
 
+# Lists
+
+
+@pytest.mark.parametrize("place", LISTED, indirect=True)
+def test_jobs_are_listed_the_newest_first_and_in_pages(make: Callable[..., JobStore]) -> None:
+    store, other = make(), make()
+    jobs = [new(store, owner="one" if n % 2 else None) for n in range(5)]
+    running = store.change(jobs[1].id, Begin())
+    newest = [job.id for job in reversed(jobs)]
+    assert [job.id for job in other.list(limit=3)] == newest[:3]
+    last = other.list(limit=3)[-1]
+    assert [job.id for job in other.list(limit=3, before=last)] == newest[3:]
+    assert other.list("state", "running", limit=9) == [running]
+    assert [job.id for job in other.list("owner", "one", limit=9)] == [jobs[3].id, jobs[1].id]
+    assert other.list("callback", "unknown", limit=9) == []
+    counts = other.count(), other.count("state", "queued"), other.count("owner", "one")
+    assert counts == (5, 4, 2)
+    assert other.count("callback", jobs[0].callback) == 5
+
+
+@pytest.mark.parametrize("place", sorted({*STORES} - {*LISTED}), indirect=True)
+def test_a_store_without_an_index_says_so(store: JobStore) -> None:
+    for ask in (lambda: store.list(limit=1), store.count):
+        with pytest.raises(StoreError, match=r"can't be listed or counted; use Redis"):
+            ask()
+
+
 # Atomic
 
 
-def test_of_many_threads_exactly_one_gets_to_change_a_job(store: Store) -> None:
+def test_of_many_threads_exactly_one_gets_to_change_a_job(store: JobStore) -> None:
     count = 8
     jobs = [new(store) for _ in range(5)]
     meet = threading.Barrier(count)
@@ -186,8 +233,8 @@ def _race(place: Place, ids: list[str], meet: Any, winners: Any) -> None:
     store.close()
 
 
-@only_atomic
-def test_of_many_processes_exactly_one_gets_to_change_a_job(place: Place, store: Store) -> None:
+@only_shared_and_atomic
+def test_of_many_processes_exactly_one_gets_to_change_a_job(place: Place, store: JobStore) -> None:
     ids = [new(store).id for _ in range(10)]
     context = multiprocessing.get_context("spawn")
     meet, winners = context.Barrier(4), context.Queue()
@@ -203,7 +250,7 @@ def test_of_many_processes_exactly_one_gets_to_change_a_job(place: Place, store:
     winners.close()
 
 
-def count(store: Store, job_id: str) -> None:
+def count(store: JobStore, job_id: str) -> None:
     left = 25
     while left:
         job = store.load(job_id)
@@ -211,7 +258,7 @@ def count(store: Store, job_id: str) -> None:
         left -= store.change(job_id, Resend(job.attempt, job.resends)) is not None
 
 
-def test_changes_by_many_threads_lose_none(store: Store) -> None:
+def test_changes_by_many_threads_lose_none(store: JobStore) -> None:
     job = new(store)
     at_once(*[lambda: count(store, job.id)] * 4)
     record = store.load(job.id)
@@ -220,7 +267,7 @@ def test_changes_by_many_threads_lose_none(store: Store) -> None:
 
 
 @only_atomic
-def test_changes_by_many_handles_lose_none(make: Callable[..., Store]) -> None:
+def test_changes_by_many_handles_lose_none(make: Callable[..., JobStore]) -> None:
     handles = [make() for _ in range(4)]
     job = new(handles[0])
     at_once(*[lambda handle=handle: count(handle, job.id) for handle in handles])
@@ -229,80 +276,81 @@ def test_changes_by_many_handles_lose_none(make: Callable[..., Store]) -> None:
     assert record.resends == 100
 
 
-def test_exclusive_keeps_out_other_threads_with_the_same_key(store: Store) -> None:
-    inside: list[int] = []
-    most: list[int] = []
+def ask(store: JobStore) -> tuple[str, Disposition]:
+    """Ask for the outcome of a key. Returns the id that was asked by, and what became of it."""
+    job = Job(new_job_id(), "out.children", cache_key="key")
+    return job.id, store.create(job, REQUEST, coalesce=True)[0]
 
-    def work() -> None:
-        for _ in range(5):
-            with store.exclusive("key"):
-                inside.append(1)
-                most.append(len(inside))
-                time.sleep(0.001)
-                inside.pop()
 
-    at_once(*[work] * 4)
-    assert len(most) == 20
-    assert max(most) == 1
+def test_of_many_threads_that_ask_at_once_one_starts_a_job(store: JobStore) -> None:
+    found: list[Disposition] = []
+    at_once(*[lambda: found.append(ask(store)[1])] * 8)
+    assert sorted(found) == [Disposition.JOINED] * 7 + [Disposition.NEW]
 
 
 @only_atomic
-def test_exclusive_keeps_out_other_handles_with_the_same_key(make: Callable[..., Store]) -> None:
-    inside: list[int] = []
-    most: list[int] = []
-
-    def work(store: Store) -> None:
-        for _ in range(5):
-            with store.exclusive("key"):
-                inside.append(1)
-                most.append(len(inside))
-                time.sleep(0.001)
-                inside.pop()
-
-    handles = [make() for _ in range(4)]
-    at_once(*[lambda handle=handle: work(handle) for handle in handles])
-    assert len(most) == 20
-    assert max(most) == 1
+def test_of_many_handles_that_ask_at_once_one_starts_a_job(make: Callable[..., JobStore]) -> None:
+    handles, found = [make() for _ in range(8)], list[Disposition]()
+    at_once(*[lambda handle=handle: found.append(ask(handle)[1]) for handle in handles])
+    assert sorted(found) == [Disposition.JOINED] * 7 + [Disposition.NEW]
 
 
-def test_jobs_are_written_inside_exclusive(store: Store) -> None:
-    with store.exclusive("key"):
-        job = new(store, cache_key="key")
-        flight = store.flight("key")
-        assert flight is not None
-        assert store.leave(flight, job.id)
-        assert store.change(job.id, End(Cancelled())) is not None
-    assert store.flight("key") is None
+@only_atomic
+def test_nobody_joins_a_job_that_the_last_one_leaves(make: Callable[..., JobStore]) -> None:
+    leaver, asker = make(), make()
+    for _ in range(20):
+        first, _ = ask(leaver)
+        job = leaver.load(first)
+        assert job is not None
+        last: list[bool] = []
+        asked: list[tuple[str, Disposition]] = []
+        at_once(
+            lambda job=job, last=last: last.append(leaver.leave(job, job.id)),
+            lambda asked=asked: asked.append(ask(asker)),
+        )
+        # Either it was joined in time, and goes on, or there is another one.
+        ((name, disposition),) = asked
+        assert (last, disposition) in (
+            ([True], Disposition.NEW),
+            ([False], Disposition.JOINED),
+        )
+        found = asker.load(name) if last == [True] else job
+        assert found is not None
+        asker.change(found.id, End(Cancelled()))
 
 
-def test_an_error_inside_exclusive_lets_others_in(store: Store) -> None:
-    def fail() -> None:
-        with store.exclusive("key"):
-            raise KeyError
+def test_the_same_request_twice_starts_one_job(make: Callable[..., JobStore]) -> None:
+    store, other = make(), make()
+    job = Job(new_job_id(), "cb", cache_key="key")
+    dispositions = [one.create(job, REQUEST, coalesce=True)[0] for one in (store, other)]
+    assert dispositions == [Disposition.NEW, Disposition.KNOWN]
+    joined = Job(new_job_id(), "cb", cache_key="key")
+    dispositions = [one.create(joined, REQUEST, coalesce=True)[0] for one in (store, other)]
+    assert dispositions == [Disposition.JOINED, Disposition.JOINED]
+    store.change(job.id, End(Cancelled()))
+    assert other.create(joined, REQUEST, coalesce=True)[0] is Disposition.KNOWN
 
-    with pytest.raises(KeyError):
-        fail()
-    entered: list[bool] = []
 
-    def enter() -> None:
-        with store.exclusive("key"):
-            entered.append(True)
-
-    at_once(enter)
-    assert entered
+def test_a_job_that_has_ended_since_gives_its_result(store: JobStore) -> None:
+    keep(store, "key")
+    job = Job(new_job_id(), "cb", cache_key="key", kept=True)
+    disposition, result = store.create(job, REQUEST, coalesce=True)
+    assert disposition is Disposition.CACHED
+    assert result is not None
+    assert bytes(result.response) == b'"key"'
 
 
 # Updates
 
 
-def test_a_value_is_in_its_slot(store: Store) -> None:
+def test_a_value_is_in_its_slot(store: JobStore) -> None:
     job = started(store)
     assert put(store, job, 0, b'{"a":1}')
     assert store.load(job.id) == job
     assert store.values(job.id, job.slots) == [b'{"a":1}']
 
 
-def test_a_replaced_value_is_gone(store: Store) -> None:
+def test_a_replaced_value_is_gone(store: JobStore) -> None:
     job = started(store)
     put(store, job, 0, b"1")
     old = list(job.slots)
@@ -310,14 +358,14 @@ def test_a_replaced_value_is_gone(store: Store) -> None:
     assert store.values(job.id, [*old, *job.slots]) == [None, b"2"]
 
 
-def test_a_patch_leaves_what_it_patches(store: Store) -> None:
+def test_a_patch_leaves_what_it_patches(store: JobStore) -> None:
     job = started(store)
     put(store, job, 0, b"1")
     put(store, job, 0, b"2", patch=True)
     assert store.values(job.id, job.slots) == [b"1", b"2"]
 
 
-def test_events_stay_and_are_kept_with_a_result(store: Store) -> None:
+def test_events_stay_and_are_kept_with_a_result(store: JobStore) -> None:
     job = started(store, cache_key="key", kept=True)
     for value, event in ((b"1", True), (b"2", False), (b"3", True), (b"4", False)):
         assert put(store, job, ("a", "b"), value, event=event)
@@ -332,7 +380,7 @@ def test_events_stay_and_are_kept_with_a_result(store: Store) -> None:
 @pytest.mark.parametrize(
     "outcome", [Succeeded(b"{}"), Failed("E", "m"), Cancelled(), Lost("x")], ids=type
 )
-def test_a_write_after_the_end_is_refused_and_writes_nothing(outcome: Any, store: Store) -> None:
+def test_a_write_after_the_end_is_refused_and_writes_nothing(outcome: Any, store: JobStore) -> None:
     job = started(store)
     put(store, job, 0, b"1")
     store.change(job.id, End(outcome))
@@ -343,7 +391,7 @@ def test_a_write_after_the_end_is_refused_and_writes_nothing(outcome: Any, store
     assert store.values(job.id, [*stale, slot]) == [b"1", None]
 
 
-def test_a_write_to_a_job_that_waits_or_is_unknown_is_refused(store: Store) -> None:
+def test_a_write_to_a_job_that_waits_or_is_unknown_is_refused(store: JobStore) -> None:
     waiting, unknown = new(store), Job("unknown", "cb", state=State.RUNNING)
     assert not store.write(waiting, {1: b"1"}, [])
     assert not store.write(unknown, {1: b"1"}, [])
@@ -351,7 +399,7 @@ def test_a_write_to_a_job_that_waits_or_is_unknown_is_refused(store: Store) -> N
     assert store.values("unknown", [1]) == [None]
 
 
-def test_a_worker_that_a_job_was_taken_from_is_refused(store: Store) -> None:
+def test_a_worker_that_a_job_was_taken_from_is_refused(store: JobStore) -> None:
     late = started(store)
     assert store.renew(late)
     taken = store.change(late.id, End(Lost("it was silent"), handles=True))
@@ -368,30 +416,21 @@ def test_a_worker_that_a_job_was_taken_from_is_refused(store: Store) -> None:
     assert response(store, late.id) == b"3"
 
 
-def test_many_values_are_written_together(store: Store) -> None:
+def test_many_values_are_written_together(store: JobStore) -> None:
     job = started(store)
     values = {job.put(("a", f"p{i}"), patch=False)[0]: str(i).encode() for i in range(100)}
     assert store.write(job, values, [])
     assert store.values(job.id, values) == list(values.values())
 
 
-@only_large
-def test_five_megabytes_come_back_as_they_were(make: Callable[..., Store]) -> None:
-    store = make()
-    big = b'"' + os.urandom(2_500_000).hex().encode() + b'"'
-    job = Job(new_job_id(), "cb")
-    store.create(job, big)
-    record = store.change(job.id, Begin())
-    assert record is not None
-    put(store, record, 0, big)
-    other = make()
-    assert other.request(job.id) == big
+def test_a_result_of_five_megabytes_comes_back_as_it_was(make: Callable[..., JobStore]) -> None:
+    store, big = make(), os.urandom(5_000_000)
+    job = started(store)
     store.change(job.id, Finish(Succeeded(big), 1), big)
-    assert other.values(job.id, record.slots) == [big]
-    assert response(other, job.id) == big
+    assert response(make(), job.id) == big
 
 
-def test_half_a_megabyte_comes_back_as_it_was(make: Callable[..., Store]) -> None:
+def test_half_a_megabyte_comes_back_as_it_was(make: Callable[..., JobStore]) -> None:
     store = make()
     big = os.urandom(500_000)
     job = started(store)
@@ -402,7 +441,7 @@ def test_half_a_megabyte_comes_back_as_it_was(make: Callable[..., Store]) -> Non
 
 
 def test_a_large_result_is_apart_from_the_record_and_read_in_pieces(
-    place: Place, make: Callable[..., Store]
+    make: Callable[..., JobStore],
 ) -> None:
     store, other = make(), make()
     big = os.urandom(2 * PIECE_BYTES + 10)
@@ -411,40 +450,39 @@ def test_a_large_result_is_apart_from_the_record_and_read_in_pieces(
     assert ended is not None
     assert ended.result_size == len(big)
     assert other.load_all(job.id) == (ended, None)
-    assert other.has_result(job.id)
-    pieces = list(other.pieces(job.id))
+    assert other.has_result(ended)
+    pieces = list(other.pieces(ended))
     assert b"".join(pieces) == big
-    if place.kind.atomic:
-        assert [len(piece) for piece in pieces] == [PIECE_BYTES, PIECE_BYTES, 10]
-    assert LargeResult(other, job.id, len(big)).whole() == big
+    assert [len(piece) for piece in pieces] == [PIECE_BYTES, PIECE_BYTES, 10]
+    assert LargeResult(other, ended).whole() == big
     with pytest.raises(StoreError, match="expired meanwhile"):
-        LargeResult(other, job.id, len(big) + 1).whole()
+        LargeResult(other, replace(ended, result_size=len(big) + 1)).whole()
 
 
-def test_a_small_result_is_with_the_record(store: Store) -> None:
+def test_a_small_result_is_with_the_record(store: JobStore) -> None:
     small = b"x" * INLINE_BYTES
     job = started(store)
     ended = store.change(job.id, Finish(Succeeded(small), 1), small)
     assert ended is not None
     assert ended.result_size is None
     assert store.load_all(job.id) == (ended, small)
-    assert not store.has_result(job.id)
-    assert list(store.pieces(job.id)) == []
+    assert not store.has_result(ended)
+    assert list(store.pieces(ended)) == []
 
 
-def test_a_large_result_that_comes_too_late_is_not_kept(store: Store) -> None:
+def test_a_large_result_that_comes_too_late_is_not_kept(store: JobStore) -> None:
     big = b"x" * (INLINE_BYTES + 1)
     job = started(store)
     store.change(job.id, End(Cancelled()))
     assert store.change(job.id, Finish(Succeeded(big), 1), big) is None
-    assert not store.has_result(job.id)
+    assert not store.has_result(replace(job, result_size=len(big)))
     assert store.load_all(job.id) == (store.load(job.id), None)
 
 
 # Lease, cancel
 
 
-def test_a_job_is_leased_from_its_begin_on(store: Store) -> None:
+def test_a_job_is_leased_from_its_begin_on(store: JobStore) -> None:
     job = new(store)
     assert not store.leased(job.id)
     store.change(job.id, Begin())
@@ -452,9 +490,9 @@ def test_a_job_is_leased_from_its_begin_on(store: Store) -> None:
 
 
 def test_a_lease_that_is_not_renewed_runs_out(
-    place: Place, store: Store, monkeypatch: pytest.MonkeyPatch
+    place: Place, store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(place.kind.module, "LEASE_SECONDS", 0.2)
+    monkeypatch.setattr(timing, "LEASE_SECONDS", 0.2)
     job = started(store)
     begun = time.monotonic()
     store.renew(job)
@@ -464,9 +502,9 @@ def test_a_lease_that_is_not_renewed_runs_out(
 
 
 def test_a_renewed_lease_lasts_longer(
-    place: Place, store: Store, monkeypatch: pytest.MonkeyPatch
+    place: Place, store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(place.kind.module, "LEASE_SECONDS", 1.0)
+    monkeypatch.setattr(timing, "LEASE_SECONDS", 1.0)
     job = started(store)
     until = time.monotonic() + 1.5
     while time.monotonic() < until:
@@ -475,33 +513,33 @@ def test_a_renewed_lease_lasts_longer(
         time.sleep(0.05)
 
 
-def test_a_job_is_wanted_for_as_long_as_was_said_last(make: Callable[..., Store]) -> None:
+def test_a_job_is_wanted_for_as_long_as_was_said_last(make: Callable[..., JobStore]) -> None:
     store, other = make(), make()
     job = started(store)
-    assert not store.wanted(job.id)
-    store.want(job.id, 0.3)
-    assert other.wanted(job.id)
-    other.want(job.id, 60)
+    assert not store.is_present(job.id)
+    store.note_presence(job.id, 0.3)
+    assert other.is_present(job.id)
+    other.note_presence(job.id, 60)
     time.sleep(0.5)
-    assert store.wanted(job.id)
-    store.want(job.id, 0.2)
-    wait_until(lambda: not other.wanted(job.id))
+    assert store.is_present(job.id)
+    store.note_presence(job.id, 0.2)
+    wait_until(lambda: not other.is_present(job.id))
 
 
-def test_a_second_job_with_the_same_id_is_refused(make: Callable[..., Store]) -> None:
+def test_a_second_job_with_the_same_id_is_refused(make: Callable[..., JobStore]) -> None:
     store, other = make(), make()
     job = new(store, cache_key="key")
     store.change(job.id, Begin())
     again = Job(job.id, "other.children", cache_key="other")
-    assert not other.create(again, b"other")
+    assert other.create(again, b"other")[0] is Disposition.KNOWN
     found = other.load(job.id)
     assert found is not None
     assert (found.callback, found.state) == (job.callback, State.RUNNING)
     assert other.request(job.id) == REQUEST
-    assert other.flight("other") is None
+    assert other.in_flight("other") is None
 
 
-def test_who_joins_twice_counts_once(make: Callable[..., Store]) -> None:
+def test_who_joins_twice_counts_once(make: Callable[..., JobStore]) -> None:
     store = make()
     job = new(store, cache_key="key")
     for _ in range(2):
@@ -510,7 +548,7 @@ def test_who_joins_twice_counts_once(make: Callable[..., Store]) -> None:
     assert store.leave(job, "asker")
 
 
-def test_a_wish_to_cancel_is_kept(make: Callable[..., Store]) -> None:
+def test_a_wish_to_cancel_is_kept(make: Callable[..., JobStore]) -> None:
     store = make()
     job = started(store)
     assert not store.cancel_asked(job.id)
@@ -528,7 +566,9 @@ def drained(watch: Any) -> Any:
     return watch
 
 
-def test_what_was_written_since_the_watch_began_is_not_missed(make: Callable[..., Store]) -> None:
+def test_what_was_written_since_the_watch_began_is_not_missed(
+    make: Callable[..., JobStore],
+) -> None:
     reader, writer = make(), make()
     job = started(writer)
     with reader.watch() as watch:
@@ -537,7 +577,7 @@ def test_what_was_written_since_the_watch_began_is_not_missed(make: Callable[...
         assert watch.wait(30)
 
 
-def test_a_wait_without_news_ends_with_its_timeout(store: Store) -> None:
+def test_a_wait_without_news_ends_with_its_timeout(store: JobStore) -> None:
     job = started(store)
     with store.watch() as watch:
         watch.follow([job.id])
@@ -547,7 +587,7 @@ def test_a_wait_without_news_ends_with_its_timeout(store: Store) -> None:
         assert 0.05 <= time.monotonic() - begun < 5
 
 
-def test_a_wait_notices_a_write_of_the_same_process(make: Callable[..., Store]) -> None:
+def test_a_wait_notices_a_write_of_the_same_process(make: Callable[..., JobStore]) -> None:
     # SQLite tells of the writes of other connections only, which those of a web server's threads
     # are.
     store, writer = make(), make()
@@ -561,7 +601,7 @@ def test_a_wait_notices_a_write_of_the_same_process(make: Callable[..., Store]) 
         timer.join()
 
 
-def test_every_write_of_a_job_is_news(make: Callable[..., Store]) -> None:
+def test_every_write_of_a_job_is_news(make: Callable[..., JobStore]) -> None:
     reader, writer = make(), make()
     job = new(writer, cache_key="key")
     with reader.watch() as watch:
@@ -581,7 +621,7 @@ def test_every_write_of_a_job_is_news(make: Callable[..., Store]) -> None:
         news_of(lambda: writer.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}"))
 
 
-def test_what_is_followed_can_be_changed(make: Callable[..., Store]) -> None:
+def test_what_is_followed_can_be_changed(make: Callable[..., JobStore]) -> None:
     reader, writer = make(), make()
     first, second, third = (started(writer) for _ in range(3))
     with reader.watch() as watch:
@@ -597,7 +637,7 @@ def test_what_is_followed_can_be_changed(make: Callable[..., Store]) -> None:
         assert watch.wait(30)
 
 
-def test_many_watches_hear_of_their_own_jobs(make: Callable[..., Store]) -> None:
+def test_many_watches_hear_of_their_own_jobs(make: Callable[..., JobStore]) -> None:
     reader, writer = make(), make()
     jobs = [started(writer) for _ in range(5)]
     ready, heard = threading.Semaphore(0), list[str]()
@@ -633,7 +673,8 @@ def _end(place: Place, job_id: str, go: Any) -> None:
     store.close()
 
 
-def test_a_wait_notices_a_write_of_another_process(place: Place, store: Store) -> None:
+@only_shared
+def test_a_wait_notices_a_write_of_another_process(place: Place, store: JobStore) -> None:
     context = multiprocessing.get_context("spawn")
     go = context.Event()
     job = started(store)
@@ -650,12 +691,12 @@ def test_a_wait_notices_a_write_of_another_process(place: Place, store: Store) -
     assert process.exitcode == 0
 
 
-def _ended(store: Store, job_id: str) -> bool:
+def _ended(store: JobStore, job_id: str) -> bool:
     job = store.load(job_id)
     return job is not None and job.state.ended
 
 
-def test_a_wish_to_cancel_is_news(make: Callable[..., Store]) -> None:
+def test_a_wish_to_cancel_is_news(make: Callable[..., JobStore]) -> None:
     worker, web = make(), make()
     job = started(worker)
     with worker.watch_cancel() as watch:
@@ -667,7 +708,7 @@ def test_a_wish_to_cancel_is_news(make: Callable[..., Store]) -> None:
 
 
 @pytest.mark.parametrize("place", [name for name in STORES if name != "diskcache"], indirect=True)
-def test_a_wish_that_came_before_the_worker_watched_is_news(make: Callable[..., Store]) -> None:
+def test_a_wish_that_came_before_the_worker_watched_is_news(make: Callable[..., JobStore]) -> None:
     worker, web = make(), make()
     job = started(worker)
     web.ask_cancel(job.id)
@@ -677,16 +718,16 @@ def test_a_wish_that_came_before_the_worker_watched_is_news(make: Callable[..., 
 
 
 def test_silence_is_told_after_a_lease_and_once(
-    place: Place, store: Store, monkeypatch: pytest.MonkeyPatch
+    place: Place, store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if place.name == "diskcache":
         assert not watched_silence(store)  # its leader looks by itself
         return
-    monkeypatch.setattr(base, "LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(timing, "LEASE_SECONDS", 0.3)
     assert watched_silence(store)
 
 
-def watched_silence(store: Store) -> bool:
+def watched_silence(store: JobStore) -> bool:
     with store.watch() as watch:
         watch.follow([started(store).id])
         drained(watch)
@@ -702,28 +743,28 @@ def watched_silence(store: Store) -> bool:
 # Shared jobs and kept results
 
 
-def test_a_job_is_in_flight_until_it_ends(store: Store) -> None:
-    assert store.flight("key") is None
+def test_a_job_is_in_flight_until_it_ends(store: JobStore) -> None:
+    assert store.in_flight("key") is None
     job = new(store, cache_key="key")
-    assert store.flight("key") == job
+    assert store.in_flight("key") == job
     store.change(job.id, Begin())
-    assert store.flight("key") == store.load(job.id)
+    assert store.in_flight("key") == store.load(job.id)
     store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
-    assert store.flight("key") is None
+    assert store.in_flight("key") is None
 
 
-def test_a_cancelled_job_is_in_flight_no_more(store: Store) -> None:
+def test_a_cancelled_job_is_in_flight_no_more(store: JobStore) -> None:
     job = started(store, cache_key="key")
     store.ask_cancel(job.id)
-    assert store.flight("key") is None
+    assert store.in_flight("key") is None
     newer = new(store, cache_key="key")
     store.change(job.id, End(Cancelled()))
-    flight = store.flight("key")
+    flight = store.in_flight("key")
     assert flight is not None
     assert flight.id == newer.id, "the end of the older one leaves it alone"
 
 
-def test_the_last_who_leaves_is_told_so(make: Callable[..., Store]) -> None:
+def test_the_last_who_leaves_is_told_so(make: Callable[..., JobStore]) -> None:
     store, other = make(), make()
     job = new(store, cache_key="key")
     other.join(job, "second", "owner")
@@ -738,7 +779,7 @@ def test_the_last_who_leaves_is_told_so(make: Callable[..., Store]) -> None:
     assert store.leave(job, "third")
 
 
-def test_askers_who_come_and_go_at_once_are_all_counted(store: Store) -> None:
+def test_askers_who_come_and_go_at_once_are_all_counted(store: JobStore) -> None:
     job = new(store, cache_key="key")
     at_once(*[lambda n=n: store.join(job, f"asker {n}") for n in range(8)])
     last: list[bool] = [store.leave(job, job.id)]
@@ -746,7 +787,9 @@ def test_askers_who_come_and_go_at_once_are_all_counted(store: Store) -> None:
     assert sorted(last) == [False] * 8 + [True]
 
 
-def keep(store: Store, key: str, callback: str = "out.children", expire: float | None = 60) -> Job:
+def keep(
+    store: JobStore, key: str, callback: str = "out.children", expire: float | None = 60
+) -> Job:
     job = Job(new_job_id(), callback, cache_key=key, kept=True, expire=expire)
     store.create(job, REQUEST)
     record = store.change(job.id, Begin())
@@ -758,13 +801,13 @@ def keep(store: Store, key: str, callback: str = "out.children", expire: float |
     return record
 
 
-def test_a_result_is_kept_with_what_was_set_on_the_way(make: Callable[..., Store]) -> None:
+def test_a_result_is_kept_with_what_was_set_on_the_way(make: Callable[..., JobStore]) -> None:
     keep(make(), "key")
     assert make().kept("key", 60) == Result([(("a", "b"), b'"set"')], b'"key"')
     assert make().kept("another", 60) is None
 
 
-def test_clear_drops_the_results_of_one_callback(make: Callable[..., Store]) -> None:
+def test_clear_drops_the_results_of_one_callback(make: Callable[..., JobStore]) -> None:
     store, other = make(), make()
     for key, callback in (("1", "one"), ("2", "one"), ("3", "two")):
         keep(store, key, callback)
@@ -774,7 +817,7 @@ def test_clear_drops_the_results_of_one_callback(make: Callable[..., Store]) -> 
     assert other.kept("1", 60) is not None, "what is kept later stays"
 
 
-def test_clear_drops_the_results_of_all_callbacks(make: Callable[..., Store]) -> None:
+def test_clear_drops_the_results_of_all_callbacks(make: Callable[..., JobStore]) -> None:
     store, other = make(), make()
     keep(store, "1", "one")
     keep(store, "2", "two")
@@ -787,25 +830,25 @@ def test_clear_drops_the_results_of_all_callbacks(make: Callable[..., Store]) ->
 
 @pytest.mark.parametrize("callback", ["out.children", None])
 def test_what_ran_when_results_were_cleared_is_for_nobody_else(
-    callback: str | None, store: Store
+    callback: str | None, store: JobStore
 ) -> None:
     job = started(store, cache_key="key", kept=True, expire=60)
     store.clear(callback)
-    assert store.flight("key") is None
+    assert store.in_flight("key") is None
     store.keep(job, b"{}")
     assert store.kept("key", 60) is None
 
 
-def test_clearing_another_callback_leaves_a_job_in_flight(store: Store) -> None:
+def test_clearing_another_callback_leaves_a_job_in_flight(store: JobStore) -> None:
     job = started(store, cache_key="key", kept=True, expire=60)
     store.clear("another")
     keep(store, "2", "another")
-    assert store.flight("key") == job
+    assert store.in_flight("key") == job
     store.keep(job, b"{}")
     assert store.kept("key", 60) is not None
 
 
-def test_a_kept_result_expires_after_its_last_use(make: Callable[..., Store]) -> None:
+def test_a_kept_result_expires_after_its_last_use(make: Callable[..., JobStore]) -> None:
     store = make()
     keep(store, "used", expire=1.0)
     keep(store, "unused", expire=1.0)
@@ -820,7 +863,7 @@ def test_a_kept_result_expires_after_its_last_use(make: Callable[..., Store]) ->
 # Time
 
 
-def test_a_heartbeat_keeps_a_running_job_from_expiring(make: Callable[..., Store]) -> None:
+def test_a_heartbeat_keeps_a_running_job_from_expiring(make: Callable[..., JobStore]) -> None:
     store = make(1.0)
     job = started(store)
     put(store, job, 0, b"1")
@@ -833,7 +876,7 @@ def test_a_heartbeat_keeps_a_running_job_from_expiring(make: Callable[..., Store
     assert store.values(job.id, job.slots) == [b"1"]
 
 
-def fill(store: Store) -> list[Job]:
+def fill(store: JobStore) -> list[Job]:
     """Jobs in every state, with everything that a store keeps."""
     big = b'"' + b"x" * 100_000 + b'"'
     waiting = new(store, cache_key="waiting")
@@ -851,7 +894,10 @@ def fill(store: Store) -> list[Job]:
     return [waiting, running, ended]
 
 
-def test_all_is_gone_for_every_reader_when_it_has_expired(make: Callable[..., Store]) -> None:
+def test_all_is_gone_for_every_reader_when_it_has_expired(
+    place: Place, make: Callable[..., JobStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_store, "WAITING", 1)
     store = make(0.3)
     jobs = fill(store)
     running = jobs[1]
@@ -862,9 +908,9 @@ def test_all_is_gone_for_every_reader_when_it_has_expired(make: Callable[..., St
             *(other.load(job.id) for job in jobs),
             *(other.request(job.id) for job in jobs),
             *(other.load_all(job.id) for job in jobs),
-            *(other.has_result(job.id) or None for job in jobs),
+            *(other.has_result(job) or None for job in jobs),
             *other.values(running.id, running.slots),
-            *(other.flight(str(job.cache_key)) for job in jobs),
+            *(other.in_flight(str(job.cache_key)) for job in jobs),
             other.joined("asker of running"),
             other.kept("ended", 0.3),
         ]
@@ -872,4 +918,10 @@ def test_all_is_gone_for_every_reader_when_it_has_expired(make: Callable[..., St
         return found == [None] * len(found) and not any(flags)
 
     assert not gone()
+    listed = place.name in LISTED
+    if listed:
+        assert (other.count(), len(other.list(limit=9))) == (3, 3)
+        assert [job.id for job in other.active()] == [running.id]
     wait_until(lambda: time.sleep(0.4) or gone())
+    if listed:
+        assert (other.count(), other.list(limit=9), list(other.active())) == (0, [], [])

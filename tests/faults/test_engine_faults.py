@@ -13,7 +13,7 @@ import pytest
 from apps import pause, wait_until
 from engine import EngineServer, gunicorn_server, python_server
 
-from dash_long_callback.stores.base import LEASE_SECONDS
+from dash_long_callback.stores.timing import LEASE_SECONDS
 
 Told: TypeAlias = Callable[..., dict[str, Any]]
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -17,11 +18,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import diskcache  # pyright: ignore[reportMissingTypeStubs]
+import filelock
 import pytest
 import redis
 from apps import wait_until
 from celery_stack import refusal
-from changes import changed
 from engine import EngineServer, gunicorn_server, python_server
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,20 +35,29 @@ from dash_long_callback.jobs import (
     End,
     Finish,
     Job,
-    Requeue,
     Result,
     State,
     Succeeded,
     new_job_id,
 )
-from dash_long_callback.stores import rows, sqlite_file
-from dash_long_callback.stores.base import Store
+from dash_long_callback.stores import parse, sqlite_file
+from dash_long_callback.stores import sqlite_schema as sql
 from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.stores.ports import Batch
 from dash_long_callback.stores.redis import RedisStore
 
 REQUEST = b'{"inputs":[]}'
 GARBAGE = b"\xff\xfe\x00 no JSON and no UTF-8"
-#: What may be in a row: mode, size, name of a file, value as SQL.
+#: What may be in a row, as SQL.
+VALUES = {
+    "bytes": f"x'{GARBAGE.hex()}'",
+    "text": "'text'",
+    "text that is no UTF-8": f"CAST(x'{GARBAGE.hex()}' AS TEXT)",
+    "an integer": "42",
+    "a pickle": "x'80049589'",
+}
+#: What may be in a row of diskcache: mode, size, name of a file, value as SQL.
 KINDS: dict[str, tuple[object, int, str | None, str]] = {
     "bytes": (1, 0, None, f"x'{GARBAGE.hex()}'"),
     "text": (1, 0, None, "'text'"),
@@ -60,11 +71,12 @@ KINDS: dict[str, tuple[object, int, str | None, str]] = {
     "somebody else's file": (2, 5, "../../secret", "NULL"),
 }
 kinds = pytest.mark.parametrize("kind", KINDS)
+values = pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 
 
 @pytest.fixture(autouse=True)
 def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(rows, "_faults", {})
+    monkeypatch.setattr(parse, "_faults", {})
 
 
 @pytest.fixture
@@ -79,30 +91,47 @@ def store(folder: Path) -> Iterator[DiskcacheStore]:
     one.close()
 
 
-def new(store: Store, **fields: Any) -> Job:
+def new(store: JobStore, **fields: Any) -> Job:
     job = Job(new_job_id(), "cb", **fields)
-    assert store.create(job, REQUEST)
+    store.create(job, REQUEST)
     return job
 
 
 def run(folder: Path, statement: str, *arguments: object) -> list[Any]:
     """Run SQL as somebody else would."""
-    with closing(sqlite3.connect(folder / "cache.db", isolation_level=None, timeout=20)) as db:
+    name = "cache.db" if folder.name == "results" else "jobs.db"
+    with closing(sqlite3.connect(folder / name, isolation_level=None, timeout=20)) as db:
         return db.execute(statement, arguments).fetchall()
 
 
-def forge(folder: Path, key: str | bytes, kind: str) -> None:
+def forge(folder: Path, name: str, value: str) -> None:
     """Put into a row what this package did not write."""
-    (folder / "ab" / "cd").mkdir(parents=True, exist_ok=True)
-    (folder / "ab" / "cd" / f"{'1' * 28}.val").write_bytes(b"short")
-    (folder.parent.parent / "secret").write_bytes(b"12345")
-    mode, size, name, value = KINDS[kind]
-    named = "?1" if isinstance(key, str) else "CAST(?1 AS TEXT)"
-    run(folder, f"DELETE FROM Cache WHERE key = {named}", key)
+    run(folder, "DELETE FROM rows WHERE name = ?", name)
+    run(folder, f"INSERT INTO rows VALUES (?, {value}, 9e9)", name)
+
+
+def forge_queued(folder: Path, job_id: str, number: int) -> None:
+    """Put into the queue what this package did not put there; the id as SQL."""
     run(
         folder,
+        "INSERT INTO jobs (id, state, callback, created, priority, number, not_before)"
+        f" VALUES ({job_id}, 'queued', 'cb', 0, 0, ?, 0)",
+        number,
+    )
+
+
+def forge_result(folder: Path, key: str, kind: str) -> None:
+    """Put into a row of kept results what this package did not write."""
+    results = folder / "results"
+    (results / "ab" / "cd").mkdir(parents=True, exist_ok=True)
+    (results / "ab" / "cd" / f"{'1' * 28}.val").write_bytes(b"short")
+    (folder.parent / "secret").write_bytes(b"12345")
+    mode, size, name, value = KINDS[kind]
+    run(results, "DELETE FROM Cache WHERE key = ?", key)
+    run(
+        results,
         "INSERT INTO Cache (key, raw, store_time, expire_time, access_time, tag, mode, size,"
-        f" filename, value) VALUES ({named}, 1, 0, 9e9, 0, 'running', {mode}, {size}, ?2, {value})",
+        f" filename, value) VALUES (?1, 1, 0, 9e9, 0, 'cb', {mode}, {size}, ?2, {value})",
         key,
         name,
     )
@@ -115,47 +144,25 @@ def said(caplog: pytest.LogCaptureFixture, what: str) -> int:
 # Rows that can't be read
 
 
-@kinds
-def test_an_entry_of_the_queue_that_can_not_be_read_is_dropped_and_logged_once(
-    kind: str, store: DiskcacheStore, folder: Path, caplog: pytest.LogCaptureFixture
+@values
+def test_an_entry_of_the_queue_that_can_not_be_read_holds_up_nobody(
+    value: str, store: DiskcacheStore, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    job = new(store)
-    store.enqueue(job.id)
-    for number in range(3):
-        forge(folder, f"queue-{number:015d}", kind)
-    claimed = store.claim()
-    assert claimed is not None
-    assert claimed.id == job.id
-    assert store.claim() is None
-    assert run(folder, "SELECT count(*) FROM Cache WHERE key < 'queue-:' AND key > 'queue-'") == [
-        (0,)
-    ]
-    # Text and numbers that SQLite can read may be ids of jobs, but of none that there is.
-    assert said(caplog, "an entry of the queue can't be read and is ignored") == 1
+    jobs = [new(store) for _ in range(2)]
+    forge_queued(folder, value, 1)
+    forge_queued(folder, f"CAST({value} || x'31' AS TEXT)", 2)
+    assert [job.id for job in iter(store.claim, None)] == [job.id for job in jobs]
+    assert said(caplog, "an entry of the queue can't be read and is ignored") <= 1
+    store.purge()
 
 
-@pytest.mark.parametrize("key", [b"queue-0\xff", b"queue-5x", b"queue-9\xff", b"queue-"])
-def test_a_row_among_the_queue_with_another_name_holds_up_nobody(
-    key: bytes, store: DiskcacheStore, folder: Path
-) -> None:
-    store.doorbell()
-    forge(folder, key, "bytes")
-    jobs = [new(store) for _ in range(3)]
-    for job in jobs:
-        store.enqueue(job.id)
-    store.enqueue((first := new(store)).id, front=True)
-    assert [job.id for job in iter(store.claim, None)] == [first.id, *(job.id for job in jobs)]
-
-
-@kinds
+@values
 def test_a_record_that_can_not_be_read_is_a_failed_job_and_nothing_else_suffers(
-    kind: str, store: DiskcacheStore, folder: Path
+    value: str, store: DiskcacheStore, folder: Path
 ) -> None:
     broken, queued, running = new(store), new(store), new(store)
-    for job in (broken, queued):
-        store.enqueue(job.id)
     store.change(running.id, Begin())
-    forge(folder, f"{broken.id}:job", kind)
+    forge(folder, f"{broken.id}:job", value)
     found = store.load(broken.id)
     assert found is not None
     assert found.state is State.FAILED
@@ -168,40 +175,63 @@ def test_a_record_that_can_not_be_read_is_a_failed_job_and_nothing_else_suffers(
     assert not store.write(broken, {1: b"1"}, [])
     assert not store.renew(broken)
     assert [job.id for job in store.active()] == [running.id]
+    assert {job.id for job in store.list(limit=9)} == {broken.id, queued.id, running.id}
     claimed = store.claim()
     assert claimed is not None
     assert claimed.id == queued.id
     assert store.claim() is None
 
 
-@kinds
+@values
 def test_other_rows_that_can_not_be_read_count_as_missing(
-    kind: str, store: DiskcacheStore, folder: Path
+    value: str, store: DiskcacheStore, folder: Path
 ) -> None:
     job = store.change(new(store, cache_key="key", kept=True).id, Begin())
     assert job is not None
+    for name in ("waiters", "request", "update-1", "lease", "worker"):
+        forge(folder, f"{job.id}:{name}", value)
+    for name in ("key:in-flight", ":cleared", "cb:cleared", ":port", "waiter:joined"):
+        forge(folder, name, value)
+    assert store.port() in (None, 42)
+    assert store.in_flight("key") is None
+    joined = store.joined("waiter")
+    assert joined is None or store.load(joined.job_id) is None
+    store.request(job.id)  # whatever it is, its job fails alone
+    assert len(store.values(job.id, [1])) == 1
+    assert store.renew(job)
+    store.join(job, "waiter")
+    assert store.joined("waiter") == (job.id, None)
+    assert store.leave(job, "waiter")
+    for name in (":cleared", "cb:cleared"):
+        forge(folder, name, value)
     store.keep(job, b'"kept"')
     assert store.kept("key", None) == Result([], b'"kept"')
-    for name in ("askers", "request", "u1"):
-        forge(folder, f"{job.id}:{name}", kind)
-    for name in ("flight:key", "cleared:", "cleared:cb", "doorbell", "asker:joined"):
-        forge(folder, name, kind)
-    forge(folder / "results", "key", kind)
-    assert store.doorbell() is None
-    assert store.flight("key") is None
-    joined = store.joined("asker")
-    assert joined is None or store.load(joined.job_id) is None
-    assert store.request(job.id) in (None, GARBAGE)  # whose job fails alone
-    assert store.values(job.id, [1]) in ([None], [GARBAGE])
-    assert store.kept("key", None) is None
-    assert store.renew(job)
-    store.join(job, "asker")
-    assert store.joined("asker") == (job.id, None)
-    assert store.leave(job, "asker")
-    store.keep(job, b'"again"')
-    assert store.kept("key", None) == Result([], b'"again"')
     assert store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
     store.purge()
+
+
+@values
+def test_an_attempt_that_can_not_be_read_is_nobodys(
+    value: str, store: DiskcacheStore, folder: Path
+) -> None:
+    job = store.change(new(store).id, Begin())
+    assert job is not None
+    forge(folder, f"{job.id}:attempt", value)
+    assert not store.write(job, {1: b"1"}, [])
+    assert not store.renew(job)
+    assert store.change(job.id, End(Cancelled()))
+
+
+@kinds
+def test_a_kept_result_that_can_not_be_read_counts_as_missing(
+    kind: str, store: DiskcacheStore, folder: Path
+) -> None:
+    job = new(store, cache_key="key", kept=True)
+    store.keep(job, b'"kept"')
+    forge_result(folder, "key", kind)
+    assert store.kept("key", None) is None
+    store.keep(job, b'"again"')
+    assert store.kept("key", None) == Result([], b'"again"')
 
 
 #: Writes a key of a type, with what nobody expects in it.
@@ -227,28 +257,30 @@ def test_redis_keys_that_can_not_be_read_count_as_missing(kind: str, redis_url: 
     job = store.change(job.id, Begin()) or job
     other = store.change(new(store).id, Begin())
     assert other is not None
-    name = store._key("cleared", "").removeprefix("dlc:")
-    of = hashed("cb")
-    for one in (f"askers:{job.id}", "flight:key", "kept:key", name, f"kept-of:{of}"):
+    for one in (f"{job.id}:waiters", "key:in-flight", "key:kept", ":cleared", "cb:cleared"):
         forge(one)
-    for one in (f"cleared:{of}", "joined:asker", f"lease:{job.id}"):
+    for one in (":generation", "cb:generation", "waiter:joined", f"{job.id}:lease"):
         forge(one)
-    assert store.flight("key") is None
-    joined = store.joined("asker")
+    lists = ("all:", "state:running", "state:queued", "state:succeeded", "expiry")
+    for one in lists:
+        forge(f"index:{one}")
+    assert store.in_flight("key") is None
+    joined = store.joined("waiter")
     assert joined is None or store.load(joined.job_id) is None
     assert store.kept("key", None) is None
     assert store.renew(job)
-    store.join(job, "asker")
-    assert store.joined("asker") == (job.id, None)
-    assert store.leave(job, "asker") is (kind != "set")  # which is a set with another member
+    store.join(job, "waiter")
+    assert store.joined("waiter") == (job.id, None)
+    assert store.leave(job, "waiter")
     store.keep(job, b'"kept"')
     assert store.kept("key", None) == Result([], b'"kept"')
     store.clear("cb")
-    forge("flight:key")
+    forge("key:in-flight")
     assert store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
-    forge(f"job:{job.id}")
+    assert job.id in [one.id for one in store.list("state", "succeeded", limit=9)]
+    forge(f"{job.id}:job")
     found = store.load(job.id)
-    if kind != "hash":  # one without a record, as if there was none
+    if kind == "string":  # else it is as if there was none
         assert found is not None
         assert found.error is not None
         assert found.error["type"] == "JobUnreadable"
@@ -258,12 +290,6 @@ def test_redis_keys_that_can_not_be_read_count_as_missing(kind: str, redis_url: 
     assert store.request(job.id) is None
     assert store.load(other.id) == other
     store.close()
-
-
-def hashed(callback: str) -> str:
-    from dash_long_callback.stores.redis import _name
-
-    return _name(callback)
 
 
 def test_values_of_a_backend_that_can_not_be_read_count_as_missing(tmp_path: Path) -> None:
@@ -276,23 +302,27 @@ def test_values_of_a_backend_that_can_not_be_read_count_as_missing(tmp_path: Pat
     job = new(store, cache_key="key", kept=True)
     job = store.change(job.id, Begin())
     for value in (GARBAGE, b"42", b"[]", b'{"a": 1}', b'["cb"]', b"[1, 2, 3]", b"null"):
+
+        def forge(name: str, value: bytes = value) -> None:
+            assert store.rows.apply(Batch(put={name: (value, 60)}))
+
         store.keep(job, b'"kept"')
-        for kind, name in (("askers", job.id), ("lease", job.id), ("joined", "asker")):
-            store._set(kind, name, value)
-        for kind, name in (("flight", "key"), ("kept", "key"), ("generation", "")):
-            store._set(kind, name, value)
-        assert store.flight("key") is None
-        joined = store.joined("asker")
+        for name in (f"{job.id}:waiters", f"{job.id}:lease", "waiter:joined", "key:in-flight"):
+            forge(name)
+        for name in ("key:kept", ":generation"):
+            forge(name)
+        assert store.in_flight("key") is None
+        joined = store.joined("waiter")
         assert joined is None or store.load(joined.job_id) is None
         assert store.kept("key", None) is None
         assert store.leased(job.id)
         assert store.renew(job)
-        store._set("askers", job.id, value)
-        store.join(job, "asker")
-        assert store.leave(job, "asker") is (value != b'["cb"]')
+        forge(f"{job.id}:waiters")
+        store.join(job, "waiter")
+        assert store.leave(job, "waiter") is (value != b'["cb"]')
         store.keep(job, b'"kept"')
         assert store.kept("key", None) == Result([], b'"kept"')
-        store._set("job", "broken", value)
+        forge("broken:job")
         assert store.load("broken").error["type"] == "JobUnreadable"
         assert store.load(job.id) == job
     store.close()
@@ -350,7 +380,7 @@ def test_any_bytes_are_a_result_or_a_value_error(data: bytes) -> None:
 
 def swap(folder: Path, data: bytes | Path | None) -> None:
     """Put something in the place of a database."""
-    path = folder / "cache.db"
+    path = folder / "jobs.db"
     if data is None:
         path.unlink()
     elif isinstance(data, Path):
@@ -366,7 +396,7 @@ def swap(folder: Path, data: bytes | Path | None) -> None:
 def good(tmp_path: Path) -> Iterator[tuple[Path, Job]]:
     """Another database, which holds a job."""
     store = DiskcacheStore(tmp_path / "good", 60)
-    yield tmp_path / "good" / "cache.db", new(store)
+    yield tmp_path / "good" / "jobs.db", new(store)
     store.close()
 
 
@@ -384,7 +414,7 @@ def test_a_deleted_database_is_made_anew_and_said_once(
     assert store.load(job.id) == job
     assert said(caplog, "was deleted; its jobs are lost") == 1
     assert healthy(folder)
-    assert run(folder, "SELECT count(*) FROM Cache WHERE key LIKE '%:job'") == [(1,)]
+    assert run(folder, "SELECT count(*) FROM jobs") == [(1,)]
 
 
 def test_an_emptied_database_is_made_anew(store: DiskcacheStore, folder: Path) -> None:
@@ -433,10 +463,10 @@ def test_a_damaged_database_is_refused_in_words_until_there_is_a_good_one(
     for _ in range(5):
         with pytest.raises(StoreError, match="can't be used"):
             new(store)
-    with pytest.raises(StoreError, match=r"cache\.db can't be used, as it is damaged .*remove it"):
+    with pytest.raises(StoreError, match=r"jobs\.db can't be used, as it is damaged .*remove it"):
         store.load("x")
     assert said(caplog, "is damaged") == 1
-    assert (folder / "cache.db").read_bytes().startswith(b"garbage")
+    assert (folder / "jobs.db").read_bytes().startswith(b"garbage")
     swap(folder, good[0])
     assert store.load(good[1].id) == good[1]
     assert new(store)
@@ -450,7 +480,7 @@ def test_a_database_that_was_cut_off_is_refused_until_it_is_removed(
     for _ in range(200):
         new(store)
     run(folder, "PRAGMA wal_checkpoint(TRUNCATE)")
-    path = folder / "cache.db"
+    path = folder / "jobs.db"
     os.truncate(path, int(path.stat().st_size * size))
 
     def refused() -> bool:
@@ -476,7 +506,7 @@ def test_a_good_copy_that_is_written_over_a_damaged_file_is_used(
         with pytest.raises(StoreError):
             new(store)
     swap(tmp_path, good[0])  # makes a copy
-    shutil.copyfile(tmp_path / "cache.db", folder / "cache.db")
+    shutil.copyfile(tmp_path / "jobs.db", folder / "jobs.db")
     assert store.load(good[1].id) == good[1]
     assert new(store)
     assert healthy(folder)
@@ -543,8 +573,7 @@ while True:
     last = stop.exists()
     try:
         job = Job(new_job_id(), "cb")
-        assert store.create(job, b"{}")
-        store.enqueue(job.id)
+        store.create(job, b"{}")
         store.change(job.id, Begin())
         jobs.append(job.id)
         with Path(sys.argv[3]).open("a") as done:
@@ -636,7 +665,8 @@ print(job.id)
 @contextmanager
 def locked(folder: Path) -> Generator[None]:
     """Hold the write lock of a database."""
-    with closing(sqlite3.connect(folder / "cache.db", isolation_level=None)) as db:
+    name = "cache.db" if folder.name == "results" else "jobs.db"
+    with closing(sqlite3.connect(folder / name, isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")
         yield
         db.execute("ROLLBACK")
@@ -644,14 +674,13 @@ def locked(folder: Path) -> Generator[None]:
 
 WRITES: dict[str, Callable[[DiskcacheStore, Job], object]] = {
     "create": lambda store, job: new(store),
-    "enqueue": lambda store, job: store.enqueue(job.id),
     "claim": lambda store, job: store.claim(),
     "change": lambda store, job: store.change(job.id, Begin()),
     "renew": lambda store, job: store.renew(job),
-    "want": lambda store, job: store.want(job.id, 1),
+    "presence": lambda store, job: store.note_presence(job.id, 1),
     "clear": lambda store, job: store.clear(),
     "purge": lambda store, job: store.purge(),
-    "set_doorbell": lambda store, job: store.set_doorbell(1),
+    "set_port": lambda store, job: store.set_port(1),
 }
 
 
@@ -670,23 +699,34 @@ def test_a_lock_that_is_held_for_long_is_an_error_in_words(
     store.close()
 
 
-def test_a_database_whose_lock_is_held_is_opened_as_soon_as_it_is_free(folder: Path) -> None:
-    DiskcacheStore(folder, 60).doorbell()
+def test_a_database_whose_lock_is_held_is_opened_and_read(folder: Path) -> None:
+    with closing_store(folder) as other:
+        job = new(other)
     store = DiskcacheStore(folder, 60, patience=0.2)
-    with locked(folder), pytest.raises(StoreError, match="held the lock"):
-        store.doorbell()
+    with locked(folder):
+        assert store.load(job.id) == job
+        with pytest.raises(StoreError, match="held the lock"):
+            new(store)
     assert new(store)
     store.close()
 
 
-def test_many_threads_that_open_a_locked_database_wait_at_the_same_time(folder: Path) -> None:
-    DiskcacheStore(folder, 60).doorbell()
+@contextmanager
+def closing_store(folder: Path) -> Generator[DiskcacheStore]:
+    store = DiskcacheStore(folder, 60)
+    yield store
+    store.close()
+
+
+def test_many_threads_that_wait_for_who_opens_it_wait_at_the_same_time(folder: Path) -> None:
+    with closing_store(folder) as other:
+        new(other)
     store = DiskcacheStore(folder, 60, patience=0.5)
     errors: list[StoreError] = []
 
     def read() -> None:
         try:
-            store.doorbell()
+            store.port()
         except StoreError as error:
             errors.append(error)
 
@@ -699,7 +739,7 @@ def test_many_threads_that_open_a_locked_database_wait_at_the_same_time(folder: 
             thread.join()
         return time.monotonic() - begun
 
-    with locked(folder):
+    with filelock.FileLock(folder / sqlite_file.LOCK_NAME):
         one = seconds(1)
         # One after the other they would take twenty times as long.
         assert seconds(20) < 10 * one
@@ -711,8 +751,9 @@ def test_what_sqlite_says_when_a_transaction_begins_is_told_and_not_waited_for(
     store: DiskcacheStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new(store)
-    cache = store._cache
-    cache._con.execute("PRAGMA query_only = 1")  # stays with this connection
+    sqlite_rows: Any = store.rows
+    pool = sqlite_rows.pool
+    pool.connection.execute("PRAGMA query_only = 1")  # stays with this connection
 
     class Broken:
         in_transaction = False
@@ -723,9 +764,9 @@ def test_what_sqlite_says_when_a_transaction_begins_is_told_and_not_waited_for(
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr(cache._local.loan, "connection", Broken())
+    monkeypatch.setattr(pool._local.loan, "connection", Broken())
     with pytest.raises(StoreError, match=r"can't be used \(disk I/O error\)"):
-        store.claim()
+        new(store)
     assert new(store), "on another connection"
 
 
@@ -751,9 +792,7 @@ from dash_long_callback.stores.diskcache import DiskcacheStore
 store = DiskcacheStore(sys.argv[1], 600)
 for _ in range(200):
     job = Job(new_job_id(), "cb")
-    with store.exclusive(None):
-        assert store.create(job, b"{}")
-        store.enqueue(job.id)
+    store.create(job, b"{}")
 """
 
 
@@ -768,37 +807,48 @@ def test_honest_contention_refuses_nobody(folder: Path) -> None:
     store.close()
 
 
-# Running jobs among many that have ended
+# Many jobs, and those of an earlier version
 
 
-def test_running_jobs_are_found_without_a_search(store: DiskcacheStore, folder: Path) -> None:
+#: What is said again and again, and how many values it takes.
+STATEMENTS = {"READ": 2, "NEXT": 1, "LET_IN": 1, "COUNT": 2, "PURGE_ROWS": 1, "PURGE_JOBS": 1}
+STATEMENTS_OF_FIELDS = {"LIST": 5, "EXPIRED": 2}
+
+
+def test_no_statement_searches_a_whole_table(store: DiskcacheStore, folder: Path) -> None:
     new(store)
-    running = store.change(new(store).id, Begin())
-    ended = store.change(new(store).id, Begin())
-    assert running is not None
-    assert ended is not None
-    store.change(ended.id, Finish(Succeeded(b"{}"), 1), b"{}")
-    begun = changed(Job(new_job_id(), "cb"), Begin())
-    store.create(begun, REQUEST)
-    given_back = store.change(new(store).id, Begin())
-    assert given_back is not None
-    store.change(given_back.id, Requeue(begun=False))
-    assert {job.id for job in store.active()} == {running.id, begun.id}
-    from dash_long_callback.stores.diskcache import _MARKED
-
-    plan = run(folder, f"EXPLAIN QUERY PLAN {_MARKED}", 0.0)
-    assert "USING INDEX Cache_running" in plan[0][3]
+    found = [(getattr(sql, name), count) for name, count in STATEMENTS.items()]
+    for name, count in STATEMENTS_OF_FIELDS.items():
+        fields = ("state", "callback", "owner")
+        found += [(getattr(sql, name).format(field=field), count) for field in fields]
+    for statement, count in found:
+        plan = run(folder, f"EXPLAIN QUERY PLAN {statement}", *[1.0] * count)
+        steps = [step for *_, step in plan]
+        assert not [s for s in steps if re.match("SCAN (rows|jobs)(?!.*INDEX)", s)], statement
+        assert "USE TEMP B-TREE FOR ORDER BY" not in steps, statement
 
 
-def test_running_jobs_of_an_earlier_version_are_found(folder: Path) -> None:
-    store = DiskcacheStore(folder, 60)
-    running = store.change(new(store).id, Begin())
-    new(store)
-    store.close()
-    run(folder, "DROP INDEX Cache_running")
-    run(folder, "UPDATE Cache SET tag = NULL")
-    assert store.active() == [running]
-    store.close()
+def test_the_jobs_of_an_earlier_version_are_set_aside_in_words(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.mkdir(parents=True)
+    with diskcache.Cache(str(folder)) as old:
+        old.set("an-id:job", b"{}")
+    for _ in range(2):
+        with closing_store(folder) as store:
+            assert store.load("an-id") is None
+            assert new(store)
+    assert said(caplog, "are of an earlier version of this package") == 1
+
+
+def test_a_file_of_a_later_version_is_used_as_it_is(folder: Path) -> None:
+    with closing_store(folder) as store:
+        job = new(store)
+    run(folder, f"PRAGMA user_version = {sql.VERSION + 1}")
+    run(folder, "ALTER TABLE jobs ADD COLUMN more TEXT")
+    with closing_store(folder) as store:
+        assert store.load(job.id) == job
+        assert store.claim()
 
 
 # A server
@@ -839,16 +889,15 @@ def waits(server: EngineServer, job: str) -> Callable[[], object]:
     return lambda: thread.join(30)
 
 
-@kinds
-def test_a_queued_job_runs_though_rows_before_it_can_not_be_read(
-    kind: str, server: EngineServer, jobs: Path
+@values
+def test_a_queued_job_runs_though_what_is_before_it_can_not_be_read(
+    value: str, server: EngineServer, jobs: Path
 ) -> None:
     with busy(server):
         job = server.submit("sleep", 0, "after garbage")
         broken = server.submit("sleep", 0)
-        for number in range(2):
-            forge(jobs, f"queue-{number:015d}", kind)
-        forge(jobs, f"{broken}:job", kind)
+        forge_queued(jobs, value, 1)
+        forge(jobs, f"{broken}:job", value)
         answer = server.post("updates", {"tab": "page", "jobs": {job: -1, broken: -1}})
         assert answer.ok
         found = answer.json()["jobs"]
@@ -890,7 +939,7 @@ def test_a_damaged_database_is_refused_in_words_and_used_as_soon_as_it_is_mended
         # What is written to the damaged file may be taken before anybody reads from it.
         return server.dispatch(["sleep", 0])["news"].get("error", {}).get("message", "")
 
-    wait_until(lambda: "cache.db can't be used, as it is damaged" in refused(), 20)
+    wait_until(lambda: "jobs.db can't be used, as it is damaged" in refused(), 20)
     assert "remove it, and a new one is made" in refused()
     assert server.dispatch("plain", "ordinary")["response"]["ordinary"]["children"] == "plain"
     swap(jobs, good[0])
@@ -910,14 +959,14 @@ def test_a_server_that_starts_on_a_broken_store_works_as_soon_as_it_is_mended(
         one.stop()
         run(folder, "PRAGMA wal_checkpoint(TRUNCATE)")
         if fault == "a damaged file":
-            (folder / "cache.db").write_bytes(b"garbage " * 5000)
+            (folder / "jobs.db").write_bytes(b"garbage " * 5000)
         else:
             shutil.rmtree(folder)
             folder.write_text("a file")
         one.start()
         words = refusal(one, ["sleep", 0])[1]
         assert ("damaged" if fault == "a damaged file" else "move the file away") in words
-        (folder / "cache.db" if fault == "a damaged file" else folder).unlink()
+        (folder / "jobs.db" if fault == "a damaged file" else folder).unlink()
         assert one.value(one.submit("sleep", 0, "mended")) == "mended"
     finally:
         one.stop()
@@ -953,5 +1002,5 @@ def test_the_log_of_these_tests_is_the_one_that_is_written(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert sqlite_file.log is logging.getLogger("dash_long_callback")
-    rows.ignored("a thing", ValueError("x"))
+    parse.ignored("a thing", ValueError("x"))
     assert said(caplog, "a thing can't be read") == 1

@@ -35,7 +35,7 @@ claim.ENDING_SECONDS = ENDING
 claim.time = SimpleNamespace(monotonic=time.monotonic, sleep=sleep)
 manager = DiskcacheLongCallbackManager()
 if "IMPORT" not in os.environ:
-    manager.store.active()
+    manager.store.port()
     print(manager.store.directory.name, flush=True)
 else:
     print("imported", flush=True)
@@ -179,9 +179,9 @@ def test_a_server_whose_folder_can_not_be_chosen_says_so_and_tries_again(
     base.write_text("a file in place of a folder")
     store: Any = DiskcacheLongCallbackManager().store
     with pytest.raises(StoreError, match=r"no folder for jobs can be chosen in .*; check that"):
-        store.active()
+        store.port()
     base.unlink()
-    assert store.active() == []
+    assert store.port() is None
     assert store.directory.parent == base
     store.close()
 
@@ -199,9 +199,9 @@ def test_a_full_disk_leaves_no_folder_behind_at_each_try(
         patch.setattr(os, "fsync", full)
         for _ in range(2):
             with pytest.raises(StoreError, match="No space left on device"):
-                store.active()
+                store.port()
     assert list(tmp_path.glob("*/long-callbacks-*")) == []
-    assert store.active() == []
+    assert store.port() is None
     assert len(list(tmp_path.glob("*/long-callbacks-*"))) == 1
     store.close()
 

@@ -16,7 +16,7 @@ from dash_long_callback.folders import unused
 from dash_long_callback.managers import celery as celery_manager
 from dash_long_callback.managers import diskcache as diskcache_manager
 from dash_long_callback.server import pacing, submit, updates, wire
-from dash_long_callback.stores import base, redis, sqlite_news
+from dash_long_callback.stores import job_store, sqlite_news, timing
 
 HOW_TO = "docs/how-to/"
 BROWSER = "".join(
@@ -50,7 +50,7 @@ def minutes(seconds: float) -> str:
 
 
 P = Pacing()
-LEASE, BEAT = base.LEASE_SECONDS, base.HEARTBEAT_SECONDS
+LEASE, BEAT = timing.LEASE_SECONDS, timing.HEARTBEAT_SECONDS
 PER_SECOND = round(1 / runner.WRITE_SECONDS)
 PACE = f"{pacing.PACE_MIN * 1000:g} ms"
 RETRIES = f"{js('RETRY_MIN') / 1000:g} s to {js('RETRY_MAX') / 1000:g} s"
@@ -100,11 +100,11 @@ FIGURES = [
     ),
     (HOW_TO + "celery.md", f"try again for {minutes(celery_manager.WORKER_SECONDS)}"),
     (HOW_TO + "celery.md", f"less than {minutes(celery_executor.START_SECONDS)}"),
-    (HOW_TO + "celery.md", f"is kept {redis.WAITING} times as long"),
-    (HOW_TO + "faults.md", f"a result of more than {base.INLINE_BYTES >> 10} KB"),
+    (HOW_TO + "celery.md", f"is kept {job_store.WAITING} times as long"),
+    (HOW_TO + "faults.md", f"a result of more than {job_store.INLINE_BYTES >> 10} KB"),
     (HOW_TO + "faults.md", f"room again within {runner.SETTLE_SECONDS:g} s"),
     ("docs/architecture.md", f"has waited for {P.submit * 1000:g} ms"),
-    ("docs/architecture.md", f"a result of up to {base.INLINE_BYTES >> 10} KB"),
+    ("docs/architecture.md", f"a result of up to {job_store.INLINE_BYTES >> 10} KB"),
     ("docs/architecture.md", f"{LEASE:g} s, renewed every {BEAT:g} s"),
     ("docs/architecture.md", f"{P.wanted:g} s, renewed while the page asks; {P.gone:g} s when"),
     ("docs/architecture.md", f"has expired once {minutes(supervisor.PURGE_SECONDS)}"),
@@ -113,7 +113,7 @@ FIGURES = [
     ("docs/architecture.md", f"{P.hold:g} s at most; an ASGI server up to {pacing.HOLDS_ASYNC:,}"),
     ("docs/architecture.md", f"between {PACE} and {pacing.PACE_MAX:g} s"),
     ("docs/architecture.md", f"A result above {submit.ANSWER_BYTES >> 20} MB"),
-    ("docs/architecture.md", f"pieces of {base.PIECE_BYTES >> 10} KB"),
+    ("docs/architecture.md", f"pieces of {job_store.PIECE_BYTES >> 10} KB"),
     (
         "docs/architecture.md",
         f"above {wire.MAX_BODY >> 10} KiB or with more than {wire.MAX_JOBS} jobs",

@@ -184,9 +184,9 @@ def test_a_page_of_another_does_not_keep_a_job_alive(kind: str, store: Diskcache
     for route in ("updates", "leave"):
         grace.ask(route, job)
     grace.click(name=job)
-    assert not store.wanted(job)
+    assert not store.is_present(job)
     ada.ask("updates", job)
-    assert store.wanted(job)
+    assert store.is_present(job)
 
 
 # A function that fails

@@ -28,7 +28,9 @@ from dash_long_callback.jobs import Begin, Cancelled, End, Job, Lost
 from dash_long_callback.jobs import State as JobState
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.runner import Run, run_job
+from dash_long_callback.stores import names
 from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.stores.ports import Batch
 
 #: What dash types as lists are groupings and dicts, too.
 context: Any = ctx
@@ -1043,7 +1045,7 @@ def test_a_lost_job_without_on_error_ends_as_lost(app: Dash, store: DiskcacheSto
 def test_a_job_whose_arguments_are_gone_is_lost_in_words(app: Dash, store: DiskcacheStore) -> None:
     app.long_callback(OUT, IN)(print)
     job = running(store)
-    store._cache.delete("job:request")  # pyright: ignore[reportPrivateUsage]
+    store.rows.apply(Batch(drop=[names.request("job")]))
     run_job(Run(store, job, registry.all()[-1]))
     ended = store.load("job")
     assert ended is not None

@@ -12,7 +12,13 @@ import dash_long_callback
 
 PACKAGE = Path(dash_long_callback.__file__).parent
 #: For each part, what it may import besides itself and the standard library.
-MAY_IMPORT = {"jobs": {"dash_long_callback.errors"}}
+MAY_IMPORT = {
+    "jobs": {"dash_long_callback.errors"},
+    "stores": {
+        *(f"dash_long_callback.{name}" for name in ("errors", "fault_log", "jobs")),
+        *("diskcache", "diskcache.core", "filelock", "redis"),
+    },
+}
 
 
 def imports(file: Path) -> set[str]:

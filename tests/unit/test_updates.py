@@ -21,7 +21,9 @@ from dash_long_callback.server import pacing
 from dash_long_callback.server import updates as updates_module
 from dash_long_callback.server.pacing import Pacer, Room
 from dash_long_callback.server.updates import updates, updates_async
+from dash_long_callback.stores import names
 from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.stores.ports import Batch
 
 THREADS, NO_THREADS = Room(64, 100), Room(0, 100)
 
@@ -207,9 +209,8 @@ def test_a_stream_of_a_job_that_expires_says_so(managers: list[Manager], pacer: 
     async def read() -> Any:
         events = await stream(managers, pacer, question({job.id: 0}, stream=True))
         await anext(events)
-        store: Any = managers[0].store
-        store._cache.clear()
-        store._tell(job.id)
+        rows = managers[0].store.rows
+        rows.apply(Batch(drop=[names.job(job.id)], news=job.id))
         return [event(data) async for data in events]
 
     assert asyncio.run(read()) == [{"jobs": {job.id: None}, "after": 0, "owner": None}]

@@ -22,7 +22,7 @@ from dash_long_callback.server.wire import (
     parse,
     whole,
 )
-from dash_long_callback.stores.base import PIECE_BYTES, LargeResult
+from dash_long_callback.stores.job_store import PIECE_BYTES, LargeResult
 
 
 def job(**kwargs: Any) -> Job:
@@ -183,16 +183,18 @@ class Pieces:
         self._pieces = pieces
         self.opened = False
 
-    def pieces(self, job_id: str) -> Iterator[bytes]:
-        assert job_id == "id"
+    def pieces(self, job: Job) -> Iterator[bytes]:
+        assert job.state is State.SUCCEEDED
         self.opened = True
         yield from self._pieces
 
 
 def large(*pieces: bytes, size: int | None = None) -> tuple[Any, LargeBody]:
     store: Any = Pieces(*pieces)
-    result = LargeResult(store, "id", sum(map(len, pieces)) if size is None else size)
-    answer = joined(news_json(News(job(state=State.SUCCEEDED, seq=2), [(0, b"1")], result)))
+    size = sum(map(len, pieces)) if size is None else size
+    ended = job(state=State.SUCCEEDED, seq=2, result_size=size)
+    result = LargeResult(store, ended)
+    answer = joined(news_json(News(ended, [(0, b"1")], result)))
     assert isinstance(answer, LargeBody)
     return store, answer
 

@@ -18,11 +18,7 @@ class Executor(ABC):
 
     @abstractmethod
     def start(self, job: Job) -> None:
-        """Have the job run, soon. Called inside the transaction that creates it."""
-
-    @abstractmethod
-    def started(self, job: Job) -> None:
-        """The transaction that ``start`` was called in is done: who runs the job may have it."""
+        """Have a job run that was stored, soon."""
 
     def look(self, job: Job) -> None:  # noqa: B027 - nothing to do where a supervisor watches
         """Somebody waits for this job, and nothing is new: end it if it can't end by itself."""

@@ -11,23 +11,21 @@ from dash_long_callback.jobs import Begin, Job, Lost
 from dash_long_callback.runner import Run, run_job
 
 if TYPE_CHECKING:
-    from dash_long_callback.stores.base import Store
+    from dash_long_callback.stores.job_store import JobStore
 
 
 class InlineExecutor(Executor):
     """No process, no thread, no waiting: a job has ended when ``submit`` returns.
 
     Examples:
-        >>> manager = Manager(DiskcacheStore(tmp_path, retention=60), InlineExecutor(store))
+        >>> store = MemoryStore(retention=60)
+        >>> manager = Manager(store, InlineExecutor(store))
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: JobStore) -> None:
         self._store = store
 
     def start(self, job: Job) -> None:
-        """Nothing yet: the function does not run inside a transaction."""
-
-    def started(self, job: Job) -> None:
         callback = registry.get(job.callback)
         running = self._store.change(job.id, Begin())
         if running is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import time
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dash_long_callback import dash_internals
@@ -13,14 +12,14 @@ from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import JobNotFound, RegistrationError
 from dash_long_callback.jobs import Begin, Cancel, Job, Result, State, new_job_id, transition
 from dash_long_callback.managers.following import Following
-from dash_long_callback.stores.base import LargeResult
+from dash_long_callback.stores.job_store import Disposition, LargeResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.executors.base import Executor
-    from dash_long_callback.stores.base import Store
+    from dash_long_callback.stores.job_store import JobStore
 
     CacheBy: TypeAlias = Callable[[], Any] | Sequence[Callable[[], Any]]
 
@@ -29,25 +28,12 @@ if TYPE_CHECKING:
 WANTED_SECONDS = 120.0
 
 
-class Disposition(str, Enum):
-    """What a manager did with a request for a job."""
-
-    #: A job was started.
-    NEW = "new"
-    #: The same request came before, and its job is there.
-    KNOWN = "known"
-    #: An equal job runs already: it will answer this request, too.
-    JOINED = "joined"
-    #: An equal job has run before: its result is the answer, and there is no job.
-    CACHED = "cached"
-
-
 @dataclass(frozen=True)
 class Receipt:
     """The answer to a request for a job.
 
     Attributes:
-        job_id: what the asker names the job by; nothing is stored under it if it was cached.
+        job_id: what the page names the job by; nothing is stored under it if it was cached.
         result: the result, if it was cached.
         owner: of the request.
     """
@@ -112,7 +98,7 @@ class Manager:
 
     def __init__(
         self,
-        store: Store,
+        store: JobStore,
         executor: Executor,
         cache_by: CacheBy | None = None,
         expire: float | None = None,
@@ -143,7 +129,7 @@ class Manager:
             callback: what to run.
             request: JSON of its arguments and context.
             sharing: what makes jobs equal; None: each is on its own.
-            job_id: random, from the asker, who may then ask twice and start one job only: an
+            job_id: random, from the page, which may then ask twice and start one job only: an
                 answer may have got lost on its way. None: made here.
             wanted: seconds that a job with ``on_disconnect="cancel"`` may go on without a word of
                 its page.
@@ -179,37 +165,20 @@ class Manager:
                 return Receipt(job.id, Disposition.CACHED, result)
             job.kept, job.expire = sharing.keep, sharing.expire
             job.cache_key = sharing.key
-        with self.store.exclusive(job.cache_key if sharing and sharing.coalesce else None):
-            if sharing is not None and sharing.coalesce:
-                receipt = self._share(job, sharing)
-                if receipt is not None:
-                    return receipt
-            if callback.ends_with_page:
-                self.store.want(job.id, wanted)
-            if self.executor.is_ready():
-                # Before it is stored: that is one write less.
-                begun = transition(job, Begin(), time.time())
-                assert begun is not None
-                job = begun.job
-            if not self.store.create(job, request):
-                return Receipt(job.id, Disposition.KNOWN)
+        if self.executor.is_ready():
+            # Before it is stored: that is one write less.
+            begun = transition(job, Begin(), time.time())
+            assert begun is not None
+            job = begun.job
+        disposition, result = self.store.create(
+            job,
+            request,
+            coalesce=sharing is not None and sharing.coalesce,
+            presence=wanted if callback.ends_with_page else None,
+        )
+        if disposition is Disposition.NEW:
             self.executor.start(job)
-        self.executor.started(job)
-        return Receipt(job.id, Disposition.NEW)
-
-    def _share(self, job: Job, sharing: Sharing) -> Receipt | None:
-        """How a request is answered by the job of another; None if it is to have its own."""
-        if (flight := self.store.flight(sharing.key)) is not None:
-            if flight.id == job.id:
-                return Receipt(job.id, Disposition.KNOWN)
-            self.store.join(flight, job.id, job.owner)
-            return Receipt(job.id, Disposition.JOINED)
-        if self.store.joined(job.id) is not None:
-            return Receipt(job.id, Disposition.KNOWN)
-        # It may have landed since we looked; nothing can land in this transaction.
-        if (result := self._kept(sharing)) is not None:
-            return Receipt(job.id, Disposition.CACHED, result)
-        return None
+        return Receipt(job.id, disposition, result)
 
     def end_with_page(self, jobs: Iterable[Job]) -> list[Job]:
         """Those of these jobs that run and are to end when nobody is there to see it."""
@@ -253,7 +222,7 @@ class Manager:
         return None if known is None else known[0]
 
     def _known(self, job_id: str, owner: str | None) -> tuple[Job, bytes | None] | None:
-        """A job as an asker sees it, and its result, if that is small."""
+        """A job as a waiter sees it, and its result, if that is small."""
         found = self._found(job_id)
         if found is None or not _may(owner, found[2]):
             return None
@@ -289,20 +258,18 @@ class Manager:
         Raises:
             JobNotFound: if there is no such job, or it has another owner.
         """
-        asker = job_id
+        waiter = job_id
         known = self._found(job_id)
         if known is None or not _may(owner, known[2]):
             raise JobNotFound
         job, job_id = known[0], known[0].id
         if job.state.ended:
             return
-        # In one step: nobody joins between the last one's leaving and the job's end.
-        with self.store.exclusive(job.cache_key):
-            if job.cache_key is not None and not self.store.leave(job, asker):
-                return
-            if self.store.change(job_id, Cancel()) is not None:
-                return
-            self.store.ask_cancel(job_id)
+        if job.cache_key is not None and not self.store.leave(job, waiter):
+            return
+        if self.store.change(job_id, Cancel()) is not None:
+            return
+        self.store.ask_cancel(job_id)
         self.executor.cancel(job_id)
 
     def stop(self) -> None:
@@ -315,11 +282,11 @@ class Manager:
         known = self._found(job_id)
         return known is None or _may(owner, known[2])
 
-    def _found(self, asker: str) -> tuple[Job, bytes | None, str | None] | None:
+    def _found(self, waiter: str) -> tuple[Job, bytes | None, str | None] | None:
         """The job of this name, its result, if that is small, and whose the name is."""
-        if (known := self.store.load_all(asker)) is not None:
+        if (known := self.store.load_all(waiter)) is not None:
             return *known, known[0].owner
-        if (joined := self.store.joined(asker)) is None:
+        if (joined := self.store.joined(waiter)) is None:
             return None
         known = self.store.load_all(joined.job_id)
         return None if known is None else (*known, joined.owner)
@@ -330,9 +297,9 @@ class Manager:
     def _news(self, job: Job, result: bytes | None, seq: int) -> News | None:
         response = result
         if job.result_size is not None:
-            if job.seq > seq and not self.store.has_result(job.id):
+            if job.seq > seq and not self.store.has_result(job):
                 return None  # it expires a moment before the record, or was evicted
-            response = LargeResult(self.store, job.id, job.result_size)
+            response = LargeResult(self.store, job)
         slots = job.since(seq)
         values = self.store.values(job.id, [n for n, _ in slots]) if slots else []
         updates = [

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import celery
 
     from dash_long_callback.managers.base import CacheBy
-    from dash_long_callback.stores.base import Store
+    from dash_long_callback.stores.job_store import JobStore
 
 #: Seconds that a job and its outcome are kept in Redis, which is memory.
 RETENTION = 3600.0
@@ -151,7 +151,7 @@ _REFUSED = {
 }
 
 
-def _store(celery_app: Any, retention: float) -> Store:
+def _store(celery_app: Any, retention: float) -> JobStore:
     """A store in the result backend of a Celery app.
 
     Raises:
@@ -190,7 +190,7 @@ def _store(celery_app: Any, retention: float) -> Store:
     raise refused("it is not a store of keys and values")
 
 
-def _redis_store(backend: Any, make: Any, retention: float) -> Store:
+def _redis_store(backend: Any, make: Any, retention: float) -> JobStore:
     import redis
     from redis.backoff import ConstantBackoff
     from redis.retry import Retry

@@ -36,7 +36,7 @@ def leave(
         known = known or bool(jobs)
         for job in manager.end_with_page(jobs):
             pacer.leave(job.id)
-            manager.store.want(job.id, pacer.pacing.gone)
+            manager.store.note_presence(job.id, pacer.pacing.gone)
     if not known:
         raise JobNotFound
     return b"{}"

@@ -208,7 +208,7 @@ class _Question:
         """Note that the page is there."""
         for manager, job_ids in self._end_with_page.items():
             for job_id in pacer.hear(job_ids):
-                manager.store.want(job_id, pacer.pacing.wanted)
+                manager.store.note_presence(job_id, pacer.pacing.wanted)
 
     @property
     def news(self) -> dict[str, News | None]:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import diskcache
 
-from dash_long_callback.stores.rows import UnreadableRow
+from dash_long_callback.stores.parse import UnreadableRow
 
 
 class BytesDisk(diskcache.Disk):

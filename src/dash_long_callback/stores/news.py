@@ -22,7 +22,7 @@ from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dash_long_callback.stores import base
+from dash_long_callback.stores import timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -116,7 +116,7 @@ class Watch:
         Tells it once, and again when as much time has passed. Never, where somebody else asks.
         """
         now = time.monotonic()
-        if self.supervised or now - self._heard < base.LEASE_SECONDS:
+        if self.supervised or now - self._heard < timing.LEASE_SECONDS:
             return False
         self._heard = now
         return True

@@ -20,20 +20,22 @@ import shutil
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import filelock
-from diskcache.core import DBNAME
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.stores.pooled_cache import is_busy, is_damage
 from dash_long_callback.stores.sqlite_fork import IN_USE
+from dash_long_callback.stores.sqlite_pool import is_busy, is_damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dash_long_callback.stores.pooled_cache import PooledCache
+    from dash_long_callback.stores.sqlite_pool import SqlitePool
+
+T = TypeVar("T")
 
 log = logging.getLogger("dash_long_callback")
 
@@ -47,35 +49,41 @@ NOTE_NAME = "open.json"
 _Identity: TypeAlias = tuple[int, int]
 
 
-class _Opened(NamedTuple):
-    cache: PooledCache
+@dataclass(frozen=True)
+class _Opened(Generic[T]):
+    database: T
+    pool: SqlitePool
     identity: _Identity | None
 
 
-class SqliteFile:
-    """A ``PooledCache`` that is opened on first use, and again whenever its file has changed.
+class SqliteFile(Generic[T]):
+    """A database that is opened on first use, and again whenever its file has changed.
 
     Args:
-        folder: where it is; made if it is missing, readable by its owner only.
-        make: opens the cache.
+        path: where it is; its folder is made if it is missing, readable by its owner only.
+        make: opens the database. Returns what is to be used, and its connections.
         patience: seconds to wait for another process that opens it.
         holds: what is in it, in words.
     """
 
     def __init__(
-        self, folder: Path, make: Callable[[Path], PooledCache], patience: float, holds: str
+        self,
+        path: Path,
+        make: Callable[[Path], tuple[T, SqlitePool]],
+        patience: float,
+        holds: str,
     ) -> None:
-        self.folder = folder
-        self.path = folder / DBNAME
+        self.folder = path.parent
+        self.path = path
         #: Counts how often it was opened: who has a connection of their own opens it again, too.
         self.generation = 0
         self._make = make
         self._patience = patience
         self._holds = holds
         self._name = str(self.path)
-        self._paths = (self.path, *(self.path.with_name(DBNAME + end) for end in ("-wal", "-shm")))
+        self._paths = (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm")))
         self._lock = threading.Lock()
-        self._opened: _Opened | None = None
+        self._opened: _Opened[T] | None = None
         #: Whether the file may be damaged, and is to be searched before it is used (again).
         self._suspect = False
         #: What was found, and the state of the file that it was found in.
@@ -83,8 +91,8 @@ class SqliteFile:
         self._tries = 0
         self._error: Exception | None = None
 
-    def get(self) -> PooledCache:
-        """The cache, on the file that is at its path now.
+    def get(self) -> T:
+        """The database, on the file that is at its path now.
 
         Raises:
             StoreError: if the file is damaged.
@@ -92,15 +100,15 @@ class SqliteFile:
         """
         opened = self._opened
         if opened is not None:
-            if opened.cache.in_transaction:  # one transaction is in one file
-                return opened.cache
+            if opened.pool.in_transaction:  # one transaction is in one file
+                return opened.database
             try:
                 found = os.stat(self._name)  # noqa: PTH116 - half the time of Path.stat
                 same = (found.st_dev, found.st_ino) == opened.identity and found.st_size
             except OSError:
                 same = False
             if same and not self._suspect:
-                return opened.cache
+                return opened.database
         return self._reopen(opened)
 
     def failed(self, error: BaseException) -> None:
@@ -111,20 +119,20 @@ class SqliteFile:
         if is_damage(error) or "no such table" in str(error):
             self._suspect = True
         if not is_busy(error) and "full" not in str(error):
-            opened.cache.fail()
+            opened.pool.fail()
 
     def close(self) -> None:
         """Let go of the connections."""
         with IN_USE, self._lock:
             if self._opened is not None:
-                self._opened.cache.close()
+                self._opened.pool.close()
                 self._opened = None
 
-    def _reopen(self, stale: _Opened | None) -> PooledCache:
+    def _reopen(self, stale: _Opened[T] | None) -> T:
         tries = self._tries
         with self._lock:
             if self._opened is not None and self._opened is not stale:
-                return self._opened.cache  # another thread was quicker
+                return self._opened.database  # another thread was quicker
             if self._error is not None and self._tries != tries:
                 # Another thread has tried meanwhile, for as long as it may take.
                 raise self._error.with_traceback(None)
@@ -138,9 +146,9 @@ class SqliteFile:
             self._error = self._damage = None
             self._suspect = False
             self.generation += 1
-            return self._opened.cache
+            return self._opened.database
 
-    def _open(self) -> _Opened:
+    def _open(self) -> _Opened[T]:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         lock = filelock.FileLock(self.folder / LOCK_NAME)
@@ -149,18 +157,18 @@ class SqliteFile:
             if self._suspect:
                 self._check()
             try:
-                cache = self._make(self.folder)
+                database, pool = self._make(self.path)
             except sqlite3.DatabaseError as error:
                 raise self._described(error) from error
             self._note()
-            return _Opened(cache, _identity(self.path))
+            return _Opened(database, pool, _identity(self.path))
 
     def _clear(self) -> None:
         """Let go of what is open, and delete what does not belong to what will be."""
         opened, self._opened = self._opened, None
         isolated = False
         if opened is not None:
-            opened.cache.retire()
+            opened.pool.retire()
             isolated = self._suspect and opened.identity == _identity(self.path)
             if isolated:
                 self._isolate()
@@ -187,7 +195,7 @@ class SqliteFile:
 
         So each process that has it open notices, and none writes into what will be in its place.
         """
-        copy = self.path.with_name(DBNAME + "-copy")
+        copy = self.path.with_name(self.path.name + "-copy")
         try:
             shutil.copyfile(self.path, copy)
             copy.replace(self.path)

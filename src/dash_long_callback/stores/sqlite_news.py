@@ -32,13 +32,15 @@ QUICK_SECONDS = 0.05
 #: Seconds that a row is there at least: who waits looks some hundred times in that time.
 KEEP_SECONDS = 60.0
 
-#: AUTOINCREMENT: a number is never used again, also when all rows were deleted.
-CREATE = """CREATE TABLE IF NOT EXISTS News (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, at REAL NOT NULL
+CREATE = """CREATE TABLE News (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, at REAL NOT NULL
 )"""
+#: A row gets the number after the largest one. So the last row stays, or a number would come again.
 _WRITE = "INSERT OR REPLACE INTO News (name, at) VALUES (?, ?)"
-_PURGE = "DELETE FROM News WHERE at < ?"
-_LAST = "SELECT CAST(seq AS INTEGER) FROM sqlite_sequence WHERE name = 'News'"
+_PURGE = """DELETE FROM News WHERE number < ifnull(
+    (SELECT number FROM News WHERE at >= ? ORDER BY number LIMIT 1),
+    (SELECT max(number) FROM News))"""
+_LAST = "SELECT ifnull(max(number), 0) FROM News"
 #: Not as text: one that is no UTF-8 can't be fetched.
 _SINCE = "SELECT number, CAST(name AS BLOB) FROM News WHERE number > ? ORDER BY number"
 
@@ -63,7 +65,7 @@ class SqliteNews(Lookout):
 
     supervised = True  # by the leader of the embedded engine
 
-    def __init__(self, file: SqliteFile, busy: float) -> None:
+    def __init__(self, file: SqliteFile[Any], busy: float) -> None:
         super().__init__()
         self._file = file
         self._busy = busy

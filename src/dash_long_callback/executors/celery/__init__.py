@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     import celery
 
-    from dash_long_callback.stores.base import Store
+    from dash_long_callback.stores.job_store import JobStore
 
 log = logging.getLogger("dash_long_callback")
 
@@ -89,7 +89,7 @@ class CeleryExecutor(Executor):
     def __init__(
         self,
         app: celery.Celery,
-        store: Store,
+        store: JobStore,
         queue: str | None,
         grace: float,
         worker_start: Callable[[], object] | None = None,
@@ -123,9 +123,6 @@ class CeleryExecutor(Executor):
             lost = Lost("the broker could not be reached", "refused")
             self._store.change(job.id, End(lost))
             raise
-
-    def started(self, job: Job) -> None:
-        """The message is on its way already."""
 
     def _send(self, job: Job) -> None:
         """Ask a worker to run a job, or to call its ``on_error``."""

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from dash_long_callback.callbacks import LongCallback
-    from dash_long_callback.stores.base import Store
+    from dash_long_callback.stores.job_store import JobStore
     from dash_long_callback.stores.news import Watch
 
 log = logging.getLogger("dash_long_callback")
@@ -89,7 +89,7 @@ class MessageRunner:
 
     def __init__(
         self,
-        store: Store,
+        store: JobStore,
         watchdog: Watchdog,
         worker_start: Callable[[], object] | None,
         factory: str | None = None,
@@ -317,7 +317,7 @@ class Watchdog:
     """
 
     def __init__(
-        self, store: Store, grace: float, lose: Callable[[Job, Lost | TimedOut], object]
+        self, store: JobStore, grace: float, lose: Callable[[Job, Lost | TimedOut], object]
     ) -> None:
         self._store = store
         self._grace = grace

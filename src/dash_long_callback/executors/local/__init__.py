@@ -49,10 +49,6 @@ class LocalExecutor(Executor):
         return election is not None and self._pid == os.getpid() and election.is_ready()
 
     def start(self, job: Job) -> None:
-        if job.state is State.QUEUED:
-            self._store.enqueue(job.id)
-
-    def started(self, job: Job) -> None:
         self.ensure_running()
         if job.state is State.RUNNING:
             if self._election is not None and self._election.take(job):
@@ -85,7 +81,7 @@ class LocalExecutor(Executor):
     def _ring(self) -> None:
         if self._election is not None and self._election.wake():
             return
-        port = self._store.doorbell()
+        port = self._store.port()
         if port is not None:
             # Best effort: the leader also looks by itself, now and then.
             if self._bell is None:

@@ -51,7 +51,7 @@ from dash_long_callback.jobs import (
     State,
     TimedOut,
 )
-from dash_long_callback.stores.base import LEASE_SECONDS
+from dash_long_callback.stores.timing import LEASE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -248,7 +248,7 @@ class Supervisor:
         if time.monotonic() < self._upkeep_at:
             return
         # Again and again, as the store may be another one since.
-        self._store.set_doorbell(self._address[1])
+        self._store.set_port(self._address[1])
         if self._upkeep_at:
             self._store.purge()
         self._upkeep_at = time.monotonic() + PURGE_SECONDS

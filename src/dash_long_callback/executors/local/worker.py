@@ -33,13 +33,13 @@ from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.folders import claim
 from dash_long_callback.jobs import Cancelled, Failed, Job, TimedOut
 from dash_long_callback.runner import Run, run_job
-from dash_long_callback.stores.base import HEARTBEAT_SECONDS
 from dash_long_callback.stores.diskcache import WORKER_SECONDS, DiskcacheStore
+from dash_long_callback.stores.timing import HEARTBEAT_SECONDS
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from dash_long_callback.stores.base import Store
+    from dash_long_callback.stores.job_store import JobStore
 
 log = logging.getLogger("dash_long_callback")
 
@@ -353,7 +353,7 @@ class _Worker:
                     run.stop(JobCancelled())
                 try:
                     if run is not known:
-                        run.store.renew(run.job)
+                        run.renew()
                         known = run
                     run.look()
                     faults.succeeded()
@@ -373,7 +373,7 @@ class _LocalRun(Run):
         grace: seconds between the two.
     """
 
-    def __init__(self, store: Store, job: Job, callback: LongCallback, grace: float) -> None:
+    def __init__(self, store: JobStore, job: Job, callback: LongCallback, grace: float) -> None:
         super().__init__(store, job, callback)
         self._begun = time.monotonic()
         self._grace = grace
@@ -387,6 +387,9 @@ class _LocalRun(Run):
         self._end.daemon = True
         self._end.start()
         interrupt_main_thread()
+
+    def renew(self) -> bool:
+        return self.store.renew(self.job, processes.this_process(os.getpid()))
 
     def time_out(self) -> None:
         """Stop, as it takes longer than its callback allows."""

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Result
-from dash_long_callback.stores.base import Joined
 
 if TYPE_CHECKING:
     from dash_long_callback.jobs import Job
@@ -21,6 +20,18 @@ _faults: dict[str, FaultLog] = {}
 
 class UnreadableRow(Exception):
     """A row holds what this package did not write there."""
+
+
+class Joined(NamedTuple):
+    """What a waiter has joined.
+
+    Attributes:
+        job_id: the job.
+        owner: the waiter's, as ``Job.owner`` is that of who asked first.
+    """
+
+    job_id: str
+    owner: str | None
 
 
 def ignored(what: str, error: Exception) -> None:
@@ -34,7 +45,7 @@ def ignored(what: str, error: Exception) -> None:
 
 
 def read_id(data: bytes | None, what: str) -> str | None:
-    """The id of a job."""
+    """The id of a job. ``what`` is a kind of row, in words."""
     try:
         return None if data is None else data.decode()
     except UnicodeDecodeError as error:
@@ -43,7 +54,7 @@ def read_id(data: bytes | None, what: str) -> str | None:
 
 
 def joined_row(job: Job, owner: str | None) -> bytes:
-    """What a row holds of an asker who has joined a job."""
+    """What a row holds of a waiter who has joined a job."""
     return json.dumps([job.id, owner]).encode()
 
 
@@ -57,9 +68,9 @@ def read_joined(data: bytes | None) -> Joined | None:
             return None
 
 
-def read_ids(data: bytes | None) -> list[str]:
-    """The ids of those who wait for a job."""
-    ids = read_json(data, "the list of those who share a job")
+def read_ids(data: bytes | None, what: str) -> list[str]:
+    """A list of ids."""
+    ids = read_json(data, what)
     return [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []
 
 
@@ -72,12 +83,12 @@ def read_json(data: bytes | None, what: str) -> Any:
         return None
 
 
-def read_time(data: bytes | None) -> float:
-    """When results were cleared, in seconds since 1970; 0 if never."""
+def read_time(data: bytes | None, what: str) -> float:
+    """A time in seconds since 1970; 0 if there is none."""
     try:
         at = 0.0 if data is None else float(data)
     except ValueError as error:
-        ignored("the time when results were cleared", error)
+        ignored(what, error)
         return 0.0
     return at if math.isfinite(at) else 0.0
 

@@ -1,0 +1,112 @@
+"""What a store takes for each operation while there are more and more jobs in it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import redis
+
+from benchmarks.harness import TMP, Result, Row, median, redis_server
+from dash_long_callback.jobs import Begin, Finish, Job, State, Succeeded, new_job_id
+from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.stores.redis import RedisStore
+
+#: Jobs that are there before anything is measured; every hundredth waits, the others have ended.
+SIZES = (10, 1_000, 100_000)
+#: Times that each operation is measured, of which the median counts.
+ROUNDS = 100
+#: Seconds that jobs are kept: none expires meanwhile.
+RETENTION = 24 * 3600.0
+#: An operation on the largest store may take so many times what it takes on the smallest.
+GOAL = 3.0
+REQUEST = b'{"inputs":[]}' * 20
+OPERATIONS = ("submit", "claim", "update", "end", "list", "count", "take-over", "purge")
+
+
+def run() -> Result:
+    TMP.mkdir(exist_ok=True)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(dir=TMP) as folder:
+        store = DiskcacheStore(Path(folder) / "jobs", RETENTION)
+        rows += _rows("SQLite", store, lambda: DiskcacheStore(Path(folder) / "jobs", RETENTION))
+    with redis_server() as port:
+        rows += _rows("Redis", RedisStore(lambda: redis.Redis(port=port), RETENTION), None)
+    title = (
+        "one operation of a store, by the number of jobs in it "
+        f"(medians of {ROUNDS}; peer: the same with {SIZES[0]} jobs)"
+    )
+    return Result("growth", title, rows)
+
+
+def _rows(name: str, store: JobStore, again: Callable[[], JobStore] | None) -> Iterator[Row]:
+    """The figures of one store, which is filled more and more."""
+    first: dict[str, float] = {}
+    there = 0
+    for size in SIZES:
+        _fill(store, size - there)
+        there = size
+        for operation, ms in _measure(store, again).items():
+            few = first.setdefault(operation, ms)
+            if size == SIZES[0]:
+                continue
+            label = f"{name}, {size:,} jobs: {operation}"
+            if operation == "take-over":
+                goal = ("< 500 ms", ms < 500)
+            else:
+                goal = (f"<= {GOAL:g} x", ms <= GOAL * few)
+            last = size == SIZES[-1]
+            yield Row(label, ms, "ms", few, few / ms, *(goal if last else ("", None)))
+    store.close()
+
+
+def _fill(store: JobStore, count: int) -> None:
+    for number in range(count):
+        job = Job(new_job_id(), f"callback-{number % 7}.children", owner=f"user {number % 1000}")
+        store.create(job, REQUEST)
+        if number % 100:
+            store.change(job.id, Begin())
+            store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
+
+
+def _measure(store: JobStore, again: Callable[[], JobStore] | None) -> dict[str, float]:
+    """Milliseconds of each operation. The store has as many jobs before and after, nearly."""
+    times: dict[str, list[float]] = {name: [] for name in OPERATIONS}
+
+    def timed(name: str, call: Callable[[], object]) -> None:
+        begun = time.perf_counter()
+        call()
+        times[name].append((time.perf_counter() - begun) * 1000)
+
+    for _ in range(ROUNDS):
+        job = Job(new_job_id(), "callback-0.children", owner="user 1")
+        timed("submit", lambda job=job: store.create(job, REQUEST))
+        if again is None:  # its jobs wait in a broker
+            timed("claim", lambda job=job: store.change(job.id, Begin()))
+            running = store.load(job.id)
+        else:
+            claimed: list[Job | None] = []
+            timed("claim", lambda claimed=claimed: claimed.append(store.claim()))
+            (running,) = claimed
+        assert running is not None
+        slot, stale = running.put(0)
+        timed("update", lambda r=running, s=slot, old=stale: store.write(r, {s: b"1"}, old))
+        done = Finish(Succeeded(b"{}"), running.attempt)
+        timed("end", lambda r=running, done=done: store.change(r.id, done, b"{}"))
+        timed("list", lambda: store.list("owner", "user 1", limit=20))
+        timed("count", lambda: store.count("state", State.QUEUED.value))
+    for _ in range(5):
+        timed("purge", store.purge)
+        if again is not None:
+            timed("take-over", lambda: _take_over(again()))
+    return {name: median(found) for name, found in times.items() if found}
+
+
+def _take_over(store: JobStore) -> None:
+    """What a new leader asks before it begins."""
+    assert list(store.active()) == []
+    assert store.rows.next_queued() is not None
+    store.close()

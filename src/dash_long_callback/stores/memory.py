@@ -1,0 +1,147 @@
+"""Jobs in the memory of one process: for tests, and for jobs that run where they are asked for."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from dash_long_callback.stores import names
+from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.stores.news import Source
+from dash_long_callback.stores.ports import Batch, Cursor, Entry, Field, Place, Rows
+from dash_long_callback.stores.row_results import RowResults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+
+    from dash_long_callback.stores.news import Bell, Watch
+
+
+class MemoryStore(JobStore):
+    """Jobs in memory.
+
+    Args:
+        retention: seconds that a job and its outcome are kept.
+
+    Examples:
+        >>> store = MemoryStore(retention=60)
+        >>> store.load("unknown") is None
+        True
+    """
+
+    def __init__(self, retention: float) -> None:
+        rows = MemoryRows()
+        super().__init__(rows, RowResults(rows, retention), retention)
+
+
+class MemoryRows(Rows):
+    """Rows in dictionaries: what the other adapters are compared with.
+
+    Args:
+        clock: seconds since 1970.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._rows: dict[str, tuple[bytes, float]] = {}
+        self._entries: dict[str, Entry] = {}
+        self._queue: dict[str, tuple[Place, int]] = {}
+        self._numbers = itertools.count(1)
+        self._news = _News()
+
+    def read(self, names: Iterable[str]) -> list[bytes | None]:
+        with self._lock:
+            return [self._read(name) for name in names]
+
+    def _read(self, name: str) -> bytes | None:
+        value, expires = self._rows.get(name, (None, 0.0))
+        return value if expires > self._clock() else None
+
+    def apply(self, batch: Batch) -> bool:
+        with self._lock:
+            if any(self._read(name) != value for name, value in batch.expect.items()):
+                return False
+            self._write(batch)
+            self._enter(batch)
+        for name, alive in ((batch.news, False), (batch.alive, True)):
+            if name is not None:
+                self._news.tell(name, alive_only=alive)
+        if batch.cancel is not None:
+            self._news.tell(f"{batch.cancel}:cancel")
+        return True
+
+    def _write(self, batch: Batch) -> None:
+        now = self._clock()
+        for name, seconds in batch.touch.items():
+            if (value := self._read(name)) is not None:
+                self._rows[name] = value, now + seconds
+        for name, (value, seconds) in batch.put.items():
+            self._rows[name] = value, now + seconds
+        for name in batch.drop:
+            self._rows.pop(name, None)
+
+    def _enter(self, batch: Batch) -> None:
+        if batch.entry is not None:
+            self._entries[batch.entry.id] = batch.entry
+            self._queue.pop(batch.entry.id, None)
+            if batch.place is not None:
+                number = next(self._numbers) * (-1 if batch.place.front else 1)
+                self._queue[batch.entry.id] = batch.place, number
+        if batch.dequeue is not None:
+            self._queue.pop(batch.dequeue, None)
+
+    def list(
+        self, by: Field, value: str | None, limit: int, before: Cursor | None = None
+    ) -> list[Cursor]:
+        found = [(entry.created, entry.id) for entry in self._found(by, value)]
+        return heapq.nlargest(limit, (one for one in found if before is None or one < before))
+
+    def count(self, by: Field, value: str | None) -> int:
+        return len(self._found(by, value))
+
+    def _found(self, by: Field, value: str | None) -> list[Entry]:
+        with self._lock:
+            entries = self._entries.values()
+            there = [one for one in entries if self._read(names.job(one.id)) is not None]
+        return [one for one in there if by == "all" or getattr(one, by) == value]
+
+    def next_queued(self) -> str | None:
+        with self._lock:
+            now = self._clock()
+            due = [
+                (-place.priority, number, job_id)
+                for job_id, (place, number) in self._queue.items()
+                if place.not_before <= now
+            ]
+        return min(due)[2] if due else None
+
+    def watch(
+        self, bell: Bell | None = None, *, cancels: bool = False
+    ) -> AbstractContextManager[Watch]:
+        return self._news.watch(lambda i: [f"{i}:cancel" if cancels else i], bell)
+
+    def purge(self) -> None:
+        with self._lock:
+            now = self._clock()
+            self._rows = {name: row for name, row in self._rows.items() if row[1] > now}
+            there = {i for i in self._entries if names.job(i) in self._rows}
+            self._entries = {i: one for i, one in self._entries.items() if i in there}
+            self._queue = {i: place for i, place in self._queue.items() if i in self._entries}
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class _News(Source):
+    """Whoever writes tells who waits."""
+
+    def _begin(self, watch: Watch, new: list[str], known: list[str]) -> None:  # noqa: ARG002
+        watch.bell.ring()  # what was written before is seen by looking then
+
+    def close(self) -> None:
+        """Nothing to let go of."""

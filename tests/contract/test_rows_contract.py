@@ -1,0 +1,173 @@
+"""Every adapter does what the one in memory does, whatever is asked in whatever order."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+from typing import Any, ClassVar, get_args
+
+import pytest
+import stores
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+from managers import Services
+from stores import LISTED, STORES
+
+from dash_long_callback.jobs import State
+from dash_long_callback.stores import names
+from dash_long_callback.stores.memory import MemoryRows
+from dash_long_callback.stores.ports import Batch, Entry, Field, Place, Rows
+
+#: Seconds that rows are kept here: longer than a test takes, so that clocks do not matter.
+KEPT = 3600.0
+NAMES = st.sampled_from(["a:x", "a:y", "b:x", ":port"])
+VALUES = st.sampled_from([b"", b"1", b"two", b"\x00\xff\n", b"=", b"x" * 5000])
+LISTS: list[tuple[Field, str | None]] = [
+    ("all", None),
+    *(("state", one.value) for one in State),
+    *(("callback", value) for value in ("one", "two")),
+    *(("owner", value) for value in ("one", "two")),
+]
+SETTINGS = settings(
+    max_examples=25,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+OTHERS = [name for name in STORES if name != "memory"]
+
+
+class Machine(RuleBasedStateMachine):
+    """One batch after another, to an adapter and to the one in memory."""
+
+    make: ClassVar[Any]
+    queues: ClassVar[bool]
+    queued = Bundle("queued")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows, self.model = type(self).make(), MemoryRows()
+        self.ids = (f"job-{n}" for n in itertools.count())
+        self.jobs: dict[str, Entry] = {}
+
+    def both(self, batch: Batch) -> bool:
+        done = self.rows.apply(batch)
+        assert done == self.model.apply(batch)
+        return done
+
+    def read(self, *rows: str) -> list[bytes | None]:
+        found = self.rows.read(rows)
+        assert found == self.model.read(rows)
+        return found
+
+    @rule(put=st.dictionaries(NAMES, VALUES), drop=st.lists(NAMES), touch=st.lists(NAMES))
+    def change(self, put: dict[str, bytes], drop: list[str], touch: list[str]) -> None:
+        kept = {name: (value, KEPT) for name, value in put.items()}
+        assert self.both(Batch(put=kept, touch=dict.fromkeys(touch, KEPT), drop=drop))
+        self.read("a:x", "a:y", "b:x", ":port")
+
+    @rule(name=NAMES, value=VALUES, new=VALUES)
+    def change_if_it_holds(self, name: str, value: bytes, new: bytes) -> None:
+        self.both(Batch(expect={name: value}, put={name: (new, KEPT)}))
+        self.read(name)
+
+    @rule(name=NAMES, other=NAMES, new=VALUES)
+    def change_if_it_is_missing_and_another_as_it_was(
+        self, name: str, other: str, new: bytes
+    ) -> None:
+        (known,) = self.read(other)
+        expect = {other: known, name: None}
+        self.both(Batch(expect=expect, put={name: (new, KEPT)}, drop=[other]))
+        self.read(name, other)
+
+    @rule(
+        target=queued,
+        callback=st.sampled_from(["one", "two"]),
+        owner=st.sampled_from(["one", "two", None]),
+        priority=st.sampled_from([0.0, 1.0, -1.0]),
+        front=st.booleans(),
+        later=st.booleans(),
+        created=st.integers(0, 3),
+    )
+    def create(
+        self,
+        callback: str,
+        owner: str | None,
+        priority: float,
+        front: bool,
+        later: bool,
+        created: int,
+    ) -> str:
+        entry = Entry(next(self.ids), State.QUEUED.value, callback, owner, float(created))
+        self.jobs[entry.id] = entry
+        place = Place(priority, front, math.inf if later else 0.0)
+        put = {names.job(entry.id): (b"{}", KEPT)}
+        assert self.both(Batch(put=put, entry=entry, place=place, news=entry.id))
+        return entry.id
+
+    @rule(job_id=queued, state=st.sampled_from(State), again=st.booleans())
+    def move(self, job_id: str, state: State, again: bool) -> None:
+        entry = self.jobs[job_id] = self.jobs[job_id]._replace(state=state.value)
+        touch = {names.job(job_id): KEPT}
+        assert self.both(
+            Batch(touch=touch, entry=entry, place=Place(front=True) if again else None)
+        )
+
+    @rule(job_id=queued)
+    def dequeue(self, job_id: str) -> None:
+        assert self.both(Batch(dequeue=job_id))
+
+    @rule()
+    def purge(self) -> None:
+        self.rows.purge()
+
+    @invariant()
+    def the_same_is_next(self) -> None:
+        assert self.rows.next_queued() == (self.model.next_queued() if self.queues else None)
+
+    @rule(limit=st.integers(1, 4))
+    def list_in_pages(self, limit: int) -> None:
+        for by, value in LISTS:
+            whole = self.model.list(by, value, 1000)
+            assert pages(self.rows, by, value, limit) == whole
+            assert self.rows.count(by, value) == len(whole)
+
+
+def pages(rows: Rows, by: Field, value: str | None, limit: int) -> list[Any]:
+    """A whole list, page by page."""
+    found: list[Any] = []
+    while page := rows.list(by, value, limit, found[-1] if found else None):
+        assert len(page) <= limit
+        found += page
+    return found
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_an_adapter_does_what_the_one_in_memory_does(
+    name: str, tmp_path: Path, services: Services
+) -> None:
+    opened: list[Rows] = []
+    numbers = itertools.count()
+
+    def make() -> Rows:
+        opened.append(stores.place(name, tmp_path / f"{next(numbers)}", services).open().rows)
+        return opened[-1]
+
+    members: dict[str, Any] = {"make": staticmethod(make), "queues": name == "diskcache"}
+    if name not in LISTED:
+        members["list_in_pages"] = None
+    run_state_machine_as_test(type("OfAdapter", (Machine,), members), settings=SETTINGS)
+    for rows in opened:
+        rows.close()
+
+
+def test_the_lists_here_are_all_that_there_are() -> None:
+    assert {by for by, _ in LISTS} == set(get_args(Field))
