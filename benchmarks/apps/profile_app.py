@@ -46,11 +46,11 @@ def trace(owner, name, before="", after="", *, if_result=False):
 
 
 trace(decorator, "submit", "submit called", "answer encoded")
-trace(Manager, "submit", "manager called", "bell rung")
+trace(Manager, "submit", "manager called", "waker woken")
 trace(Following, "wait", "", "news seen")
 trace(LocalExecutor, "started", "job stored")
 trace(DiskcacheStore, "claim", "leader awake", "job claimed", if_result=True)
-trace(supervisor.Supervisor, "_give", "", "job sent to worker")
+trace(supervisor.Supervisor, "_dispatch", "", "job sent to worker")
 trace(worker._Worker, "_do", "worker has it", "worker done")
 trace(runner.Run, "outcome", "run made", "outcome encoded")
 trace(runner.Reporter, "close", "", "reporter closed")

@@ -30,7 +30,7 @@ from dash_long_callback.jobs import (
     Succeeded,
     new_job_id,
 )
-from dash_long_callback.stores import job_store, sqlite, sqlite_news, timing
+from dash_long_callback.stores import job_store, sqlite, sqlite_notifier, timing
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 
@@ -148,7 +148,7 @@ def test_nothing_is_left_of_a_diskcache_store_when_all_has_expired(
     for module, name in ((timing, "LEASE_SECONDS"), (job_store, "LONGEST_SECONDS")):
         monkeypatch.setattr(module, name, 0.1)
     monkeypatch.setattr(job_store, "WAITING", 1)
-    monkeypatch.setattr(sqlite_news, "KEEP_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite_notifier, "KEEP_SECONDS", 0.1)
     monkeypatch.setattr(sqlite, "KEPT_PAGES", 10)
     store = DiskcacheStore(directory, 0.1)
     fill(store)
@@ -313,8 +313,8 @@ def write():
 
 def follow():
     while go_on:
-        with store.watch() as watch:
-            watch.follow(["parent"])
+        with store.subscribe() as subscription:
+            subscription.follow(["parent"])
 
 threads = [threading.Thread(target=run) for run in (write, write, write, follow)]
 for thread in threads:

@@ -365,16 +365,16 @@ def test_looks_are_quick_at_first_and_then_slower(
         return rows(keys)
 
     monkeypatch.setattr(news, "_rows", counted)
-    with files.watch() as watch:
-        watch.follow([job.id])
-        assert watch.wait(1)
-        assert not watch.wait(2)
+    with files.subscribe() as subscription:
+        subscription.follow([job.id])
+        assert subscription.wait(1)
+        assert not subscription.wait(2)
         assert 5 < len(looks) < 40
         assert looks[-1] - looks[-3] > 0.2
         looks.clear()
         files.change(job.id, End(Cancelled()))
-        assert watch.wait(1)
-        assert not watch.wait(0.3)
+        assert subscription.wait(1)
+        assert not subscription.wait(0.3)
         assert len(looks) > 4, "quick again after news"
 
 

@@ -19,7 +19,7 @@ from stores import celery_store, new, put, response, started, wait_until
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Begin, Cancelled, End, Finish, Job, State, Succeeded, new_job_id
 from dash_long_callback.stores import job_store, row_results, timing
-from dash_long_callback.stores.news import Watch
+from dash_long_callback.stores.notifier import Subscription
 from dash_long_callback.stores.redis import RedisStore
 
 
@@ -134,11 +134,11 @@ def test_stores_with_other_prefixes_see_nothing_of_each_other(
 ) -> None:
     job = started(store)
     other = celery_store(server.url, "other-")
-    with other.watch() as watch:
-        watch.follow([job.id])
-        drain(watch)
+    with other.subscribe() as subscription:
+        subscription.follow([job.id])
+        drain(subscription)
         store.change(job.id, End(Cancelled()))
-        assert not watch.wait(0.3)
+        assert not subscription.wait(0.3)
     assert other.load(job.id) is None
     other.close()
 
@@ -146,8 +146,8 @@ def test_stores_with_other_prefixes_see_nothing_of_each_other(
 # News
 
 
-def drain(watch: Watch) -> None:
-    while watch.wait(0.3):
+def drain(subscription: Subscription) -> None:
+    while subscription.wait(0.3):
         pass
 
 
@@ -162,15 +162,15 @@ def test_twenty_watches_share_one_connection(
     jobs = [started(writer) for _ in range(20)]
     before = len(subscribers(client))
     with ExitStack() as stack:
-        watches = [stack.enter_context(reader.watch()) for _ in jobs]
-        for watch, job in zip(watches, jobs, strict=True):
-            watch.follow([job.id])
-        for watch in watches:
-            drain(watch)
+        subscriptions = [stack.enter_context(reader.subscribe()) for _ in jobs]
+        for subscription, job in zip(subscriptions, jobs, strict=True):
+            subscription.follow([job.id])
+        for subscription in subscriptions:
+            drain(subscription)
         assert len(subscribers(client)) == before + 1
         for job in jobs:
             writer.change(job.id, End(Cancelled()))
-        assert all(watch.wait(10) for watch in watches)
+        assert all(subscription.wait(10) for subscription in subscriptions)
 
 
 def ours(client: Any) -> dict[str, int]:
@@ -182,16 +182,18 @@ def ours(client: Any) -> dict[str, int]:
 def test_nothing_is_asked_of_redis_while_watches_wait(store: RedisStore, client: Any) -> None:
     jobs = [started(store) for _ in range(5)]
     with ExitStack() as stack:
-        watches = [stack.enter_context(store.watch()) for _ in jobs]
-        for watch, job in zip(watches, jobs, strict=True):
-            watch.follow([job.id])
-            drain(watch)
+        subscriptions = [stack.enter_context(store.subscribe()) for _ in jobs]
+        for subscription, job in zip(subscriptions, jobs, strict=True):
+            subscription.follow([job.id])
+            drain(subscription)
         ours(client)
         before = ours(client)
         found: list[bool] = []
         threads = [
-            threading.Thread(target=lambda watch=watch: found.append(watch.wait(1)))
-            for watch in watches
+            threading.Thread(
+                target=lambda subscription=subscription: found.append(subscription.wait(1))
+            )
+            for subscription in subscriptions
         ]
         for thread in threads:
             thread.start()
@@ -202,15 +204,15 @@ def test_nothing_is_asked_of_redis_while_watches_wait(store: RedisStore, client:
 
 
 def test_a_watch_leaves_no_channel_behind(store: RedisStore, client: Any, prefix: str) -> None:
-    with store.watch() as watch, store.watch_cancel() as cancels:
-        watch.follow([started(store).id])
+    with store.subscribe() as subscription, store.subscribe_to_cancels() as cancels:
+        subscription.follow([started(store).id])
         cancels.follow(["x", "y"])
         wait_until(lambda: len(client.pubsub_channels(f"{prefix}*")) == 3)
         cancels.follow(["y"])
         wait_until(lambda: len(client.pubsub_channels(f"{prefix}*")) == 2)
     wait_until(lambda: not client.pubsub_channels(f"{prefix}*"))
     rows: Any = store.rows
-    assert not rows._connected.news._watches
+    assert not rows._connected.news._subscriptions
 
 
 def test_news_go_on_when_the_subscriber_has_lost_its_connection(
@@ -218,19 +220,19 @@ def test_news_go_on_when_the_subscriber_has_lost_its_connection(
 ) -> None:
     reader, writer = make(), make()
     job = started(writer)
-    with reader.watch() as watch:
-        watch.follow([job.id])
-        drain(watch)
+    with reader.subscribe() as subscription:
+        subscription.follow([job.id])
+        drain(subscription)
         for n in range(5):
             client.client_kill_filter(_type="pubsub")
             # At once, while nobody hears of it.
             put(writer, job, 0, str(n).encode())
-            wait_until(lambda n=n: watch.wait(5) and seen(reader, job) == str(n).encode())
-            drain(watch)
+            wait_until(lambda n=n: subscription.wait(5) and seen(reader, job) == str(n).encode())
+            drain(subscription)
             assert seen(reader, job) == str(n).encode()
             # And later, when it listens again.
             put(writer, job, 0, b"later")
-            assert watch.wait(10)
+            assert subscription.wait(10)
             assert seen(reader, job) == b"later"
 
 
@@ -254,16 +256,16 @@ def own(tmp_path: Path) -> Iterator[RedisServer]:
 def test_a_watch_goes_on_when_redis_was_killed_and_comes_back(own: RedisServer) -> None:
     reader, writer = celery_store(own.url), celery_store(own.url)
     job = started(writer)
-    with reader.watch() as watch:
-        watch.follow([job.id])
-        drain(watch)
+    with reader.subscribe() as subscription:
+        subscription.follow([job.id])
+        drain(subscription)
         own.kill()
-        assert watch.wait(10), "who waits is told to look, and hears what is wrong"
+        assert subscription.wait(10), "who waits is told to look, and hears what is wrong"
         own.start()
         wait_until(lambda: is_heard(own))
-        drain(watch)
+        drain(subscription)
         writer.change(job.id, Finish(Succeeded(b"1"), 1), b"1")
-        assert watch.wait(10)
+        assert subscription.wait(10)
         assert response(reader, job.id) == b"1"
     reader.close()
     writer.close()
@@ -278,13 +280,13 @@ def test_a_watch_that_began_while_redis_was_down_hears_of_news(own: RedisServer)
     reader, writer = celery_store(own.url), celery_store(own.url)
     job = started(writer)
     own.kill()
-    with reader.watch() as watch:
-        watch.follow([job.id])
+    with reader.subscribe() as subscription:
+        subscription.follow([job.id])
         own.start()
         wait_until(lambda: is_heard(own))
-        drain(watch)
+        drain(subscription)
         writer.change(job.id, Finish(Succeeded(b"1"), 1), b"1")
-        assert watch.wait(10)
+        assert subscription.wait(10)
     reader.close()
     writer.close()
 

@@ -559,11 +559,11 @@ def test_a_wish_to_cancel_is_kept(make: Callable[..., JobStore]) -> None:
 # News
 
 
-def drained(watch: Any) -> Any:
-    """A watch that has told of all there was before."""
-    while watch.wait(0.3):
+def drained(subscription: Any) -> Any:
+    """A subscription that has told of all there was before."""
+    while subscription.wait(0.3):
         pass
-    return watch
+    return subscription
 
 
 def test_what_was_written_since_the_watch_began_is_not_missed(
@@ -571,19 +571,19 @@ def test_what_was_written_since_the_watch_began_is_not_missed(
 ) -> None:
     reader, writer = make(), make()
     job = started(writer)
-    with reader.watch() as watch:
-        watch.follow([job.id])
+    with reader.subscribe() as subscription:
+        subscription.follow([job.id])
         writer.change(job.id, End(Cancelled()))
-        assert watch.wait(30)
+        assert subscription.wait(30)
 
 
 def test_a_wait_without_news_ends_with_its_timeout(store: JobStore) -> None:
     job = started(store)
-    with store.watch() as watch:
-        watch.follow([job.id])
-        drained(watch)
+    with store.subscribe() as subscription:
+        subscription.follow([job.id])
+        drained(subscription)
         begun = time.monotonic()
-        assert not watch.wait(0.05)
+        assert not subscription.wait(0.05)
         assert 0.05 <= time.monotonic() - begun < 5
 
 
@@ -592,26 +592,26 @@ def test_a_wait_notices_a_write_of_the_same_process(make: Callable[..., JobStore
     # are.
     store, writer = make(), make()
     job = started(store)
-    with store.watch() as watch:
-        watch.follow([job.id])
-        drained(watch)
+    with store.subscribe() as subscription:
+        subscription.follow([job.id])
+        drained(subscription)
         timer = threading.Timer(0.05, writer.change, [job.id, End(Cancelled())])
         timer.start()
-        assert watch.wait(30)
+        assert subscription.wait(30)
         timer.join()
 
 
 def test_every_write_of_a_job_is_news(make: Callable[..., JobStore]) -> None:
     reader, writer = make(), make()
     job = new(writer, cache_key="key")
-    with reader.watch() as watch:
-        watch.follow([job.id])
-        drained(watch)
+    with reader.subscribe() as subscription:
+        subscription.follow([job.id])
+        drained(subscription)
 
         def news_of(function: Callable[[], object]) -> None:
             function()
-            assert watch.wait(30)
-            drained(watch)
+            assert subscription.wait(30)
+            drained(subscription)
 
         news_of(lambda: writer.change(job.id, Begin()))
         running = writer.load(job.id)
@@ -624,17 +624,17 @@ def test_every_write_of_a_job_is_news(make: Callable[..., JobStore]) -> None:
 def test_what_is_followed_can_be_changed(make: Callable[..., JobStore]) -> None:
     reader, writer = make(), make()
     first, second, third = (started(writer) for _ in range(3))
-    with reader.watch() as watch:
-        watch.follow([first.id])
-        drained(watch)
-        watch.follow([first.id, second.id])
-        drained(watch)
-        watch.follow([second.id])
-        drained(watch)
-        watch.follow([third.id, second.id])
-        drained(watch)
+    with reader.subscribe() as subscription:
+        subscription.follow([first.id])
+        drained(subscription)
+        subscription.follow([first.id, second.id])
+        drained(subscription)
+        subscription.follow([second.id])
+        drained(subscription)
+        subscription.follow([third.id, second.id])
+        drained(subscription)
         writer.change(second.id, End(Cancelled()))
-        assert watch.wait(30)
+        assert subscription.wait(30)
 
 
 def test_many_watches_hear_of_their_own_jobs(make: Callable[..., JobStore]) -> None:
@@ -643,12 +643,12 @@ def test_many_watches_hear_of_their_own_jobs(make: Callable[..., JobStore]) -> N
     ready, heard = threading.Semaphore(0), list[str]()
 
     def wait(job: Job) -> None:
-        with reader.watch() as watch:
-            watch.follow([job.id])
-            drained(watch)
+        with reader.subscribe() as subscription:
+            subscription.follow([job.id])
+            drained(subscription)
             ready.release()
             while True:
-                watch.wait(30)
+                subscription.wait(30)
                 record = reader.load(job.id)
                 assert record is not None
                 if record.state.ended:
@@ -680,12 +680,12 @@ def test_a_wait_notices_a_write_of_another_process(place: Place, store: JobStore
     job = started(store)
     process = context.Process(target=_end, args=(place, job.id, go))
     process.start()
-    with store.watch() as watch:
-        watch.follow([job.id])
-        drained(watch)
+    with store.subscribe() as subscription:
+        subscription.follow([job.id])
+        drained(subscription)
         timer = threading.Timer(0.05, go.set)
         timer.start()
-        wait_until(lambda: watch.wait(1) and _ended(store, job.id), 60)
+        wait_until(lambda: subscription.wait(1) and _ended(store, job.id), 60)
         timer.join()
     process.join(60)
     assert process.exitcode == 0
@@ -699,11 +699,11 @@ def _ended(store: JobStore, job_id: str) -> bool:
 def test_a_wish_to_cancel_is_news(make: Callable[..., JobStore]) -> None:
     worker, web = make(), make()
     job = started(worker)
-    with worker.watch_cancel() as watch:
-        watch.follow([job.id])
-        drained(watch)
+    with worker.subscribe_to_cancels() as subscription:
+        subscription.follow([job.id])
+        drained(subscription)
         web.ask_cancel(job.id)
-        assert watch.wait(30)
+        assert subscription.wait(30)
         assert worker.cancel_asked(job.id)
 
 
@@ -712,9 +712,9 @@ def test_a_wish_that_came_before_the_worker_watched_is_news(make: Callable[..., 
     worker, web = make(), make()
     job = started(worker)
     web.ask_cancel(job.id)
-    with worker.watch_cancel() as watch:
-        watch.follow([job.id])
-        assert watch.wait(30)
+    with worker.subscribe_to_cancels() as subscription:
+        subscription.follow([job.id])
+        assert subscription.wait(30)
 
 
 def test_silence_is_told_after_a_lease_and_once(
@@ -728,15 +728,15 @@ def test_silence_is_told_after_a_lease_and_once(
 
 
 def watched_silence(store: JobStore) -> bool:
-    with store.watch() as watch:
-        watch.follow([started(store).id])
-        drained(watch)
+    with store.subscribe() as subscription:
+        subscription.follow([started(store).id])
+        drained(subscription)
         deadline = time.monotonic() + 1
         while time.monotonic() < deadline:
-            if watch.silent():
-                assert not watch.silent()
+            if subscription.silent():
+                assert not subscription.silent()
                 return True
-            watch.wait(0.05)
+            subscription.wait(0.05)
     return False
 
 

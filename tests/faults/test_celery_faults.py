@@ -506,12 +506,12 @@ def test_a_redis_that_is_away_for_long_is_logged_once(
     app = Celery("log", broker=server.url, backend=server.url)
     store = CeleryLongCallbackManager(app).store
     try:
-        with store.watch() as watch:
-            watch.follow(["some job"])
+        with store.subscribe() as subscription:
+            subscription.follow(["some job"])
             server.kill()
             failures = 0
-            while failures < 6:  # each rings
-                failures += watch.wait(30)
+            while failures < 6:  # each wakes
+                failures += subscription.wait(30)
             server.start()
             wait_until(lambda: "interrupted: over after" in caplog.text, 30)
     finally:

@@ -547,16 +547,16 @@ def test_who_waits_for_a_job_that_is_gone_is_told_to_look(
     replace: bool, store: DiskcacheStore, folder: Path, good: tuple[Path, Job]
 ) -> None:
     job = new(store)
-    with store.watch() as watch:
-        watch.follow([job.id])
+    with store.subscribe() as subscription:
+        subscription.follow([job.id])
         swap(folder, good[0] if replace else None)
-        assert watch.wait(20)
+        assert subscription.wait(20)
         assert store.load(job.id) is None
         if replace:
-            watch.follow([good[1].id])
-            watch.bell.wait(0)
+            subscription.follow([good[1].id])
+            subscription.waker.wait(0)
             assert store.change(good[1].id, Begin())
-            assert watch.wait(20)
+            assert subscription.wait(20)
 
 
 PROCESS = """

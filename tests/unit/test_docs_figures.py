@@ -16,7 +16,7 @@ from dash_long_callback.folders import unused
 from dash_long_callback.managers import celery as celery_manager
 from dash_long_callback.managers import diskcache as diskcache_manager
 from dash_long_callback.server import pacing, submit, updates, wire
-from dash_long_callback.stores import job_store, sqlite_news, timing
+from dash_long_callback.stores import job_store, sqlite_notifier, timing
 
 HOW_TO = "docs/how-to/"
 BROWSER = "".join(
@@ -92,7 +92,7 @@ FIGURES = [
     (HOW_TO + "proxy.md", f"{updates.BEAT_SECONDS:g} s at most, then"),
     (HOW_TO + "proxy.md", f"tries again for {minutes(P.patience)}"),
     (HOW_TO + "uvicorn.md", f"may have {pacing.HOLDS_ASYNC:,} of them"),
-    (HOW_TO + "uvicorn.md", f"every {sqlite_news.LATER_LOOKS * 1000:g} ms"),
+    (HOW_TO + "uvicorn.md", f"every {sqlite_notifier.LATER_POLLS * 1000:g} ms"),
     (HOW_TO + "celery.md", f"after {LEASE:g} to {LEASE + BEAT:g} s"),
     (
         HOW_TO + "celery.md",
@@ -125,7 +125,7 @@ FIGURES = [
     ("docs/architecture.md", {2: "of the queue, twice at most"}[supervisor.BEGIN_TRIES]),
     ("docs/architecture.md", f"tries again for {minutes(P.patience)}, pausing {RETRIES}"),
     ("docs/architecture.md", f"tried for {runner.SETTLE_SECONDS:g} s, then"),
-    ("docs/architecture.md", f"`data_version` every {sqlite_news.LATER_LOOKS * 1000:g} ms"),
+    ("docs/architecture.md", f"`data_version` every {sqlite_notifier.LATER_POLLS * 1000:g} ms"),
 ]
 
 

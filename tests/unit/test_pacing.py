@@ -26,7 +26,7 @@ from dash_long_callback.server.pacing import (
     Room,
     pace,
 )
-from dash_long_callback.stores.news import Bell
+from dash_long_callback.stores.notifier import Waker
 
 THREADED = {"wsgi.multithread": True, "SERVER_SOFTWARE": "gunicorn/23"}
 DEVELOPMENT = {"wsgi.multithread": True, "SERVER_SOFTWARE": "Werkzeug/3"}
@@ -41,7 +41,7 @@ def pacer() -> Pacer:
 
 
 def hold(pacer: Pacer, tab: str, room: Room = ROOMY) -> Any:
-    return pacer.hold(tab, Bell(), room)
+    return pacer.hold(tab, Waker(), room)
 
 
 # The pace of those who are not held
@@ -210,12 +210,12 @@ def test_a_wrong_value_is_said_in_words(wrong: dict[str, Any]) -> None:
 
 
 def test_a_new_request_of_a_tab_ends_the_older_one(pacer: Pacer) -> None:
-    bell = Bell()
-    with pacer.hold("tab", bell, ROOMY) as old, hold(pacer, "tab") as new:
+    waker = Waker()
+    with pacer.hold("tab", waker, ROOMY) as old, hold(pacer, "tab") as new:
         assert old is not None
         assert new.wanted
         assert not old.wanted
-        assert bell.wait(0), "whoever waits is told at once"
+        assert waker.wait(0), "whoever waits is told at once"
 
 
 def test_the_end_of_a_replaced_request_leaves_the_newer_one_its_place(pacer: Pacer) -> None:

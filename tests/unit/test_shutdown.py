@@ -8,17 +8,17 @@ import sys
 import pytest
 
 #: The signal comes to a thread that holds the locks that the answer to it needs: those of the
-#: pacer, and of the bell of a request that waits.
+#: pacer, and of the waker of a request that waits.
 HELD = """
 import os, signal, threading
 from dash_long_callback import Pacing
 from dash_long_callback.server.pacing import Pacer, Room
 from dash_long_callback.server.shutdown import at_end
-from dash_long_callback.stores.news import Bell
+from dash_long_callback.stores.notifier import Waker
 
 told = []
 signal.signal(signal.SIGTERM, lambda *_: told.append("the server's own handler"))
-pacer, bell = Pacer(Pacing()), Bell()
+pacer, waker = Pacer(Pacing()), Waker()
 if FORK:
     at_end(pacer.end)
     child = os.fork()
@@ -27,13 +27,13 @@ if FORK:
         raise SystemExit
 at_end(pacer.end)
 at_end(pacer.end)
-with pacer.hold("tab", bell, Room(5, 100)) as hold:
-    with pacer._lock, bell._rung._cond:
+with pacer.hold("tab", waker, Room(5, 100)) as hold:
+    with pacer._lock, waker._woken._cond:
         signal.raise_signal(signal.SIGTERM)
         assert told
-    assert bell.wait(30), "it was not woken"
+    assert waker.wait(30), "it was not woken"
     assert not hold.wanted
-with pacer.hold("another", Bell(), Room(5, 100)) as hold:
+with pacer.hold("another", Waker(), Room(5, 100)) as hold:
     assert hold is None
 print("done")
 """

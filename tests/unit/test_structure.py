@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,70 @@ def test_a_part_imports_only_what_is_below_it(part: str) -> None:
             and not name.startswith(f"{own}.")
         }
         assert others <= MAY_IMPORT[part], file
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package, by name."""
+    found: dict[str, Path] = {}
+    for file in PACKAGE.rglob("*.py"):
+        parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(part for part in parts if part != "__init__")] = file
+    return found
+
+
+#: Modules that need an extra: they are imported where it is known to be there.
+EXTRAS = {"celery", "kombu", "redis", "fastapi", "quart", "uvicorn"}
+
+
+def own_imports(file: Path, known: dict[str, Path]) -> set[str]:
+    """The modules of the package that importing a file imports, wherever in it that is said.
+
+    Not what only a type checker imports.
+    """
+    tree = ast.parse(file.read_text())
+    only_typing = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in only_typing:
+            named = {f"{node.module}.{name.name}" for name in node.names}
+            found |= {name if name in known else node.module for name in named}
+    return found & known.keys()
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    known = modules()
+    graph = {name: own_imports(file, known) - {name} for name, file in known.items()}
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
+    assert len(order) == len(known)
+
+
+def needs_extra(name: str, known: dict[str, Path]) -> bool:
+    """Whether a module can be imported with an extra only."""
+    if name.partition(".")[0] in EXTRAS:
+        return True
+    file = known.get(name)
+    return file is not None and any(i.partition(".")[0] in EXTRAS for i in imports(file))
+
+
+def test_an_import_inside_a_function_is_of_what_needs_an_extra() -> None:
+    known = modules()
+    for file in known.values():
+        for function in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            for node in ast.walk(function):
+                names: list[str] = []
+                if isinstance(node, ast.Import):
+                    names = [name.name for name in node.names]
+                elif isinstance(node, ast.ImportFrom):
+                    names = [str(node.module)]
+                for name in names:
+                    assert needs_extra(name, known), f"{file}, {function.name}: {name}"

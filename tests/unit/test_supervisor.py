@@ -17,7 +17,7 @@ from dash_long_callback.stores.diskcache import DiskcacheStore
 def supervisor(store: DiskcacheStore) -> Iterator[Supervisor]:
     supervisor = Supervisor(store, PoolOptions(1, "spawn", 1.0), lambda: True)
     yield supervisor
-    supervisor._door.close()
+    supervisor._socket.close()
 
 
 def running(store: DiskcacheStore, name: str) -> Job:

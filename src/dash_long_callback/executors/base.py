@@ -20,7 +20,7 @@ class Executor(ABC):
     def start(self, job: Job) -> None:
         """Have a job run that was stored, soon."""
 
-    def look(self, job: Job) -> None:  # noqa: B027 - nothing to do where a supervisor watches
+    def check_liveness(self, job: Job) -> None:  # noqa: B027 - nothing to do where a supervisor watches
         """Somebody waits for this job, and nothing is new: end it if it can't end by itself."""
 
     @abstractmethod

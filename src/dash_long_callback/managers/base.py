@@ -244,11 +244,11 @@ class Manager:
         with Following({self: jobs}, owner) as following:
             return following.wait(timeout, enough)
 
-    def look(self, found: Iterable[News]) -> None:
+    def check_liveness(self, found: Iterable[News]) -> None:
         """Somebody waits for these jobs, and nothing is new: see that they can still end."""
         for job in {news.job.id: news.job for news in found}.values():
             if not job.state.ended:
-                self.executor.look(job)
+                self.executor.check_liveness(job)
 
     def cancel(self, job_id: str, owner: str | None = None) -> None:
         """End a job: at once if it waits, else as soon as its function lets go.

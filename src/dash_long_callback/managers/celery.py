@@ -9,6 +9,7 @@ from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors import app_factory
 from dash_long_callback.executors import worker_start as worker_starts
 from dash_long_callback.managers.base import Manager
+from dash_long_callback.stores.key_value import KeyValueStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,8 +185,6 @@ def _store(celery_app: Any, retention: float) -> JobStore:
     if isinstance(backend, RedisBackend):
         return _redis_store(backend, make, retention)
     if isinstance(backend, KeyValueStoreBackend):
-        from dash_long_callback.stores.key_value import KeyValueStore
-
         return KeyValueStore(make, retention, _prefix(backend))
     raise refused("it is not a store of keys and values")
 

@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dash_long_callback.stores.news import Bell
+from dash_long_callback.stores.notifier import Waker
 from dash_long_callback.threads import in_thread
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from dash_long_callback.managers.base import Manager, News
-    from dash_long_callback.stores.news import Watch
+    from dash_long_callback.stores.notifier import Subscription
 
-    #: What a wait is made of: a call that asks stores, or seconds to wait for the bell.
+    #: What a wait is made of: a call that asks stores, or seconds to wait to be woken.
     Step: TypeAlias = "Callable[[], dict[str, News]] | float"
     Steps: TypeAlias = Generator[Step, Any, dict[str, News]]
 
@@ -45,16 +45,18 @@ class Following:
 
     def __init__(self, jobs: Mapping[Manager, Mapping[str, int]], owner: str | None = None) -> None:
         self._owner = owner
-        self.bell = Bell()
+        self.waker = Waker()
         self._jobs = {manager: dict(part) for manager, part in jobs.items()}
-        self._watches: dict[Manager, Watch] = {}
+        self._subscriptions: dict[Manager, Subscription] = {}
         self._found: dict[Manager, dict[str, News]] = {}
         self._joined: dict[str, str] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         for manager in self._jobs:
-            self._watches[manager] = self._stack.enter_context(manager.store.watch(self.bell))
+            self._subscriptions[manager] = self._stack.enter_context(
+                manager.store.subscribe(self.waker)
+            )
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -91,7 +93,7 @@ class Following:
     ) -> dict[str, News]:
         """The news as soon as they are enough, or after ``timeout`` seconds.
 
-        Whoever changes what ``enough`` and ``wanted`` say rings the bell. The wait ends early if
+        Whoever changes what ``enough`` and ``wanted`` say calls the waker. The wait ends early if
         it is not wanted any more.
 
         Raises:
@@ -101,7 +103,7 @@ class Following:
         try:
             step = next(steps)
             while True:
-                step = steps.send(step() if callable(step) else self.bell.wait(step))
+                step = steps.send(step() if callable(step) else self.waker.wait(step))
         except StopIteration as end:
             return end.value
 
@@ -119,7 +121,7 @@ class Following:
                 if callable(step):
                     step = steps.send(await in_thread(step))
                 else:
-                    step = steps.send(await self.bell.wait_async(step))
+                    step = steps.send(await self.waker.wait_async(step))
         except StopIteration as end:
             return end.value
 
@@ -139,14 +141,14 @@ class Following:
                     return (yield self._look)  # the record is the truth, whatever was heard
                 if (yield left if self._supervised else min(left, SILENCE_SECONDS)):
                     break
-                if any(watch.silent() for watch in self._watches.values()):
-                    yield self._ask
+                if any(subscription.silent() for subscription in self._subscriptions.values()):
+                    yield self._check_liveness
                     break
         return found
 
     @property
     def _supervised(self) -> bool:
-        return all(watch.supervised for watch in self._watches.values())
+        return all(subscription.supervised for subscription in self._subscriptions.values())
 
     def _look(self) -> dict[str, News]:
         merged: dict[str, News] = {}
@@ -157,8 +159,8 @@ class Following:
         return merged
 
     def _followed(self, manager: Manager, part: Mapping[str, int]) -> dict[str, News]:
-        watch = self._watches[manager]
-        watch.follow([*part, *(self._joined[i] for i in part if i in self._joined)])
+        subscription = self._subscriptions[manager]
+        subscription.follow([*part, *(self._joined[i] for i in part if i in self._joined)])
         found = manager.news(part, self._owner)
         joined = {i: news.job.id for i, news in found.items() if i != news.job.id}
         if joined.keys() <= self._joined.keys():
@@ -166,11 +168,11 @@ class Following:
         # Who has joined a job names it by an id of their own. And what was written since must not
         # be missed.
         self._joined |= joined
-        watch.follow([*part, *joined.values()])
+        subscription.follow([*part, *joined.values()])
         return manager.news(part, self._owner)
 
-    def _ask(self) -> dict[str, News]:
+    def _check_liveness(self) -> dict[str, News]:
         """Somebody waits, and nothing is new: see that these jobs can still end."""
         for manager, found in self._found.items():
-            manager.look(found.values())
+            manager.check_liveness(found.values())
         return {}

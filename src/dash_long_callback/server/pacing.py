@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import dash
 
-    from dash_long_callback.stores.news import Bell
+    from dash_long_callback.stores.notifier import Waker
 
 #: Requests that a process holds at most. A development server starts a thread per request; others
 #: have a few threads, and ordinary requests need them. On an event loop a wait costs little.
@@ -225,9 +225,9 @@ class Pacer:
                 self._saved -= time.monotonic() - begun
 
     @contextmanager
-    def hold(self, tab: str, bell: Bell, room: Room) -> Generator[Hold | None]:
-        """A place for a request of this tab, which waits for a bell; None if there is no room."""
-        hold = Hold(bell)
+    def hold(self, tab: str, waker: Waker, room: Room) -> Generator[Hold | None]:
+        """A place for a request of this tab, which waits to be woken; None if there is no room."""
+        hold = Hold(waker)
         with self._lock:
             # A tab has one request at a time. If its last one is still here, the tab gave it up.
             if (last := self._tabs.pop(tab, None)) is not None:
@@ -258,14 +258,14 @@ class Hold:
         wanted: whether somebody still waits for the answer, as far as is known.
     """
 
-    def __init__(self, bell: Bell) -> None:
+    def __init__(self, waker: Waker) -> None:
         self.wanted = True
-        self._bell = bell
+        self._waker = waker
 
     def end(self) -> None:
         """Nobody waits any more."""
         self.wanted = False
-        self._bell.ring()
+        self._waker.wake()
 
 
 #: For apps that have no pacing of their own: what they may do together.

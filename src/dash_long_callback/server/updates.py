@@ -76,7 +76,7 @@ def updates(
         return question.paced(pacer, room)
     with (
         Following(question.parts, question.owner) as following,
-        pacer.hold(question.tab, following.bell, room) as hold,
+        pacer.hold(question.tab, following.waker, room) as hold,
     ):
         if hold is None:
             return question.paced(pacer, room)
@@ -107,7 +107,7 @@ async def updates_async(
         return _stream(question, pacer, room)
     with (
         Following(question.parts, question.owner) as following,
-        pacer.hold(question.tab, following.bell, room) as hold,
+        pacer.hold(question.tab, following.waker, room) as hold,
     ):
         if hold is None:
             return await in_thread(question.paced, pacer, room)
@@ -121,7 +121,7 @@ async def updates_async(
 async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerator[bytes]:
     with (
         Following(question.parts, question.owner) as following,
-        pacer.hold(question.tab, following.bell, room) as hold,
+        pacer.hold(question.tab, following.waker, room) as hold,
     ):
         if hold is None:
             async for part in _event(await in_thread(question.paced, pacer, room)):
@@ -246,7 +246,7 @@ class _Question:
     def paced(self, pacer: Pacer, room: Room) -> bytes | LargeBody:
         """The answer for a client that is told to wait before it asks again."""
         for manager, part in self.parts.items():
-            manager.look(self.found[i] for i in part)
+            manager.check_liveness(self.found[i] for i in part)
         now, running = time.time(), self._running
         jobs = running.values()
         wanted = min((pacing.pace(now - job.created, job.interval) for job in jobs), default=0)

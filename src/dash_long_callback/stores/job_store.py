@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from dash_long_callback.jobs import Event
-    from dash_long_callback.stores.news import Bell, Watch
+    from dash_long_callback.stores.notifier import Subscription, Waker
     from dash_long_callback.stores.parse import Joined
     from dash_long_callback.stores.ports import Cursor, Field, Results, Rows
 
@@ -537,13 +537,13 @@ class JobStore:
 
     # News and upkeep
 
-    def watch(self, bell: Bell | None = None) -> AbstractContextManager[Watch]:
-        """Wait for news of jobs, as long as the block runs; ``bell`` may be that of others, too."""
-        return self.rows.watch(bell)
+    def subscribe(self, waker: Waker | None = None) -> AbstractContextManager[Subscription]:
+        """Hear of news of jobs, as long as the block runs; ``waker`` may be shared."""
+        return self.rows.subscribe(waker)
 
-    def watch_cancel(self) -> AbstractContextManager[Watch]:
-        """As ``watch``, for the wishes to cancel jobs."""
-        return self.rows.watch(cancels=True)
+    def subscribe_to_cancels(self) -> AbstractContextManager[Subscription]:
+        """As ``subscribe``, for the wishes to cancel jobs."""
+        return self.rows.subscribe(cancels=True)
 
     def set_port(self, port: int) -> None:
         """Say on which UDP port the leader hears of new jobs and of cancels."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from dash_long_callback.errors import StoreError
 from dash_long_callback.stores import names as row
 from dash_long_callback.stores.job_store import LONGEST_SECONDS, JobStore
-from dash_long_callback.stores.key_value_news import RowNews
+from dash_long_callback.stores.key_value_notifier import RowNotifier
 from dash_long_callback.stores.ports import Batch, Cursor, Field, Rows
 from dash_long_callback.stores.row_results import RowResults
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from contextlib import AbstractContextManager
 
-    from dash_long_callback.stores.news import Bell, Watch
+    from dash_long_callback.stores.notifier import Subscription, Waker
 
 #: Seconds that a value which somebody is writing may stay half a value: a busy machine may leave a
 #: writer without a processor for that long. One that stays so for longer has lost its writer, and
@@ -134,11 +134,11 @@ class KeyValueRows(Rows):
     def next_queued(self) -> str | None:
         """None: jobs wait in the broker's queue."""
 
-    def watch(
-        self, bell: Bell | None = None, *, cancels: bool = False
-    ) -> AbstractContextManager[Watch]:
+    def subscribe(
+        self, waker: Waker | None = None, *, cancels: bool = False
+    ) -> AbstractContextManager[Subscription]:
         kinds = [row.cancel] if cancels else [row.job, row.left]
-        return self._process.news.watch(lambda i: [self.key(kind(i)) for kind in kinds], bell)
+        return self._process.news.subscribe(lambda i: [self.key(kind(i)) for kind in kinds], waker)
 
     def purge(self) -> None:
         """Expired files are deleted with each new job; other backends do this themselves."""
@@ -227,14 +227,14 @@ class KeyValueRows(Rows):
 
 
 class _Process:
-    """What a process has of its own: backends to lend to threads, a lookout, and locks."""
+    """What a process has of its own: backends to lend to threads, a notifier, and locks."""
 
     def __init__(
         self, make: Callable[[], Any], rows: Callable[[list[str]], list[bytes | None]]
     ) -> None:
         self._make = make
         self._idle: list[Any] = []
-        self.news = RowNews(rows)
+        self.news = RowNotifier(rows)
         self._locks = [threading.Lock() for _ in range(LOCKS)]
         self.purged = -math.inf
 

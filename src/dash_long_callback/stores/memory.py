@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dash_long_callback.stores import names
 from dash_long_callback.stores.job_store import JobStore
-from dash_long_callback.stores.news import Source
+from dash_long_callback.stores.notifier import Notifier
 from dash_long_callback.stores.ports import Batch, Cursor, Entry, Field, Place, Rows
 from dash_long_callback.stores.row_results import RowResults
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
-    from dash_long_callback.stores.news import Bell, Watch
+    from dash_long_callback.stores.notifier import Subscription, Waker
 
 
 class MemoryStore(JobStore):
@@ -70,9 +70,9 @@ class MemoryRows(Rows):
             self._enter(batch)
         for name, alive in ((batch.news, False), (batch.alive, True)):
             if name is not None:
-                self._news.tell(name, alive_only=alive)
+                self._news.notify(name, alive_only=alive)
         if batch.cancel is not None:
-            self._news.tell(f"{batch.cancel}:cancel")
+            self._news.notify(f"{batch.cancel}:cancel")
         return True
 
     def _write(self, batch: Batch) -> None:
@@ -120,10 +120,10 @@ class MemoryRows(Rows):
             ]
         return min(due)[2] if due else None
 
-    def watch(
-        self, bell: Bell | None = None, *, cancels: bool = False
-    ) -> AbstractContextManager[Watch]:
-        return self._news.watch(lambda i: [f"{i}:cancel" if cancels else i], bell)
+    def subscribe(
+        self, waker: Waker | None = None, *, cancels: bool = False
+    ) -> AbstractContextManager[Subscription]:
+        return self._news.subscribe(lambda i: [f"{i}:cancel" if cancels else i], waker)
 
     def purge(self) -> None:
         with self._lock:
@@ -137,11 +137,11 @@ class MemoryRows(Rows):
         """Nothing to let go of."""
 
 
-class _News(Source):
+class _News(Notifier):
     """Whoever writes tells who waits."""
 
-    def _begin(self, watch: Watch, new: list[str], known: list[str]) -> None:  # noqa: ARG002
-        watch.bell.ring()  # what was written before is seen by looking then
+    def _begin(self, subscription: Subscription, new: list[str], known: list[str]) -> None:  # noqa: ARG002
+        subscription.waker.wake()  # what was written before is seen by looking then
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
-    from dash_long_callback.stores.news import Bell, Watch
+    from dash_long_callback.stores.notifier import Subscription, Waker
 
 #: What the index finds jobs by; ``"all"`` finds any.
 Field: TypeAlias = Literal["all", "state", "callback", "owner"]
@@ -133,10 +133,10 @@ class Rows(ABC):
         """The id of the job that is to be taken next; it stays in the queue."""
 
     @abstractmethod
-    def watch(
-        self, bell: Bell | None = None, *, cancels: bool = False
-    ) -> AbstractContextManager[Watch]:
-        """Wait for news, or for the wishes to cancel, as long as the block runs."""
+    def subscribe(
+        self, waker: Waker | None = None, *, cancels: bool = False
+    ) -> AbstractContextManager[Subscription]:
+        """Hear of news, or of the wishes to cancel, as long as the block runs."""
 
     @abstractmethod
     def purge(self) -> None:

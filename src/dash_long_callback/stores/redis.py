@@ -6,7 +6,7 @@ Keys, all of them below ``<prefix>dlc:``, all with an expiry:
     index:<field>:<value>      sorted set: ids of jobs by the time of their creation
     index:expiry               sorted set: what is in those, by the time when it expires
 
-Channels, see ``redis_news``:
+Channels, see ``redis_notifier``:
 
     news:<id>                  the record has changed, or its worker is alive
     stop:<id>                  the user wants this job cancelled
@@ -31,14 +31,14 @@ from dash_long_callback.stores import names as row
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.parse import read_id
 from dash_long_callback.stores.ports import Batch, Cursor, Field, Rows
-from dash_long_callback.stores.redis_news import ALIVE, CHANGED, Subscriber
+from dash_long_callback.stores.redis_notifier import ALIVE, CHANGED, RedisNotifier
 from dash_long_callback.stores.row_results import RowResults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
-    from dash_long_callback.stores.news import Bell, Watch
+    from dash_long_callback.stores.notifier import Subscription, Waker
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -199,11 +199,11 @@ class RedisRows(Rows):
     def next_queued(self) -> str | None:
         """None: jobs wait in the broker's queue."""
 
-    def watch(
-        self, bell: Bell | None = None, *, cancels: bool = False
-    ) -> AbstractContextManager[Watch]:
+    def subscribe(
+        self, waker: Waker | None = None, *, cancels: bool = False
+    ) -> AbstractContextManager[Subscription]:
         kind = "stop" if cancels else "news"
-        return self._connected.news.watch(lambda job_id: [self._key(f"{kind}:{job_id}")], bell)
+        return self._connected.news.subscribe(lambda job_id: [self._key(f"{kind}:{job_id}")], waker)
 
     def purge(self) -> None:
         """Redis does this itself."""
@@ -223,7 +223,7 @@ class _Connected:
         self.apply = client.register_script(_TRIM + _APPLY)
         trim = f"return trim(KEYS[1], {{unpack(KEYS, 2)}}, {_TRIMMED})"
         self.trim = client.register_script(_TRIM + trim)
-        self.news = Subscriber(client)
+        self.news = RedisNotifier(client)
 
     def close(self) -> None:
         self.news.close()

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVa
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import State
-from dash_long_callback.stores import sqlite_news
+from dash_long_callback.stores import sqlite_notifier
 from dash_long_callback.stores import sqlite_schema as sql
 from dash_long_callback.stores.parse import read_id
 from dash_long_callback.stores.ports import Batch, Cursor, Field, Place, Rows
 from dash_long_callback.stores.sqlite_file import SqliteFile
 from dash_long_callback.stores.sqlite_fork import IN_USE
-from dash_long_callback.stores.sqlite_news import SqliteNews
+from dash_long_callback.stores.sqlite_notifier import SqliteNotifier
 from dash_long_callback.stores.sqlite_pool import SqlitePool, is_busy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from dash_long_callback.stores.news import Bell, Watch
+    from dash_long_callback.stores.notifier import Subscription, Waker
 
 #: The name of the file.
 NAME = "jobs.db"
@@ -38,7 +38,7 @@ VACUUM_PAGES, KEPT_PAGES = 1000, 1000
 _NEWEST: Cursor = (1e300, "")
 
 #: The process that opened, the file, what hears of writes.
-_Opened: TypeAlias = tuple[int, "SqliteFile[SqlitePool]", SqliteNews]
+_Opened: TypeAlias = tuple[int, "SqliteFile[SqlitePool]", SqliteNotifier]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -79,7 +79,7 @@ class SqliteRows(Rows):
         with self._lock:
             if self._opened is None or self._opened[0] != os.getpid():
                 file = SqliteFile(self._folder() / NAME, self._make, self.patience, "jobs")
-                self._opened = (os.getpid(), file, SqliteNews(file, self.patience))
+                self._opened = (os.getpid(), file, SqliteNotifier(file, self.patience))
             return self._opened
 
     def _make(self, path: Path) -> tuple[SqlitePool, SqlitePool]:
@@ -125,9 +125,9 @@ class SqliteRows(Rows):
             if batch.dequeue is not None:
                 execute(sql.DEQUEUE, (batch.dequeue,))
             if batch.news is not None:
-                sqlite_news.tell(execute, batch.news)
+                sqlite_notifier.write(execute, batch.news)
             if batch.cancel is not None:
-                sqlite_news.tell(execute, f"{batch.cancel}:cancel")
+                sqlite_notifier.write(execute, f"{batch.cancel}:cancel")
             return True
 
     @_guarded
@@ -169,13 +169,15 @@ class SqliteRows(Rows):
         return found
 
     @contextmanager
-    def watch(self, bell: Bell | None = None, *, cancels: bool = False) -> Generator[Watch]:
+    def subscribe(
+        self, waker: Waker | None = None, *, cancels: bool = False
+    ) -> Generator[Subscription]:
         def names(job_id: str) -> list[str]:
             return [f"{job_id}:cancel" if cancels else job_id]
 
         try:
-            with self._files[2].watch(names, bell) as watch:
-                yield watch
+            with self._files[2].subscribe(names, waker) as subscription:
+                yield subscription
         except (sqlite3.Error, OSError) as error:
             raise in_words(self.file, error, self.patience) from error
 
@@ -187,7 +189,7 @@ class SqliteRows(Rows):
             with pool.transaction() as connection:
                 connection.execute(sql.PURGE_JOBS, (now,))
                 deleted = connection.execute(sql.PURGE_ROWS, (now,)).rowcount
-        sqlite_news.purge(pool.execute)
+        sqlite_notifier.purge(pool.execute)
         while (free := pool.execute("PRAGMA freelist_count").fetchone()[0]) > KEPT_PAGES:
             with pool.transaction() as connection:
                 for _ in range(min(free, VACUUM_PAGES)):

@@ -4,7 +4,7 @@
     jobs     what the index knows of a job, and its place in the queue if it waits; it goes with
              the job's record
     counts   how many jobs each list has; triggers keep them
-    News     see ``sqlite_news``
+    News     see ``sqlite_notifier``
 
 Each statement finds what it needs by an index, so that it takes as long with a hundred thousand
 jobs as with ten.
@@ -16,7 +16,7 @@ import logging
 import sqlite3
 from pathlib import Path
 
-from dash_long_callback.stores import sqlite_news
+from dash_long_callback.stores import sqlite_notifier
 from dash_long_callback.stores.sqlite_pool import SqlitePool
 
 log = logging.getLogger("dash_long_callback")
@@ -65,7 +65,7 @@ CREATE TRIGGER job_deleted AFTER DELETE ON jobs BEGIN
         (VALUES ('state', OLD.state), ('callback', OLD.callback), ('owner', OLD.owner));
 END;
 
-{sqlite_news.CREATE};
+{sqlite_notifier.CREATE};
 PRAGMA user_version = {VERSION};
 """  # noqa: S608 - no input
 

@@ -5,7 +5,7 @@
     start(job) ──► message: id of the job, version of the code ──► task: record → callback → runner
                                                                    Watchdog: cancel, timeout
     waits for news ◄──────────────── store ◄──────────────────────── updates, heartbeats, outcome
-    look(job): lease expired, message lost, task unknown
+    check_liveness: lease expired, message lost, task unknown
 
 What a job is, is in the store; a message only says "run it". So a message that comes twice, late,
 or not at all does no harm: a job begins once, and one that does not begin is sent again.
@@ -179,15 +179,15 @@ class CeleryExecutor(Executor):
         else:
             self._send_faults.succeeded()
 
-    def look(self, job: Job) -> None:
+    def check_liveness(self, job: Job) -> None:
         if job.state is State.QUEUED:
-            self._look_at_waiting(job)
+            self._check_waiting(job)
         elif not self._store.leased(job.id):
             self._lose(job, Lost("its Celery worker has not been heard of any more"))
             # If it is alive and only stuck, it must not go on.
             self._revoke(job)
 
-    def _look_at_waiting(self, job: Job) -> None:
+    def _check_waiting(self, job: Job) -> None:
         waited = time.time() - (job.queued or job.created)
         if waited > UNKNOWN_SECONDS and (words := self._unknown(job)):
             end(self._store, job.id, Failed("CallbackNotFound", words, kind="unavailable"))

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.stores.job_store import JobStore
-    from dash_long_callback.stores.news import Watch
+    from dash_long_callback.stores.notifier import Subscription
 
 log = logging.getLogger("dash_long_callback")
 
@@ -357,9 +357,9 @@ class Watchdog:
             self._wake.clear()
             time.sleep(WATCH_SECONDS)
             try:
-                with self._store.watch_cancel() as watch:
+                with self._store.subscribe_to_cancels() as subscription:
                     while self._jobs:
-                        self._turn(watch)
+                        self._turn(subscription)
                         self._faults.succeeded()
             except Exception as error:
                 # Whatever it is: without this thread no job of this process could be stopped.
@@ -367,14 +367,14 @@ class Watchdog:
                 time.sleep(TICK_SECONDS)
                 self._wake.set()
 
-    def _turn(self, watch: Watch) -> None:
+    def _turn(self, subscription: Subscription) -> None:
         now = time.monotonic()
         with self._lock:
             jobs = list(self._jobs.values())
-        watch.follow([watched.run.job.id for watched in jobs])
+        subscription.follow([watched.run.job.id for watched in jobs])
         for watched in jobs:
             self._look_at_clock(watched, now)
-        if watch.wait(TICK_SECONDS):
+        if subscription.wait(TICK_SECONDS):
             for watched in jobs:
                 if watched.run.stopping is None and self._store.cancel_asked(watched.run.job.id):
                     self._stop(watched, JobCancelled())

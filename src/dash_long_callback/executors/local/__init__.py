@@ -4,7 +4,7 @@
     ───────────                ────────────────────────                     ────────────────
     start(job) ──► queue in    Election: holds the lock file
         │          the store     └─ Supervisor: one thread
-        └─ rings the doorbell ──────► claim a job ──────── pipe ──────────► listen: run, cancel
+        └─ wakes the leader ────────► claim a job ──────── pipe ──────────► listen: run, cancel
            (a UDP datagram)           watch workers, cancels, timeouts      main thread: the job
                                       replace the dead                          │
     waits for news ◄──────────── store (SQLite) ◄───────────────────────────────┘
@@ -42,7 +42,7 @@ class LocalExecutor(Executor):
         self._lock = threading.Lock()
         self._election: Election | None = None
         self._pid = os.getpid()
-        self._bell: socket.socket | None = None
+        self._socket: socket.socket | None = None
 
     def is_ready(self) -> bool:
         election = self._election
@@ -54,11 +54,11 @@ class LocalExecutor(Executor):
             if self._election is not None and self._election.take(job):
                 return
             self._store.change(job.id, Requeue(begun=False))  # the engine was stopped a moment ago
-        self._ring()
+        self._wake_leader()
 
     def cancel(self, job_id: str) -> None:  # noqa: ARG002 - the leader reads the wish in the store
         self.ensure_running()
-        self._ring()
+        self._wake_leader()
 
     def ensure_running(self) -> None:
         with self._lock:
@@ -74,16 +74,16 @@ class LocalExecutor(Executor):
             if self._election is not None and self._pid == os.getpid():
                 self._election.stop("end")
                 self._election = None
-            if self._bell is not None:
-                self._bell.close()
-                self._bell = None
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
 
-    def _ring(self) -> None:
+    def _wake_leader(self) -> None:
         if self._election is not None and self._election.wake():
             return
         port = self._store.port()
         if port is not None:
             # Best effort: the leader also looks by itself, now and then.
-            if self._bell is None:
-                self._bell = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self._bell.sendto(b"", ("127.0.0.1", port))
+            if self._socket is None:
+                self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._socket.sendto(b"", ("127.0.0.1", port))

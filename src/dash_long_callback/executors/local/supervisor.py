@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dash_long_callback")
 
-#: Seconds between two looks at what nobody rings for: leases of orphans, missed rings.
+#: Seconds between two looks at what nobody wakes it for: leases of orphans, lost datagrams.
 TICK_SECONDS = 0.5
 #: Seconds after which a leader that was busy, or paused itself, does not count what it missed.
 #: More than a turn waits for a store that is locked, as then workers are heard of all the same.
@@ -160,9 +160,9 @@ class Supervisor:
         self._orphans = Orphans(store, options.grace)
         #: Whether what an earlier leader has left was looked up.
         self._took_over = False
-        #: Whether somebody rang since the queue was found empty: then a job may wait in it.
+        #: Whether somebody woke it since the queue was found empty: then a job may wait in it.
         self._queued = True
-        #: Whether to look into the queue: a ring may have been missed. Each look takes its lock.
+        #: Whether to look into the queue: a datagram may have got lost. Each look takes its lock.
         self._look = True
         self._tries: dict[str, int] = {}
         self._failed_starts = 0
@@ -180,10 +180,10 @@ class Supervisor:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._ending: Ending = "finish"
-        self._door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._door.bind(("127.0.0.1", 0))
-        self._door.setblocking(False)
-        self._address = self._door.getsockname()
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.setblocking(False)
+        self._address = self._socket.getsockname()
 
     def stop(self, ending: Ending) -> None:
         """Make ``run`` end.
@@ -199,7 +199,7 @@ class Supervisor:
         """Have ``run`` look for news."""
         self._queued = True
         with contextlib.suppress(OSError):
-            self._door.sendto(b"", self._address)
+            self._socket.sendto(b"", self._address)
 
     def is_ready(self) -> bool:
         """Whether a worker is idle, and no job queues for it as far as is known."""
@@ -215,9 +215,9 @@ class Supervisor:
                 return False
             worker = next((w for w in self._workers if w.idle), None)
             if worker is not None:
-                self._give(worker, job)
+                self._dispatch(worker, job)
             else:
-                self._queue_again(job.id)
+                self._requeue(job.id)
             written = not self._writes
         if not written:
             self.wake()
@@ -267,30 +267,30 @@ class Supervisor:
 
     def _wait(self) -> list[Any]:
         """Wait for what happens, at most until something is due."""
-        waiting: list[Any] = [self._door, *(w.pipe for w in self._workers if not w.deaf)]
+        waiting: list[Any] = [self._socket, *(w.pipe for w in self._workers if not w.deaf)]
         waiting += [w.process.sentinel for w in self._workers]
         deadline = min((w.kill_at for w in self._workers), default=float("inf"))
         timeout = max(0.0, min(TICK_SECONDS, deadline - time.monotonic(), self._next_timeout()))
         ready = connection.wait(waiting, timeout)
-        if self._door in ready:
+        if self._socket in ready:
             with contextlib.suppress(BlockingIOError):
                 while True:
-                    self._door.recv(1)
+                    self._socket.recv(1)
         return ready
 
     def _react(self, ready: list[Any]) -> None:
-        rung, quiet = self._door in ready, not ready
+        woken, quiet = self._socket in ready, not ready
         with self._lock:
-            self._look = self._look or rung or quiet
-            self._queued = self._queued or rung
+            self._look = self._look or woken or quiet
+            self._queued = self._queued or woken
             for worker in list(self._workers):
                 dead = worker.process.sentinel in ready
                 if dead or worker.pipe in ready:
-                    self._hear(worker)
+                    self._drain(worker)
                 if dead:
-                    self._bury(worker)
+                    self._reap(worker)
             self._look_for_silence()
-            if rung or quiet:
+            if woken or quiet:
                 self._look_for_cancels()
             self._look_at_clocks()
             # A server that is never quiet has orphans, too.
@@ -298,7 +298,7 @@ class Supervisor:
                 self._look_at_orphans()
                 self._orphans_at = time.monotonic()
 
-    # Workers: start, hear, bury
+    # Workers: start, drain, reap
 
     def _start_workers(self) -> None:
         if time.monotonic() < self._start_after:
@@ -324,7 +324,7 @@ class Supervisor:
         found += [by_value.source_of(c.function) for c in registry.all()]
         return list(dict.fromkeys(name for name in found if name))
 
-    def _hear(self, worker: _Worker) -> None:
+    def _drain(self, worker: _Worker) -> None:
         try:
             while worker.pipe.poll():
                 message = worker.pipe.recv()
@@ -388,7 +388,7 @@ class Supervisor:
         worker.killed = f"was not heard of for {now - worker.heard:.0f} s and was ended"
         self._kill(worker)
 
-    def _bury(self, worker: _Worker) -> None:
+    def _reap(self, worker: _Worker) -> None:
         self._kill(worker)  # children of the job that outlived their worker
         worker.process.join()
         worker.pipe.close()
@@ -403,7 +403,7 @@ class Supervisor:
             return
         if not worker.begun and self._tries.get(job.id, 0) < BEGIN_TRIES:
             self._tries[job.id] = self._tries.get(job.id, 0) + 1
-            self._queue_again(job.id)
+            self._requeue(job.id)
         elif worker.stop is None:
             words = worker.killed or _died(code)
             self._fail(job, JobLost(f"the worker process {words} while it ran the job"))
@@ -438,10 +438,10 @@ class Supervisor:
             if job is None:
                 self._look = self._queued = False
                 return
-            self._give(worker, job)
+            self._dispatch(worker, job)
             busy += 1
 
-    def _give(self, worker: _Worker, job: Job) -> None:
+    def _dispatch(self, worker: _Worker, job: Job) -> None:
         callback = registry.get(job.callback)
         if callback is None:
             words = f"this app has no long callback {job.callback!r} any more; reload the page"
@@ -459,7 +459,7 @@ class Supervisor:
             worker.pipe.send(Start(job, callback.key, pickled))
         except OSError:  # it died a moment ago, and never saw the job
             worker.job = None
-            self._queue_again(job.id)
+            self._requeue(job.id)
 
     def _differs(self, worker: _Worker, callback: LongCallback) -> bool:
         assert worker.digests is not None
@@ -540,7 +540,7 @@ class Supervisor:
 
         self._writes.append(write)
 
-    def _queue_again(self, job_id: str) -> None:
+    def _requeue(self, job_id: str) -> None:
         def requeue() -> None:
             self._store.change(job_id, Requeue(begun=False))
             self._look = self._queued = True
@@ -587,7 +587,7 @@ class Supervisor:
             worker.process.join()
             worker.pipe.close()
         processes.kill(below)
-        self._door.close()
+        self._socket.close()
 
     def _take_away(self, busy: list[_Worker]) -> None:
         """Have the jobs of these workers end, or queue for the next leader.

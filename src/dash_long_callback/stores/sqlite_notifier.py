@@ -16,17 +16,17 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from dash_long_callback.stores.news import Lookout
+from dash_long_callback.stores.notifier import PollingNotifier
 from dash_long_callback.stores.sqlite_fork import IN_USE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dash_long_callback.stores.news import Watch
+    from dash_long_callback.stores.notifier import Subscription
     from dash_long_callback.stores.sqlite_file import SqliteFile
 
 #: Seconds between two looks: quick at first, for jobs that end at once, then slower.
-FIRST_LOOKS, LATER_LOOKS = 0.0002, 0.002
+FIRST_POLLS, LATER_POLLS = 0.0002, 0.002
 #: Seconds after which the slower pace begins.
 QUICK_SECONDS = 0.05
 #: Seconds that a row is there at least: who waits looks some hundred times in that time.
@@ -55,8 +55,8 @@ def purge(execute: Callable[..., object]) -> None:
     execute(_PURGE, (time.time() - KEEP_SECONDS,))
 
 
-class SqliteNews(Lookout):
-    """Tells the watches of a process of what others write.
+class SqliteNotifier(PollingNotifier):
+    """Notifies the subscriptions of a process of what others write.
 
     Args:
         file: the database. When it was opened anew, everybody is told to look.
@@ -77,19 +77,19 @@ class SqliteNews(Lookout):
         self._number = 0
         self._quick_until = 0.0
 
-    def _prepare(self, watch: Watch) -> None:  # noqa: ARG002 - whoever it is
-        if self._watches:
+    def _prepare(self, subscription: Subscription) -> None:  # noqa: ARG002 - whoever it is
+        if self._subscriptions:
             self._catch_up()
         else:
             # Nobody has looked for some time, and nobody missed anything.
             self._start()
         self._quick_until = time.monotonic() + QUICK_SECONDS
 
-    def _look(self) -> float:
+    def _poll(self) -> float:
         with self._lock:
             if not self._closed:
                 self._catch_up()
-        return FIRST_LOOKS if time.monotonic() < self._quick_until else LATER_LOOKS
+        return FIRST_POLLS if time.monotonic() < self._quick_until else LATER_POLLS
 
     def _start(self) -> None:
         self._renewed = False
@@ -102,14 +102,14 @@ class SqliteNews(Lookout):
         if self._renewed:
             # Nobody knows what was in the other file, nor what was written to this one meanwhile.
             self._start()
-            self.tell_all()
+            self.notify_all()
             return
         version = self._value("PRAGMA data_version")
         if version == self._version:
             return
         for number, name in self._rows(_SINCE, self._number):
             self._number = number
-            self.tell(bytes(name).decode(errors="replace"))
+            self.notify(bytes(name).decode(errors="replace"))
         self._version = version
 
     def _value(self, statement: str) -> int | None:

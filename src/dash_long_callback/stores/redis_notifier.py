@@ -1,7 +1,7 @@
 """News over Redis's publish/subscribe: one connection per process, and nobody polls.
 
 A message says only "look". So a lost message loses no update, and after a lost connection each
-watch looks once.
+subscription looks once.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.stores.news import Source
+from dash_long_callback.stores.notifier import Notifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dash_long_callback.stores.news import Watch
+    from dash_long_callback.stores.notifier import Subscription
 
 #: Messages: the record has changed; nothing is new, but the worker is alive.
 CHANGED, ALIVE = b"1", b"0"
@@ -31,8 +31,8 @@ WAIT_SECONDS = 60.0
 _INTERRUPTIONS = (redis.RedisError, OSError, ValueError)
 
 
-class Subscriber(Source):
-    """Tells watches of messages; the names that they follow are channels.
+class RedisNotifier(Notifier):
+    """Notifies subscriptions of messages; the names that they follow are channels.
 
     Args:
         client: a ``redis.Redis``.
@@ -47,9 +47,9 @@ class Subscriber(Source):
         self._closed = False
         self._faults = FaultLog("news from Redis are interrupted")
 
-    def _begin(self, watch: Watch, new: list[str], known: list[str]) -> None:
+    def _begin(self, subscription: Subscription, new: list[str], known: list[str]) -> None:
         if known:
-            watch.bell.ring()  # nobody will confirm it once more
+            subscription.waker.wake()  # nobody will confirm it once more
         if not new:
             return
         # The confirmation counts as a message: what came before it is seen by looking then.
@@ -78,7 +78,7 @@ class Subscriber(Source):
         while not self._closed:
             time.sleep(RETRY_SECONDS)
             with self._lock:
-                wanted = [channel for channel in self._missing if channel in self._watches]
+                wanted = [channel for channel in self._missing if channel in self._subscriptions]
                 try:
                     if wanted and not self._closed:
                         self._pubsub.subscribe(*wanted)
@@ -95,12 +95,12 @@ class Subscriber(Source):
                 if self._closed:
                     return
                 self._faults.failed(error)
-                self.tell_all()
+                self.notify_all()
                 time.sleep(RETRY_SECONDS)
                 continue
             self._faults.succeeded()
             if message is not None and message["type"] != "unsubscribe":
-                self.tell(message["channel"].decode(), alive_only=message["data"] == ALIVE)
+                self.notify(message["channel"].decode(), alive_only=message["data"] == ALIVE)
 
     def close(self) -> None:
         """End the thread and the connection."""
