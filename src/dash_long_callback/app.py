@@ -20,24 +20,26 @@ from dash_long_callback import (
 from dash_long_callback.app_checks import check_app
 from dash_long_callback.app_reference import MANAGER
 from dash_long_callback.callbacks import registry
-from dash_long_callback.decorator import UNSET, client_config, declare, register
+from dash_long_callback.client_config import client_config
+from dash_long_callback.decorator import declare, register
 from dash_long_callback.errors import OwnerUnknown, RegistrationError
 from dash_long_callback.executors.local import election, importing
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
+from dash_long_callback.options import signature_of
 from dash_long_callback.server import access_log
 from dash_long_callback.server.owner import owner_of
 from dash_long_callback.server.pacing import Pacing, pacer_of, set_pacing
 from dash_long_callback.server.routes import add_routes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from dash import Input
+    from typing_extensions import Unpack
 
     from dash_long_callback.callbacks import LongCallback
-    from dash_long_callback.decorator import Disconnect, F, Retrigger
-    from dash_long_callback.managers.base import CacheBy
+    from dash_long_callback.decorator import F
+    from dash_long_callback.options import Keywords
 
 A = TypeVar("A", bound=dash.Dash)
 
@@ -77,54 +79,14 @@ class Dash(dash.Dash):
         super().__init__(*args, **kwargs)
         _plug(self, long_callback_manager, long_callback_pacing, long_callback_notices)
 
-    def long_callback(
-        self,
-        *args: Any,
-        manager: Manager | None = None,
-        running: Sequence[Any] | None = None,
-        cancel: Input | Sequence[Input] | None = None,
-        progress: Any = None,
-        progress_default: Any = UNSET,
-        interval: float | None = None,
-        on_error: Callable[[Exception], Any] | None = None,
-        timeout: float | None = None,
-        cache_by: CacheBy | None = None,
-        expire: float | None = None,
-        cache_args_to_ignore: int | str | Sequence[int | str] | None = None,
-        cache_ignore_triggered: bool = True,
-        coalesce: bool | None = None,
-        context: Sequence[str] | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        on_retrigger: Retrigger = "replace",
-        on_disconnect: Disconnect = "continue",
-        **kwargs: Any,
-    ) -> Callable[[F], F]:
+    def long_callback(self, *args: Any, **kwargs: Unpack[Keywords]) -> Callable[[F], F]:
         """Declare a callback of this app that may take seconds to hours.
 
         Takes the arguments of ``dash_long_callback.long_callback``, which describes them.
         """
-        options = {
-            "manager": manager,
-            "running": running,
-            "cancel": cancel,
-            "progress": progress,
-            "progress_default": progress_default,
-            "interval": interval,
-            "on_error": on_error,
-            "timeout": timeout,
-            "cache_by": cache_by,
-            "expire": expire,
-            "cache_args_to_ignore": cache_args_to_ignore,
-            "cache_ignore_triggered": cache_ignore_triggered,
-            "coalesce": coalesce,
-            "context": context,
-            "queue": queue,
-            "priority": priority,
-            "on_retrigger": on_retrigger,
-            "on_disconnect": on_disconnect,
-        }
-        return declare(self, args, {**options, **kwargs})
+        return declare(self, args, {**kwargs})
+
+    long_callback.__signature__ = signature_of(long_callback)  # type: ignore[attr-defined]
 
     @property
     def long_callback_manager(self) -> Manager:

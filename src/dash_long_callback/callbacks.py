@@ -18,34 +18,10 @@ from dash_long_callback.grouping import leaves
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dash import Input, Output
+    from dash import Output
 
     from dash_long_callback.dash_internals import Registration
-    from dash_long_callback.managers.base import Manager
-
-
-@dataclass
-class Options:
-    """The keyword arguments of ``long_callback`` that Dash's own ``callback`` does not have."""
-
-    manager: Manager | None = None
-    running: list[tuple[Output, Any, Any]] = field(default_factory=list["tuple[Output, Any, Any]"])
-    cancel: list[Input] = field(default_factory=list["Input"])
-    progress: Any = None
-    progress_default: list[Any] | None = None
-    interval: float | None = None
-    on_error: Callable[[Exception], Any] | None = None
-    timeout: float | None = None
-    cache_by: list[Callable[[], Any]] | None = None
-    expire: float | None = None
-    cache_args_to_ignore: list[int | str] = field(default_factory=list["int | str"])
-    cache_ignore_triggered: bool = True
-    coalesce: bool | None = None
-    context: list[str] | None = None
-    queue: str | None = None
-    priority: int | None = None
-    on_retrigger: str = "replace"
-    on_disconnect: str = "continue"
+    from dash_long_callback.options import Options
 
 
 class Declared(Protocol):

@@ -63,8 +63,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
     from types import TracebackType
 
-    from dash_long_callback.callbacks import LongCallback, Options
+    from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.jobs import Event, Job, Target
+    from dash_long_callback.options import Options
     from dash_long_callback.stores.job_store import JobStore
 
 log = logging.getLogger("dash_long_callback")

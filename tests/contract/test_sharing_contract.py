@@ -10,8 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,17 @@ def store(tmp_path: Path) -> Iterator[DiskcacheStore]:
 
 def callback_of(function: Callable[..., Any]) -> LongCallback:
     return next(c for c in registry.all() if c.function is function)
+
+
+@contextmanager
+def given(callback: LongCallback, **options: Any) -> Generator[None]:
+    """As if a callback had been declared with other options."""
+    before = callback.options
+    callback.options = replace(before, **options)
+    try:
+        yield
+    finally:
+        callback.options = before
 
 
 def context_of(callback: LongCallback, kind: Any, path: Path) -> Any:
@@ -222,11 +235,10 @@ def test_the_callback_overrides_the_manager(manager: Manager, tmp_path: Path) ->
     manager.expire = 7
     try:
         plain = sharing_of(callback, manager, context)
-        callback.options.cache_by, callback.options.expire = [os.getpid], 5
-        own = sharing_of(callback, manager, context)
+        with given(callback, cache_by=[os.getpid], expire=5):
+            own = sharing_of(callback, manager, context)
     finally:
         manager.expire = None
-        callback.options.cache_by = callback.options.expire = None
     assert plain is not None
     assert own is not None
     assert plain.key != own.key
@@ -429,30 +441,26 @@ def test_a_shared_job_stays_shared_for_longer_than_rows_are_kept(tmp_path: Path)
 
 def test_coalesce_alone_shares_the_job_and_keeps_nothing(pool: Manager, tmp_path: Path) -> None:
     pool.cache_by = None
-    callback_of(callbacks.work).options.coalesce = True
     try:
-        receipts = [ask(pool, "wait", tmp_path) for _ in range(2)]
-        (tmp_path / "open").touch()
-        assert [value_of(ended(pool, r).response) for r in receipts] == ["wait!"] * 2
-        again = ask(pool, "wait", tmp_path)
+        with given(callback_of(callbacks.work), coalesce=True):
+            receipts = [ask(pool, "wait", tmp_path) for _ in range(2)]
+            (tmp_path / "open").touch()
+            assert [value_of(ended(pool, r).response) for r in receipts] == ["wait!"] * 2
+            again = ask(pool, "wait", tmp_path)
     finally:
         pool.cache_by = []
-        callback_of(callbacks.work).options.coalesce = None
     assert [r.disposition.value for r in [*receipts, again]] == ["new", "joined", "new"]
     ended(pool, again)
     assert runs(tmp_path) == 2
 
 
 def test_coalesce_false_runs_each_and_keeps_the_result(pool: Manager, tmp_path: Path) -> None:
-    callback_of(callbacks.work).options.coalesce = False
-    try:
+    with given(callback_of(callbacks.work), coalesce=False):
         receipts = [ask(pool, "wait", tmp_path) for _ in range(2)]
         wait_until(lambda: runs(tmp_path) == 2)
         (tmp_path / "open").touch()
         assert [value_of(ended(pool, r).response) for r in receipts] == ["wait!"] * 2
         assert ask(pool, "wait", tmp_path).disposition is Disposition.CACHED
-    finally:
-        callback_of(callbacks.work).options.coalesce = None
     assert [r.disposition.value for r in receipts] == ["new", "new"]
 
 
@@ -483,12 +491,9 @@ def test_a_failing_cache_by_function_is_named_and_no_job_runs(
     function: Any, words: str, manager: Manager, tmp_path: Path
 ) -> None:
     callback = callback_of(callbacks.work)
-    callback.options.cache_by = [os.getpid, function]
-    try:
-        with pytest.raises(CacheByFailed, match=f"the cache_by function {words}") as raised:
-            ask(manager, "a", tmp_path)
-    finally:
-        callback.options.cache_by = None
+    failing = pytest.raises(CacheByFailed, match=f"the cache_by function {words}")
+    with given(callback, cache_by=[os.getpid, function]), failing as raised:
+        ask(manager, "a", tmp_path)
     assert callback.name in str(raised.value)
     assert runs(tmp_path) == 0
 

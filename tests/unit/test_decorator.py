@@ -1,6 +1,8 @@
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
 import re
 from collections.abc import Callable
@@ -14,8 +16,9 @@ from ids import plain
 from dash_long_callback import Dash, LongCallbackError, RegistrationError, long_callback, plug
 from dash_long_callback.app import _config_tag
 from dash_long_callback.callbacks import registry
-from dash_long_callback.decorator import client_config
+from dash_long_callback.client_config import client_config
 from dash_long_callback.managers.base import Manager
+from dash_long_callback.options import OPTIONS, Options
 
 OUT, IN = Output("out", "children"), Input("in", "value")
 BAR = Output("bar", "value")
@@ -438,3 +441,12 @@ def test_app_wide_prevention_of_initial_calls_means_what_it_means_for_dash(
     app = Dash(__name__, prevent_initial_callbacks=config)
     app.long_callback(Output("out", "children"), Input("in", "value"))(work)
     assert app._callback_list[0]["prevent_initial_call"] is prevented
+
+
+def test_every_option_has_a_type_a_check_and_a_meaning() -> None:
+    assert tuple(one.name for one in dataclasses.fields(Options)) == OPTIONS
+    arguments = (inspect.getdoc(long_callback) or "").partition("\nReturns:")[0]
+    told = re.findall(r"^    (\w+): ", arguments, re.MULTILINE)
+    assert tuple(told) == OPTIONS
+    for function in (long_callback, Dash.long_callback):
+        assert set(OPTIONS) < set(inspect.signature(function).parameters)

@@ -45,7 +45,7 @@ _LAST = "SELECT ifnull(max(number), 0) FROM News"
 _SINCE = "SELECT number, CAST(name AS BLOB) FROM News WHERE number > ? ORDER BY number"
 
 
-def tell(execute: Callable[..., object], name: str) -> None:
+def write(execute: Callable[..., object], name: str) -> None:
     """Write that there is news, in the transaction that made it."""
     execute(_WRITE, (name, time.time()))
 

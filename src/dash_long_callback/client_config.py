@@ -1,0 +1,95 @@
+"""What the browser client gets of a callback: the renderer calls it, and it knows what to set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dash import ALL, MATCH, Input, Output, State
+
+from dash_long_callback import dash_internals
+
+if TYPE_CHECKING:
+    import dash
+
+    from dash_long_callback.callbacks import LongCallback
+
+
+def extend_client(app: dash.Dash | None, callback: LongCallback) -> None:
+    """Have the renderer call our browser client, and give that what it needs to know."""
+    spec = callback.registration.spec
+    spec["clientside_function"] = {
+        "namespace": dash_internals.NAMESPACE,
+        "function_name": callback.registration.callback_id,
+    }
+    # The renderer knows which components an ALL stands for, and tells only its callbacks: extra
+    # states carry their ids to the client, which takes them off again.
+    every = [output for output in _targets(callback) if _has(output, ALL)]
+    spec["state"] = spec["state"] + [State(o.component_id, "id").to_dict() for o in every]
+    # Old renderers take callbacks without outputs for one if they depend on the same.
+    twins = dash_internals.same_without_outputs(callback.registration)
+    spec["state"] += spec["inputs"][:1] * twins
+    callback.registration.more_states = len(every) + twins
+    for stop in callback.options.cancel:
+        # As Dash's own cancel: an output is needed for MATCH to have a meaning, and none changes.
+        output = Output(stop.component_id, "id", allow_duplicate=True)
+        dash_internals.register_clientside(app, "cancel", output, stop, prevent_initial_call=True)
+    for output, value in zip(
+        callback.progress_outputs, callback.options.progress_default or (), strict=False
+    ):
+        # The default of a component that appears, on the page or later.
+        name = "default " + dash_internals.to_json_bytes(value).decode()
+        dash_internals.register_clientside(
+            app,
+            name,
+            Output(output.component_id, output.component_property, allow_duplicate=True),
+            Input(output.component_id, "id"),
+            prevent_initial_call="initial_duplicate",
+        )
+
+
+def client_config(callback: LongCallback, *, cached: bool = False) -> dict[str, Any]:
+    """What the browser client knows of a callback.
+
+    Args:
+        callback: the callback.
+        cached: whether its manager keeps results.
+    """
+    options, spec = callback.options, callback.registration.spec
+    every = [output for output in _targets(callback) if _has(output, ALL)]
+
+    def target(output: Output) -> dict[str, Any]:
+        return {
+            "id": _id(output),
+            "property": output.component_property,
+            **({"all": every.index(output)} if output in every else {}),
+        }
+
+    return {
+        "states": len(spec["state"]) - callback.registration.more_states,
+        "running": [{**target(o), "on": on, "off": off} for o, on, off in options.running],
+        "progress": [target(output) for output in callback.progress_outputs],
+        "defaults": options.progress_default,
+        "cached": callback.options.cache_by is not None or cached,
+        "cancel": [{"id": _id(i), "property": i.component_property} for i in options.cancel],
+        "retrigger": options.on_retrigger,
+        "leave": options.on_disconnect == "cancel",
+        "declared": callback.declaration.fingerprint,
+    }
+
+
+def _targets(callback: LongCallback) -> list[Output]:
+    return [*(output for output, _, _ in callback.options.running), *callback.progress_outputs]
+
+
+def _has(output: Output, wildcard: Any) -> bool:
+    return isinstance(output.component_id, dict) and wildcard in output.component_id.values()
+
+
+def _id(dependency: Any) -> Any:
+    if not isinstance(dependency.component_id, dict):
+        return dependency.component_id_str()
+    wild = {MATCH: ["MATCH"], ALL: ["ALL"]}
+    return {
+        key: wild[value] if isinstance(value, type(MATCH)) else value
+        for key, value in dependency.component_id.items()
+    }

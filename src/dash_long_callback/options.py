@@ -1,0 +1,290 @@
+"""The options of a long callback: what each takes, what it is without, and what can be wrong.
+
+A new option is a line in ``OptionsDict``, for editors, and one in ``Options``, with its check; its
+meaning is told in ``long_callback``. Then it is used.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args
+
+from dash import ALLSMALLER, Input, Output
+
+from dash_long_callback import dash_internals
+from dash_long_callback.errors import RegistrationError
+from dash_long_callback.grouping import leaves, spread
+from dash_long_callback.managers.base import Manager, check_cache_by, check_expire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from dash_long_callback.managers.base import CacheBy
+
+#: What a trigger does while a job runs, and what becomes of a job whose page has gone.
+Retrigger: TypeAlias = Literal["replace", "ignore", "queue", "parallel"]
+Disconnect: TypeAlias = Literal["continue", "cancel"]
+
+
+class OptionsDict(TypedDict, total=False):
+    """The keyword arguments of ``long_callback`` that Dash's own ``callback`` does not have."""
+
+    manager: Manager | None
+    running: Sequence[Any] | None
+    cancel: Input | Sequence[Input] | None
+    progress: Any
+    progress_default: Any
+    interval: float | None
+    on_error: Callable[[Exception], Any] | None
+    timeout: float | None
+    cache_by: CacheBy | None
+    expire: float | None
+    cache_args_to_ignore: int | str | Sequence[int | str] | None
+    cache_ignore_triggered: bool
+    coalesce: bool | None
+    context: Sequence[str] | None
+    queue: str | None
+    priority: int | None
+    on_retrigger: Retrigger
+    on_disconnect: Disconnect
+
+
+class Keywords(OptionsDict, total=False):
+    """All keyword arguments of ``long_callback``: options, and what ``dash.callback`` takes."""
+
+    output: Any
+    inputs: Any
+    state: Any
+    prevent_initial_call: bool | Literal["initial_duplicate"] | None
+    optional: bool | None
+    hidden: bool | None
+    _allow_dynamic_callbacks: bool | None
+
+
+class _NotGiven:
+    def __repr__(self) -> str:
+        return "not given"
+
+
+#: In place of None, where that is a value.
+NOT_GIVEN = _NotGiven()
+
+
+def _option(check: Callable[[str, Any], Any], default: Any = None) -> Any:
+    """An option.
+
+    Args:
+        check: brings what was given, or the default, into the shape that ``Options`` has. Gets the
+            name of the callback, for its message. Raises RegistrationError.
+        default: what is taken if nothing is given.
+    """
+    return field(metadata={"check": check, "default": default})
+
+
+def _number(option: str, least: str, *, scale: float = 1) -> Callable[[str, Any], float | None]:
+    def check(name: str, value: Any) -> float | None:
+        if value is None:
+            return None
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not (value > 0 or (value == 0 and least == "from 0 on")):
+            raise RegistrationError(f"{name}: {option}={value!r} must be a number {least}")
+        return value / scale if scale != 1 else value
+
+    return check
+
+
+def _choice(option: str, choices: Any) -> Callable[[str, Any], Any]:
+    words = get_args(choices)
+
+    def check(name: str, value: Any) -> Any:
+        if value is not None and value not in words:
+            raise RegistrationError(
+                f"{name}: {option}={value!r} must be one of {', '.join(map(repr, words))}"
+            )
+        return words[0] if value is None else value
+
+    return check
+
+
+def _manager(name: str, manager: Any) -> Manager | None:
+    if manager is not None and not isinstance(manager, Manager):
+        raise RegistrationError(
+            f"{name}: manager={manager!r} is not a manager; pass a DiskcacheLongCallbackManager"
+        )
+    return manager
+
+
+def _on_error(name: str, on_error: Any) -> Any:
+    if on_error is not None and not callable(on_error):
+        raise RegistrationError(f"{name}: on_error={on_error!r} must be a function of one argument")
+    return on_error
+
+
+def _progress(name: str, progress: Any) -> Any:
+    if progress is not None:
+        _all_of(name, "progress", leaves(progress), Output)
+    return progress
+
+
+def _ignored(name: str, ignored: Any) -> list[int | str]:
+    if ignored is None:
+        return []
+    values: list[Any] = list(ignored) if isinstance(ignored, (list, tuple)) else [ignored]
+    if not all(isinstance(value, (int, str)) for value in values):
+        raise RegistrationError(
+            f"{name}: cache_args_to_ignore={ignored!r} takes indices, or names if the inputs are "
+            "a dict"
+        )
+    return values
+
+
+def _context(name: str, context: Any) -> list[str] | None:
+    if context is None:
+        return None
+    names: list[Any] = [context] if isinstance(context, str) else list(context)
+    for value in names:
+        if value not in dash_internals.CONTEXT:
+            raise RegistrationError(
+                f"{name}: context takes names of {', '.join(map(repr, dash_internals.CONTEXT))}, "
+                f"got {value!r}"
+            )
+    return names
+
+
+def _queue(name: str, queue: Any) -> str | None:
+    if queue is not None and (not isinstance(queue, str) or not queue):
+        raise RegistrationError(f"{name}: queue={queue!r} must be the name of a Celery queue")
+    return queue
+
+
+def _priority(name: str, priority: Any) -> int | None:
+    if priority is not None and (type(priority) is not int or priority < 0):
+        raise RegistrationError(f"{name}: priority={priority!r} must be a whole number from 0 on")
+    return priority
+
+
+def _running(name: str, running: Any) -> list[tuple[Output, Any, Any]]:
+    if running is None:
+        return []
+    if _is_triple(running):
+        running = [running]
+    if not isinstance(running, (list, tuple)) or not all(map(_is_triple, running)):
+        raise RegistrationError(
+            f"{name}: running={running!r} must be (Output, value while running, value after), "
+            "or a list of such tuples"
+        )
+    _all_of(name, "running", [one[0] for one in running], Output)
+    return [(one[0], one[1], one[2]) for one in running]
+
+
+def _is_triple(value: Any) -> bool:
+    match value:
+        case [Output(), _, _] if isinstance(value, (list, tuple)):
+            return True
+        case _:
+            return False
+
+
+def _cancel(name: str, cancel: Any) -> list[Input]:
+    if cancel is None:
+        return []
+    inputs: list[Any] = list(cancel) if isinstance(cancel, (list, tuple)) else [cancel]
+    _all_of(name, "cancel", inputs, Input)
+    return inputs
+
+
+def _all_of(name: str, option: str, values: list[Any], kind: type) -> None:
+    for value in values:
+        if not isinstance(value, kind):
+            raise RegistrationError(
+                f"{name}: {option} takes {kind.__name__}s, got {value!r}; "
+                f"write {kind.__name__}(component_id, property)"
+            )
+        if isinstance(value.component_id, dict) and ALLSMALLER in value.component_id.values():  # pyright: ignore[reportAttributeAccessIssue]
+            raise RegistrationError(f"{name}: {option} takes MATCH and ALL, not ALLSMALLER")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a long callback, each checked and in one shape.
+
+    Those that belong together are checked together in ``of``.
+    """
+
+    manager: Manager | None = _option(_manager)
+    running: list[tuple[Output, Any, Any]] = _option(_running)
+    cancel: list[Input] = _option(_cancel)
+    progress: Any = _option(_progress)
+    #: Values for the flat outputs of ``progress``; None if none were given.
+    progress_default: list[Any] | None = _option(lambda *_: None, default=NOT_GIVEN)
+    #: In seconds, unlike what is given.
+    interval: float | None = _option(_number("interval", "from 0 on", scale=1000))
+    on_error: Callable[[Exception], Any] | None = _option(_on_error)
+    timeout: float | None = _option(_number("timeout", "above 0"))
+    cache_by: list[Callable[[], Any]] | None = _option(check_cache_by)
+    expire: float | None = _option(check_expire)
+    cache_args_to_ignore: list[int | str] = _option(_ignored)
+    cache_ignore_triggered: bool = _option(lambda _, value: bool(value), default=True)
+    coalesce: bool | None = _option(lambda _, value: value)
+    context: list[str] | None = _option(_context)
+    queue: str | None = _option(_queue)
+    priority: int | None = _option(_priority)
+    on_retrigger: Retrigger = _option(_choice("on_retrigger", Retrigger), default="replace")
+    on_disconnect: Disconnect = _option(_choice("on_disconnect", Disconnect), default="continue")
+
+    @classmethod
+    def of(cls, name: str, given: Mapping[str, Any]) -> Options:
+        """The options that were given, and the defaults of the others.
+
+        Args:
+            name: of the callback, for messages.
+            given: keyword arguments; those that are no options are left alone.
+
+        Raises:
+            RegistrationError: if one is of the wrong type or value. The message has the fix.
+        """
+        made: dict[str, Any] = {
+            one.name: one.metadata["check"](name, given.get(one.name, one.metadata["default"]))
+            for one in fields(cls)
+        }
+        default = given.get("progress_default", NOT_GIVEN)
+        if default is not NOT_GIVEN:
+            made["progress_default"] = _progress_default(name, made["progress"], default)
+        return cls(**made)
+
+
+def _progress_default(name: str, progress: Any, default: Any) -> list[Any]:
+    if progress is None:
+        raise RegistrationError(
+            f"{name}: progress_default without progress; add progress=Output(...)"
+        )
+    try:
+        return spread(default, progress, "progress_default")
+    except ValueError as error:
+        raise RegistrationError(f"{name}: {error}") from None
+
+
+#: The names of the options, and those of ``dash.callback`` that make sense here, too.
+OPTIONS = tuple(OptionsDict.__annotations__)
+DASH_KEYWORDS = frozenset(Keywords.__annotations__) - frozenset(OPTIONS)
+
+
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """The signature of a function with ``**kwargs``, with each option by its name.
+
+    For notebooks and ``help()``, which know nothing of ``Unpack``.
+    """
+    signature = inspect.signature(function)
+    *positional, rest = signature.parameters.values()
+    hints: dict[str, Any] = OptionsDict.__annotations__
+    options = [
+        inspect.Parameter(
+            one.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=one.metadata["default"],
+            annotation=hints[one.name].__forward_arg__,
+        )
+        for one in fields(Options)
+    ]
+    return signature.replace(parameters=[*positional, *options, rest.replace(annotation=Any)])
