@@ -90,7 +90,7 @@ def test_the_files_of_a_page_can_be_imported(name: str, tmp_path: Path):
             modules.append(file.stem)
     code = f"import {', '.join(modules)}"
     if "test_app" in modules:
-        code += "; from pathlib import Path; test_app.test_a_click_shows_the_result(Path('jobs'))"
+        code += "; test_app.test_a_click_shows_the_result()"
     imports(code, tmp_path)
 
 
