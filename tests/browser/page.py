@@ -6,7 +6,6 @@ import json
 import re
 import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -250,8 +249,12 @@ class Page(BasePage):
                 "arguments[0].scrollIntoView({block: 'center'})",
                 element,
             )
-            with suppress(ElementClickInterceptedException):  # the layout has moved meanwhile
+            try:
                 element.click()
+            except ElementClickInterceptedException:
+                # The layout has moved meanwhile, or this is at the end of the page: make room.
+                self.js("document.body.style.paddingBottom = '100vh'")
+            else:
                 if self.js("return window.pressed") is not False:
                     return
         element.click()  # says what covers it

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
-from apps import Server
+from apps import Server, wait_until
 from flaky_proxy import Fault, FlakyProxy, flaky_proxy
 from page import Page
 
@@ -235,6 +235,7 @@ def test_a_page_without_a_network_waits_for_it_as_long_as_it_takes(
 def test_a_page_that_slept_asks_again_when_it_wakes(page: Page, app: Server, proxy: FlakyProxy):
     start_long(page, app)
     page.record("#long-state")
+    wait_until(lambda: proxy.count(UPDATES))  # which waits at the server
     asked = proxy.count(UPDATES)
     with asleep(page):
         proxy.hang_up()  # no connection survives the night

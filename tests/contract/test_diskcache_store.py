@@ -33,6 +33,9 @@ from dash_long_callback.jobs import (
 from dash_long_callback.stores import job_store, sqlite, sqlite_notifier, timing
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
+#: Stores and records know nothing of Dash (see ``tests/unit/test_structure.py``).
+pytestmark = pytest.mark.newest_only
+
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:

@@ -23,6 +23,9 @@ from dash_long_callback.jobs import Begin, Cancelled, End, Finish, Job, State, S
 from dash_long_callback.stores import key_value, names, timing
 from dash_long_callback.stores.key_value import KeyValueStore
 
+#: Stores and records know nothing of Dash (see ``tests/unit/test_structure.py``).
+pytestmark = pytest.mark.newest_only
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

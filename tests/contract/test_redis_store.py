@@ -22,6 +22,9 @@ from dash_long_callback.stores import job_store, row_results, timing
 from dash_long_callback.stores.notifier import Subscription
 from dash_long_callback.stores.redis import RedisStore
 
+#: Stores and records know nothing of Dash (see ``tests/unit/test_structure.py``).
+pytestmark = pytest.mark.newest_only
+
 
 @pytest.fixture
 def server(services: Services) -> RedisServer:

@@ -26,6 +26,9 @@ from dash_long_callback.stores import names
 from dash_long_callback.stores.memory import MemoryRows
 from dash_long_callback.stores.ports import Batch, Entry, Field, Place, Rows
 
+#: Stores and records know nothing of Dash (see ``tests/unit/test_structure.py``).
+pytestmark = pytest.mark.newest_only
+
 #: Seconds that rows are kept here: longer than a test takes, so that clocks do not matter.
 KEPT = 3600.0
 NAMES = st.sampled_from(["a:x", "a:y", "b:x", ":port"])

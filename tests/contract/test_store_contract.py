@@ -53,6 +53,9 @@ from dash_long_callback.stores.job_store import (
     LargeResult,
 )
 
+#: Stores and records know nothing of Dash (see ``tests/unit/test_structure.py``).
+pytestmark = pytest.mark.newest_only
+
 only_atomic = pytest.mark.parametrize("place", ATOMIC, indirect=True)
 only_shared_and_atomic = pytest.mark.parametrize(
     "place", [name for name in ATOMIC if name in SHARED], indirect=True

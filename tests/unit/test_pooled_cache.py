@@ -12,6 +12,9 @@ import pytest
 
 from dash_long_callback.stores.pooled_cache import PooledCache
 
+#: Stores and records know nothing of Dash (see ``tests/unit/test_structure.py``).
+pytestmark = pytest.mark.newest_only
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 

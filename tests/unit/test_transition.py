@@ -33,6 +33,9 @@ from dash_long_callback.jobs import (
 )
 from dash_long_callback.jobs.states import NEXT
 
+#: Stores and records know nothing of Dash (see ``tests/unit/test_structure.py``).
+pytestmark = pytest.mark.newest_only
+
 NOW = 1000.0
 #: Written out and not derived from the table under test.
 ALLOWED = {
