@@ -28,7 +28,6 @@ from dash_long_callback import (
     Dash,
     DiskcacheLongCallbackManager,
     UserError,
-    runner,
 )
 from dash_long_callback.executors import celery as celery_engine
 from dash_long_callback.managers.base import Manager
@@ -56,7 +55,7 @@ if "BROKER" in os.environ:
     if "LEASE" in os.environ:
         lease = float(os.environ["LEASE"])
         timing.LEASE_SECONDS = lease
-        runner.HEARTBEAT_SECONDS = lease / 6
+        timing.HEARTBEAT_SECONDS = lease / 6
     celery_app = Celery("app", broker=os.environ["BROKER"], backend=os.environ["BACKEND"])
     celery_app.conf.update(json.loads(os.environ.get("CELERY_CONF", "{}")))
     manager: Manager = CeleryLongCallbackManager(

@@ -8,11 +8,12 @@ import diskcache
 from dash import Input, Output, html
 from settings import FOLDER, PORT, add_pid
 
-from dash_long_callback import Dash, DiskcacheLongCallbackManager, decorator, runner
+from dash_long_callback import Dash, DiskcacheLongCallbackManager, decorator, execution
 from dash_long_callback.executors.local import LocalExecutor, supervisor, worker
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.managers.following import Following
 from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.worker import reporter
 
 _marks = os.open(FOLDER / "marks", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
@@ -52,8 +53,8 @@ trace(LocalExecutor, "started", "job stored")
 trace(DiskcacheStore, "claim", "leader awake", "job claimed", if_result=True)
 trace(supervisor.Supervisor, "_dispatch", "", "job sent to worker")
 trace(worker._Worker, "_do", "worker has it", "worker done")
-trace(runner.Run, "outcome", "run made", "outcome encoded")
-trace(runner.Reporter, "close", "", "reporter closed")
+trace(execution.Execution, "outcome", "run made", "outcome encoded")
+trace(reporter.Reporter, "close", "", "reporter closed")
 trace(worker, "run_job", "", "outcome stored")
 
 app = Dash(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dash_long_callback import app_names, changed_values, dash_internals
 from dash_long_callback.declaration import Declaration
 from dash_long_callback.declaration_checks import module_load
+from dash_long_callback.execution import Execution
 from dash_long_callback.grouping import leaves
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from dash import Output
 
     from dash_long_callback.dash_internals import Registration
+    from dash_long_callback.jobs import Outcome
     from dash_long_callback.options import Options
+    from dash_long_callback.worker.run import Run
 
 
 class Declared(Protocol):
@@ -114,10 +117,23 @@ class LongCallback:
         return self.options.on_disconnect == "cancel"
 
     @property
+    def timeout(self) -> float | None:
+        """Seconds that a job may run."""
+        return self.options.timeout
+
+    @property
+    def handler(self) -> Callable[[Any], Any] | None:
+        """The ``on_error``, its own or the app's."""
+        return self.options.on_error or dash_internals.app_error_handler(self.registration)
+
+    @property
     def handles_errors(self) -> bool:
-        """Whether there is an ``on_error``, its own or the app's."""
-        handler = self.options.on_error or dash_internals.app_error_handler(self.registration)
-        return handler is not None
+        """Whether there is one."""
+        return self.handler is not None
+
+    def outcome(self, run: Run) -> Outcome:
+        """Run a job to its end, in a worker."""
+        return Execution(run, self).outcome()
 
     @property
     def progress_outputs(self) -> list[Output]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import flask
 from dash import Input, Output, State
 
-from dash_long_callback import dash_internals, dash_proxy, runner
+from dash_long_callback import dash_internals, dash_proxy, execution
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.client_config import extend_client
 from dash_long_callback.declaration_checks import (
@@ -215,7 +215,7 @@ def _declare(
 
     @functools.wraps(function)
     def body(*body_args: Any, **body_kwargs: Any) -> Any:
-        return runner.call(function, options, outputs, body_args, body_kwargs)
+        return execution.body(function, options, outputs, body_args, body_kwargs)
 
     try:
         registration = dash_internals.register(app, body, args, theirs, scratch=True)

@@ -18,7 +18,7 @@ from dash_long_callback.errors import (
     StoreError,
     UserError,
 )
-from dash_long_callback.jobs import End, Failed, TimedOut
+from dash_long_callback.jobs import End, Failed, Lost, TimedOut
 
 if TYPE_CHECKING:
     from dash_long_callback.jobs import Cancelled, Job, Problem
@@ -55,6 +55,10 @@ def end(
     if job is None:
         return None
     if job.state.ended:
+        if job.handler and isinstance(outcome, (Lost, TimedOut)):
+            # The job ends for what it was to handle.
+            head = f"no. {job.ref}: on_error of {name_of(job)}"
+            log.error("%s did not end: %s", head, outcome.reason)
         log_end(job)
     else:
         words = (job.error or {}).get("message")

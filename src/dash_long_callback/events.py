@@ -6,33 +6,12 @@ file of a ``dcc.Download``. Such a value is an *event*: it is delivered in order
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Any
 
 import dash
 
 from dash_long_callback.grouping import NoUpdate
-
-
-class Kind(str, Enum):
-    """What a value of a job means for those before it, as its record says it."""
-
-    #: It replaces them.
-    VALUE = ""
-    #: It changes them.
-    PATCH = "patch"
-    #: An event that adds to its component: a component that is new gets all of them again.
-    STEP = "step"
-    #: An event that has its effect once, whatever becomes of the page.
-    ONCE = "once"
-    #: As ``ONCE`` for a ``dcc.Download``, as ``STEP`` for what else it may be: the page knows.
-    FILE = "file"
-
-    @property
-    def event(self) -> bool:
-        """Whether each value counts."""
-        return self not in (Kind.VALUE, Kind.PATCH)
-
+from dash_long_callback.worker.updates import Kind
 
 #: Properties that are events, whichever component has them: of ``dcc.Graph`` and dash-ag-grid, then
 #: of dash-mantine-components, dash-ag-grid and dash-cytoscape. Of others, ``Event`` says it.

@@ -46,7 +46,7 @@ def test_type_message_and_the_traceback_of_the_worker_are_in_the_dev_tools(page:
     assert "in update\n    helper(n)" in error
     assert "in helper\n    raise Mishap" in error
     # What lies between the worker and the function is of no use to its author.
-    assert "runner.py" not in error
+    assert "execution.py" not in error
     assert "dash/_callback.py" not in error
     page.wait_text("#raises-state", "off")
     assert page.text("#raises-result") == "before"

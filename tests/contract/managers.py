@@ -20,7 +20,7 @@ from services import RabbitMQ, RedisServer, Service
 from dash_long_callback import CeleryLongCallbackManager
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.executors.local import LocalExecutor
-from dash_long_callback.executors.local.supervisor import PoolOptions
+from dash_long_callback.executors.local.pool_options import PoolOptions
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
@@ -66,7 +66,7 @@ class Opened:
         election = getattr(self.manager.executor, "_election", None)
         if election is None or election._supervisor is None:
             return []
-        return [w.process.pid for w in election._supervisor._workers if w.digests is not None]
+        return [w.process.pid for w in election._supervisor._workers if w.ready is not None]
 
 
 def inline(folder: Path, services: Services) -> Opened:

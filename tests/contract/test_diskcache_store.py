@@ -112,7 +112,7 @@ def test_a_cancelled_job_is_passed_over(disk: DiskcacheStore) -> None:
 def test_a_job_that_is_given_back_is_the_next_one(disk: DiskcacheStore) -> None:
     ids = [new(disk).id for _ in range(3)]
     disk.claim()
-    disk.change(ids[0], Requeue(begun=False))
+    disk.change(ids[0], Requeue(1, begun=False))
     record = disk.load(ids[0])
     assert record is not None
     assert (record.state, record.started) == (State.QUEUED, None)
@@ -123,7 +123,7 @@ def test_a_job_that_has_ended_can_not_be_given_back(disk: DiskcacheStore) -> Non
     job = new(disk)
     disk.claim()
     disk.change(job.id, End(Lost("x")))
-    disk.change(job.id, Requeue(begun=False))
+    disk.change(job.id, Requeue(1, begun=False))
     assert disk.claim() is None
 
 

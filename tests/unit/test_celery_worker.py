@@ -17,9 +17,10 @@ from dash import Input, Output
 
 from dash_long_callback import CeleryLongCallbackManager, Dash, RegistrationError
 from dash_long_callback.callbacks import registry
-from dash_long_callback.executors.celery.worker import MessageRunner, Watchdog
+from dash_long_callback.executors.celery.worker import MessageRunner
 from dash_long_callback.jobs import Begin, End, Job, Lost, State, TimedOut, new_job_id
 from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.worker.watchdog import Watchdog
 
 #: What billiard raises into a process that gets SIGTERM.
 TERMINATED = SystemExit(-(256 - 15))
@@ -29,11 +30,11 @@ class _Breaks(Watchdog):
     """A watchdog that can't begin."""
 
     def __init__(self, store: DiskcacheStore, error: BaseException) -> None:
-        super().__init__(store, 1.0, lambda job, outcome: None)
+        super().__init__(store, 1.0)
         self._error = error
 
     @contextlib.contextmanager
-    def over(self, run: Any) -> Generator[None]:
+    def over(self, run: Any, *, interrupt: bool = True) -> Generator[None]:
         raise self._error
         yield
 
@@ -50,7 +51,7 @@ def job(app: Dash, store: DiskcacheStore) -> Job:
 def message_runner(
     store: DiskcacheStore, error: BaseException, start: Callable[[], object] | None = None
 ) -> MessageRunner:
-    return MessageRunner(store, _Breaks(store, error), start)
+    return MessageRunner(store, _Breaks(store, error), lambda job: None, start)
 
 
 def ended(store: DiskcacheStore, job: Job) -> Job:
@@ -101,13 +102,13 @@ def test_a_handler_begins_once_and_with_a_lease(store: DiskcacheStore, job: Job)
 
     class _Looks(Watchdog):
         @contextlib.contextmanager
-        def over(self, run: Any) -> Generator[None]:
+        def over(self, run: Any, *, interrupt: bool = True) -> Generator[None]:
             seen.append(store.leased(run.job.id))
             runner.run("w@here", job.id, "")  # the message comes twice
             raise ZeroDivisionError
             yield
 
-    runner = MessageRunner(store, _Looks(store, 1.0, lambda job, outcome: None), None)
+    runner = MessageRunner(store, _Looks(store, 1.0), lambda job: None)
     with pytest.raises(ZeroDivisionError):
         runner.run("w@here", job.id, "")
     assert seen == [True]

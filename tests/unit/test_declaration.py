@@ -14,11 +14,13 @@ from dash_long_callback import Dash
 from dash_long_callback.app import _config_tag
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.declaration import HEADER, is_current
-from dash_long_callback.executors.celery.worker import MessageRunner, Watchdog
+from dash_long_callback.executors.celery.worker import MessageRunner
 from dash_long_callback.jobs import Begin, End, Job, Lost, new_job_id
 from dash_long_callback.managers.base import Manager
-from dash_long_callback.runner import Run, run_job
 from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.run_job import run_job
+from dash_long_callback.worker.watchdog import Watchdog
 
 OUT, IN = Output("out", "children"), Input("in", "value")
 A, B = State("a", "value"), State("b", "value")
@@ -161,7 +163,7 @@ def test_a_click_on_an_older_page_is_refused(app: Dash) -> None:
 
 
 def message_runner(store: DiskcacheStore) -> MessageRunner:
-    return MessageRunner(store, Watchdog(store, 1.0, lambda job, outcome: None), None)
+    return MessageRunner(store, Watchdog(store, 1.0), lambda job: None)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from doc_pages import ROOT, read
 
-from dash_long_callback import Pacing, jobs, runner
+from dash_long_callback import Pacing, jobs
 from dash_long_callback.executors import celery as celery_executor
 from dash_long_callback.executors.local import election, supervisor
 from dash_long_callback.folders import unused
@@ -17,6 +17,7 @@ from dash_long_callback.managers import celery as celery_manager
 from dash_long_callback.managers import diskcache as diskcache_manager
 from dash_long_callback.server import pacing, submit, updates, wire
 from dash_long_callback.stores import job_store, sqlite_notifier, timing
+from dash_long_callback.worker import reporter, run_job
 
 HOW_TO = "docs/how-to/"
 BROWSER = "".join(
@@ -51,7 +52,7 @@ def minutes(seconds: float) -> str:
 
 P = Pacing()
 LEASE, BEAT = timing.LEASE_SECONDS, timing.HEARTBEAT_SECONDS
-PER_SECOND = round(1 / runner.WRITE_SECONDS)
+PER_SECOND = round(1 / reporter.WRITE_SECONDS)
 PACE = f"{pacing.PACE_MIN * 1000:g} ms"
 RETRIES = f"{js('RETRY_MIN') / 1000:g} s to {js('RETRY_MAX') / 1000:g} s"
 BITS = f"{len(jobs.new_job_id()) * 6} random bits"
@@ -102,7 +103,7 @@ FIGURES = [
     (HOW_TO + "celery.md", f"less than {minutes(celery_executor.START_SECONDS)}"),
     (HOW_TO + "celery.md", f"is kept {job_store.WAITING} times as long"),
     (HOW_TO + "faults.md", f"a result of more than {job_store.INLINE_BYTES >> 10} KB"),
-    (HOW_TO + "faults.md", f"room again within {runner.SETTLE_SECONDS:g} s"),
+    (HOW_TO + "faults.md", f"room again within {run_job.SETTLE_SECONDS:g} s"),
     ("docs/architecture.md", f"has waited for {P.submit * 1000:g} ms"),
     ("docs/architecture.md", f"a result of up to {job_store.INLINE_BYTES >> 10} KB"),
     ("docs/architecture.md", f"{LEASE:g} s, renewed every {BEAT:g} s"),
@@ -124,7 +125,7 @@ FIGURES = [
     ("docs/architecture.md", f"another try after {supervisor.START_PAUSE:g} s"),
     ("docs/architecture.md", {2: "of the queue, twice at most"}[supervisor.BEGIN_TRIES]),
     ("docs/architecture.md", f"tries again for {minutes(P.patience)}, pausing {RETRIES}"),
-    ("docs/architecture.md", f"tried for {runner.SETTLE_SECONDS:g} s, then"),
+    ("docs/architecture.md", f"tried for {run_job.SETTLE_SECONDS:g} s, then"),
     ("docs/architecture.md", f"`data_version` every {sqlite_notifier.LATER_POLLS * 1000:g} ms"),
 ]
 

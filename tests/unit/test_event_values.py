@@ -11,10 +11,12 @@ import pytest
 from dash import Input, Output, Patch, dcc, no_update, set_props
 from inline_page import Click, Ended
 
-from dash_long_callback import Dash, Event, runner
+from dash_long_callback import Dash, Event
 from dash_long_callback.dash_internals import join_patches, to_json_bytes
-from dash_long_callback.events import Kind, kind_of
+from dash_long_callback.events import kind_of
 from dash_long_callback.jobs import Job
+from dash_long_callback.worker import reporter
+from dash_long_callback.worker.updates import Kind
 
 OUT, IN = Output("out", "children"), Input("in", "value")
 
@@ -121,9 +123,9 @@ def test_what_is_kept_of_events_has_a_bound_that_is_logged_once(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(runner, "EVENT_SLOTS", 5)
-    monkeypatch.setattr(runner, "EVENT_BYTES", 3000)
-    monkeypatch.setattr(runner, "WRITE_SECONDS", 0)
+    monkeypatch.setattr(reporter, "EVENT_SLOTS", 5)
+    monkeypatch.setattr(reporter, "EVENT_BYTES", 3000)
+    monkeypatch.setattr(reporter, "WRITE_SECONDS", 0)
 
     @app.long_callback(OUT, IN)
     def work(_: Any) -> None:

@@ -17,8 +17,9 @@ from inline_page import Click, Ended
 from dash_long_callback import ContextNotSent, Dash, JobEnded, JobExited, UserError
 from dash_long_callback.callbacks import registry
 from dash_long_callback.jobs import Begin, End, Failed, Job, Lost, State, ref_of
-from dash_long_callback.runner import Run, run_job
 from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.run_job import run_job
 
 OUT, IN = Output("out", "children"), Input("in", "value")
 BAR = Output("bar", "value")

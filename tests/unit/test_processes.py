@@ -12,7 +12,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from dash_long_callback.executors.processes import ProcessId
+from dash_long_callback.worker.processes import ProcessId
 
 
 def test_a_living_process_is_found_again_by_what_was_written_down() -> None:

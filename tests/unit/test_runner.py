@@ -20,17 +20,19 @@ from dash.exceptions import PreventUpdate
 from ids import plain
 from inline_page import Click, Ended
 
-from dash_long_callback import Dash, JobCancelled, JobTimedOut, runner
+from dash_long_callback import Dash, JobCancelled, JobTimedOut
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.jobs import Begin, Cancelled, End, Job, Lost
 from dash_long_callback.jobs import State as JobState
 from dash_long_callback.managers.base import Manager
-from dash_long_callback.runner import Run, run_job
 from dash_long_callback.stores import names
 from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.stores.ports import Batch
+from dash_long_callback.worker import reporter
+from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.run_job import run_job
 
 #: What dash types as lists are groupings and dicts, too.
 context: Any = ctx
@@ -675,7 +677,7 @@ def test_a_flood_of_patches_stays_a_small_record(
 def test_a_job_with_many_slots_writes_less_often(
     store: DiskcacheStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "SLOTS", 2)
+    monkeypatch.setattr(reporter, "SLOTS", 2)
     counting = CountingStore(store.directory, 60)
     app = Dash("app", long_callback_manager=Manager(counting, InlineExecutor(counting)))
     app.layout = html.Div()

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.executors.local.supervisor import PoolOptions, Supervisor
+from dash_long_callback.executors.local.pool_options import PoolOptions
+from dash_long_callback.executors.local.supervisor import Supervisor
 from dash_long_callback.jobs import Begin, Job, Lost, State
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
@@ -36,9 +37,9 @@ def test_a_write_that_can_not_succeed_is_logged_and_holds_up_no_other(
     def broken() -> None:
         raise ValueError("a defect")
 
-    supervisor._end(first.id, Lost("first"))
+    supervisor._end(first, Lost("first"))
     supervisor._writes.append(broken)
-    supervisor._end(second.id, Lost("second"))
+    supervisor._end(second, Lost("second"))
     supervisor._flush()
     assert not supervisor._writes
     for job in (first, second):
@@ -62,7 +63,7 @@ def test_a_write_that_the_store_refuses_now_is_tried_again_in_order(
             raise StoreError("the disk is full")
 
     supervisor._writes.append(full)
-    supervisor._end(job.id, Lost("later"))
+    supervisor._end(job, Lost("later"))
     for _ in range(2):
         with pytest.raises(StoreError, match="full"):
             supervisor._flush()

@@ -113,10 +113,11 @@ def test_a_job_that_has_ended_takes_no_second_outcome(outcome: Outcome) -> None:
 
 
 def test_a_worker_that_is_late_is_refused() -> None:
-    again = changed(running(), Requeue(begun=False))
+    again = changed(running(), Requeue(1, begun=False))
     assert transition(again, Finish(Cancelled(), 1), NOW) is None
     assert transition(again, End(Cancelled(), attempt=1), NOW) is None
     begun = changed(again, Begin())
+    assert transition(begun, Requeue(1, begun=False), NOW) is None
     assert begun.attempt == 2
     assert transition(begun, Finish(Succeeded(b"1"), 1), NOW) is None
     assert changed(begun, Finish(Succeeded(b"2"), 2)).state is State.SUCCEEDED
@@ -175,14 +176,14 @@ def test_an_on_error_that_does_not_survive_is_not_called_again(problem: Problem)
     here = changed(running(), Handle(problem))
     elsewhere = changed(handled(problem), Begin())
     for job in (here, elsewhere):
-        assert transition(job, Requeue(begun=True), NOW) is None
+        assert transition(job, Requeue(job.attempt, begun=True), NOW) is None
         ended = changed(job, End(Lost("it died, too"), handles=True))
         assert ended.state is problem.state
         assert ended.error == changed(running(), End(problem)).error
 
 
 def test_an_on_error_that_was_not_begun_may_be_called_by_another_worker() -> None:
-    again = changed(handled(), Begin(), Requeue(begun=False))
+    again = changed(handled(), Begin(), Requeue(2, begun=False))
     assert (again.state, again.handler) == (State.QUEUED, True)
 
 
@@ -210,7 +211,7 @@ def test_a_wish_to_cancel_ends_what_waits_and_leaves_the_rest_to_its_worker() ->
 
 
 def test_a_job_that_queues_again_has_not_started() -> None:
-    change = transition(running(), Requeue(begun=True), NOW)
+    change = transition(running(), Requeue(1, begun=True), NOW)
     assert change is not None
     assert (change.job.state, change.job.started) == (State.QUEUED, None)
     assert change.effects == Effect.ENQUEUE

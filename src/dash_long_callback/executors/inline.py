@@ -8,7 +8,8 @@ from dash_long_callback.callbacks import registry
 from dash_long_callback.ends import end
 from dash_long_callback.executors.base import Executor
 from dash_long_callback.jobs import Begin, Job, Lost
-from dash_long_callback.runner import Run, run_job
+from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.run_job import run_job
 
 if TYPE_CHECKING:
     from dash_long_callback.stores.job_store import JobStore

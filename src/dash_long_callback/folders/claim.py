@@ -19,11 +19,11 @@ from pathlib import Path
 import filelock
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.executors.processes import ProcessId
 from dash_long_callback.folders import record, unused
 from dash_long_callback.folders.processes import server_processes
 from dash_long_callback.folders.record import Record
 from dash_long_callback.folders.settings import Settings
+from dash_long_callback.worker.processes import ProcessId
 
 log = logging.getLogger("dash_long_callback")
 

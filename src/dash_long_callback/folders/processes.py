@@ -11,7 +11,7 @@ import os
 
 import psutil
 
-from dash_long_callback.executors.processes import ProcessId
+from dash_long_callback.worker.processes import ProcessId
 
 #: In the command line of the process that job workers are forked from, and so of these, too.
 _FORK_SERVER = "dash_long_callback.executors.local.fork_server"

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dash_long_callback.executors.processes import ProcessId
 from dash_long_callback.folders.settings import check_sealed
+from dash_long_callback.worker.processes import ProcessId
 
 #: Names of default folders: the first of an app file, and further ones.
 NAME = re.compile(r"long-callbacks-[0-9a-f]{12}(-[1-9][0-9]*)?")

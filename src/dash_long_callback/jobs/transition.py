@@ -69,10 +69,12 @@ class Requeue:
     """A running job goes back to the queue.
 
     Attributes:
+        attempt: the one that is over. One that another has followed is refused.
         begun: whether its worker may have called the function. An ``on_error`` that was called is
             not called again.
     """
 
+    attempt: int
     begun: bool
 
 
@@ -161,8 +163,8 @@ def transition(job: Job, event: Event, now: float) -> Transition | None:
             return _end(job, event, now)
         case Cancel():
             return _ended(job, Cancelled(), now) if job.state is State.QUEUED else None
-        case Requeue(begun):
-            again = not (begun and job.handler)
+        case Requeue(attempt, begun):
+            again = job.attempt == attempt and not (begun and job.handler)
             return _enter(job, State.QUEUED, queued=now) if again else None
         case Handle(problem):
             if job.state is not State.RUNNING:

@@ -16,7 +16,7 @@ from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors import app_factory
 from dash_long_callback.executors import worker_start as worker_starts
 from dash_long_callback.executors.local import LocalExecutor
-from dash_long_callback.executors.local.supervisor import Ending, PoolOptions
+from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
 from dash_long_callback.folders.claim import DefaultFolder
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import SIZE_LIMIT, DiskcacheStore

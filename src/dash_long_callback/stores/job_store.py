@@ -541,9 +541,11 @@ class JobStore:
         """Hear of news of jobs, as long as the block runs; ``waker`` may be shared."""
         return self.rows.subscribe(waker)
 
-    def subscribe_to_cancels(self) -> AbstractContextManager[Subscription]:
+    def subscribe_to_cancels(
+        self, waker: Waker | None = None
+    ) -> AbstractContextManager[Subscription]:
         """As ``subscribe``, for the wishes to cancel jobs."""
-        return self.rows.subscribe(cancels=True)
+        return self.rows.subscribe(waker, cancels=True)
 
     def set_port(self, port: int) -> None:
         """Say on which UDP port the leader hears of new jobs and of cancels."""

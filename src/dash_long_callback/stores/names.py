@@ -8,7 +8,7 @@
     <id>:attempt               the number of the attempt that runs: only its worker may write
     <id>:lease                 a worker holds this job; expires unless renewed. When the job's rows
                                were last touched
-    <id>:worker                which process that is, see ``executors.processes.ProcessId``
+    <id>:worker                which process that is, see ``worker.processes.ProcessId``
     <id>:update-<n>            the value in slot n, JSON
     <id>:result-<attempt>      a large result: its size
     <id>:result-<attempt>-<n>  a piece of it

@@ -2,7 +2,7 @@
 
     web process                      broker                     Celery worker
     ───────────                      ──────                     ─────────────
-    start(job) ──► message: id of the job, version of the code ──► task: record → callback → runner
+    start(job) ──► message: id of the job, version of the code ──► task: record → callback → run_job
                                                                    Watchdog: cancel, timeout
     waits for news ◄──────────────── store ◄──────────────────────── updates, heartbeats, outcome
     check_liveness: lease expired, message lost, task unknown
@@ -31,10 +31,10 @@ from kombu.exceptions import KombuError
 from kombu.pools import ProducerPool
 
 from dash_long_callback.callbacks import registry
-from dash_long_callback.ends import end, handles_errors, name_of
+from dash_long_callback.ends import end, handles_errors
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.base import Executor
-from dash_long_callback.executors.celery.worker import MessageRunner, Watchdog
+from dash_long_callback.executors.celery.worker import MessageRunner
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import (
     Cancel,
@@ -47,6 +47,7 @@ from dash_long_callback.jobs import (
     TimedOut,
     as_exception,
 )
+from dash_long_callback.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -100,7 +101,7 @@ class CeleryExecutor(Executor):
         self._queue = queue
         self._grace = grace
         self._runner = MessageRunner(
-            store, Watchdog(store, grace, self._lose), worker_start, factory
+            store, Watchdog(store, grace), self._send_again, worker_start, factory
         )
         self._backstop = BACKSTOP_SECONDS + (START_SECONDS if worker_start else 0)
         self._send_faults = FaultLog("a job can't be sent to a worker again")
@@ -216,11 +217,6 @@ class CeleryExecutor(Executor):
 
     def _lose(self, job: Job, outcome: Lost | TimedOut) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
-        if job.handler:
-            # It was the handler that did not survive: the job ends for what it was to handle.
-            log.error(
-                "no. %s: on_error of %s did not end: %s", job.ref, name_of(job), outcome.reason
-            )
         again = end(self._store, job.id, outcome, job.attempt, handles=handles_errors(job))
         if again is not None and again.state is State.QUEUED:
             self._send_again(again)

@@ -15,7 +15,6 @@ import signal
 import threading
 import time
 import traceback
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -24,36 +23,31 @@ from celery import signals
 from dash_long_callback import declaration
 from dash_long_callback.callbacks import registry
 from dash_long_callback.ends import end
-from dash_long_callback.errors import JobCancelled, JobTimedOut, StoreError
-from dash_long_callback.executors import app_factory, processes
-from dash_long_callback.executors.interrupt import interrupt_main_thread
+from dash_long_callback.errors import StoreError
+from dash_long_callback.executors import app_factory
 from dash_long_callback.executors.worker_start import name_of
-from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.jobs import (
-    Begin,
-    Cancelled,
-    Failed,
-    Job,
-    Lost,
-    Outcome,
-    TimedOut,
-)
-from dash_long_callback.runner import Run, run_job
+from dash_long_callback.jobs import Begin, Failed, Lost
+from dash_long_callback.worker import processes
+from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.run_job import run_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from dash_long_callback.callbacks import LongCallback
+    from dash_long_callback.jobs import Job
     from dash_long_callback.stores.job_store import JobStore
-    from dash_long_callback.stores.notifier import Subscription
+    from dash_long_callback.worker.watchdog import Watchdog
 
 log = logging.getLogger("dash_long_callback")
 
-#: Seconds that a job runs before it is watched: most have ended by then.
-WATCH_SECONDS = 0.1
-#: Seconds between two looks at the clocks of watched jobs.
-TICK_SECONDS = 0.5
+#: What billiard raises into a process that gets one of these signals.
+_EXIT_CODES = tuple(
+    -(256 - getattr(signal, name)) for name in ("SIGTERM", "SIGQUIT") if hasattr(signal, name)
+)
+#: Seconds by which the system may count the start of a process as before that of its job.
+CLOCK_SECONDS = 0.5
 
 #: The main process of the Celery worker that this process is or was forked from.
 _main: int | None = None
@@ -83,6 +77,7 @@ class MessageRunner:
     Args:
         store: where the jobs are.
         watchdog: ends them when it has to.
+        requeued: sends a job that waits for another worker, which calls its ``on_error``.
         worker_start: called once in each process, before its first job.
         factory: makes the app, as ``"module:function"``, if an import does not.
     """
@@ -91,11 +86,13 @@ class MessageRunner:
         self,
         store: JobStore,
         watchdog: Watchdog,
-        worker_start: Callable[[], object] | None,
+        requeued: Callable[[Job], object],
+        worker_start: Callable[[], object] | None = None,
         factory: str | None = None,
     ) -> None:
         self._store = store
         self._watchdog = watchdog
+        self._requeued = requeued
         self._start = _WorkerStart(worker_start)
         self._factory = _Factory(factory)
         # Once all modules are imported, and before processes are forked, which then share it.
@@ -147,10 +144,13 @@ class MessageRunner:
         return problem
 
     def _run(self, job: Job, callback: LongCallback, problem: Failed | None = None) -> None:
-        run = _CeleryRun(self._store, job, callback, problem)
-        run.lose = self._watchdog.lose
-        began = time.time() - TICK_SECONDS  # as the system counts, it may be a moment before
-        with self._unchanged(), self._watchdog.over(run):
+        run = Run(
+            *(self._store, job, callback, problem),
+            exit_codes=_EXIT_CODES,
+            requeued=self._requeued,
+        )
+        began = time.time() - CLOCK_SECONDS
+        with self._unchanged(), self._watchdog.over(run, interrupt=can_interrupt()):
             run_job(run)
         if run.stopping is not None and can_interrupt():
             _end_children(began)
@@ -185,7 +185,7 @@ class _WorkerStart:
             try:
                 self._function()
             except (Exception, SystemExit) as error:
-                if isinstance(error, SystemExit) and error.code in _CeleryRun.SIGNALS:
+                if isinstance(error, SystemExit) and error.code in _EXIT_CODES:
                     raise
                 return self._failed(error)
             self._done_in = os.getpid()
@@ -238,7 +238,7 @@ def _words(error: BaseException) -> str:
 
 
 def _unexpected(error: BaseException) -> Failed | Lost:
-    if isinstance(error, SystemExit) and error.code in _CeleryRun.SIGNALS:
+    if isinstance(error, SystemExit) and error.code in _EXIT_CODES:
         return Lost("the worker was stopped while the job ran", "stopped")
     return Failed(
         type(error).__name__,
@@ -253,29 +253,6 @@ def _end_children(since: float) -> None:
         with contextlib.suppress(psutil.Error):
             if process.create_time() >= since:
                 process.kill()
-
-
-class _CeleryRun(Run):
-    #: What billiard raises into a process that gets one of these signals.
-    SIGNALS = tuple(
-        -(256 - getattr(signal, name)) for name in ("SIGTERM", "SIGQUIT") if hasattr(signal, name)
-    )
-    ended_by: SystemExit | None = None
-    #: Ends a job that its worker can't end, by its ``on_error`` in another.
-    lose: Callable[[Job, Lost], object] | None = None
-
-    def ends_process(self, error: SystemExit) -> bool:
-        if error.code not in self.SIGNALS:
-            return False
-        self.ended_by = error
-        return True
-
-    def hand_over(self, outcome: Outcome) -> bool:
-        if self.ended_by is None or self.handler is None or self.lose is None:
-            return False
-        if isinstance(outcome, Lost):
-            self.lose(self.job, outcome)
-        return isinstance(outcome, Lost)
 
 
 def _problem(callback: LongCallback | None, digest: str, job: Job, worker: str) -> Failed | None:
@@ -296,122 +273,3 @@ def _problem(callback: LongCallback | None, digest: str, job: Job, worker: str) 
             kind="unavailable",
         )
     return None
-
-
-@dataclass
-class _Watched:
-    run: Run
-    since: float
-    interrupt: bool
-    stopped: bool = False
-    kill_at: float = float("inf")
-
-
-class Watchdog:
-    """Ends jobs of this process that are cancelled or take too long. One thread, when needed.
-
-    Args:
-        store: where wishes to cancel are.
-        grace: seconds from the end of a job to the end of its process.
-        lose: ends a job whose process is about to end, by its ``on_error`` if it has one.
-    """
-
-    def __init__(
-        self, store: JobStore, grace: float, lose: Callable[[Job, Lost | TimedOut], object]
-    ) -> None:
-        self._store = store
-        self._grace = grace
-        self.lose = lose
-        self._lock = threading.Lock()
-        self._jobs: dict[str, _Watched] = {}
-        self._wake = threading.Event()
-        self._pid = 0
-        self._faults = FaultLog("cancels and timeouts can't be watched")
-        self._store_faults = FaultLog("the end of a job can't be stored")
-
-    @contextlib.contextmanager
-    def over(self, run: Run) -> Generator[None]:
-        """Watch a job as long as the block runs."""
-        watched = _Watched(run, time.monotonic(), can_interrupt())
-        with self._lock:
-            if self._pid != os.getpid():  # once in each process: threads do not cross a fork
-                threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
-                self._pid = os.getpid()
-            self._jobs[run.job.id] = watched
-        self._wake.set()
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._jobs[run.job.id]
-
-    def interrupted(self, _signal: int, _frame: Any) -> None:
-        """The main thread's part of a stop: raise inside the user's function."""
-        for watched in list(self._jobs.values()):
-            if watched.interrupt:
-                watched.run.checkpoint()
-
-    def _watch(self) -> None:
-        while True:
-            self._wake.wait()
-            self._wake.clear()
-            time.sleep(WATCH_SECONDS)
-            try:
-                with self._store.subscribe_to_cancels() as subscription:
-                    while self._jobs:
-                        self._turn(subscription)
-                        self._faults.succeeded()
-            except Exception as error:
-                # Whatever it is: without this thread no job of this process could be stopped.
-                self._faults.failed(error, traceback=not isinstance(error, StoreError))
-                time.sleep(TICK_SECONDS)
-                self._wake.set()
-
-    def _turn(self, subscription: Subscription) -> None:
-        now = time.monotonic()
-        with self._lock:
-            jobs = list(self._jobs.values())
-        subscription.follow([watched.run.job.id for watched in jobs])
-        for watched in jobs:
-            self._look_at_clock(watched, now)
-        if subscription.wait(TICK_SECONDS):
-            for watched in jobs:
-                if watched.run.stopping is None and self._store.cancel_asked(watched.run.job.id):
-                    self._stop(watched, JobCancelled())
-
-    def _look_at_clock(self, watched: _Watched, now: float) -> None:
-        timeout = watched.run.callback.options.timeout
-        if watched.run.stopping is not None and not watched.stopped:
-            # Its heartbeat was refused: others have ended the job, or given it to another worker.
-            self._stop(watched, watched.run.stopping)
-        if watched.run.stopping is None and timeout and now - watched.since > timeout:
-            self._stop(watched, JobTimedOut(TimedOut(timeout).reason))
-        if now >= watched.kill_at:
-            watched.kill_at = float("inf")
-            self._kill(watched)
-
-    def _stop(self, watched: _Watched, reason: JobCancelled | JobTimedOut) -> None:
-        watched.run.stop(reason)
-        watched.stopped = True
-        watched.kill_at = time.monotonic() + self._grace
-        if watched.interrupt:
-            interrupt_main_thread()
-
-    def _kill(self, watched: _Watched) -> None:
-        """The grace is over: the page is told, and the process ends if it is the job's own."""
-        job = watched.run.job
-        timed_out = isinstance(watched.run.stopping, JobTimedOut)
-        outcome = TimedOut(watched.run.callback.options.timeout or 0) if timed_out else Cancelled()
-        try:
-            # A function that goes on would write over what another process does with the job.
-            if watched.interrupt and isinstance(outcome, TimedOut):
-                self.lose(job, outcome)
-            else:
-                end(self._store, job.id, outcome, job.attempt)
-        except Exception as error:  # whatever it is, the process is to end
-            self._store_faults.failed(error, traceback=not isinstance(error, StoreError))
-        if not watched.interrupt:
-            log.warning("%s goes on until its next update", watched.run.callback.name)
-            return
-        processes.kill(processes.descendants(os.getpid()))
-        os.kill(os.getpid(), signal.SIGKILL)

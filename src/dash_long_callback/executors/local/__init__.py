@@ -5,8 +5,9 @@
     start(job) ──► queue in    Election: holds the lock file
         │          the store     └─ Supervisor: one thread
         └─ wakes the leader ────────► claim a job ──────── pipe ──────────► listen: run, cancel
-           (a UDP datagram)           watch workers, cancels, timeouts      main thread: the job
-                                      replace the dead                          │
+           (a UDP datagram)           pass on cancels                       watchdog: stop, timeout
+                                      end and replace the dead              main thread: the job
+                                                                                │
     waits for news ◄──────────── store (SQLite) ◄───────────────────────────────┘
 
 Any web process may submit, read and cancel; only the leader has workers. If it dies, the system
@@ -28,7 +29,7 @@ from dash_long_callback.executors.local.election import Election
 from dash_long_callback.jobs import Requeue, State
 
 if TYPE_CHECKING:
-    from dash_long_callback.executors.local.supervisor import PoolOptions
+    from dash_long_callback.executors.local.pool_options import PoolOptions
     from dash_long_callback.jobs import Job
     from dash_long_callback.stores.diskcache import DiskcacheStore
 
@@ -53,7 +54,9 @@ class LocalExecutor(Executor):
         if job.state is State.RUNNING:
             if self._election is not None and self._election.take(job):
                 return
-            self._store.change(job.id, Requeue(begun=False))  # the engine was stopped a moment ago
+            self._store.change(
+                job.id, Requeue(job.attempt, begun=False)
+            )  # the engine was stopped a moment ago
         self._wake_leader()
 
     def cancel(self, job_id: str) -> None:  # noqa: ARG002 - the leader reads the wish in the store

@@ -15,7 +15,7 @@ from dash_long_callback.executors.local.supervisor import Supervisor
 from dash_long_callback.fault_log import FaultLog
 
 if TYPE_CHECKING:
-    from dash_long_callback.executors.local.supervisor import Ending, PoolOptions
+    from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
     from dash_long_callback.jobs import Job
     from dash_long_callback.stores.diskcache import DiskcacheStore
 

@@ -10,9 +10,9 @@ import json
 import os
 import threading
 
-from dash_long_callback.executors import processes
 from dash_long_callback.executors.local import inherited
 from dash_long_callback.executors.local.preload import VARIABLE, AppModules, import_app
+from dash_long_callback.worker import processes
 
 if VARIABLE in os.environ:
     app = AppModules(**json.loads(os.environ.pop(VARIABLE)))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from dash_long_callback import changed_values
 from dash_long_callback.callbacks import registry
 from dash_long_callback.executors.local import logging_setup, preload
-from dash_long_callback.executors.local.worker import Ready, WorkerOptions, worker_main
+from dash_long_callback.executors.local.messages import Ready, WorkerOptions
+from dash_long_callback.executors.local.worker import worker_main
 from dash_long_callback.executors.worker_start import WorkerStart, refer
 
 if TYPE_CHECKING:

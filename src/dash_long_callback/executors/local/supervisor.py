@@ -5,32 +5,24 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import math
 import os
-import signal
 import socket
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from multiprocessing import connection
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from dash_long_callback import by_value, dash_internals, unsendable
-from dash_long_callback.callbacks import LongCallback, registry
-from dash_long_callback.declaration import Changed
+from dash_long_callback import by_value
+from dash_long_callback.callbacks import registry
 from dash_long_callback.ends import end, handles_errors, name_of
-from dash_long_callback.errors import (
-    JobEnded,
-    JobLost,
-    JobTimedOut,
-    NotPickleable,
-    StoreError,
-)
-from dash_long_callback.executors import processes
+from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.local import preload
+from dash_long_callback.executors.local.dispatch import start_message
 from dash_long_callback.executors.local.launch import Launcher
-from dash_long_callback.executors.local.orphans import Orphans, timeout_of
-from dash_long_callback.executors.local.worker import (
+from dash_long_callback.executors.local.messages import (
     Begun,
     Done,
     Finish,
@@ -40,24 +32,16 @@ from dash_long_callback.executors.local.worker import (
     Unready,
     WorkerOptions,
 )
+from dash_long_callback.executors.local.orphans import Orphans, limits_of
+from dash_long_callback.executors.local.pool_worker import EXIT_SECONDS, PoolWorker
 from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.jobs import (
-    Cancelled,
-    Failed,
-    Job,
-    Lost,
-    Problem,
-    Requeue,
-    State,
-    TimedOut,
-)
-from dash_long_callback.stores.timing import LEASE_SECONDS
+from dash_long_callback.jobs import Cancelled, Failed, Job, Lost, Problem, Requeue, State
+from dash_long_callback.worker import processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from multiprocessing.connection import Connection
 
-    from dash_long_callback.executors.worker_start import WorkerStart
+    from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
     from dash_long_callback.stores.diskcache import DiskcacheStore
 
 log = logging.getLogger("dash_long_callback")
@@ -67,75 +51,14 @@ TICK_SECONDS = 0.5
 #: Seconds after which a leader that was busy, or paused itself, does not count what it missed.
 #: More than a turn waits for a store that is locked, as then workers are heard of all the same.
 PAUSED_SECONDS = 6.0
-#: Seconds that a silent worker is watched, and the processor time in them that shows that it
-#: computes: a function that holds the interpreter's lock keeps its process from saying so.
-#: A machine with too much to do gives it little; threads that wait for that lock use less than 1 %.
-COMPUTING_SECONDS, COMPUTING_SHARE = 3.0, 0.05
 #: Seconds between two deletions of what has expired.
 PURGE_SECONDS = 60.0
-#: Seconds that a worker has to exit by itself when everything ends.
-EXIT_SECONDS = 2.0
 #: Times that a job is given to another worker, if one dies before it calls the function.
 BEGIN_TRIES = 2
 #: Workers in a row that may die before they are ready; then waiting jobs are told so.
 START_TRIES = 3
 #: Seconds before another try to start workers, once that has failed.
 START_PAUSE = 5.0
-
-
-#: What becomes of running jobs when a server is told to end.
-Ending: TypeAlias = Literal["finish", "requeue", "end"]
-
-
-@dataclass(frozen=True)
-class PoolOptions:
-    """How the pool of workers is set up.
-
-    Attributes:
-        workers: jobs that run at the same time, at most.
-        start_method: ``"forkserver"``, ``"spawn"`` or ``"fork"``.
-        grace: seconds that a cancelled function has to end before its process is ended.
-        stop: what becomes of running jobs when the server is told to end; None: ``"end"`` under
-            a development server, else ``"finish"``.
-        stop_wait: seconds that a server which ends waits for jobs that finish.
-        chosen: whether the author asked for that start method.
-        worker_start: what each worker calls before its first job.
-        app: the function that makes the app, as ``"module:function"``, for workers to call.
-    """
-
-    workers: int
-    start_method: str
-    grace: float
-    stop: Ending | None = None
-    stop_wait: float = 0.0
-    chosen: bool = True
-    worker_start: WorkerStart | None = None
-    app: str | None = None
-
-
-@dataclass
-class _Worker:
-    process: Any
-    pipe: Connection
-    digests: dict[str, str] | None = None
-    modules: by_value.Modules = field(default_factory=dict[str, list[str]])
-    job: Job | None = None
-    given: float = 0.0
-    begun: bool = False
-    stop: Stop | None = None
-    kill_at: float = float("inf")
-    retiring: bool = False
-    #: When it was last heard of; whether its end of the pipe is closed.
-    heard: float = field(default_factory=time.monotonic)
-    deaf: bool = False
-    #: Processor time at a moment, if it is silent and looked at.
-    looked: tuple[float, float] | None = None
-    #: Why it was killed, if that was not the job's doing.
-    killed: str | None = None
-
-    @property
-    def idle(self) -> bool:
-        return self.digests is not None and self.job is None and not self.retiring
 
 
 class Supervisor:
@@ -156,7 +79,7 @@ class Supervisor:
         self._launcher = Launcher(
             options.start_method, chosen=options.chosen, worker_start=options.worker_start
         )
-        self._workers: list[_Worker] = []
+        self._workers: list[PoolWorker] = []
         self._orphans = Orphans(store, options.grace)
         #: Whether what an earlier leader has left was looked up.
         self._took_over = False
@@ -217,7 +140,7 @@ class Supervisor:
             if worker is not None:
                 self._dispatch(worker, job)
             else:
-                self._requeue(job.id)
+                self._requeue(job)
             written = not self._writes
         if not written:
             self.wake()
@@ -269,8 +192,8 @@ class Supervisor:
         """Wait for what happens, at most until something is due."""
         waiting: list[Any] = [self._socket, *(w.pipe for w in self._workers if not w.deaf)]
         waiting += [w.process.sentinel for w in self._workers]
-        deadline = min((w.kill_at for w in self._workers), default=float("inf"))
-        timeout = max(0.0, min(TICK_SECONDS, deadline - time.monotonic(), self._next_timeout()))
+        due = min((w.due() for w in self._workers), default=math.inf)
+        timeout = max(0.0, min(TICK_SECONDS, due - time.monotonic()))
         ready = connection.wait(waiting, timeout)
         if self._socket in ready:
             with contextlib.suppress(BlockingIOError):
@@ -289,13 +212,12 @@ class Supervisor:
                     self._drain(worker)
                 if dead:
                     self._reap(worker)
-            self._look_for_silence()
+            self._check_workers()
             if woken or quiet:
-                self._look_for_cancels()
-            self._look_at_clocks()
+                self._pass_on_cancels()
             # A server that is never quiet has orphans, too.
             if quiet or time.monotonic() - self._orphans_at > TICK_SECONDS:
-                self._look_at_orphans()
+                self._end_orphans()
                 self._orphans_at = time.monotonic()
 
     # Workers: start, drain, reap
@@ -306,7 +228,7 @@ class Supervisor:
         while len(self._workers) < self._options.workers:
             self._workers.append(self._spawn())
 
-    def _spawn(self) -> _Worker:
+    def _spawn(self) -> PoolWorker:
         app = preload.app_modules(self._modules(), self._options.app)
         options = WorkerOptions(
             directory=str(self._store.directory),
@@ -317,115 +239,85 @@ class Supervisor:
             grace=self._options.grace,
         )
         process, ours = self._launcher.start(options)
-        return _Worker(process, ours)
+        return PoolWorker(process, ours)
 
     def _modules(self) -> list[str]:
         found = list(registry.modules)
         found += [by_value.source_of(c.function) for c in registry.all()]
         return list(dict.fromkeys(name for name in found if name))
 
-    def _drain(self, worker: _Worker) -> None:
-        try:
-            while worker.pipe.poll():
-                message = worker.pipe.recv()
-                worker.heard, worker.looked = time.monotonic(), None
-                if isinstance(message, Ready):
-                    app = preload.app_modules(self._modules())
-                    worker.retiring = not self._launcher.accepts(message, app)
-                    worker.digests, worker.modules = message.digests, message.modules
-                    self._failed_starts, self._start_problem = 0, ""
-                    self._import_problems = [e.strip().splitlines()[-1] for e in message.errors]
-                    for error in message.errors:
-                        log.warning("a worker could not import a module of the app\n%s", error)
-                elif isinstance(message, Unready):
-                    self._start_problem = message.problem
-                elif isinstance(message, Begun):
-                    worker.begun = worker.job is not None and worker.job.id == message.job_id
-                elif isinstance(message, Done):
-                    self._done(worker, message)
-        except (EOFError, OSError):
-            # It is dying, and the sentinel will say so, or its function has closed what it had.
-            worker.deaf = True
-            worker.kill_at = min(worker.kill_at, time.monotonic() + EXIT_SECONDS)
+    def _drain(self, worker: PoolWorker) -> None:
+        for message in worker.messages():
+            if isinstance(message, Ready):
+                self._accept(worker, message)
+            elif isinstance(message, Unready):
+                self._start_problem = message.problem
+            elif isinstance(message, Begun):
+                worker.begun = worker.job is not None and worker.job.id == message.job_id
+            elif isinstance(message, Done):
+                self._done(worker, message)
 
-    def _done(self, worker: _Worker, done: Done) -> None:
-        if worker.job is None or worker.job.id != done.job_id:
+    def _accept(self, worker: PoolWorker, ready: Ready) -> None:
+        app = preload.app_modules(self._modules())
+        worker.retiring = not self._launcher.accepts(ready, app)
+        worker.ready = ready
+        self._failed_starts, self._start_problem = 0, ""
+        self._import_problems = [e.strip().splitlines()[-1] for e in ready.errors]
+        for error in ready.errors:
+            log.warning("a worker could not import a module of the app\n%s", error)
+
+    def _done(self, worker: PoolWorker, done: Done) -> None:
+        job = worker.job
+        if job is None or job.id != done.job_id:
             return  # of a process that a function has forked
         if done.problem is not None:
-            self._end(done.job_id, Lost(done.problem))
+            self._end(job, Lost(done.problem))
         elif done.unloaded is not None:
-            self._unable(worker.job, done.unloaded)
-        self._tries.pop(done.job_id, None)
-        worker.job = worker.stop = None
-        worker.kill_at = float("inf")
-        if done.spent:
-            worker.retiring = True
-            worker.kill_at = time.monotonic() + EXIT_SECONDS
+            self._unable(job, done.unloaded)
+        self._tries.pop(job.id, None)
+        worker.done(done)
 
-    def _look_for_silence(self) -> None:
+    def _check_workers(self) -> None:
         now = time.monotonic()
         missed = now - self._turned
         self._turned = now
         for worker in self._workers:
-            if missed > PAUSED_SECONDS:
-                worker.heard = min(now, worker.heard + missed)
-            silent = now - worker.heard > LEASE_SECONDS
-            if silent and worker.digests is not None and not worker.deaf and not worker.killed:
-                self._look_at_silent(worker, now)
+            worker.check_silence(missed if missed > PAUSED_SECONDS else 0.0)
+            worker.enforce()
 
-    def _look_at_silent(self, worker: _Worker, now: float) -> None:
-        used = processes.processor_time(worker.process.pid)
-        if worker.looked is None:
-            worker.looked = now, used
-            return
-        since, before = worker.looked
-        if now - since < COMPUTING_SECONDS:
-            return
-        computes = used - before > COMPUTING_SHARE * (now - since)
-        if computes or processes.waits_for_processor(worker.process.pid):
-            worker.looked = now, used
-            return
-        worker.killed = f"was not heard of for {now - worker.heard:.0f} s and was ended"
-        self._kill(worker)
-
-    def _reap(self, worker: _Worker) -> None:
-        self._kill(worker)  # children of the job that outlived their worker
-        worker.process.join()
-        worker.pipe.close()
+    def _reap(self, worker: PoolWorker) -> None:
+        worker.kill()  # children of the job that outlived their worker
+        worker.close()
         self._workers.remove(worker)
-        if worker.digests is None:
+        if worker.ready is None:
             self._failed_starts += 1
             if self._failed_starts >= START_TRIES:
                 self._start_after = time.monotonic() + START_PAUSE
-                self._fail_waiting(self._start_problem or f"it {_died(worker.process.exitcode)}")
-        job, code = worker.job, worker.process.exitcode
-        if job is None:
+                self._fail_waiting(self._start_problem or f"it {worker.death}")
+        job, limits = worker.job, worker.limits
+        if job is None or limits is None:
             return
-        if not worker.begun and self._tries.get(job.id, 0) < BEGIN_TRIES:
+        # It may have written the end itself, and have left the on_error to another.
+        self._look = self._queued = True
+        limits.expire(time.monotonic())
+        if limits.told:
+            self._end(job, limits.outcome, handles=handles_errors(job))
+        elif not worker.begun and self._tries.get(job.id, 0) < BEGIN_TRIES:
             self._tries[job.id] = self._tries.get(job.id, 0) + 1
-            self._requeue(job.id)
-        elif worker.stop is None:
-            words = worker.killed or _died(code)
-            self._fail(job, JobLost(f"the worker process {words} while it ran the job"))
-        elif worker.stop.timed_out:
-            self._fail(job, JobTimedOut(TimedOut(timeout_of(job) or 0).reason))
+            self._requeue(job)
         else:
-            self._end(job.id, Cancelled())
-
-    def _kill(self, worker: _Worker) -> None:
-        processes.kill_tree(worker.process.pid)
-        if worker.process.is_alive():
-            worker.process.kill()
+            lost = Lost(f"the worker process {worker.death} while it ran the job")
+            self._end(job, lost, handles=handles_errors(job))
 
     def _fail_waiting(self, why: str) -> None:
         lost = Lost(f"no worker process could be started: {why}", "unavailable")
         log.error("workers die before they are ready: %s", why)
         while (job := self._store.claim()) is not None:
-            self._end(job.id, lost)
+            self._end(job, lost)
 
     # Jobs: assign, stop, end
 
-    def _busy(self, workers: list[_Worker]) -> int:
+    def _busy(self, workers: list[PoolWorker]) -> int:
         # Jobs that an earlier leader's workers still run count, too.
         return sum(w.job is not None for w in workers) + len(self._orphans)
 
@@ -441,108 +333,41 @@ class Supervisor:
             self._dispatch(worker, job)
             busy += 1
 
-    def _dispatch(self, worker: _Worker, job: Job) -> None:
-        callback = registry.get(job.callback)
-        if callback is None:
-            words = f"this app has no long callback {job.callback!r} any more; reload the page"
-            self._end(job.id, Changed(message=words))
-            return
-        try:
-            differs = self._differs(worker, callback)
-            pickled = self._by_value(worker, callback, whole=not job.handler) if differs else None
-        except NotPickleable as problem:
-            self._unable(job, Failed("NotPickleable", str(problem), kind="unavailable"))
-            return
-        worker.job, worker.stop = job, None
-        worker.given, worker.begun = time.monotonic(), False
-        try:
-            worker.pipe.send(Start(job, callback.key, pickled))
-        except OSError:  # it died a moment ago, and never saw the job
-            worker.job = None
-            self._requeue(job.id)
+    def _dispatch(self, worker: PoolWorker, job: Job) -> None:
+        assert worker.ready is not None
+        start = start_message(job, worker.ready)
+        if not isinstance(start, Start):
+            self._unable(job, start)
+        elif not worker.give(start, limits_of(job, self._options.grace)):
+            self._requeue(job)
 
-    def _differs(self, worker: _Worker, callback: LongCallback) -> bool:
-        assert worker.digests is not None
-        return worker.digests.get(callback.key) != callback.digest
-
-    def _by_value(self, worker: _Worker, callback: LongCallback, *, whole: bool) -> bytes:
-        app = dash_internals.app_of(callback.registration)
-        recipe: Any = callback.recipe if whole else callback.recipe.without_function()
-        try:
-            return by_value.dumps((recipe, app), worker.modules)
-        except Exception as error:
-
-            def is_sendable(value: Any) -> bool:
-                return by_value.can_be_sent(value, worker.modules)
-
-            what = unsendable.where(recipe.function, recipe.kwargs, is_sendable)
-            raise NotPickleable(
-                f"{callback.name} can't be imported by a worker process, nor sent to one, as it "
-                f"refers to {what}: {type(error).__name__}: {error}. {unsendable.HELP}."
-            ) from error
-
-    def _look_for_cancels(self) -> None:
+    def _pass_on_cancels(self) -> None:
         for worker in self._workers:
-            if worker.job and not worker.stop and self._store.cancel_asked(worker.job.id):
-                self._stop(worker, Stop(worker.job.id))
+            if worker.job is not None and self._store.cancel_asked(worker.job.id):
+                worker.stop()
 
-    def _look_at_clocks(self) -> None:
-        now = time.monotonic()
-        for worker in self._workers:
-            if worker.job and not worker.stop:
-                timeout = timeout_of(worker.job)
-                if timeout and now - worker.given > timeout:
-                    self._stop(worker, Stop(worker.job.id, timed_out=True))
-            if now >= worker.kill_at:
-                worker.kill_at = float("inf")
-                if worker.deaf:
-                    worker.killed = "closed its connection to the server and was ended"
-                self._kill(worker)
-
-    def _next_timeout(self) -> float:
-        now = time.monotonic()
-        left = [
-            worker.given + timeout - now
-            for worker in self._workers
-            if worker.job and not worker.stop and (timeout := timeout_of(worker.job))
-        ]
-        return min(left, default=TICK_SECONDS)
-
-    def _stop(self, worker: _Worker, stop: Stop) -> None:
-        worker.stop = stop
-        worker.kill_at = time.monotonic() + self._options.grace
-        with contextlib.suppress(OSError):
-            worker.pipe.send(stop)
-
-    def _look_at_orphans(self) -> None:
-        for job, error in self._orphans.look():
-            if error is None:
-                self._end(job.id, Cancelled())
-            else:
-                self._fail(job, error)
-
-    def _fail(self, job: Job, error: JobEnded) -> None:
-        """End a job that can't end by itself: by its ``on_error`` if it has one."""
-        self._end(job.id, _outcome_of(error, job), handles=handles_errors(job))
+    def _end_orphans(self) -> None:
+        for job, outcome in self._orphans.judge():
+            self._end(job, outcome, handles=handles_errors(job))
 
     def _unable(self, job: Job, outcome: Failed) -> None:
-        """The same, if no worker can call its function."""
-        if self._import_problems:
+        """End a job whose function no worker can call: by its ``on_error`` if it has one."""
+        if self._import_problems and outcome.kind == "unavailable":
             more = "; a worker could not import the app: " + "; ".join(self._import_problems)
             outcome = replace(outcome, message=outcome.message + more)
-        self._end(job.id, outcome, handles=handles_errors(job))
+        self._end(job, outcome, handles=handles_errors(job))
 
-    def _end(self, job_id: str, outcome: Problem | Cancelled, *, handles: bool = False) -> None:
+    def _end(self, job: Job, outcome: Problem | Cancelled, *, handles: bool = False) -> None:
         def write() -> None:
-            job = end(self._store, job_id, outcome, handles=handles)
-            if job is not None and job.state is State.QUEUED:
+            after = end(self._store, job.id, outcome, job.attempt, handles=handles)
+            if after is not None and after.state is State.QUEUED:
                 self._look = self._queued = True
 
         self._writes.append(write)
 
-    def _requeue(self, job_id: str) -> None:
+    def _requeue(self, job: Job) -> None:
         def requeue() -> None:
-            self._store.change(job_id, Requeue(begun=False))
+            self._store.change(job.id, Requeue(job.attempt, begun=False))
             self._look = self._queued = True
 
         self._writes.append(requeue)
@@ -578,18 +403,16 @@ class Supervisor:
         # Before they end: the children of who has ended can't be found any more.
         below = [process for w in self._workers for process in processes.descendants(w.process.pid)]
         for worker in self._workers:
-            with contextlib.suppress(OSError):
-                worker.pipe.send(Stop(worker.job.id) if worker.job else None)
+            worker.send(Stop(worker.job.id) if worker.job else None)
         deadline = time.monotonic() + EXIT_SECONDS
         for worker in self._workers:
             worker.process.join(max(0.0, deadline - time.monotonic()))
-            self._kill(worker)
-            worker.process.join()
-            worker.pipe.close()
+            worker.kill()
+            worker.close()
         processes.kill(below)
         self._socket.close()
 
-    def _take_away(self, busy: list[_Worker]) -> None:
+    def _take_away(self, busy: list[PoolWorker]) -> None:
         """Have the jobs of these workers end, or queue for the next leader.
 
         An ``on_error`` is called by the next leader, too: this one's workers are about to end.
@@ -600,19 +423,19 @@ class Supervisor:
             self._writes.append(functools.partial(self._take, worker.job, stopped))
 
     def _take(self, job: Job, stopped: Lost) -> None:
-        if self._ending == "requeue" and self._store.change(job.id, Requeue(begun=True)):
+        requeue = Requeue(job.attempt, begun=True)
+        if self._ending == "requeue" and self._store.change(job.id, requeue):
             log.warning("no. %s: the server ends; %s queues again", job.ref, name_of(job))
         else:
-            end(self._store, job.id, stopped, handles=handles_errors(job))
+            end(self._store, job.id, stopped, job.attempt, handles=handles_errors(job))
 
-    def _let_finish(self, busy: list[_Worker]) -> None:
+    def _let_finish(self, busy: list[PoolWorker]) -> None:
         """Let go of these workers: they finish their jobs and exit, and the store has the rest."""
         for worker in busy:
             assert worker.job is not None
             job = worker.job
             log.warning("no. %s: the server ends; the job of %s goes on", job.ref, name_of(job))
-            with contextlib.suppress(OSError):
-                worker.pipe.send(Finish())
+            worker.send(Finish())
             worker.pipe.close()
             preload.disown(worker.process)
             self._workers.remove(worker)
@@ -621,19 +444,3 @@ class Supervisor:
         while sentinels and (left := deadline - time.monotonic()) > 0:
             for ended in connection.wait(sentinels, left):
                 sentinels.remove(ended)
-
-
-def _outcome_of(error: JobEnded, job: Job) -> Lost | TimedOut:
-    if isinstance(error, JobTimedOut):
-        return TimedOut(timeout_of(job) or 0)
-    return Lost(str(error))
-
-
-def _died(code: int | None) -> str:
-    if code is None or code >= 0:
-        return f"exited with code {code}"
-    with contextlib.suppress(ValueError):
-        name = signal.Signals(-code).name
-        hint = " (out of memory?)" if name == "SIGKILL" else ""
-        return f"was ended by {name}{hint}"
-    return f"was ended by signal {-code}"

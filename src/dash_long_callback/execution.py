@@ -1,0 +1,274 @@
+"""Runs a callback's function as Dash would: grouped arguments, ``dash.ctx``, checked outputs, JSON.
+
+request (JSON) ──► Dash's wrapper ──► body() ──► the user's function
+                        │                │              │ set_progress, set_props, yield
+                        │                │              ▼
+                        │                └─ on_error   Run.report
+                        ▼
+                     Outcome
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import dash
+from dash.exceptions import PreventUpdate
+
+from dash_long_callback import dash_internals, declaration
+from dash_long_callback.errors import JobCancelled, JobLost, JobTimedOut, UserError
+from dash_long_callback.events import kind_of
+from dash_long_callback.grouping import NoUpdate, fill_no_update, leaves, spread
+from dash_long_callback.jobs import (
+    Cancelled,
+    Handle,
+    Lost,
+    Outcome,
+    Problem,
+    Succeeded,
+    TimedOut,
+    as_exception,
+)
+from dash_long_callback.worker.call import call
+from dash_long_callback.worker.failures import exited, failed, is_ctrl_c
+from dash_long_callback.worker.updates import Kind, Update, is_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from dash_long_callback.callbacks import LongCallback
+    from dash_long_callback.jobs import Target
+    from dash_long_callback.options import Options
+    from dash_long_callback.worker.run import Run
+
+log = logging.getLogger("dash_long_callback")
+
+
+class Execution:
+    """One run of a callback's function, of its ``on_error``, or of both.
+
+    Attributes:
+        error: call no function; hand this to ``on_error`` instead.
+        ending: how the job ends if ``on_error`` fails, which has been called or is to be.
+    """
+
+    def __init__(self, run: Run, callback: LongCallback) -> None:
+        self.run = run
+        self.callback = callback
+        self.ending = run.problem
+        self.error: BaseException | None = self.ending and as_exception(self.ending)
+        #: The grouping of the outputs.
+        self.outputs: Any = []
+        #: Whether values were yielded to the outputs, and whether the function has returned.
+        self.streamed = self.returned = False
+        #: Whether ``on_error`` was called: once, also if it fails itself.
+        self.handled = False
+
+    def set_progress(self, value: Any) -> None:
+        """What a long callback with ``progress`` gets as its first argument."""
+        outputs = self.callback.progress_outputs
+        values = spread(value, self.callback.options.progress, "set_progress")
+        self._report(
+            (index, output.component_property, part)
+            for index, (output, part) in enumerate(zip(outputs, values, strict=True))
+        )
+
+    def set_props(self, component_id: str, props: dict[str, Any]) -> None:
+        """What ``dash.set_props`` does while the function runs."""
+        self._report(((component_id, prop), prop, value) for prop, value in props.items())
+
+    def yielded(self, value: Any) -> None:
+        """Carry a value that a generator has yielded to the outputs."""
+        if self.outputs == []:
+            raise ValueError("yield: the callback has no outputs; use set_props")
+        values = spread(value, self.outputs, "yield")
+        outputs = dash_internals.outputs_of_call(single=isinstance(self.outputs, int))
+        updates: list[tuple[tuple[str, str], Any]] = []
+        for index, part in zip(leaves(self.outputs), values, strict=True):
+            targets = outputs[index]
+            if not isinstance(targets, list):
+                updates.append((targets, part))
+            elif isinstance(part, (list, tuple)) and len(part) == len(targets):
+                updates += zip(targets, part, strict=True)
+            elif not isinstance(part, NoUpdate):
+                raise ValueError(
+                    f"yield: expected a list of {len(targets)} values, one for each component "
+                    f"behind ALL, got {part!r:.80}"
+                )
+        self.streamed = True
+        self._report((target, target[1], part) for target, part in updates)
+
+    def _report(self, values: Iterable[tuple[Target, str, Any]]) -> None:
+        # All of them first: if one can't be encoded, none is reported.
+        self.run.report(
+            [
+                _update(target, prop, value)
+                for target, prop, value in values
+                if not isinstance(value, NoUpdate)
+            ]
+        )
+
+    def _arguments(self) -> dict[str, Any] | Outcome:
+        """The request; or how the job ends, as there are no arguments for its function."""
+        request = self.run.store.request(self.run.job.id)
+        if request is None:
+            return Lost("its arguments have expired")
+        fields = json.loads(request)
+        if declaration.is_current(self.callback, fields):
+            return fields
+        return self.ending or declaration.Changed()
+
+    def outcome(self) -> Outcome:
+        """Run the job to its end."""
+        token = _current.set(self)
+        try:
+            fields = self._arguments()
+            if not isinstance(fields, dict):
+                return fields
+            try:
+                return self._result(fields)
+            except Exception as error:
+                if self.handled or self.callback.handler is None:
+                    raise
+                # The function has returned, but its result can't be used. What on_error makes of
+                # that takes the same way.
+                self.error = error
+                return self._result(fields)
+        except JobCancelled:
+            return Cancelled()
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
+            return self._unsuccessful(error)
+        finally:
+            self.run.armed = False
+            _current.reset(token)
+
+    def _result(self, fields: dict[str, Any]) -> Succeeded:
+        try:
+            answer = dash_internals.run_in_context(
+                self.callback.registration, fields, _Props(self.set_props)
+            )
+        except PreventUpdate:
+            # Or Dash says so: no output has a value that was not yielded before.
+            lasting = self.streamed and self.returned and not self.handled
+            return Succeeded(b"{}", lasting=lasting)
+        response = answer if isinstance(answer, bytes) else answer.encode()
+        return Succeeded(response, lasting=not self.handled)
+
+    def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call the function, and its ``on_error`` if there is one and that raises."""
+        try:
+            value = self._value(function, args, kwargs)
+        except (PreventUpdate, JobCancelled):
+            raise
+        except BaseException as error:
+            if self.callback.handler is None or is_ctrl_c(error):
+                raise
+            if isinstance(error, SystemExit):
+                if self.run.is_told_to_end(error):
+                    raise
+                error = exited(error)
+            value = self._handle(dash_internals.explained(error))
+            if value is None or self.outputs == []:
+                raise PreventUpdate from error
+        if value is None and self.streamed:
+            # The last value that was yielded is the result, and on its way already.
+            value = dash.no_update
+        return fill_no_update(value, self.outputs)
+
+    def _value(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        if self.error is not None:
+            raise self.error
+        value = call(self.run, function, args, kwargs, self.yielded)
+        self.returned = True
+        return value
+
+    def _handle(self, error: BaseException) -> Any:
+        """What ``on_error`` makes of an error."""
+        handler = self.callback.handler
+        assert handler is not None
+        self.handled = True
+        self.error, self.ending = error, self.ending or self._end_by(error)
+        if not self.run.job.handler:
+            # Whoever finds this worker dead in the middle of it does not have it called again.
+            self.run.reporter.note(Handle(self.ending))
+        return handler(error)
+
+    def _unsuccessful(self, error: BaseException) -> Outcome:
+        error = dash_internals.explained(error)
+        if isinstance(error, SystemExit):
+            if self.run.is_told_to_end(error):
+                return Lost("the worker was stopped while the job ran", "stopped")
+            error = exited(error)
+        if error is self.error and self.ending is not None:
+            return self.ending
+        if self.ending is None:
+            return self._end_by(error)
+        head = f"no. {self.run.job.ref}: {self.callback.name}"
+        if isinstance(error, UserError):
+            log.warning("%s: on_error has words for the user in place of %s", head, self.ending)
+            return self._end_by(error)
+        # Of the two, the page is told of the one that came first.
+        log.error("%s: its on_error failed\n%s", head, failed(error).traceback)
+        return self.ending
+
+    def _end_by(self, error: BaseException) -> Problem:
+        if isinstance(error, JobTimedOut):
+            # Without a timeout of its own, the limit was Celery's.
+            limit = self.callback.timeout
+            return TimedOut(limit) if limit else TimedOut(0, str(error))
+        return Lost(str(error)) if isinstance(error, JobLost) else failed(error)
+
+
+_current: ContextVar[Execution] = ContextVar("long_callback_execution")
+
+
+def body(
+    function: Callable[..., Any], options: Options, outputs: Any, args: Any, kwargs: Any
+) -> Any:
+    """What Dash's wrapper calls: it has grouped the arguments and filled ``dash.ctx``.
+
+    Args:
+        function: what the user wrote.
+        options: how to run it.
+        outputs: the grouping of the outputs.
+        args: positional arguments for the function.
+        kwargs: keyword arguments for it.
+    """
+    execution = _current.get()
+    execution.outputs = outputs
+    if options.progress is not None:
+        args = (execution.set_progress, *args)
+    return execution.call(function, args, kwargs)
+
+
+class _Props(dict[str, Any]):
+    """Where ``dash.set_props`` writes: passes on what it is given, and stays empty.
+
+    Dash would otherwise send the values once more with the outputs.
+    """
+
+    def __init__(self, set_props: Callable[[str, dict[str, Any]], None]) -> None:
+        super().__init__()
+        self._set_props = set_props
+
+    def __setitem__(self, component_id: str, props: dict[str, Any]) -> None:
+        self._set_props(component_id, props)
+
+
+def _update(target: Target, prop: str, value: Any) -> Update:
+    """A value as it is reported. Raises ``TypeError`` here and now if it can't be encoded."""
+    kind = kind_of(prop, value)
+    join = dash_internals.join_patches if kind is Kind.PATCH else None
+    return Update(target, value if is_plain(value) else _to_json(value), kind, join)
+
+
+def _to_json(value: Any) -> bytes:
+    try:
+        return dash_internals.to_json_bytes(value)
+    except Exception as error:
+        raise TypeError(f"{value!r:.80} can't be sent to the page as JSON: {error}") from error

@@ -1,0 +1,52 @@
+"""What a worker is told to run a job: the record, and the callback if it can't import it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dash_long_callback import by_value, dash_internals, unsendable
+from dash_long_callback.callbacks import registry
+from dash_long_callback.declaration import Changed
+from dash_long_callback.errors import NotPickleable
+from dash_long_callback.executors.local.messages import Ready, Start
+from dash_long_callback.jobs import Failed
+
+if TYPE_CHECKING:
+    from dash_long_callback.callbacks import LongCallback
+    from dash_long_callback.jobs import Job
+
+
+def start_message(job: Job, ready: Ready) -> Start | Failed:
+    """What to tell a worker; or how the job ends, as no worker can run it.
+
+    Args:
+        job: as it was claimed.
+        ready: what the worker has said of itself.
+    """
+    callback = registry.get(job.callback)
+    if callback is None:
+        words = f"this app has no long callback {job.callback!r} any more; reload the page"
+        return Changed(message=words)
+    if ready.digests.get(callback.key) == callback.digest:
+        return Start(job, callback.key)
+    try:
+        return Start(job, callback.key, _by_value(callback, ready, whole=not job.handler))
+    except NotPickleable as problem:
+        return Failed("NotPickleable", str(problem), kind="unavailable")
+
+
+def _by_value(callback: LongCallback, ready: Ready, *, whole: bool) -> bytes:
+    app = dash_internals.app_of(callback.registration)
+    recipe: Any = callback.recipe if whole else callback.recipe.without_function()
+    try:
+        return by_value.dumps((recipe, app), ready.modules)
+    except Exception as error:
+
+        def is_sendable(value: Any) -> bool:
+            return by_value.can_be_sent(value, ready.modules)
+
+        what = unsendable.where(recipe.function, recipe.kwargs, is_sendable)
+        raise NotPickleable(
+            f"{callback.name} can't be imported by a worker process, nor sent to one, as it "
+            f"refers to {what}: {type(error).__name__}: {error}. {unsendable.HELP}."
+        ) from error

@@ -1,0 +1,102 @@
+"""Runs one job to its end, and stores its outcome."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from dash_long_callback.ends import log_end
+from dash_long_callback.errors import StoreError
+from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.jobs import Cancelled, Failed, Finish, Lost, Succeeded
+from dash_long_callback.worker.heartbeat import heartbeat
+
+if TYPE_CHECKING:
+    from dash_long_callback.jobs import Outcome
+    from dash_long_callback.worker.run import Run
+
+log = logging.getLogger("dash_long_callback")
+
+#: Seconds that a worker tries to store an outcome: a disk may be full, or a server away, for a
+#: moment, and the work of hours is in its hands.
+SETTLE_SECONDS = 10.0
+#: Seconds between two tries.
+SETTLE_PAUSE = 0.5
+
+_faults = FaultLog("outcomes can't be stored yet")
+
+
+def run_job(run: Run) -> Outcome:
+    """Run a job and store its outcome. Returns the outcome.
+
+    Raises:
+        StoreError: if the outcome can't be stored, for ``SETTLE_SECONDS``.
+    """
+    with heartbeat.of(run):
+        # The page may have gone while the job waited in the queue.
+        outcome = Cancelled() if _is_deserted(run) else run.callback.outcome(run)
+        run.reporter.close()
+        if not _hand_over(run, outcome):
+            outcome = _settle(run, outcome)
+        return outcome
+
+
+def _is_deserted(run: Run) -> bool:
+    try:
+        return run.deserted
+    except StoreError:
+        return False  # to run it in vain is the smaller harm
+
+
+def _hand_over(run: Run, outcome: Outcome) -> bool:
+    """Have another worker call ``on_error``, if this one was told to end. Returns whether it does.
+
+    What the function made of that, if it has caught it, is an outcome like any other.
+    """
+    if not isinstance(outcome, Lost) or run.ended_by is None or not run.callback.handles_errors:
+        return False
+    run.lose(outcome)
+    return True
+
+
+def _settle(run: Run, outcome: Outcome) -> Outcome:
+    """Store an outcome. Returns it, or the failure to store it."""
+    run.settling = True
+    response = outcome.response if isinstance(outcome, Succeeded) else None
+    if isinstance(outcome, Succeeded) and outcome.lasting and run.job.kept:
+        # Before the record ends: who sees it ended and is not the first to ask finds the result.
+        try:
+            run.store.keep(run.job, outcome.response)
+        except StoreError:
+            # Who asked gets the result all the same.
+            log.exception("the result of %s could not be kept", run.name)
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        try:
+            run.reporter.flush()
+            ended = run.store.change(run.job.id, Finish(outcome, run.job.attempt), response)
+        except StoreError as error:
+            if time.monotonic() < deadline:
+                _faults.failed(error)
+                time.sleep(SETTLE_PAUSE)
+                continue
+            if response is None:
+                _log_unstored(run, outcome)
+                raise
+            # It may be too large for the store, or its disk: then there is room for the words.
+            words = f"the result could not be stored: {error}"
+            outcome = Failed(type(error).__name__, words, kind="not_stored")
+            ended = run.store.change(run.job.id, Finish(outcome, run.job.attempt))
+        _faults.succeeded()
+        if ended is not None:
+            log_end(ended, run.name)
+        return outcome
+
+
+def _log_unstored(run: Run, outcome: Outcome) -> None:
+    """What nobody else will say: whoever ends the job later knows only that this failed."""
+    if isinstance(outcome, Failed):
+        head = f"no. {run.job.ref}: {run.name}"
+        text = outcome.traceback or f"{outcome.error_type}: {outcome.message}"
+        log.error("%s failed, and that can't be stored\n%s", head, text)

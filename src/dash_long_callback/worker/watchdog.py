@@ -1,0 +1,201 @@
+"""Ends the jobs of this process that are cancelled or take too long."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dash_long_callback.ends import end
+from dash_long_callback.errors import StoreError
+from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.jobs import TimedOut
+from dash_long_callback.stores.notifier import Waker
+from dash_long_callback.worker import processes
+from dash_long_callback.worker.interrupt import interrupt_main_thread
+from dash_long_callback.worker.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from contextlib import AbstractContextManager
+
+    from dash_long_callback.stores.job_store import JobStore
+    from dash_long_callback.stores.notifier import Subscription
+    from dash_long_callback.worker.run import Run
+
+log = logging.getLogger("dash_long_callback")
+
+#: Seconds that a job runs before the store is asked about it: most have ended by then.
+FOLLOW_SECONDS = 0.1
+#: Seconds between two turns, where the store tells of cancels: jobs that began since are followed
+#: from then on.
+TURN_SECONDS = 0.5
+
+
+@dataclass
+class _Watched:
+    run: Run
+    limits: Limits
+    interrupt: bool
+
+
+class Watchdog:
+    """Ends jobs of this process. One thread, when there is something to watch.
+
+    A function is told to stop: by an exception, where its thread can be interrupted, else at its
+    next update. If it goes on after the grace, others are told how the job has ended, and the
+    process ends, if it is the job's own.
+
+    Args:
+        store: where wishes to cancel are.
+        grace: seconds from the one to the other.
+        told: whether ``stop`` is called for wishes to cancel: then the store is not asked.
+    """
+
+    def __init__(self, store: JobStore, grace: float, *, told: bool = False) -> None:
+        self._store = store
+        self._grace = grace
+        self._told = told
+        #: Whether nobody tells any more.
+        self._alone = False
+        self._lock = threading.RLock()
+        self._jobs: dict[str, _Watched] = {}
+        #: One that was to be stopped before it began.
+        self._early: str | None = None
+        self._waker = Waker()
+        self._pid = 0
+        self._faults = FaultLog("cancels and timeouts can't be watched")
+        self._store_faults = FaultLog("the end of a job can't be stored")
+
+    @contextlib.contextmanager
+    def over(self, run: Run, *, interrupt: bool = True) -> Generator[None]:
+        """Watch a job as long as the block runs.
+
+        Args:
+            run: the job.
+            interrupt: whether it runs in the main thread of a process of its own.
+        """
+        limits = Limits(time.monotonic(), run.callback.timeout, self._grace)
+        watched = _Watched(run, limits, interrupt)
+        run.on_stop = self._waker.wake
+        with self._lock:
+            if self._pid != os.getpid():  # once in each process: threads do not cross a fork
+                threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
+                self._pid = os.getpid()
+            idle = not self._jobs
+            self._jobs[run.job.id] = watched
+            if run.job.id == self._early:
+                self._stop(watched)
+        if limits.timeout or (idle and (self._alone or not self._told)):
+            self._waker.wake()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._jobs[run.job.id]
+
+    def stop(self, job_id: str) -> None:
+        """Have a job stop, now or once it begins."""
+        with self._lock:
+            watched = self._jobs.get(job_id)
+            if watched is None:
+                self._early = job_id
+            else:
+                self._stop(watched)
+
+    def ask(self) -> None:
+        """Nobody calls ``stop`` any more: ask the store from now on."""
+        self._alone = True
+        self._waker.wake()
+
+    def interrupted(self, _signal: int, _frame: Any) -> None:
+        """The main thread's part of a stop: raise inside the user's function."""
+        for watched in list(self._jobs.values()):
+            if watched.interrupt:
+                watched.run.checkpoint()
+
+    def _watch(self) -> None:
+        while True:
+            self._waker.wait(threading.TIMEOUT_MAX)
+            if not self._told:
+                time.sleep(FOLLOW_SECONDS)
+            try:
+                with self._subscribed() as subscription:
+                    while self._jobs:
+                        self._turn(subscription)
+                        self._faults.succeeded()
+            except Exception as error:
+                # Whatever it is: without this thread no job of this process could be stopped.
+                self._faults.failed(error, traceback=not isinstance(error, StoreError))
+                time.sleep(TURN_SECONDS)
+                self._waker.wake()
+
+    def _subscribed(self) -> AbstractContextManager[Subscription | None]:
+        if self._told:
+            return contextlib.nullcontext()
+        return self._store.subscribe_to_cancels(self._waker)
+
+    def _turn(self, subscription: Subscription | None) -> None:
+        with self._lock:
+            jobs = list(self._jobs.values())
+        if subscription is not None:
+            subscription.follow([watched.run.job.id for watched in jobs])
+        for watched in jobs:
+            self._look_at_clock(watched)
+        now = time.monotonic()
+        until = min((watched.limits.next for watched in jobs), default=now)
+        if subscription is not None or self._alone:
+            until = min(until, now + TURN_SECONDS)
+        woken = self._waker.wait(min(max(0.0, until - now), threading.TIMEOUT_MAX))
+        if self._alone or (woken and subscription is not None):
+            for watched in jobs:
+                if not watched.limits.told and self._store.cancel_asked(watched.run.job.id):
+                    self._stop(watched)
+
+    def _look_at_clock(self, watched: _Watched) -> None:
+        now = time.monotonic()
+        limits = watched.limits
+        with self._lock:
+            if self._jobs.get(watched.run.job.id) is not watched:
+                return  # it has ended
+            if watched.run.stopping is not None and not limits.told:
+                # Others have ended the job, or given it to another worker.
+                self._stop(watched)
+            if limits.expire(now):
+                self._tell(watched)
+            if not limits.overdue(now):
+                return
+            limits.grace = math.inf  # once
+        self._end(watched)
+
+    def _stop(self, watched: _Watched) -> None:
+        if watched.limits.stop(time.monotonic()):
+            self._tell(watched)
+            self._waker.wake()
+
+    def _tell(self, watched: _Watched) -> None:
+        if watched.run.stopping is None:
+            watched.run.stop(watched.limits.reason)
+        if watched.interrupt:
+            interrupt_main_thread()
+
+    def _end(self, watched: _Watched) -> None:
+        """The grace is over: the page is told, and the process ends if it is the job's own."""
+        job, outcome = watched.run.job, watched.limits.outcome
+        try:
+            # A function that goes on would write over what another process does with the job.
+            if watched.interrupt and isinstance(outcome, TimedOut):
+                watched.run.lose(outcome)
+            else:
+                end(self._store, job.id, outcome, job.attempt)
+        except Exception as error:  # whatever it is, the process is to end
+            self._store_faults.failed(error, traceback=not isinstance(error, StoreError))
+        if not watched.interrupt:
+            log.warning("%s goes on until its next update", watched.run.name)
+            return
+        processes.end_this()

@@ -1,0 +1,165 @@
+"""The watchdog of a process whose jobs can't be interrupted: they are told at their next update.
+
+What it does to the main thread, and to the process, is tried with real workers.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import pytest
+
+from dash_long_callback import JobCancelled, JobTimedOut
+from dash_long_callback.errors import StoreError
+from dash_long_callback.jobs import Begin, End, Job, Lost, Outcome, State, Succeeded, new_job_id
+from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.stores.memory import MemoryStore
+from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.watchdog import Watchdog
+
+GRACE = 0.2
+
+
+@dataclass
+class Waits:
+    """A callback whose function waits until it is told to stop."""
+
+    timeout: float | None = None
+    name = "waits"
+    ends_with_page = False
+    handles_errors = False
+
+    def outcome(self, run: Run) -> Outcome:
+        return Succeeded(b"{}")
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore(retention=60)
+
+
+def begun(store: JobStore, timeout: float | None = None) -> Run:
+    job = Job(new_job_id(), "out.children")
+    store.create(job, b"{}")
+    running = store.change(job.id, Begin())
+    assert running is not None
+    return Run(store, running, Waits(timeout))
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def watched(watchdog: Watchdog, run: Run) -> AbstractContextManager[None]:
+    return watchdog.over(run, interrupt=False)
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["asks", "is told"])
+def test_a_job_that_takes_too_long_is_told_so(store: MemoryStore, *, told: bool) -> None:
+    run = begun(store, timeout=0.3)
+    with watched(Watchdog(store, 60, told=told), run):
+        until(lambda: run.stopping)
+    assert isinstance(run.stopping, JobTimedOut)
+
+
+def test_a_wish_to_cancel_is_seen_in_the_store(store: MemoryStore) -> None:
+    run, other = begun(store), begun(store)
+    watchdog = Watchdog(store, 60)
+    with watched(watchdog, run), watched(watchdog, other):
+        store.ask_cancel(run.job.id)
+        until(lambda: run.stopping)
+    assert isinstance(run.stopping, JobCancelled)
+    assert other.stopping is None
+
+
+def test_a_wish_from_before_the_job_was_watched_is_seen(store: MemoryStore) -> None:
+    run = begun(store)
+    store.ask_cancel(run.job.id)
+    with watched(Watchdog(store, 60), run):
+        until(lambda: run.stopping)
+
+
+def test_a_job_is_stopped_when_it_begins_if_that_was_said_before(store: MemoryStore) -> None:
+    run = begun(store)
+    watchdog = Watchdog(store, 60, told=True)
+    watchdog.stop(run.job.id)
+    with watched(watchdog, run):
+        assert isinstance(run.stopping, JobCancelled)
+    other = begun(store)
+    with watched(watchdog, other):
+        assert other.stopping is None
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["then begins", "runs"])
+def test_one_that_is_told_no_more_asks_the_store(store: MemoryStore, *, before: bool) -> None:
+    run = begun(store)
+    watchdog = Watchdog(store, 60, told=True)
+    if before:
+        watchdog.ask()
+    with watched(watchdog, run):
+        store.ask_cancel(run.job.id)
+        if not before:
+            time.sleep(0.05)
+            assert run.stopping is None
+            watchdog.ask()
+        until(lambda: run.stopping)
+
+
+def test_one_that_holds_out_is_ended_for_the_page_and_goes_on_until_its_next_update(
+    store: MemoryStore,
+) -> None:
+    run = begun(store)
+    watchdog = Watchdog(store, GRACE, told=True)
+
+    def state() -> State:
+        job = store.load(run.job.id)
+        assert job is not None
+        return job.state
+
+    with watched(watchdog, run):
+        watchdog.stop(run.job.id)
+        until(lambda: state() is State.CANCELLED)
+        run.armed = True
+        with pytest.raises(JobCancelled):
+            run.checkpoint()
+
+
+def test_a_job_that_others_have_ended_is_told_to_stop_and_not_ended_once_more(
+    store: MemoryStore,
+) -> None:
+    run = begun(store)
+    with watched(Watchdog(store, GRACE, told=True), run):
+        store.change(run.job.id, End(Lost("it was silent")))
+        run.revoke()
+        until(lambda: run.stopping)
+        time.sleep(GRACE * 2)
+    job = store.load(run.job.id)
+    assert job is not None
+    assert job.state is State.LOST
+
+
+def test_a_store_that_fails_for_a_moment_does_not_end_the_watch(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+    asked = store.cancel_asked
+
+    def fails_once(job_id: str) -> bool:
+        if not failed.is_set():
+            failed.set()
+            raise StoreError("the server is away")
+        return asked(job_id)
+
+    monkeypatch.setattr(store, "cancel_asked", fails_once)
+    run = begun(store)
+    with watched(Watchdog(store, 60), run):
+        store.ask_cancel(run.job.id)
+        until(lambda: run.stopping)
+    assert failed.is_set()
