@@ -386,6 +386,26 @@ def test_an_outcome_waits_for_its_page_of_the_app(page: Page, app: Server):
     assert page.console() == []
 
 
+def test_an_outcome_that_comes_just_after_its_page_of_the_app_is_shown(page: Page, app: Server):
+    """Before anybody has looked which outputs are there again."""
+    app.close_gate("paged-end")
+    page.click("#to-one")
+    page.wait_text("#name", "page /one")
+    page.click("#paged-run")
+    page.wait_text("#paged-bar", "early")
+    page.click("#to-two")
+    page.wait_text("#name", "page /two")
+    page.js(
+        "const before = window.setTimeout;"
+        "window.setTimeout = (act, ms) => before(act, ms || 500)"
+    )
+    page.click("#to-one")
+    page.wait_text("#name", "page /one")
+    app.open_gate("paged-end")
+    page.wait_text("#paged-result", "done 1")
+    page.wait(lambda: not remembered(page))
+
+
 # The server
 
 

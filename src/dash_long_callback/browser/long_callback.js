@@ -1384,6 +1384,8 @@
          * @param {Problem} [problem] what the user is told of an error, or without one for the dev tools
          */
         settle(result, remember = false, problem = result.error && { kind: "failed" }) {
+            // The renderer forgets a callback whose outputs have gone, also if they are back already.
+            changed();
             if (this.settled) {
                 return;
             }
