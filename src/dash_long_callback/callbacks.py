@@ -15,6 +15,7 @@ from dash_long_callback.declaration import Declaration
 from dash_long_callback.declaration_checks import module_load
 from dash_long_callback.execution import Execution
 from dash_long_callback.grouping import leaves
+from dash_long_callback.jobs import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from dash import Output
 
     from dash_long_callback.dash_internals import Registration
-    from dash_long_callback.jobs import Outcome
+    from dash_long_callback.jobs import Outcome, Sharing
     from dash_long_callback.options import Options
     from dash_long_callback.worker.run import Run
 
@@ -117,11 +118,6 @@ class LongCallback:
         return self.options.on_disconnect == "cancel"
 
     @property
-    def timeout(self) -> float | None:
-        """Seconds that a job may run."""
-        return self.options.timeout
-
-    @property
     def handler(self) -> Callable[[Any], Any] | None:
         """The ``on_error``, its own or the app's."""
         return self.options.on_error or dash_internals.app_error_handler(self.registration)
@@ -134,6 +130,32 @@ class LongCallback:
     def outcome(self, run: Run) -> Outcome:
         """Run a job to its end, in a worker."""
         return Execution(run, self).outcome()
+
+    def call(
+        self, request: bytes, sharing: Sharing | None = None, owner: str | None = None
+    ) -> Call:
+        """A call of it, for a manager.
+
+        Args:
+            request: JSON of the arguments and the context.
+            sharing: what makes calls equal; None: each is on its own.
+            owner: who asks.
+        """
+        options = self.options
+        return Call(
+            self.key,
+            self.name,
+            request,
+            owner=owner,
+            sharing=sharing,
+            interval=options.interval,
+            timeout=options.timeout,
+            handles_errors=self.handles_errors,
+            ends_with_page=self.ends_with_page,
+            digest=self.digest,
+            queue=options.queue,
+            priority=options.priority,
+        )
 
     @property
     def progress_outputs(self) -> list[Output]:
@@ -290,7 +312,7 @@ def code_digest(function: Callable[..., Any]) -> str:
         call: Any = type(code).__call__
         code = call if isinstance(call, FunctionType) else code
     _feed(digest.update, code, 0, set())
-    return digest.hexdigest()
+    return digest.hexdigest()[:32]
 
 
 #: How deep functions and containers are followed; what is deeper counts by its type.

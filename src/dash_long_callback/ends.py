@@ -10,7 +10,6 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
-from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import (
     CacheByFailed,
     OwnerChanged,
@@ -33,7 +32,7 @@ def end(
     outcome: Problem | Cancelled,
     attempt: int | None = None,
     *,
-    handles: bool = False,
+    final: bool = False,
 ) -> Job | None:
     """End a job that has not ended, from outside of its function, or have its ``on_error`` called.
 
@@ -42,7 +41,7 @@ def end(
         job_id: which.
         outcome: how it ends.
         attempt: as for ``jobs.End``.
-        handles: the same.
+        final: the same.
 
     Returns:
         The record, which waits for a worker if ``on_error`` is to be called; None if it had ended,
@@ -51,33 +50,28 @@ def end(
     Raises:
         StoreError: if it can't be written.
     """
-    job = store.change(job_id, End(outcome, attempt, handles))
+    job = store.change(job_id, End(outcome, attempt, final))
     if job is None:
         return None
     if job.state.ended:
         if job.handler and isinstance(outcome, (Lost, TimedOut)):
             # The job ends for what it was to handle.
-            head = f"no. {job.ref}: on_error of {name_of(job)}"
+            head = f"no. {job.ref}: on_error of {job.name}"
             log.error("%s did not end: %s", head, outcome.reason)
         log_end(job)
     else:
         words = (job.error or {}).get("message")
-        log.warning("no. %s: %s: %s; on_error is called", job.ref, name_of(job), words)
+        log.warning("no. %s: %s: %s; on_error is called", job.ref, job.name, words)
     return job
 
 
-def log_end(job: Job, name: str | None = None) -> None:
-    """Say how a job has ended. Called by who has written it.
-
-    Args:
-        job: its record.
-        name: of its callback, if that may not be in this process's registry.
-    """
+def log_end(job: Job) -> None:
+    """Say how a job has ended. Called by who has written it."""
     if job.error is None:
         return
     problem = job.problem
     seconds = (job.ended or time.time()) - (job.started or job.created)
-    head = f"no. {job.ref}: {name or name_of(job)}"
+    head = f"no. {job.ref}: {job.name}"
     if not isinstance(problem, Failed):
         how = "timed out" if isinstance(problem, TimedOut) else "was lost"
         log.error("%s %s after %.1f s: %s", head, how, seconds, problem.reason)
@@ -88,18 +82,6 @@ def log_end(job: Job, name: str | None = None) -> None:
         how = "could not be started" if refused else f"failed after {seconds:.1f} s"
         details = f"\n{problem.traceback.rstrip()}" if problem.traceback else ""
         log.error("%s %s: %s: %s%s", head, how, problem.error_type, problem.message, details)
-
-
-def name_of(job: Job) -> str:
-    """What the log calls the callback of a job."""
-    callback = registry.get(job.callback)
-    return job.callback if callback is None else callback.name
-
-
-def handles_errors(job: Job) -> bool:
-    """Whether the callback of a job has an ``on_error``, its own or the app's."""
-    callback = registry.get(job.callback)
-    return callback is not None and callback.handles_errors
 
 
 def refusal(error: Exception) -> Failed:

@@ -208,7 +208,7 @@ class Execution:
             return self.ending
         if self.ending is None:
             return self._end_by(error)
-        head = f"no. {self.run.job.ref}: {self.callback.name}"
+        head = f"no. {self.run.job.ref}: {self.run.name}"
         if isinstance(error, UserError):
             log.warning("%s: on_error has words for the user in place of %s", head, self.ending)
             return self._end_by(error)
@@ -219,7 +219,7 @@ class Execution:
     def _end_by(self, error: BaseException) -> Problem:
         if isinstance(error, JobTimedOut):
             # Without a timeout of its own, the limit was Celery's.
-            limit = self.callback.timeout
+            limit = self.run.job.timeout
             return TimedOut(limit) if limit else TimedOut(0, str(error))
         return Lost(str(error)) if isinstance(error, JobLost) else failed(error)
 

@@ -396,8 +396,7 @@ def test_an_outcome_that_comes_just_after_its_page_of_the_app_is_shown(page: Pag
     page.click("#to-two")
     page.wait_text("#name", "page /two")
     page.js(
-        "const before = window.setTimeout;"
-        "window.setTimeout = (act, ms) => before(act, ms || 500)"
+        "const before = window.setTimeout;window.setTimeout = (act, ms) => before(act, ms || 500)"
     )
     page.click("#to-one")
     page.wait_text("#name", "page /one")

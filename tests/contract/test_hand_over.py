@@ -93,5 +93,5 @@ def test_a_job_whose_engine_has_just_been_stopped_queues_for_the_next(
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pool.executor, "start", stop_and_start)
-            job_id = pool.submit(callback, request_of(callback, "after all", None)).job_id
+            job_id = pool.submit(callback.call(request_of(callback, "after all", None))).job_id
         assert result(ended(pool, job_id)) == "after all"

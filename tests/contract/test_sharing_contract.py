@@ -28,8 +28,8 @@ from dash_long_callback import long_callback, plug
 from dash_long_callback.callbacks import LongCallback, registry
 from dash_long_callback.errors import CacheByFailed, JobNotFound, StoreError
 from dash_long_callback.executors.inline import InlineExecutor
-from dash_long_callback.jobs import Begin, Finish, Job, State, Succeeded, new_job_id
-from dash_long_callback.managers.base import Disposition, Manager, News, Receipt, Sharing
+from dash_long_callback.jobs import Begin, Finish, Job, Sharing, State, Succeeded, new_job_id
+from dash_long_callback.managers.base import Disposition, Manager, News, Receipt
 from dash_long_callback.server import pacing
 from dash_long_callback.server.sharing import sharing_of
 from dash_long_callback.server.submit import submit as serve
@@ -94,7 +94,7 @@ def ask(
     }
     sharing = sharing_of(callback, manager, context)
     body = json.dumps(request).encode()
-    return manager.submit(callback, body, sharing, job_id, owner=owner)
+    return manager.submit(callback.call(body, sharing, owner), job_id)
 
 
 def ended(manager: Manager, receipt: Receipt, owner: str | None = None) -> News:
@@ -383,14 +383,14 @@ def test_the_last_one_s_cancel_ends_the_job(pool: Manager, tmp_path: Path) -> No
 def test_who_asks_after_the_last_cancel_gets_a_run_of_its_own(store: DiskcacheStore) -> None:
     manager = Manager(store, Never(store))
     callback, sharing = callback_of(callbacks.work), Sharing("k", True, True, None)
-    first = manager.submit(callback, b"{}", sharing)
+    first = manager.submit(callback.call(b"{}", sharing))
     store.change(first.job_id, Begin())
     manager.cancel(first.job_id)  # it runs on until its function lets go
-    second = manager.submit(callback, b"{}", sharing)
+    second = manager.submit(callback.call(b"{}", sharing))
     assert second.disposition is Disposition.NEW
     store.change(first.job_id, Finish(Succeeded(b"{}"), 1))
     # The end of the first one does not hide the second.
-    third = manager.submit(callback, b"{}", sharing)
+    third = manager.submit(callback.call(b"{}", sharing))
     assert third.disposition is Disposition.JOINED
     assert manager.news({third.job_id: 0})[third.job_id].job.id == second.job_id
 
@@ -399,11 +399,11 @@ def test_nobody_joins_a_job_while_it_is_being_cancelled(store: DiskcacheStore) -
     """Between the leaving of the last and the end there is no gap to slip into."""
     callback, sharing = callback_of(callbacks.work), Sharing("k", False, True, None)
     manager = Manager(store, Never(store))
-    first = manager.submit(callback, b"{}", sharing)
+    first = manager.submit(callback.call(b"{}", sharing))
     store.change(first.job_id, Begin())
     late: list[Receipt] = []
     late_one = threading.Thread(
-        target=lambda: late.append(manager.submit(callback, b"{}", sharing)), daemon=True
+        target=lambda: late.append(manager.submit(callback.call(b"{}", sharing))), daemon=True
     )
     leave = store.leave
 
@@ -424,8 +424,8 @@ def test_a_shared_job_stays_shared_for_longer_than_rows_are_kept(tmp_path: Path)
     store = DiskcacheStore(tmp_path / "jobs", retention=1)
     manager = Manager(store, Never(store))
     callback, sharing = callback_of(callbacks.work), Sharing("k", False, True, None)
-    manager.submit(callback, b"{}", sharing)
-    joined = manager.submit(callback, b"{}", sharing)
+    manager.submit(callback.call(b"{}", sharing))
+    joined = manager.submit(callback.call(b"{}", sharing))
     queued = store.in_flight("k")
     assert queued is not None
     job = store.change(queued.id, Begin())
@@ -435,7 +435,7 @@ def test_a_shared_job_stays_shared_for_longer_than_rows_are_kept(tmp_path: Path)
         assert store.renew(job)
         time.sleep(0.05)
     assert joined.job_id in manager.news({joined.job_id: 0})
-    assert manager.submit(callback, b"{}", sharing).disposition is Disposition.JOINED
+    assert manager.submit(callback.call(b"{}", sharing)).disposition is Disposition.JOINED
     store.close()
 
 

@@ -403,9 +403,9 @@ def test_a_write_to_a_job_that_waits_or_is_unknown_is_refused(store: JobStore) -
 
 
 def test_a_worker_that_a_job_was_taken_from_is_refused(store: JobStore) -> None:
-    late = started(store)
+    late = started(store, handles_errors=True)
     assert store.renew(late)
-    taken = store.change(late.id, End(Lost("it was silent"), handles=True))
+    taken = store.change(late.id, End(Lost("it was silent")))
     assert taken is not None
     slot, _ = late.put(0, patch=False)
     assert not store.write(late, {slot: b"1"}, [])

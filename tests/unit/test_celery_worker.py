@@ -43,9 +43,17 @@ class _Breaks(Watchdog):
 def job(app: Dash, store: DiskcacheStore) -> Job:
     """A job that waits."""
     app.long_callback(Output("out", "children"), Input("in", "value"))(lambda value: value)
-    job = Job(new_job_id(), registry.all()[-1].key)
+    job = registry.all()[-1].call(b"{}").job()
     store.create(job, b"{}")
     return job
+
+
+@pytest.fixture
+def handles(job: Job, store: DiskcacheStore) -> Job:
+    """One whose callback has an ``on_error``."""
+    handles = Job(new_job_id(), job.callback, handles_errors=True)
+    store.create(handles, b"{}")
+    return handles
 
 
 def message_runner(
@@ -84,33 +92,33 @@ def test_whatever_breaks_around_a_job_ends_it_in_words(
 
 @pytest.mark.parametrize("outcome", [Lost("it was killed"), TimedOut(0.5)])
 def test_a_handler_that_can_not_run_leaves_the_first_error(
-    outcome: Lost | TimedOut, store: DiskcacheStore, job: Job
+    outcome: Lost | TimedOut, store: DiskcacheStore, handles: Job
 ) -> None:
-    store.change(job.id, Begin())
-    store.change(job.id, End(outcome, handles=True))
+    store.change(handles.id, Begin())
+    store.change(handles.id, End(outcome))
     with pytest.raises(RuntimeError):
-        message_runner(store, RuntimeError()).run("w@here", job.id, "")
-    found = ended(store, job)
+        message_runner(store, RuntimeError()).run("w@here", handles.id, "")
+    found = ended(store, handles)
     assert found.state is outcome.state
     assert (found.error or {})["message"] == outcome.reason
 
 
-def test_a_handler_begins_once_and_with_a_lease(store: DiskcacheStore, job: Job) -> None:
-    store.change(job.id, Begin())
-    store.change(job.id, End(Lost("it was killed"), handles=True))
+def test_a_handler_begins_once_and_with_a_lease(store: DiskcacheStore, handles: Job) -> None:
+    store.change(handles.id, Begin())
+    store.change(handles.id, End(Lost("it was killed")))
     seen: list[bool] = []
 
     class _Looks(Watchdog):
         @contextlib.contextmanager
         def over(self, run: Any, *, interrupt: bool = True) -> Generator[None]:
             seen.append(store.leased(run.job.id))
-            runner.run("w@here", job.id, "")  # the message comes twice
+            runner.run("w@here", handles.id, "")  # the message comes twice
             raise ZeroDivisionError
             yield
 
     runner = MessageRunner(store, _Looks(store, 1.0), lambda job: None)
     with pytest.raises(ZeroDivisionError):
-        runner.run("w@here", job.id, "")
+        runner.run("w@here", handles.id, "")
     assert seen == [True]
 
 

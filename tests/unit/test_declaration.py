@@ -187,7 +187,7 @@ def test_a_job_that_was_queued_before_the_change_does_not_run(
 
 def test_a_job_that_was_lost_and_then_changed_was_lost(store: DiskcacheStore, stale: Job) -> None:
     store.change(stale.id, Begin())
-    store.change(stale.id, End(Lost("it was killed"), handles=True))
+    store.change(stale.id, End(Lost("it was killed")))
     message_runner(store).run("w@here", stale.id, "")
     assert (store.load(stale.id) or stale).state.value == "lost"
 

@@ -203,7 +203,7 @@ def test_an_error_is_logged_once_with_number_name_duration_and_traceback(
 def stored(store: DiskcacheStore) -> Job:
     request = b'{"inputs":[{"id":"in","property":"value","value":1}],"states":[],'
     request += b'"outputs":{"id":"out","property":"children"},"changed":["in.value"]}'
-    store.create(Job("job", registry.all()[-1].key), request)
+    store.create(registry.all()[-1].call(request).job("job"), request)
     job = store.change("job", Begin())
     assert job is not None
     return job
@@ -221,7 +221,7 @@ def test_a_job_whose_on_error_has_begun_is_not_handed_over(
     assert during is not None
     assert (during.state, during.handler) == (State.RUNNING, True)
     # If its worker dies now, it ends for what `on_error` was called for.
-    problem = changed(during, End(Lost("the worker died"), handles=True)).problem
+    problem = changed(during, End(Lost("the worker died"))).problem
     assert isinstance(problem, Failed)
     assert (problem.message, problem.user) == ("There are none in May.", True)
 

@@ -20,7 +20,7 @@ from dash_long_callback import Dash, DiskcacheLongCallbackManager, RegistrationE
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import OwnerUnknown
 from dash_long_callback.executors.inline import InlineExecutor
-from dash_long_callback.jobs import Job, new_job_id
+from dash_long_callback.jobs import new_job_id
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.server.owner import hash_of
 from dash_long_callback.server.submit import HEADER, OWNER_HEADER
@@ -72,7 +72,7 @@ class Visitor(Browser):
 
     def job(self) -> str:
         """A job of this visitor's, that waits."""
-        job = Job(new_job_id(), registry.all()[-1].key, owner=self.owner)
+        job = registry.all()[-1].call(b"{}", owner=self.owner).job()
         self.site.manager.store.create(job, b"{}")
         return job.id
 

@@ -70,7 +70,7 @@ def running(**fields: Any) -> Job:
 
 def handled(problem: Problem = PROBLEMS[0]) -> Job:
     """A job whose function is over, and which waits for a worker that calls its ``on_error``."""
-    return changed(running(), End(problem, handles=True))
+    return changed(running(handles_errors=True), End(problem))
 
 
 def kind(value: object) -> str:
@@ -159,7 +159,7 @@ def test_what_a_record_says_of_an_end_is_read_again(problem: Problem) -> None:
 def test_a_job_whose_worker_can_not_end_it_waits_for_one_that_calls_on_error(
     problem: Problem,
 ) -> None:
-    change = transition(running(), End(problem, handles=True), NOW)
+    change = transition(running(handles_errors=True), End(problem), NOW)
     assert change is not None
     waits = change.job
     assert (waits.state, waits.handler, waits.queued) == (State.QUEUED, True, NOW)
@@ -173,11 +173,11 @@ def test_a_job_whose_worker_can_not_end_it_waits_for_one_that_calls_on_error(
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=kind)
 def test_an_on_error_that_does_not_survive_is_not_called_again(problem: Problem) -> None:
-    here = changed(running(), Handle(problem))
+    here = changed(running(handles_errors=True), Handle(problem))
     elsewhere = changed(handled(problem), Begin())
     for job in (here, elsewhere):
         assert transition(job, Requeue(job.attempt, begun=True), NOW) is None
-        ended = changed(job, End(Lost("it died, too"), handles=True))
+        ended = changed(job, End(Lost("it died, too")))
         assert ended.state is problem.state
         assert ended.error == changed(running(), End(problem)).error
 
@@ -194,7 +194,7 @@ def test_an_on_error_that_nobody_can_call_leaves_the_first_problem(problem: Prob
 
 
 def test_a_job_that_waits_ends_without_its_on_error() -> None:
-    ended = changed(queued(), End(Lost("no worker could be started"), handles=True))
+    ended = changed(queued(handles_errors=True), End(Lost("no worker could be started")))
     assert ended.state is State.LOST
 
 
@@ -227,12 +227,12 @@ def test_a_job_is_sent_again_by_one_of_those_who_see_that_it_waits() -> None:
 
 
 def test_the_end_of_a_job_frees_its_cache_key() -> None:
-    job = running(cache_key="key")
-    for event in (Finish(Succeeded(b"{}"), 1), End(Cancelled())):
+    job = running(cache_key="key", handles_errors=True)
+    for event in (Finish(Succeeded(b"{}"), 1), End(Cancelled()), End(Lost("x"), final=True)):
         change = transition(job, event, NOW)
         assert change is not None
         assert Effect.RELEASE_KEY in change.effects
-    again = transition(job, End(Lost("it died"), handles=True), NOW)
+    again = transition(job, End(Lost("it died")), NOW)
     assert again is not None
     assert Effect.RELEASE_KEY not in again.effects
 

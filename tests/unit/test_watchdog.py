@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
 import pytest
 
@@ -24,14 +23,8 @@ from dash_long_callback.worker.watchdog import Watchdog
 GRACE = 0.2
 
 
-@dataclass
 class Waits:
     """A callback whose function waits until it is told to stop."""
-
-    timeout: float | None = None
-    name = "waits"
-    ends_with_page = False
-    handles_errors = False
 
     def outcome(self, run: Run) -> Outcome:
         return Succeeded(b"{}")
@@ -43,11 +36,11 @@ def store() -> MemoryStore:
 
 
 def begun(store: JobStore, timeout: float | None = None) -> Run:
-    job = Job(new_job_id(), "out.children")
+    job = Job(new_job_id(), "out.children", timeout=timeout)
     store.create(job, b"{}")
     running = store.change(job.id, Begin())
     assert running is not None
-    return Run(store, running, Waits(timeout))
+    return Run(store, running, Waits())
 
 
 def until(condition: Callable[[], object]) -> None:

@@ -2,12 +2,14 @@
 
 states       where a job is in its life
 outcomes     how it may end
-record       all that is known of it
+call         what somebody asks for
+record       all that is known of the job that it gets
 transition   what may happen to it, and what that entails
 results      what it gave the page
 ids          what it is called
 """
 
+from dash_long_callback.jobs.call import Call, Sharing
 from dash_long_callback.jobs.ids import is_job_id, new_job_id, ref_of
 from dash_long_callback.jobs.outcomes import (
     Cancelled,
@@ -38,6 +40,7 @@ from dash_long_callback.jobs.transition import (
 
 __all__ = [
     "Begin",
+    "Call",
     "Cancel",
     "Cancelled",
     "Effect",
@@ -53,6 +56,7 @@ __all__ = [
     "Requeue",
     "Resend",
     "Result",
+    "Sharing",
     "Slot",
     "State",
     "Succeeded",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import operator
 import time
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from types import NoneType
 from typing import Any, TypeAlias
 
@@ -42,6 +42,7 @@ class Job:
     """The record of a job: small, and rewritten with every change."""
 
     id: str
+    #: The key of its callback.
     callback: str
     state: State = State.QUEUED
     seq: int = 0
@@ -52,6 +53,19 @@ class Job:
     started: float | None = None
     ended: float | None = None
     interval: float | None = None
+    #: What messages call its callback.
+    name: str = ""
+    #: Seconds that it may run.
+    timeout: float | None = None
+    #: Whether its callback has an ``on_error``, which is called if it ends without a result.
+    handles_errors: bool = False
+    #: Whether it is cancelled when its page has gone.
+    ends_with_page: bool = False
+    #: A hash of the code of its callback, in the process that asked for it.
+    digest: str = ""
+    #: Where it waits with Celery, and its place there.
+    queue: str | None = None
+    priority: int | None = None
     #: A hash of the user who asked for it (see ``server.owner``); None if that is not known: then
     #: whoever knows the id may have it.
     owner: str | None = None
@@ -74,6 +88,9 @@ class Job:
     result_size: int | None = None
     #: What a newer version of this package has written: kept as it is.
     unknown: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        self.name = self.name or self.callback
 
     @property
     def ref(self) -> str:
@@ -111,7 +128,12 @@ class Job:
 
     def dump(self) -> bytes:
         """The record as JSON."""
-        known = {**self.__dict__}
+        # What is as it is in most jobs is left out: each update writes the record, too.
+        known = {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in _DEFAULTS or value != _DEFAULTS[name]
+        }
         unknown = known.pop("unknown")
         return _encode(
             {
@@ -173,6 +195,8 @@ LAST_SEQ = 2**53 - 1
 #: What those fields must be that others count and compare with.
 _KINDS: dict[str, Any] = {
     "callback": str,
+    "name": str,
+    "timeout": (int, float, NoneType),
     "seq": int,
     "attempt": int,
     "resends": int,
@@ -189,6 +213,7 @@ _KINDS: dict[str, Any] = {
 }
 _counted = operator.attrgetter(*_KINDS)
 _FIELDS = frozenset(one.name for one in fields(Job)) - {"unknown"}
+_DEFAULTS = {one.name: one.default for one in fields(Job) if one.default is not MISSING}
 
 
 def _translate(raw: dict[str, Any]) -> None:

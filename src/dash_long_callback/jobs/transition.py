@@ -50,13 +50,13 @@ class End:
     Attributes:
         outcome: how.
         attempt: which attempt to end; None: any.
-        handles: whether its callback has an ``on_error``. Then a running job waits for a worker
-            that calls it, unless it was called before.
+        final: whether no ``on_error`` is to be called. Else a running job that has one waits for a
+            worker that calls it, unless it was called before.
     """
 
     outcome: Problem | Cancelled
     attempt: int | None = None
-    handles: bool = False
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _end(job: Job, event: End, now: float) -> Transition | None:
         return _ended(job, outcome, now)
     if job.handler:
         return _ended(job, job.problem, now)
-    if running and event.handles:
+    if running and job.handles_errors and not event.final:
         error = error_of(outcome)
         return _enter(job, State.QUEUED, queued=now, handler=True, error=error, resends=0)
     return _ended(job, outcome, now)

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dash_long_callback import dash_internals
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import JobNotFound, RegistrationError
-from dash_long_callback.jobs import Begin, Cancel, Job, Result, State, new_job_id, transition
+from dash_long_callback.jobs import Begin, Call, Cancel, Job, Result, Sharing, State, transition
 from dash_long_callback.managers.following import Following
 from dash_long_callback.stores.job_store import Disposition, LargeResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.executors.base import Executor
     from dash_long_callback.stores.job_store import JobStore
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 #: Seconds that a job may go on without a word of its page, if it is to end with it.
-WANTED_SECONDS = 120.0
+PRESENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -42,24 +41,6 @@ class Receipt:
     disposition: Disposition
     result: Result | None = None
     owner: str | None = None
-
-
-@dataclass(frozen=True)
-class Sharing:
-    """Whether an outcome may answer more than one request.
-
-    Attributes:
-        key: hash of all that determines the outcome.
-        keep: keep the result for those who ask later.
-        coalesce: let those who ask while the job runs wait for it, too.
-        expire: seconds after its last use to drop a kept result; None keeps it until it is
-            evicted by size.
-    """
-
-    key: str
-    keep: bool
-    coalesce: bool
-    expire: float | None
 
 
 @dataclass(frozen=True)
@@ -116,55 +97,35 @@ class Manager:
 
     def submit(
         self,
-        callback: LongCallback,
-        request: bytes,
-        sharing: Sharing | None = None,
+        call: Call,
         job_id: str | None = None,
-        wanted: float = WANTED_SECONDS,
-        owner: str | None = None,
+        presence: float = PRESENCE_SECONDS,
     ) -> Receipt:
         """Start a job, join an equal one that runs, or answer with the result of one that has run.
 
         Args:
-            callback: what to run.
-            request: JSON of its arguments and context.
-            sharing: what makes jobs equal; None: each is on its own.
+            call: what is asked for.
             job_id: random, from the page, which may then ask twice and start one job only: an
                 answer may have got lost on its way. None: made here.
-            wanted: seconds that a job with ``on_disconnect="cancel"`` may go on without a word of
-                its page.
-            owner: of the request; what others ask about this job is answered as if there was none.
+            presence: seconds that a job which ends with its page may go on without a word of it.
 
         Raises:
             StoreError: if the job can't be stored; it is not started then.
         """
         # Before presence is noted under the name, or it joins a job. Others reveal themselves when
         # they are created: so a click with a new name, as all but a few are, reads nothing for it.
-        early = sharing is not None or callback.ends_with_page
-        if early and job_id is not None and not self._free(job_id, owner):
+        early = call.sharing is not None or call.ends_with_page
+        if early and job_id is not None and not self._free(job_id, call.owner):
             job_id = None
-        receipt = self._submit(callback, request, sharing, job_id, wanted, owner)
-        if receipt.disposition is Disposition.KNOWN and not self._free(receipt.job_id, owner):
-            return self._submit(callback, request, sharing, None, wanted, owner)
+        receipt = self._submit(call, job_id, presence)
+        if receipt.disposition is Disposition.KNOWN and not self._free(receipt.job_id, call.owner):
+            return self._submit(call, None, presence)
         return receipt
 
-    def _submit(
-        self,
-        callback: LongCallback,
-        request: bytes,
-        sharing: Sharing | None,
-        job_id: str | None,
-        wanted: float,
-        owner: str | None,
-    ) -> Receipt:
-        job = Job(
-            job_id or new_job_id(), callback.key, interval=callback.options.interval, owner=owner
-        )
-        if sharing is not None:
-            if (result := self._kept(sharing)) is not None:
-                return Receipt(job.id, Disposition.CACHED, result)
-            job.kept, job.expire = sharing.keep, sharing.expire
-            job.cache_key = sharing.key
+    def _submit(self, call: Call, job_id: str | None, presence: float) -> Receipt:
+        job = call.job(job_id)
+        if call.sharing is not None and (result := self._kept(call.sharing)) is not None:
+            return Receipt(job.id, Disposition.CACHED, result)
         if self.executor.is_ready():
             # Before it is stored: that is one write less.
             begun = transition(job, Begin(), time.time())
@@ -172,9 +133,9 @@ class Manager:
             job = begun.job
         disposition, result = self.store.create(
             job,
-            request,
-            coalesce=sharing is not None and sharing.coalesce,
-            presence=wanted if callback.ends_with_page else None,
+            call.request,
+            coalesce=call.sharing is not None and call.sharing.coalesce,
+            presence=presence if call.ends_with_page else None,
         )
         if disposition is Disposition.NEW:
             self.executor.start(job)
@@ -182,8 +143,7 @@ class Manager:
 
     def end_with_page(self, jobs: Iterable[Job]) -> list[Job]:
         """Those of these jobs that run and are to end when nobody is there to see it."""
-        callbacks = [(job, registry.get(job.callback)) for job in jobs if not job.state.ended]
-        return [job for job, callback in callbacks if callback and callback.ends_with_page]
+        return [job for job in jobs if job.ends_with_page and not job.state.ended]
 
     def clear(self, callback: Callable[..., Any] | None = None) -> None:
         """Drop kept results.

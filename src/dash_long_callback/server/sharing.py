@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dash_long_callback import dash_internals
 from dash_long_callback.cache_key import cache_key
 from dash_long_callback.errors import CacheByFailed, UserError
-from dash_long_callback.managers.base import Sharing
+from dash_long_callback.jobs import Sharing
 
 if TYPE_CHECKING:
     from dash_long_callback.callbacks import LongCallback

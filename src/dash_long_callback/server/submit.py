@@ -141,8 +141,8 @@ def _start(
     if not declaration.is_current(callback, fields):
         return declaration.Changed()
     request = dash_internals.plain_json(fields)
-    sharing = sharing_of(callback, manager, context)
-    receipt = manager.submit(callback, request, sharing, name, pacer.pacing.wanted, owner)
+    call = callback.call(request, sharing_of(callback, manager, context), owner)
+    receipt = manager.submit(call, name, pacer.pacing.wanted)
     return receipt if receipt.result is None else _json(receipt.job_id, result_json(receipt.result))
 
 
@@ -175,10 +175,10 @@ def _unheard(job_id: str, error: Exception | None = None) -> bytes:
 
 def _refused(callback: LongCallback, name: str, outcome: Failed, client: Client) -> bytes:
     # As a job that failed, of the name that the page gave it: so that both have the same number.
-    refused = transition(Job(name, callback.key), End(outcome), time.time())
+    refused = transition(callback.call(b"").job(name), End(outcome), time.time())
     assert refused is not None
     job = refused.job
-    log_end(job, callback.name)
+    log_end(job)
     return _json(job.id, news_json(News(job, [], None), details=client.details))
 
 

@@ -1,4 +1,4 @@
-"""When a job that runs is to be told to stop, and when its process is to be ended. Pure.
+"""When a job that runs is to be told to stop, and when its process is to be ended.
 
     since ───────────── timeout ──► told to stop ───────── grace ──► the process is ended
               └── cancel, revoked ──────┘
@@ -10,10 +10,11 @@ more of a grace, for workers that can't do it themselves any more.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 
 from dash_long_callback.errors import JobCancelled, JobTimedOut
-from dash_long_callback.jobs import Cancelled, TimedOut
+from dash_long_callback.jobs import Cancelled, Job, TimedOut
 
 
 @dataclass
@@ -42,6 +43,11 @@ class Limits:
     grace: float
     stopped: float = math.inf
     timed_out: bool = False
+
+    @classmethod
+    def of(cls, job: Job, grace: float) -> Limits:
+        """Those of a job that begins now."""
+        return cls(time.monotonic(), job.timeout, grace)
 
     @property
     def told(self) -> bool:

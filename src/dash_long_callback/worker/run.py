@@ -23,26 +23,6 @@ log = logging.getLogger("dash_long_callback")
 class Runnable(Protocol):
     """What a worker needs of a callback."""
 
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        ...
-
-    @property
-    def timeout(self) -> float | None:
-        """Seconds that a job may run."""
-        ...
-
-    @property
-    def ends_with_page(self) -> bool:
-        """Whether its jobs are cancelled when their page has gone."""
-        ...
-
-    @property
-    def handles_errors(self) -> bool:
-        """Whether it has an ``on_error``."""
-        ...
-
     def outcome(self, run: Run) -> Outcome:
         """Run a job to its end: its function, or its ``on_error`` for ``run.problem``."""
         ...
@@ -100,12 +80,12 @@ class Run:
     @property
     def name(self) -> str:
         """Of the callback, for messages."""
-        return self.callback.name
+        return self.job.name
 
     @property
     def deserted(self) -> bool:
         """Whether the job is to end because nobody is there to see its end."""
-        return self.callback.ends_with_page and not self.store.is_present(self.job.id)
+        return self.job.ends_with_page and not self.store.is_present(self.job.id)
 
     def renew(self) -> bool:
         """A heartbeat. Returns whether the job is still this worker's."""
@@ -148,7 +128,7 @@ class Run:
     def lose(self, outcome: Lost | TimedOut) -> None:
         """End the job, as this worker can't: by its ``on_error`` in another, if it has one."""
         job = self.job
-        again = end(self.store, job.id, outcome, job.attempt, handles=self.callback.handles_errors)
+        again = end(self.store, job.id, outcome, job.attempt)
         if again is not None and not again.state.ended and self._requeued is not None:
             self._requeued(again)
 

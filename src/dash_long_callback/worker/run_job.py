@@ -54,7 +54,7 @@ def _hand_over(run: Run, outcome: Outcome) -> bool:
 
     What the function made of that, if it has caught it, is an outcome like any other.
     """
-    if not isinstance(outcome, Lost) or run.ended_by is None or not run.callback.handles_errors:
+    if not isinstance(outcome, Lost) or run.ended_by is None or not run.job.handles_errors:
         return False
     run.lose(outcome)
     return True
@@ -90,7 +90,7 @@ def _settle(run: Run, outcome: Outcome) -> Outcome:
             ended = run.store.change(run.job.id, Finish(outcome, run.job.attempt))
         _faults.succeeded()
         if ended is not None:
-            log_end(ended, run.name)
+            log_end(ended)
         return outcome
 
 

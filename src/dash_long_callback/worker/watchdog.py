@@ -80,7 +80,7 @@ class Watchdog:
             run: the job.
             interrupt: whether it runs in the main thread of a process of its own.
         """
-        limits = Limits(time.monotonic(), run.callback.timeout, self._grace)
+        limits = Limits.of(run.job, self._grace)
         watched = _Watched(run, limits, interrupt)
         run.on_stop = self._waker.wake
         with self._lock:
@@ -192,7 +192,7 @@ class Watchdog:
             if watched.interrupt and isinstance(outcome, TimedOut):
                 watched.run.lose(outcome)
             else:
-                end(self._store, job.id, outcome, job.attempt)
+                end(self._store, job.id, outcome, job.attempt, final=True)
         except Exception as error:  # whatever it is, the process is to end
             self._store_faults.failed(error, traceback=not isinstance(error, StoreError))
         if not watched.interrupt:

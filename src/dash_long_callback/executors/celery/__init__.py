@@ -30,8 +30,7 @@ from celery.exceptions import NotRegistered, TimeLimitExceeded, WorkerLostError
 from kombu.exceptions import KombuError
 from kombu.pools import ProducerPool
 
-from dash_long_callback.callbacks import registry
-from dash_long_callback.ends import end, handles_errors
+from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.base import Executor
 from dash_long_callback.executors.celery.worker import MessageRunner
@@ -127,15 +126,11 @@ class CeleryExecutor(Executor):
 
     def _send(self, job: Job) -> None:
         """Ask a worker to run a job, or to call its ``on_error``."""
-        callback = registry.get(job.callback)
-        digest = "" if callback is None else callback.digest
-        options = None if callback is None else callback.options
-        timeout = None if options is None else options.timeout
         error = as_exception(job.problem) if job.handler else None
         what = None if error is None else [type(error).__name__, str(error)]
         with self._producer() as producer:
             self._task.apply_async(
-                args=(job.id, digest, what),
+                args=(job.id, job.digest, what),
                 # The id opens the job to whoever knows it: Celery's logs and monitors see a hash.
                 argsrepr=f"({job.callback!r},)",
                 task_id=_task_id_of(job),
@@ -144,9 +139,11 @@ class CeleryExecutor(Executor):
                 retry=True,
                 retry_policy=_RETRY,
                 confirm_timeout=CONNECT_SECONDS,
-                queue=(options and options.queue) or self._queue,
-                priority=options and options.priority,
-                time_limit=None if timeout is None else timeout + self._grace + self._backstop,
+                queue=job.queue or self._queue,
+                priority=job.priority,
+                time_limit=None
+                if job.timeout is None
+                else job.timeout + self._grace + self._backstop,
             )
 
     @contextmanager
@@ -217,7 +214,7 @@ class CeleryExecutor(Executor):
 
     def _lose(self, job: Job, outcome: Lost | TimedOut) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
-        again = end(self._store, job.id, outcome, job.attempt, handles=handles_errors(job))
+        again = end(self._store, job.id, outcome, job.attempt)
         if again is not None and again.state is State.QUEUED:
             self._send_again(again)
 
@@ -296,7 +293,7 @@ class CeleryExecutor(Executor):
                 self._send_again(again)
         elif isinstance(exception, TimeLimitExceeded):
             # Ours, if the function held out against it; else Celery's own limit.
-            self._lose(job, TimedOut(_timeout(job) or exception.args[0]))
+            self._lose(job, TimedOut(job.timeout or exception.args[0]))
         else:
             words = str(exception).removeprefix("Worker exited prematurely: ").rstrip(".")
             self._lose(job, Lost(f"its worker process died while it ran the job: {words}"))
@@ -343,8 +340,3 @@ def _task_id_of(job: Job) -> str:
     Celery ends the process of a task by its id, and drops what comes later with the same.
     """
     return task_id(f"{job.id}:on_error" if job.handler else job.id)
-
-
-def _timeout(job: Job) -> float:
-    callback = registry.get(job.callback)
-    return (callback.options.timeout if callback else None) or 0

@@ -121,7 +121,7 @@ class MessageRunner:
             if problem is None:
                 assert callback is not None
                 self._run(job, callback)
-            elif callback is not None and callback.handles_errors and not job.handler:
+            elif callback is not None and job.handles_errors and not job.handler:
                 self._run(job, callback, problem)
             else:
                 self._fail(job, problem)
@@ -164,7 +164,7 @@ class MessageRunner:
         return processes.unchanged(self._watchdog.interrupted if can_interrupt() else None)
 
     def _fail(self, job: Job, outcome: Failed | Lost) -> None:
-        end(self._store, job.id, outcome, job.attempt)
+        end(self._store, job.id, outcome, job.attempt, final=True)
 
 
 class _WorkerStart:

@@ -10,7 +10,6 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dash_long_callback.callbacks import registry
 from dash_long_callback.jobs import Lost, State
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.limits import Limits
@@ -46,7 +45,7 @@ class Orphans:
         """Find the jobs that are marked as running. Called before any job is given to a worker."""
         for job in self._store.active():
             age = max(0.0, time.time() - (job.started or 0.0))
-            limits = limits_of(job, self._grace)
+            limits = Limits.of(job, self._grace + SLACK)
             self._limits[job.id] = replace(limits, since=limits.since - age)
 
     def judge(self) -> Iterator[tuple[Job, Problem | Cancelled]]:
@@ -75,13 +74,3 @@ class Orphans:
 
 
 _UNHEARD = "its worker process has not been heard of since the server restarted"
-
-
-def limits_of(job: Job, grace: float) -> Limits:
-    """How long the leader lets a worker run a job that begins now.
-
-    More than the worker's own watchdog does, which ends it if it can.
-    """
-    callback = registry.get(job.callback)
-    timeout = None if callback is None else callback.timeout
-    return Limits(time.monotonic(), timeout, grace + SLACK)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash_long_callback import by_value
 from dash_long_callback.callbacks import registry
-from dash_long_callback.ends import end, handles_errors, name_of
+from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.local import preload
 from dash_long_callback.executors.local.dispatch import start_message
@@ -32,11 +32,12 @@ from dash_long_callback.executors.local.messages import (
     Unready,
     WorkerOptions,
 )
-from dash_long_callback.executors.local.orphans import Orphans, limits_of
+from dash_long_callback.executors.local.orphans import SLACK, Orphans
 from dash_long_callback.executors.local.pool_worker import EXIT_SECONDS, PoolWorker
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Cancelled, Failed, Job, Lost, Problem, Requeue, State
 from dash_long_callback.worker import processes
+from dash_long_callback.worker.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -271,7 +272,7 @@ class Supervisor:
         if job is None or job.id != done.job_id:
             return  # of a process that a function has forked
         if done.problem is not None:
-            self._end(job, Lost(done.problem))
+            self._end(job, Lost(done.problem), final=True)
         elif done.unloaded is not None:
             self._unable(job, done.unloaded)
         self._tries.pop(job.id, None)
@@ -301,19 +302,19 @@ class Supervisor:
         self._look = self._queued = True
         limits.expire(time.monotonic())
         if limits.told:
-            self._end(job, limits.outcome, handles=handles_errors(job))
+            self._end(job, limits.outcome)
         elif not worker.begun and self._tries.get(job.id, 0) < BEGIN_TRIES:
             self._tries[job.id] = self._tries.get(job.id, 0) + 1
             self._requeue(job)
         else:
             lost = Lost(f"the worker process {worker.death} while it ran the job")
-            self._end(job, lost, handles=handles_errors(job))
+            self._end(job, lost)
 
     def _fail_waiting(self, why: str) -> None:
         lost = Lost(f"no worker process could be started: {why}", "unavailable")
         log.error("workers die before they are ready: %s", why)
         while (job := self._store.claim()) is not None:
-            self._end(job, lost)
+            self._end(job, lost, final=True)
 
     # Jobs: assign, stop, end
 
@@ -338,7 +339,7 @@ class Supervisor:
         start = start_message(job, worker.ready)
         if not isinstance(start, Start):
             self._unable(job, start)
-        elif not worker.give(start, limits_of(job, self._options.grace)):
+        elif not worker.give(start, Limits.of(job, self._options.grace + SLACK)):
             self._requeue(job)
 
     def _pass_on_cancels(self) -> None:
@@ -348,18 +349,18 @@ class Supervisor:
 
     def _end_orphans(self) -> None:
         for job, outcome in self._orphans.judge():
-            self._end(job, outcome, handles=handles_errors(job))
+            self._end(job, outcome)
 
     def _unable(self, job: Job, outcome: Failed) -> None:
         """End a job whose function no worker can call: by its ``on_error`` if it has one."""
         if self._import_problems and outcome.kind == "unavailable":
             more = "; a worker could not import the app: " + "; ".join(self._import_problems)
             outcome = replace(outcome, message=outcome.message + more)
-        self._end(job, outcome, handles=handles_errors(job))
+        self._end(job, outcome)
 
-    def _end(self, job: Job, outcome: Problem | Cancelled, *, handles: bool = False) -> None:
+    def _end(self, job: Job, outcome: Problem | Cancelled, *, final: bool = False) -> None:
         def write() -> None:
-            after = end(self._store, job.id, outcome, job.attempt, handles=handles)
+            after = end(self._store, job.id, outcome, job.attempt, final=final)
             if after is not None and after.state is State.QUEUED:
                 self._look = self._queued = True
 
@@ -425,16 +426,16 @@ class Supervisor:
     def _take(self, job: Job, stopped: Lost) -> None:
         requeue = Requeue(job.attempt, begun=True)
         if self._ending == "requeue" and self._store.change(job.id, requeue):
-            log.warning("no. %s: the server ends; %s queues again", job.ref, name_of(job))
+            log.warning("no. %s: the server ends; %s queues again", job.ref, job.name)
         else:
-            end(self._store, job.id, stopped, job.attempt, handles=handles_errors(job))
+            end(self._store, job.id, stopped, job.attempt)
 
     def _let_finish(self, busy: list[PoolWorker]) -> None:
         """Let go of these workers: they finish their jobs and exit, and the store has the rest."""
         for worker in busy:
             assert worker.job is not None
             job = worker.job
-            log.warning("no. %s: the server ends; the job of %s goes on", job.ref, name_of(job))
+            log.warning("no. %s: the server ends; the job of %s goes on", job.ref, job.name)
             worker.send(Finish())
             worker.pipe.close()
             preload.disown(worker.process)
