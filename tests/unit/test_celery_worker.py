@@ -122,6 +122,18 @@ def test_a_handler_begins_once_and_with_a_lease(store: DiskcacheStore, handles: 
     assert seen == [True]
 
 
+def test_a_worker_that_is_stopped_just_before_the_function_leaves_on_error_to_another(
+    store: DiskcacheStore, handles: Job
+) -> None:
+    sent: list[Job] = []
+    runner = MessageRunner(store, _Breaks(store, TERMINATED), sent.append)
+    with pytest.raises(SystemExit):
+        runner.run("w@here", handles.id, "")
+    (again,) = sent
+    assert (again.state, again.handler) == (State.QUEUED, True)
+    assert again.problem == Lost("the worker was stopped while the job ran", "stopped")
+
+
 def test_a_message_that_is_late_does_nothing(store: DiskcacheStore, job: Job) -> None:
     store.change(job.id, Begin())
     message_runner(store, RuntimeError()).run("w@here", job.id, "")

@@ -164,7 +164,10 @@ class MessageRunner:
         return processes.unchanged(self._watchdog.interrupted if can_interrupt() else None)
 
     def _fail(self, job: Job, outcome: Failed | Lost) -> None:
-        end(self._store, job.id, outcome, job.attempt, final=True)
+        # Of one that was lost, another worker may call the on_error.
+        again = end(self._store, job.id, outcome, job.attempt, final=isinstance(outcome, Failed))
+        if again is not None and not again.state.ended:
+            self._requeued(again)
 
 
 class _WorkerStart:
