@@ -62,6 +62,11 @@ check: .venv/.stamp node_modules/.stamp  ## Check format, style and types (Pytho
 	.venv/bin/ruff check
 	node_modules/.bin/pyright
 	node_modules/.bin/tsc -p jsconfig.json
+	scripts/build-browser --check
+
+.PHONY: browser
+browser: node_modules/.stamp  ## Join the modules of browser/ into the files that pages load
+	scripts/build-browser
 
 .PHONY: format
 format: .venv/.stamp  ## Format the code and fix what ruff can fix

@@ -1,4 +1,4 @@
-"""Many tabs in one process, each of which asks as ``long_callback.js`` does; no browser.
+"""Many tabs in one process, each of which asks as ``browser/poller.js`` does; no browser.
 
     python -m benchmarks.tabs_client URL TABS RAMP stream|hold
 
@@ -22,7 +22,7 @@ from typing import Any
 
 import aiohttp
 
-#: As in ``long_callback.js``, in seconds.
+#: As in ``browser/poller.js``, in seconds.
 RETRY_MIN, RETRY_MAX = 0.25, 5.0
 PATIENCE, TRY_MAX = 120.0, 30.0
 ANSWER_MAX = 60.0

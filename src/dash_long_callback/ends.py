@@ -56,8 +56,7 @@ def end(
     if job.state.ended:
         if job.handler and isinstance(outcome, (Lost, TimedOut)):
             # The job ends for what it was to handle.
-            head = f"no. {job.ref}: on_error of {job.name}"
-            log.error("%s did not end: %s", head, outcome.reason)
+            log.error("the on_error of no. %s did not end: %s", job.ref, outcome.reason)
         log_end(job)
     else:
         words = (job.error or {}).get("message")

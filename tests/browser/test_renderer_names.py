@@ -1,6 +1,6 @@
 """One test for each undocumented name of the renderer that the browser client uses.
 
-If one fails on a new Dash, ``renderer`` in ``browser/long_callback.js`` is what to change.
+If one fails on a new Dash, ``browser/renderer.js`` is what to change.
 """
 
 from __future__ import annotations

@@ -27,7 +27,9 @@ OTHERS = [
 ]
 
 #: The names of files that are given without their folders.
-FILES = {path.name for top in (SOURCE, ROOT / "tests") for path in top.rglob("*.*")}
+FILES = {
+    path.name for top in (SOURCE, ROOT / "browser", ROOT / "tests") for path in top.rglob("*.*")
+}
 
 #: What is no file, or one of the reader's own app.
 OF_READERS = ("app.py", "helpers.py", "bytecode.py", "assets/", "application/json")

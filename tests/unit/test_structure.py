@@ -19,7 +19,15 @@ MAY_IMPORT = {
         *(f"dash_long_callback.{name}" for name in ("errors", "fault_log", "jobs")),
         *("diskcache", "diskcache.core", "filelock", "redis"),
     },
+    "worker": {
+        *(f"dash_long_callback.{name}" for name in ("ends", "errors", "fault_log", "jobs")),
+        "dash_long_callback.stores",
+        *(f"dash_long_callback.stores.{name}" for name in ("job_store", "notifier")),
+        "psutil",
+    },
 }
+#: Parts that can be used, and understood, without Dash.
+WITHOUT_DASH = ("jobs", "stores", "worker")
 
 
 def imports(file: Path) -> set[str]:
@@ -63,10 +71,10 @@ def modules() -> dict[str, Path]:
 EXTRAS = {"celery", "kombu", "redis", "fastapi", "quart", "uvicorn"}
 
 
-def own_imports(file: Path, known: dict[str, Path]) -> set[str]:
-    """The modules of the package that importing a file imports, wherever in it that is said.
+def runtime_imports(file: Path) -> set[str]:
+    """What importing a file imports, wherever in it that is said: not only for a type checker.
 
-    Not what only a type checker imports.
+    Of ``from a import b`` both ``a`` and ``a.b``, which may be a module or not.
     """
     tree = ast.parse(file.read_text())
     only_typing = {
@@ -77,10 +85,24 @@ def own_imports(file: Path, known: dict[str, Path]) -> set[str]:
     }
     found: set[str] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in only_typing:
+        if id(node) in only_typing:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
             named = {f"{node.module}.{name.name}" for name in node.names}
-            found |= {name if name in known else node.module for name in named}
-    return found & known.keys()
+            found |= {node.module} | named
+    return found
+
+
+def own_imports(file: Path, known: dict[str, Path]) -> set[str]:
+    """The modules of the package that importing a file imports.
+
+    The package's own ``__init__``, which users import, is not what its modules need.
+    """
+    found = runtime_imports(file) & known.keys() - {"dash_long_callback"}
+    # Of `from package import module`, the module alone is meant.
+    return {one for one in found if not any(other.startswith(f"{one}.") for other in found)}
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -91,6 +113,21 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     except CycleError as error:
         pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
     assert len(order) == len(known)
+
+
+@pytest.mark.parametrize("part", WITHOUT_DASH)
+def test_a_part_needs_no_dash_nor_does_what_it_imports(part: str) -> None:
+    known = modules()
+    inside = f"dash_long_callback.{part}"
+    todo = {name for name in known if name == inside or name.startswith(f"{inside}.")}
+    seen: set[str] = set()
+    while todo:
+        name = todo.pop()
+        seen.add(name)
+        todo |= own_imports(known[name], known) - seen
+    for name in seen:
+        others = {one.partition(".")[0] for one in runtime_imports(known[name])}
+        assert not others & {"dash", "flask", "plotly"}, name
 
 
 def needs_extra(name: str, known: dict[str, Path]) -> bool:

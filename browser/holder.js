@@ -1,0 +1,93 @@
+/* Whose requests wait: those of a few tabs of the browser. The others ask now and then.
+ * 
+ * A place is an entry of localStorage: who has it, and until when. Web Locks would do the same, but browsers have them
+ * for https and localhost only. Two tabs may take a place at the same moment; the browser then tells the one whose
+ * entry was replaced.
+ */
+
+import { TAB } from "./page.js";
+
+/** Tabs of a browser whose requests may wait: it has six connections to a server for all of them. */
+const HOLDERS = 2;
+
+/** Milliseconds for which a tab has such a place, and after which it says that it still needs it. */
+const HOLDER_LEASE = 8000;
+
+const HOLDER_RENEW = 3000;
+
+/*
+ * A place is an entry of localStorage: who has it, and until when. Web Locks would do the same, but
+ * browsers have them for https and localhost only. Two tabs may take a place at the same moment; the
+ * browser then tells the one whose entry was replaced.
+ */
+export const holder = {
+    /** The place that this tab has. */
+    key: "",
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    timer: undefined,
+    /** Called when another tab has it. */
+    lost() {},
+
+    /** @returns {boolean} whether a request of this tab may wait */
+    take() {
+        try {
+            if (this.key && !this.isMine()) {
+                this.forget();
+            }
+            for (let i = 0; i < HOLDERS && !this.key; i++) {
+                const key = `dash-long-callback holder ${i}`;
+                if (this.isFree(localStorage.getItem(key))) {
+                    localStorage.setItem(key, `${TAB} ${Date.now() + HOLDER_LEASE}`);
+                    this.key = key;
+                    this.timer = setInterval(() => this.renew(), HOLDER_RENEW);
+                }
+            }
+        } catch (error) {
+            // Full, or forbidden: then nobody knows who has the places.
+        }
+        return Boolean(this.key);
+    },
+
+    /** @param {string | null} entry */
+    isFree(entry) {
+        const left = Number((entry || "").split(" ")[1]) - Date.now();
+        return !(left > 0 && left <= HOLDER_LEASE); // a clock may have been set back
+    },
+
+    /** @returns {boolean} whether nobody else has taken the place */
+    isMine() {
+        const entry = localStorage.getItem(this.key);
+        return !entry || entry.startsWith(TAB);
+    },
+
+    renew() {
+        try {
+            if (this.isMine()) {
+                localStorage.setItem(this.key, `${TAB} ${Date.now() + HOLDER_LEASE}`);
+                return;
+            }
+        } catch (error) {
+            // Full, or forbidden by now.
+        }
+        this.forget();
+        this.lost(); // without a place
+    },
+
+    forget() {
+        clearInterval(this.timer);
+        this.key = "";
+    },
+
+    /** Leave the place to another tab, which sees it when it asks next. */
+    free() {
+        try {
+            if (this.key && this.isMine()) {
+                localStorage.removeItem(this.key);
+            }
+        } catch (error) {
+            // Forbidden by now.
+        }
+        this.forget();
+    },
+};
+window.addEventListener("storage", (event) => event.key === holder.key && holder.renew());

@@ -1,0 +1,107 @@
+/* How the page shows that a job runs: what `running` and `progress` set, also on components that come back. */
+
+import { afterPaint, propsOf } from "./components.js";
+import { nameOf, stringify } from "./ids.js";
+import { notePlace } from "./layout.js";
+import { isPatch } from "./patches.js";
+import { inLine } from "./queue.js";
+import { inProgress, inSlot } from "./slots.js";
+import { sameJson } from "./values.js";
+
+/** @typedef {import("./types.js").ComponentId} ComponentId */
+/** @typedef {import("./job.js").Job} Job */
+/** @typedef {import("./types.js").Target} Target */
+
+/** @typedef {[ComponentId, string, any]} Sign A component, its property, and the value that shows it. */
+
+export class Indicator {
+    /** @param {Job} job */
+    constructor(job) {
+        this.job = job;
+        /** Whether the page shows it. */
+        this.shown = false;
+        /** @type {Map<number, any>} The latest progress. */
+        this.progress = new Map();
+        /** How many values of progress no screen has shown yet. */
+        this.unseen = 0;
+    }
+
+    /** Show that the job runs, unless that is shown already. */
+    show() {
+        if (!this.shown && !this.job.settled) {
+            this.shown = true;
+            this.setRunning("on");
+            this.signs().forEach(([id]) => notePlace(stringify(id)));
+        }
+    }
+
+    /** Show that it runs no more, unless others of these outputs do. */
+    hide() {
+        if (this.shown) {
+            this.shown = false;
+            if (!inSlot(this.job.slot).some((other) => other !== this.job && !other.outcome)) {
+                this.setRunning("off");
+            }
+            this.reset();
+        }
+    }
+
+    /** @param {"on" | "off"} which */
+    setRunning(which) {
+        for (const target of this.job.config.running) {
+            this.job.components(target).forEach((id) => this.job.set(id, target.property, target[which]));
+        }
+    }
+
+    /** @param {number} index of a progress output @param {any} value */
+    setProgress(index, value) {
+        const target = this.job.config.progress[index];
+        this.unseen += 1;
+        afterPaint(() => (this.unseen -= 1));
+        this.progress.set(index, value);
+        for (const id of this.job.components(target)) {
+            inLine(nameOf(id, target.property), () => this.job.set(id, target.property, value));
+        }
+    }
+
+    /** Set progress to what it is when nothing runs. */
+    reset() {
+        const { progress, defaults } = this.job.config;
+        progress.forEach((target, index) => {
+            for (const id of this.job.components(target)) {
+                const event = !defaults && this.job.events.has(id, target.property);
+                if (!event && !inProgress(id, target.property, this.job)) {
+                    this.job.set(id, target.property, defaults ? defaults[index] : null);
+                }
+            }
+        });
+    }
+
+    /** @returns {Sign[]} all that shows that it runs */
+    signs() {
+        const { running, progress } = this.job.config;
+        /** @type {[Target, any][]} */
+        const targets = running.map((target) => [target, target.on]);
+        progress.forEach((target, index) => targets.push([target, this.progress.get(index)]));
+        return targets.flatMap(([target, value]) =>
+            this.job.components(target).map((id) => /** @type {Sign} */ ([id, target.property, value]))
+        );
+    }
+
+    /** @param {(name: string) => boolean} isNew whether a component has come back, or is another one of its name */
+    renew(isNew) {
+        /** @type {Map<string, Sign>} The last of several signs in one place. */
+        const latest = new Map();
+        for (const sign of this.shown ? this.signs() : []) {
+            // A Patch was for what the component had before.
+            if (sign[2] !== undefined && !isPatch(sign[2]) && isNew(stringify(sign[0]))) {
+                latest.set(nameOf(sign[0], sign[1]), sign);
+            }
+        }
+        for (const [id, property, value] of latest.values()) {
+            if (!sameJson((propsOf(id) || {})[property], value)) {
+                this.job.set(id, property, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+/*
+ * A job of this page, from the click to the outcome.
+ *
+ * It is *attached* while the renderer waits for its promise, and *detached* once it does not: as the page has many,
+ * as others of the same outputs run, or as the page was loaded again. A detached job gives its outputs to the
+ * renderer as a callback that has just been executed.
+ */
+
+import { CancelInputs } from "./cancel_inputs.js";
+import { afterPaint, propsOf, warnOnce } from "./components.js";
+import { EventLines } from "./event_lines.js";
+import { flat, nameOf, parseId, stringify } from "./ids.js";
+import { Indicator } from "./indicator.js";
+import { lookAgain, setProperty } from "./layout.js";
+import { memory } from "./memory.js";
+import { fitting, give, load } from "./outputs.js";
+import { clientside } from "./page.js";
+import { apart, patched } from "./patches.js";
+import { componentsOf, isOutput, isSentAgain, matchOf } from "./pending.js";
+import { poller } from "./poller.js";
+import { inLine, isEvents } from "./queue.js";
+import { attempt, renderer } from "./renderer.js";
+import { alive, answered, inSlot, leave, spin } from "./slots.js";
+import { cancelJob, submit } from "./submit.js";
+import { describe, failure, problemOf, tell } from "./tell.js";
+import { wordsOf } from "./values.js";
+
+/** @typedef {import("./types.js").ComponentId} ComponentId */
+/** @typedef {import("./types.js").Config} Config */
+/** @typedef {import("./types.js").News} News */
+/** @typedef {import("./pending.js").PendingJob} PendingJob */
+/** @typedef {import("./types.js").Problem} Problem */
+/** @typedef {import("./outputs.js").Result} Result */
+/** @typedef {import("./types.js").Target} Target */
+/** @typedef {import("./types.js").Update} Update */
+
+/** Outcomes that wait for their outputs to be on the page again. */
+const OUTCOMES_MAX = 50;
+/** Milliseconds within which the initial call may come for outputs that were given the outcome of a job. */
+const INITIAL_CALL = 5000;
+
+export class Job {
+    /** @param {PendingJob} pending @param {Config} config */
+    constructor(pending, config) {
+        this.pending = pending;
+        this.id = pending.id;
+        this.name = pending.name;
+        this.config = config;
+        this.outputs = pending.outputs;
+        this.slot = pending.name + " " + JSON.stringify(pending.matched.map(stringify));
+        this.seq = 0;
+        this.settled = false;
+        this.cancelled = false;
+        /** Whether it was asked for; not, while it queues behind another. */
+        this.begun = false;
+        /** Whether the server has it. */
+        this.known = false;
+        /** Whether it was found when the page was loaded, or its outputs came back. */
+        this.found = false;
+        this.detached = false;
+        /** Whether its outputs are on the page. */
+        this.here = true;
+        /** @type {News | null} The end of it, that waits for its outputs. */
+        this.outcome = null;
+        /** @type {Set<string>} The outputs that have a value which was yielded. */
+        this.yielded = new Set();
+        /** @type {Set<string>} What it could not be given, and has been said. */
+        this.complaints = new Set();
+        this.indicator = new Indicator(this);
+        this.events = new EventLines(this);
+        this.stops = new CancelInputs(this);
+        /** @type {(value: any) => void} */
+        this.resolve = () => {};
+        /** @type {(error: any) => void} */
+        this.reject = () => {};
+        this.promise = new Promise((resolve, reject) => {
+            this.resolve = resolve;
+            this.reject = reject;
+        });
+        this.promise.catch(() => {}); // nobody waits for the promise of a job that was found
+    }
+
+    /** Whether its outputs, or what it matched, are on the page. */
+    isHere() {
+        const ids = this.outputs ? flat(this.outputs).map((output) => output.id) : this.pending.matched;
+        return !ids.length || ids.some((id) => propsOf(id));
+    }
+
+    /** @param {Target} target @returns {ComponentId[]} the components that it means for this job */
+    components(target) {
+        return componentsOf(this.pending, target);
+    }
+
+    /** @param {ComponentId} id @returns {ComponentId} with MATCH replaced by what matched */
+    match(id) {
+        return matchOf(this.pending, id);
+    }
+
+    /** @param {ComponentId} id @param {string} property @param {any} value */
+    set(id, property, value) {
+        const props = propsOf(id);
+        if (!props) {
+            this.here && warnOnce(id, property);
+            return;
+        }
+        for (const one of apart(value)) {
+            try {
+                setProperty(id, property, patched(one, (propsOf(id) || props)[property]));
+            } catch (error) {
+                this.complain(id, property, error);
+            }
+        }
+    }
+
+    /**
+     * Say, once for each property, that a value could not be set. The job and its other values go on.
+     * @param {ComponentId} id
+     * @param {string} property
+     * @param {any} error
+     */
+    complain(id, property, error) {
+        const name = nameOf(id, property);
+        if (!this.complaints.has(name)) {
+            this.complaints.add(name);
+            renderer.complain(`The long callback ${this.name} could not set ${name}\n${wordsOf(error)}`);
+        }
+    }
+
+    /** The renderer waits for it no more. */
+    detach() {
+        if (!this.detached) {
+            this.detached = true;
+            this.reject(clientside.PreventUpdate);
+            spin(this.slot);
+        }
+    }
+
+    /** @param {News} news */
+    hear(news) {
+        if (this.settled || this.outcome || (news.seq <= this.seq && !news.ended)) {
+            return;
+        }
+        this.seq = news.seq;
+        if (!news.ended) {
+            this.indicator.show();
+        }
+        for (const [target, value] of news.updates || []) {
+            attempt(this.name, () => this.update(target, value));
+        }
+        if (news.ended) {
+            poller.remove(this);
+            if (this.indicator.unseen) {
+                afterPaint(() => this.finish(news));
+            } else {
+                this.finish(news);
+            }
+        }
+    }
+
+    /** @param {Update[0]} target @param {any} value */
+    update(target, value) {
+        if (typeof target === "number") {
+            const { property } = this.config.progress[target];
+            if (isEvents(value)) {
+                this.components(this.config.progress[target]).forEach((id) => this.events.add(id, property, value));
+            } else {
+                this.indicator.setProgress(target, value);
+            }
+            return;
+        }
+        const [id, property] = [parseId(target[0]), target[1]];
+        if (isEvents(value)) {
+            this.events.add(id, property, value);
+        } else if (isOutput(this.pending, target[0], property)) {
+            // Yielded. Who listens to an output is called once, at the end.
+            this.yielded.add(target.join("."));
+            inLine(nameOf(id, property), () => renderer.silently(() => this.set(id, property, value)));
+        } else if (!isSentAgain(this.pending, id, property, value)) {
+            inLine(nameOf(id, property), () => this.set(id, property, value));
+        }
+    }
+
+    /** @param {News} news The end: once all has happened that was to. */
+    finish(news) {
+        this.events.whenDone(async () => {
+            try {
+                await this.conclude(news);
+            } catch (error) {
+                this.settle({ error: failure(`Long callback ${this.name}: ${wordsOf(error)}`) });
+            }
+        });
+    }
+
+    /** @param {News} news */
+    async conclude(news) {
+        if (news.response && !this.isHere() && !this.cancelled && !this.settled) {
+            // The user is on another page of the app, and may come back.
+            this.outcome = news;
+            this.detach();
+            this.indicator.hide();
+            const waiting = alive().filter((job) => job.outcome);
+            waiting.slice(0, -OUTCOMES_MAX).forEach((job) => job.settle({}));
+        } else if (news.error) {
+            // Loaded again already, the page is as new as the app.
+            const reload = news.error.kind === "session" || (news.error.kind === "changed" && !this.found);
+            const problem = { ...problemOf(news), reload };
+            this.settle({ error: failure(describe(news.error), news.error.callback) }, false, problem);
+        } else if (!news.response || this.cancelled) {
+            this.settle({});
+        } else {
+            const { response = {}, dist } = news.response;
+            try {
+                await (dist && Promise.all(dist.map(load)));
+                this.settle({ data: response });
+            } catch (error) {
+                const problem = { kind: "library", reload: true };
+                this.settle({ error: failure("A component library could not be loaded.") }, false, problem);
+            }
+        }
+    }
+
+    /**
+     * The outputs are on the page again, or not any more.
+     * @param {boolean} here
+     */
+    appear(here) {
+        if (here === this.here) {
+            return;
+        }
+        this.here = here;
+        if (!here) {
+            return;
+        }
+        this.found = true;
+        if (this.outcome) {
+            const outcome = this.outcome;
+            this.outcome = null;
+            this.finish(outcome);
+        } else if (this.indicator.shown) {
+            this.detach();
+            spin(this.slot);
+        }
+    }
+
+    /**
+     * @param {Result} result
+     * @param {boolean} [remember] whether a reload is to find it
+     * @param {Problem} [problem] what the user is told of an error, or without one for the dev tools
+     */
+    settle(result, remember = false, problem = result.error && { kind: "failed" }) {
+        // The renderer forgets a callback whose outputs have gone, also if they are back already.
+        lookAgain();
+        if (this.settled) {
+            return;
+        }
+        this.settled = true;
+        poller.remove(this);
+        leave(this);
+        attempt(this.name, () => this.indicator.hide());
+        const given = fitting(this, result);
+        const said = problem || (given.error && { kind: "failed" });
+        // The server may never have had a doubtful one, which the user has been told.
+        if (said && !this.cancelled && (given.error || !this.pending.doubtful)) {
+            tell("failed", this.name, this.outputs, said);
+        } else if (result.data) {
+            tell("succeeded", this.name, this.outputs);
+        }
+        attempt(this.name, () => give(this, given));
+        if (this.found && (result.data || given.error)) {
+            answered.set(this.slot, this);
+            setTimeout(() => answered.delete(this.slot), INITIAL_CALL);
+        }
+        if (!remember) {
+            setTimeout(() => memory.drop(this.id)); // once the page has it
+        }
+        const others = inSlot(this.slot);
+        const next = others.find((job) => !job.begun);
+        if (next && !others.some((job) => job.begun)) {
+            attempt(next.name, () => next.indicator.show());
+            submit(next);
+        }
+    }
+
+    /** The outputs stay as they are from here on, even if the job has just succeeded. */
+    cancel() {
+        this.cancelled = true;
+        if (this.outcome || !this.begun) {
+            this.settle({});
+        } else if (this.known) {
+            cancelJob(this.id);
+        }
+    }
+}

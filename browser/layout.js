@@ -1,0 +1,80 @@
+/* Which components are on the page, and where: in another place, it is another one. */
+
+import { parseId, stringify } from "./ids.js";
+import { clientside, page } from "./page.js";
+import { renderer } from "./renderer.js";
+
+/** @typedef {import("./types.js").ComponentId} ComponentId */
+
+/** @type {any} */
+let paths = null;
+
+let changing = false;
+
+/** Where the components are that show that jobs run. In another place, it is another one. @type {Map<string, any>} */
+let places = new Map();
+
+/** @param {string} name of a component */
+export function notePlace(name) {
+    if (!places.has(name)) {
+        places.set(name, renderer.path(parseId(name)));
+    }
+}
+
+/** @param {ComponentId} id @param {string} property @param {any} value */
+export function setProperty(id, property, value) {
+    const [name, path] = [stringify(id), renderer.path(id)];
+    const known = places.get(name) === path;
+    clientside.set_props(id, { [property]: value });
+    if (known && places.has(name)) {
+        places.set(name, renderer.path(id)); // a new array, for the same component
+    }
+}
+
+/** @param {string} name @returns {boolean} whether a component has come back, or is another one of its name */
+export function isNew(name) {
+    const path = renderer.path(parseId(name));
+    return Boolean(path) && places.has(name) && places.get(name) !== path;
+}
+
+/** @param {Iterable<string>} names of the components whose places matter from now on */
+export function notePlaces(names) {
+    places = new Map();
+    for (const name of names) {
+        notePlace(name);
+    }
+}
+
+/** Called when components have come or gone: jobs may have found their outputs again, or lost them. */
+let onChange = () => {};
+
+/** Have the page looked at, if it has changed. */
+export function lookAgain() {
+    // What it sets on the page calls it again: that is for the next round, which the store's listener asks for.
+    // Not a loop: values that hold components would keep the page in it.
+    if (changing || !renderer.ready() || renderer.state().paths === paths) {
+        return;
+    }
+    changing = true;
+    try {
+        paths = renderer.state().paths;
+        onChange();
+    } finally {
+        changing = false;
+    }
+}
+
+/**
+ * Begin to look at the page, once there is one.
+ * @param {() => void} action what is done with each change
+ */
+export function watchLayout(action) {
+    onChange = action;
+    if (page.store) {
+        // Later: the renderer tells of what it does also in the middle of drawing it.
+        page.store.subscribe(() => renderer.state().paths !== paths && setTimeout(lookAgain));
+        setTimeout(lookAgain);
+    } else {
+        setTimeout(() => watchLayout(action), 50);
+    }
+}

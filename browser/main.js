@@ -1,0 +1,99 @@
+/*
+ * The browser side of long callbacks.
+ *
+ * The renderer calls a long callback as it calls any clientside callback, and waits for the promise that it gets.
+ * Behind the promise:
+ *
+ *     run ── POST _dash-update-component ──► the outcome, or "it runs"
+ *      │
+ *     Poller ── POST …/updates ──► news of all jobs of this tab, in one request at a time
+ *      │
+ *     Job.hear ── set_props for updates ── the outputs at the end
+ *
+ * What runs is remembered in the tab's sessionStorage until the page has its outcome.
+ */
+
+import { cancel } from "./cancel_inputs.js";
+import { post } from "./http.js";
+import { bare } from "./ids.js";
+import { watchLayout } from "./layout.js";
+import { look } from "./look.js";
+import { clientside, settings } from "./page.js";
+import { poller } from "./poller.js";
+import { run } from "./run.js";
+import { alive, inProgress } from "./slots.js";
+import { failure, SENTENCES, tell } from "./tell.js";
+
+/** Milliseconds after which a tab counts as one in the background: not while somebody looks around. */
+const HIDDEN_AFTER = 2000;
+
+/**
+ * A progress component has appeared.
+ * @param {any} value
+ * @returns {any} its default, unless a job writes to it already
+ */
+function progressDefault(value) {
+    const outputs = clientside.callback_context.outputs_list;
+    /** @param {any} output @returns {any} */
+    const pick = (output) => {
+        if (Array.isArray(output)) {
+            return output.map(pick);
+        }
+        return inProgress(output.id, bare(output.property)) ? clientside.no_update : value;
+    };
+    return pick(outputs);
+}
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let hiding;
+document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiding);
+    if (document.hidden) {
+        hiding = setTimeout(() => {
+            poller.hidden = true;
+            poller.hurry();
+        }, HIDDEN_AFTER);
+    } else if (poller.hidden) {
+        poller.hidden = false;
+        poller.hurry();
+    }
+});
+window.addEventListener("online", () => {
+    poller.budget.renew();
+    poller.hurry();
+});
+window.addEventListener("pageshow", (event) => event.persisted && poller.hurry());
+window.addEventListener("pagehide", () => {
+    const jobs = alive().filter((job) => job.config.leave && job.known).map((job) => job.id);
+    if (jobs.length) {
+        post("_dash-long-callback/leave", JSON.stringify({ jobs }), { keepalive: true }).catch(() => {});
+    }
+    poller.pause(); // until it is shown again, if the browser keeps it
+});
+watchLayout(look);
+
+// The renderer looks functions up by name; ours are the ids of callbacks.
+clientside.long_callback = new Proxy(
+    {},
+    {
+        get(_, name) {
+            const key = String(name);
+            const config = settings().callbacks[key];
+            if (config) {
+                return () => run(key, config);
+            }
+            if (key === "cancel") {
+                return cancel;
+            }
+            if (key.startsWith("default ")) {
+                const value = JSON.parse(key.slice("default ".length));
+                return () => progressDefault(value);
+            }
+            return () => {
+                const { outputs_list } = clientside.callback_context;
+                tell("failed", key, outputs_list, { kind: "changed", reload: true });
+                return Promise.reject(failure(SENTENCES.changed));
+            };
+        },
+    }
+);

@@ -1,0 +1,75 @@
+/* What notices say. */
+
+/** @typedef {import("./main.js").Failure} Failure */
+
+/** Characters of an author's text. */
+const TEXT_MAX = 600;
+
+/**
+ * By language and kind; with " reload", if it helps to load the page again.
+ * @type {Object<string, Object<string, string>>}
+ */
+const TEXTS = {
+    en: {
+        failed: "Something went wrong. Try again.",
+        timed_out: "This took too long and was stopped. Try again.",
+        lost: "This was interrupted before it had finished. Try again.",
+        stopped: "The server was stopped before this had finished. Try again.",
+        refused: "The server could not start this. Try again in a moment.",
+        unavailable: "The server can't run this at the moment. Try again later.",
+        not_stored: "The result could not be stored. Try again later.",
+        expired: "The result is not available any more. Run it again.",
+        unreachable: "The server can't be reached. Check your connection and try again.",
+        "unreachable reload": "The server can't be reached. If the job still runs, reload the page to find it again.",
+        session: "Your session has expired. Log in again and reload the page; jobs that still run are found again.",
+        changed: "The app has changed since this was started. Run it again.",
+        "changed reload": "The app has changed since this page was loaded. Reload the page.",
+        library: "A part of the result could not be loaded. Reload the page.",
+        number: "no.",
+        times: "times",
+        reload: "Reload",
+        dismiss: "Dismiss",
+    },
+    es: {
+        failed: "Algo ha salido mal. Inténtelo de nuevo.",
+        timed_out: "Ha tardado demasiado y se ha detenido. Inténtelo de nuevo.",
+        lost: "Se ha interrumpido antes de terminar. Inténtelo de nuevo.",
+        stopped: "El servidor se ha detenido antes de terminar. Inténtelo de nuevo.",
+        refused: "El servidor no ha podido empezar. Inténtelo de nuevo en un momento.",
+        unavailable: "El servidor no puede hacerlo en este momento. Inténtelo más tarde.",
+        not_stored: "No se ha podido guardar el resultado. Inténtelo más tarde.",
+        expired: "El resultado ya no está disponible. Ejecútelo de nuevo.",
+        unreachable: "No se puede conectar con el servidor. Compruebe su conexión e inténtelo de nuevo.",
+        "unreachable reload":
+            "No se puede conectar con el servidor. Si la tarea sigue en marcha, recargue la página para volver a encontrarla.",
+        session:
+            "Su sesión ha caducado. Inicie sesión de nuevo y recargue la página; las tareas que siguen en marcha se encontrarán de nuevo.",
+        changed: "La aplicación ha cambiado desde que se inició esto. Ejecútelo de nuevo.",
+        "changed reload": "La aplicación ha cambiado desde que se cargó esta página. Recargue la página.",
+        library: "No se ha podido cargar una parte del resultado. Recargue la página.",
+        number: "n.º",
+        times: "veces",
+        reload: "Recargar",
+        dismiss: "Cerrar",
+    },
+};
+
+/** @returns {string} the language of the page, else of the browser, if there are texts in it */
+export function language() {
+    const language = (document.documentElement.lang || navigator.language || "").split("-")[0].toLowerCase();
+    return language in TEXTS ? language : "en";
+}
+
+/** @param {Failure} failure @returns {string} */
+export function textOf({ kind, user, message, reload }) {
+    if (user) {
+        return message.length > TEXT_MAX ? message.slice(0, TEXT_MAX) + "…" : message;
+    }
+    const known = texts();
+    return (reload && known[`${kind} reload`]) || known[kind] || message || known.failed;
+}
+
+/** @returns {Object<string, string>} the texts in the language of the page */
+export function texts() {
+    return TEXTS[language()];
+}

@@ -1,0 +1,279 @@
+/* One request at a time asks for the news of all jobs of the tab. */
+
+import { RetryBudget } from "./backoff.js";
+import { holder } from "./holder.js";
+import { errorOf, post, RequestError } from "./http.js";
+import { page, settings, TAB } from "./page.js";
+import { isPatch } from "./patches.js";
+import { isEvents } from "./queue.js";
+import { attempt } from "./renderer.js";
+import { failure } from "./tell.js";
+
+/** @typedef {import("./job.js").Job} Job */
+/** @typedef {import("./types.js").News} News */
+
+/** Milliseconds to wait for an answer: the server holds a request for a fraction of that. */
+const ANSWER_MAX = 60000;
+
+/** Milliseconds to wait for the first event of a stream; if none comes, a proxy keeps it back. */
+const STREAM_FIRST = 6000;
+
+/** Milliseconds without streams after that: the server may have been busy. Doubled until one comes. */
+const STREAM_PAUSE = 60000;
+
+/** Milliseconds to wait for the next: the server shows every ten seconds that it is there. */
+const STREAM_NEXT = 25000;
+
+/** Milliseconds between two questions while clicks are on their way: each brings another job. */
+const GATHER = 200;
+
+/** @param {News} first @param {News} second @returns {News} what both tell, without what is out of date */
+function merged(first, second) {
+    const later = second.updates || [];
+    const plain = later.filter(([, value]) => !isPatch(value) && !isEvents(value));
+    const replaced = new Set(plain.map(([target]) => String(target)));
+    const earlier = (first.updates || []).filter(([target, value]) => isEvents(value) || !replaced.has(String(target)));
+    return { ...second, updates: [...earlier, ...later] };
+}
+
+class Poller {
+    constructor() {
+        /** @type {Map<string, Job>} */
+        this.jobs = new Map();
+        /** @type {AbortController | null} */
+        this.request = null;
+        /** @type {ReturnType<typeof setTimeout> | undefined} */
+        this.timer = undefined;
+        this.due = Infinity;
+        this.budget = new RetryBudget();
+        this.hidden = document.hidden;
+        /** Until when no stream is asked for, and for how long after the next that is kept back. */
+        this.noStreams = 0;
+        this.streamPause = STREAM_PAUSE;
+        /** How many clicks the server has not answered yet. */
+        this.submitting = 0;
+    }
+
+    /** @param {Job} job @param {number} after seconds */
+    add(job, after) {
+        this.jobs.set(job.id, job);
+        // The request under way is of the others only. It goes on until then: when many jobs
+        // begin at once, the next request is of all of them.
+        this.schedule(Math.max(after * 1000, this.submitting ? GATHER : 0));
+    }
+
+    /** @param {Job} job */
+    remove(job) {
+        if (this.jobs.delete(job.id) && !this.jobs.size) {
+            this.pause();
+        }
+    }
+
+    /** Ask nothing, and leave the place to another tab. */
+    pause() {
+        clearTimeout(this.timer);
+        this.due = Infinity;
+        this.stop();
+        holder.free();
+    }
+
+    stop() {
+        if (this.request) {
+            this.request.abort();
+            this.request = null;
+        }
+    }
+
+    /** @param {number} ms The earliest wins. */
+    schedule(ms) {
+        const due = Date.now() + ms;
+        if (due < this.due) {
+            clearTimeout(this.timer);
+            this.due = due;
+            this.timer = setTimeout(() => {
+                this.due = Infinity;
+                this.ask();
+            }, ms);
+        }
+    }
+
+    /** Ask now: what was said about when to ask is out of date. */
+    hurry() {
+        if (this.jobs.size) {
+            this.schedule(0);
+        }
+    }
+
+    async ask() {
+        this.stop();
+        const request = (this.request = new AbortController());
+        const asked = Array.from(this.jobs.values());
+        if (this.hidden) {
+            holder.free();
+        }
+        const holds = !this.hidden && holder.take();
+        const stream = Boolean(page.ReadableStream) && Date.now() > this.noStreams && settings().stream && holds;
+        const body = JSON.stringify({
+            tab: TAB,
+            jobs: Object.fromEntries(asked.map((job) => [job.id, job.seq])),
+            hidden: this.hidden || undefined,
+            pace: !holds || undefined,
+            stream: stream || undefined,
+        });
+        const late = () => {
+            if (stream) {
+                this.noStreams = Date.now() + this.streamPause;
+                this.streamPause *= 2;
+            }
+            request.abort();
+        };
+        const timer = setTimeout(late, stream ? STREAM_FIRST : ANSWER_MAX);
+        this.budget.begin();
+        let after = 0;
+        try {
+            const response = await post("_dash-long-callback/updates", body, { signal: request.signal });
+            if (response.status === 404) {
+                const words = await response.json().catch(() => ({}));
+                if (words.error !== "JobNotFound") {
+                    throw new RequestError("status 404"); // a proxy that has lost its server
+                }
+                asked.filter((job) => this.jobs.get(job.id) === job).forEach((job) => expire(job, words.owner));
+            } else {
+                const fault = await errorOf(response);
+                if (fault) {
+                    throw fault;
+                }
+                if (response.body && (response.headers.get("Content-Type") || "").startsWith("text/event-stream")) {
+                    after = await this.read(response.body, request, () => {
+                        clearTimeout(timer);
+                        this.streamPause = STREAM_PAUSE;
+                    });
+                } else {
+                    after = this.take([await response.json()], request);
+                }
+            }
+            this.budget.succeed();
+        } catch (error) {
+            if (this.request === request) {
+                this.request = null;
+                this.stumble(error instanceof RequestError ? error : new RequestError("the server did not respond"));
+            }
+            return;
+        } finally {
+            clearTimeout(timer);
+        }
+        if (this.request === request) {
+            this.request = null;
+            if (this.jobs.size) {
+                this.schedule(after * 1000);
+            }
+        }
+    }
+
+    /**
+     * @param {any[]} answers in their order; several, if the page was too slow for them
+     * @param {AbortController} request what they answer
+     * @returns {number} seconds until the next pending
+     */
+    take(answers, request) {
+        if (this.request !== request) {
+            return 0; // replaced while it was on its way
+        }
+        /** @type {Map<string, News | null>} */
+        const found = new Map();
+        /** @type {string | null | undefined} */
+        let owner;
+        for (const answer of answers) {
+            owner = "owner" in answer ? answer.owner : owner;
+            for (const [id, news] of Object.entries(answer.jobs)) {
+                const before = found.get(id);
+                found.set(id, before && news ? merged(before, news) : news);
+            }
+        }
+        for (const [id, news] of found) {
+            const job = this.jobs.get(id);
+            if (job) {
+                attempt(job.name, () => (news ? job.hear(news) : expire(job, owner)));
+            }
+        }
+        return answers.length ? answers[answers.length - 1].after : 0;
+    }
+
+    /**
+     * @param {ReadableStream<Uint8Array>} body server-sent events
+     * @param {AbortController} request
+     * @param {() => void} flows called when the first has come
+     * @returns {Promise<number>} seconds until the next pending
+     */
+    async read(body, request, flows) {
+        const reader = body.getReader();
+        const decoder = new TextDecoder();
+        let [text, from, after] = ["", 0, 0];
+        /** @type {ReturnType<typeof setTimeout> | undefined} */
+        let timer;
+        try {
+            for (;;) {
+                const { done, value } = await reader.read();
+                if (done) {
+                    return after;
+                }
+                flows();
+                clearTimeout(timer);
+                timer = setTimeout(() => request.abort(), STREAM_NEXT);
+                text += decoder.decode(value, { stream: true });
+                const answers = [];
+                for (let end = text.indexOf("\n\n", from); end >= 0; end = text.indexOf("\n\n")) {
+                    const event = text.slice(0, end);
+                    text = text.slice(end + 2);
+                    from = 0;
+                    if (event.startsWith("data: ")) {
+                        answers.push(JSON.parse(event.slice("data: ".length)));
+                    }
+                }
+                from = Math.max(0, text.length - 1); // large results come in many pieces
+                if (this.request !== request) {
+                    return 0;
+                }
+                this.budget.succeed();
+                this.budget.begin();
+                after = answers.length ? this.take(answers, request) : after;
+            }
+        } finally {
+            clearTimeout(timer);
+        }
+    }
+
+    /** @param {RequestError} fault */
+    stumble(fault) {
+        const pause = this.budget.fail(fault);
+        if (pause !== null) {
+            this.schedule(pause);
+            return;
+        }
+        const words = this.budget.words(
+            "The server can't be reached. If the job still runs, reload the page to find it again",
+            fault
+        );
+        this.budget.succeed();
+        const problem = { kind: fault.session ? "session" : "unreachable", reload: true };
+        Array.from(this.jobs.values()).forEach((job) => job.settle({ error: failure(words) }, true, problem));
+    }
+}
+
+export const poller = new Poller();
+holder.lost = () => poller.hurry();
+
+/**
+ * The server does not know a job, for the user who is logged in now.
+ * @param {Job} job
+ * @param {string | null} [owner] that user, if the server has said so
+ */
+function expire(job, owner) {
+    const other = owner !== undefined && job.pending.owner && job.pending.owner !== owner;
+    const words = other
+        ? "SessionExpired: you are not logged in any more, or as another user. Log in again and reload the page"
+        : "JobNotFound: no such job: it never existed or has expired; run the callback again";
+    // Of one that was found by a reload the page has shown nothing yet.
+    const problem = { kind: other ? "session" : "expired", reload: Boolean(other) };
+    job.settle(job.found && !job.seq ? {} : { error: failure(words) }, Boolean(other && owner === null), problem);
+}

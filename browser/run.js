@@ -1,0 +1,90 @@
+/* A long callback is triggered. */
+
+import { hearStop } from "./cancel_inputs.js";
+import { Job } from "./job.js";
+import { lookAgain } from "./layout.js";
+import { memory } from "./memory.js";
+import { clientside } from "./page.js";
+import { pendingJob } from "./pending.js";
+import { poller } from "./poller.js";
+import { renderer } from "./renderer.js";
+import { answered, enter, inSlot, leave, spin } from "./slots.js";
+import { submit } from "./submit.js";
+
+/** @typedef {import("./types.js").Config} Config */
+
+/** Milliseconds after which the page shows that a job runs whose result may have been kept. */
+const SHOW_AFTER = 60;
+
+/**
+ * @param {string} name
+ * @param {Config} config
+ * @returns {Promise<any>}
+ */
+export function run(name, config) {
+    const context = clientside.callback_context;
+    const job = new Job(pendingJob(name, config, context), config);
+    lookAgain();
+    const others = inSlot(job.slot);
+    if (isAskedAlready(job, context.triggered) || (config.retrigger === "ignore" && others.length)) {
+        // The renderer forgets a callback when it calls it again.
+        others.forEach((other) => other.detach());
+        spin(job.slot);
+        return Promise.reject(clientside.PreventUpdate);
+    }
+    enter(job);
+    // The change that has triggered it does not cancel it, but others may have since.
+    context.triggered.forEach((/** @type {any} */ one) => hearStop(one.prop_id, one.value));
+    job.stops.watch();
+    if (config.retrigger === "replace") {
+        others.forEach((other) => replace(other, job));
+    } else {
+        // The renderer forgets a callback when it is triggered again.
+        job.detach();
+    }
+    if (config.retrigger !== "queue" || !others.length) {
+        if (config.cached) {
+            // The answer may be there already: then nothing flashes.
+            setTimeout(() => job.indicator.show(), SHOW_AFTER);
+        } else {
+            job.indicator.show();
+        }
+        submit(job, true);
+    }
+    memory.keep(job.pending); // while the request is on its way
+    return job.promise;
+}
+
+/**
+ * @param {Job} job
+ * @param {{prop_id: string}[]} triggered
+ * @returns {boolean} whether the renderer only calls it as components have come, or the page was
+ *   loaded, and what it asks runs already, or was answered just now
+ */
+function isAskedAlready(job, triggered) {
+    if (renderer.isChange(job.name, triggered.map((one) => one.prop_id))) {
+        return false;
+    }
+    const last = answered.get(job.slot);
+    answered.delete(job.slot);
+    return [...inSlot(job.slot), ...(last ? [last] : [])].some(
+        (other) => !other.cancelled && other.pending.values === job.pending.values
+    );
+}
+
+/** @param {Job} old @param {Job} job which takes its place */
+function replace(old, job) {
+    old.cancel();
+    if (!old.settled) {
+        old.settled = true;
+        poller.remove(old);
+        memory.drop(old.id);
+        leave(old);
+        // "running" simply stays on. So do spinners, which the end of any promise of these outputs
+        // turns off: the old one ends with the new.
+        const end = () => old.reject(clientside.PreventUpdate);
+        job.promise.then(end, end);
+    }
+    job.indicator.shown = job.indicator.shown || old.indicator.shown;
+    job.indicator.reset(); // before the new run writes some
+}

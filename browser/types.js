@@ -1,0 +1,47 @@
+/* What the server tells, and the renderer. */
+
+/** @typedef {string | Object<string, any>} ComponentId */
+/** @typedef {{id: ComponentId, property: string, all?: number}} Target */
+/** @typedef {{id: ComponentId, property: string, value?: any}} Dependency */
+/**
+ * @typedef {Object} Config What the server tells of one callback.
+ * @property {number} states How many of the states are the callback's own.
+ * @property {(Target & {on: any, off: any})[]} running
+ * @property {Target[]} progress
+ * @property {any[] | null} defaults
+ * @property {boolean} cached Whether the answer may be there already.
+ * @property {Target[]} cancel
+ * @property {"replace" | "ignore" | "queue" | "parallel"} retrigger
+ * @property {boolean} leave Whether its jobs end when the page is left.
+ * @property {string} declared A hash of its inputs, states, outputs and progress.
+ */
+/**
+ * @typedef {Object} News
+ * @property {string} state
+ * @property {number} seq
+ * @property {boolean} ended
+ * @property {Update[]} [updates]
+ * @property {{response?: Object<string, Object<string, any>>, dist?: any[]}} [response]
+ * @property {Failure} [error]
+ */
+/**
+ * @typedef {Object} Failure Why a job has not succeeded.
+ * @property {string} kind how it ended, see notice.js
+ * @property {string} message that any user may read, unless the dev tools are on
+ * @property {boolean} user whether these are the author's words
+ * @property {string} ref the number of the job, which the log has, too
+ * @property {string} [type] this and what follows: for the dev tools only
+ * @property {string} [traceback]
+ * @property {string} [callback] the function
+ */
+/**
+ * @typedef {Object} Problem What a job that did not succeed tells the user of the page.
+ * @property {string} kind
+ * @property {string} [message]
+ * @property {boolean} [user]
+ * @property {string} [ref]
+ * @property {boolean} [reload] whether it helps to load the page again
+ */
+/** @typedef {[number | [string, string], any]} Update A progress target or id and property. */
+
+export {};

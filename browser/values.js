@@ -1,0 +1,28 @@
+/* What the language lacks. */
+
+/** @template T @param {() => T} make @returns {() => T} */
+export function once(make) {
+    /** @type {{value: T} | undefined} */
+    let made;
+    return () => (made = made || { value: make() }).value;
+}
+
+/** @param {number} ms @returns {Promise<void>} */
+export function pause(ms) {
+    return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** @param {any} value @param {string | number} key @returns {boolean} */
+export function has(value, key) {
+    return value !== null && value !== undefined && Object.prototype.hasOwnProperty.call(value, key);
+}
+
+/** @param {any} one @param {any} other @returns {boolean} whether they are the same value; none is null */
+export function sameJson(one, other) {
+    return JSON.stringify(one === undefined ? null : one) === JSON.stringify(other === undefined ? null : other);
+}
+
+/** @param {any} error @returns {string} */
+export function wordsOf(error) {
+    return (error && error.message) || String(error);
+}
