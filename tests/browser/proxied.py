@@ -116,6 +116,8 @@ def served(
     if kind == "uvicorn":
         env["SERVER_KIND"] = "fastapi"
     app = Server(APP, folder, env, COMMANDS[kind]).start()
+    # gunicorn listens before it has imported the app, which may take longer than nginx waits.
+    requests.get(f"http://127.0.0.1:{app.port}{prefix}", timeout=60)
     text = (DEPLOY / "nginx.conf").read_text()
     if prefix != "/":
         begin, end = (text.index(f"    # --8<-- [{mark}:location]") for mark in ("start", "end"))

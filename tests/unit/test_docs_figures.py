@@ -20,10 +20,7 @@ from dash_long_callback.stores import job_store, sqlite_notifier, timing
 from dash_long_callback.worker import reporter, run_job
 
 HOW_TO = "docs/how-to/"
-BROWSER = "".join(
-    path.read_text(encoding="utf-8")
-    for path in (ROOT / "src/dash_long_callback/browser").rglob("*.js")
-)
+BROWSER = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "browser").rglob("*.js"))
 
 
 def js(name: str) -> float:
