@@ -34,6 +34,7 @@ from dash_long_callback.jobs import (
     Begin,
     Cancelled,
     End,
+    Event,
     Failed,
     Finish,
     Job,
@@ -754,6 +755,47 @@ def test_a_job_is_in_flight_until_it_ends(store: JobStore) -> None:
     assert store.in_flight("key") == store.load(job.id)
     store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
     assert store.in_flight("key") is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [Finish(Succeeded(b"{}"), 1), End(Cancelled()), End(Lost("x"), final=True)],
+    ids=["finished", "cancelled", "lost"],
+)
+def test_the_end_of_a_job_frees_its_cache_key(store: JobStore, event: Event) -> None:
+    job = started(store, cache_key="key", handles_errors=True)
+    store.change(job.id, event)
+    assert store.in_flight("key") is None
+
+
+def test_a_job_whose_on_error_is_to_be_called_stays_in_flight(store: JobStore) -> None:
+    job = started(store, cache_key="key", handles_errors=True)
+    store.change(job.id, End(Lost("it died")))
+    flight = store.in_flight("key")
+    assert flight is not None
+    assert flight.id == job.id
+
+
+def test_a_job_that_came_and_went_while_another_is_created_answers_it(
+    make: Callable[..., JobStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick, slow = make(), make()
+    look = slow.kept
+
+    def come_and_go(key: str, expire: float | None) -> Result | None:
+        found = look(key, expire)
+        monkeypatch.setattr(slow, "kept", look)
+        job = started(quick, cache_key="key", kept=True)
+        quick.keep(job, b'"quick"')
+        quick.change(job.id, Finish(Succeeded(b'"quick"'), 1), b'"quick"')
+        return found
+
+    monkeypatch.setattr(slow, "kept", come_and_go)
+    job = Job(new_job_id(), "out.children", cache_key="key", kept=True)
+    disposition, result = slow.create(job, REQUEST, coalesce=True)
+    assert disposition is Disposition.CACHED
+    assert result is not None
+    assert result.response == b'"quick"'
 
 
 def test_a_cancelled_job_is_in_flight_no_more(store: JobStore) -> None:

@@ -226,17 +226,6 @@ def test_a_job_is_sent_again_by_one_of_those_who_see_that_it_waits() -> None:
     assert handled().resends == 0
 
 
-def test_the_end_of_a_job_frees_its_cache_key() -> None:
-    job = running(cache_key="key", handles_errors=True)
-    for event in (Finish(Succeeded(b"{}"), 1), End(Cancelled()), End(Lost("x"), final=True)):
-        change = transition(job, event, NOW)
-        assert change is not None
-        assert Effect.RELEASE_KEY in change.effects
-    again = transition(job, End(Lost("it died")), NOW)
-    assert again is not None
-    assert Effect.RELEASE_KEY not in again.effects
-
-
 # Whatever happens
 
 problems = st.sampled_from(PROBLEMS)

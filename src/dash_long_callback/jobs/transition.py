@@ -117,8 +117,6 @@ class Effect(Flag):
     DEQUEUE = auto()
     #: Its arguments, with cookies and headers, are not needed any more; nor is a lease.
     DROP_REQUEST = auto()
-    #: It gives the outcome of its cache key no more.
-    RELEASE_KEY = auto()
 
 
 @dataclass(frozen=True)
@@ -208,6 +206,4 @@ def _enter(job: Job, state: State, **changes: Any) -> Transition | None:
         effects |= Effect.DEQUEUE
     if state.ended:
         effects |= Effect.DROP_REQUEST
-        if job.cache_key is not None:
-            effects |= Effect.RELEASE_KEY
     return Transition(replace(job, state=state, seq=job.seq + 1, **changes), effects)

@@ -256,12 +256,6 @@ class JobStore:
             batch.drop += [names.attempt(job.id), names.lease(job.id)]
         if Effect.DROP_REQUEST in effects:
             batch.drop.append(names.request(job.id))
-        if Effect.RELEASE_KEY in effects:
-            # Unless it was cancelled and another job has taken its place.
-            key = names.in_flight(job.cache_key or "")
-            if self._row(key) == job.id.encode():
-                batch.expect[key] = job.id.encode()
-                batch.drop.append(key)
         if Effect.ENQUEUE in effects:
             batch.place = Place(front=True)
             batch.touch[names.request(job.id)] = seconds
@@ -405,6 +399,8 @@ class JobStore:
         return self._flight(cache_key).job
 
     def _flight(self, cache_key: str) -> _InFlight:
+        # The row stays when its job has ended, so that it tells who creates another that one has
+        # come and gone since they looked.
         row = self._row(names.in_flight(cache_key))
         job_id = read_id(row, "the job of a cache key")
         if job_id is None:
