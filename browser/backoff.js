@@ -7,7 +7,6 @@ import { settings } from "./page.js";
 
 /** Milliseconds between tries when the server can't be reached: doubled, up to the second. */
 const RETRY_MIN = 250;
-
 const RETRY_MAX = 5000;
 
 /** Counts failed tries, and says how long to wait before the next. */

@@ -1,5 +1,6 @@
-/* Whose requests wait: those of a few tabs of the browser. The others ask now and then.
- * 
+/*
+ * Whose requests wait: those of a few tabs of the browser. The others ask now and then.
+ *
  * A place is an entry of localStorage: who has it, and until when. Web Locks would do the same, but browsers have them
  * for https and localhost only. Two tabs may take a place at the same moment; the browser then tells the one whose
  * entry was replaced.
@@ -9,17 +10,10 @@ import { TAB } from "./page.js";
 
 /** Tabs of a browser whose requests may wait: it has six connections to a server for all of them. */
 const HOLDERS = 2;
-
 /** Milliseconds for which a tab has such a place, and after which it says that it still needs it. */
 const HOLDER_LEASE = 8000;
-
 const HOLDER_RENEW = 3000;
 
-/*
- * A place is an entry of localStorage: who has it, and until when. Web Locks would do the same, but
- * browsers have them for https and localhost only. Two tabs may take a place at the same moment; the
- * browser then tells the one whose entry was replaced.
- */
 export const holder = {
     /** The place that this tab has. */
     key: "",

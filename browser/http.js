@@ -5,7 +5,6 @@ import { SENTENCES } from "./tell.js";
 
 /** Milliseconds that one failed try counts, at most: a laptop that slept did not try. */
 export const TRY_MAX = 30000;
-
 /** Statuses of proxies that say "later", below those that say "never". */
 const LATER = [408, 425, 429];
 

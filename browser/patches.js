@@ -1,5 +1,6 @@
-/* Patches: renderers apply them to what they have asked for themselves; older ones to nothing else.
- * 
+/*
+ * Patches: renderers apply them to what they have asked for themselves; older ones to nothing else.
+ *
  * The rules are those of Dash: what is on the way to a place is made if it is missing, what is to be deleted may be
  * missing, and nothing is changed in place.
  */

@@ -14,16 +14,12 @@ import { failure } from "./tell.js";
 
 /** Milliseconds to wait for an answer: the server holds a request for a fraction of that. */
 const ANSWER_MAX = 60000;
-
 /** Milliseconds to wait for the first event of a stream; if none comes, a proxy keeps it back. */
 const STREAM_FIRST = 6000;
-
 /** Milliseconds without streams after that: the server may have been busy. Doubled until one comes. */
 const STREAM_PAUSE = 60000;
-
 /** Milliseconds to wait for the next: the server shows every ten seconds that it is there. */
 const STREAM_NEXT = 25000;
-
 /** Milliseconds between two questions while clicks are on their way: each brings another job. */
 const GATHER = 200;
 
@@ -173,7 +169,7 @@ class Poller {
     /**
      * @param {any[]} answers in their order; several, if the page was too slow for them
      * @param {AbortController} request what they answer
-     * @returns {number} seconds until the next pending
+     * @returns {number} seconds until the next question
      */
     take(answers, request) {
         if (this.request !== request) {
@@ -203,7 +199,7 @@ class Poller {
      * @param {ReadableStream<Uint8Array>} body server-sent events
      * @param {AbortController} request
      * @param {() => void} flows called when the first has come
-     * @returns {Promise<number>} seconds until the next pending
+     * @returns {Promise<number>} seconds until the next question
      */
     async read(body, request, flows) {
         const reader = body.getReader();

@@ -26,7 +26,7 @@
  */
 /**
  * @typedef {Object} Failure Why a job has not succeeded.
- * @property {string} kind how it ended, see notice.js
+ * @property {string} kind how it ended, see notice/texts.js
  * @property {string} message that any user may read, unless the dev tools are on
  * @property {boolean} user whether these are the author's words
  * @property {string} ref the number of the job, which the log has, too

@@ -10,8 +10,8 @@ from settings import FOLDER, PORT, add_pid
 
 from dash_long_callback import Dash, DiskcacheLongCallbackManager
 from dash_long_callback.callbacks import registry
-from dash_long_callback.jobs import Job, new_job_id
-from dash_long_callback.managers.base import Disposition, Sharing
+from dash_long_callback.jobs import Job, Sharing, new_job_id
+from dash_long_callback.managers.base import Disposition
 
 app = Dash(
     __name__,
@@ -98,7 +98,7 @@ def fill():
     response = b'{"multi":true,"response":{"long-out":{"children":"' + b"x" * 200 + b'"}}}'
     # In one transaction each thousand: writing them is not what is measured.
     for start in range(first, last, 1000):
-        with store._results.transact():
+        with store.results.cache.transact():
             for number in range(start, min(start + 1000, last)):
                 job = Job(new_job_id(), "long", cache_key=f"{number:064x}", kept=True)
                 store.keep(job, response)
@@ -113,7 +113,7 @@ def hits():
     for number in range(int(flask.request.args["hits"])):
         sharing = Sharing(f"{number * 7919 % count:064x}", keep=True, coalesce=True, expire=3600)
         begun = time.perf_counter()
-        receipt = manager.submit(callback, b"{}", sharing)
+        receipt = manager.submit(callback.call(b"{}", sharing))
         found.append((time.perf_counter() - begun) * 1000)
         assert receipt.disposition is Disposition.CACHED
     return flask.jsonify(found)

@@ -113,7 +113,7 @@ class Jobs:
             "changed": [f"{name}.n_clicks"],
             "args": {},
         }
-        return self.manager.submit(callback, json.dumps(fields).encode()).job_id
+        return self.manager.submit(callback.call(json.dumps(fields).encode())).job_id
 
     def wait(self, job_id: str) -> None:
         """Wait for the end of a job as a request does."""

@@ -15,7 +15,7 @@ from dash_long_callback.declaration import Declaration
 from dash_long_callback.declaration_checks import module_load
 from dash_long_callback.execution import Execution
 from dash_long_callback.grouping import leaves
-from dash_long_callback.jobs import Call
+from dash_long_callback.jobs import Call, Job, new_job_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,22 +132,27 @@ class LongCallback:
         return Execution(run, self).outcome()
 
     def call(
-        self, request: bytes, sharing: Sharing | None = None, owner: str | None = None
+        self,
+        request: bytes,
+        sharing: Sharing | None = None,
+        owner: str | None = None,
+        job_id: str | None = None,
     ) -> Call:
         """A call of it, for a manager.
 
         Args:
             request: JSON of the arguments and the context.
             sharing: what makes calls equal; None: each is on its own.
-            owner: who asks.
+            owner: who asks: what others ask about the job is answered as if there was none.
+            job_id: random, from the page, which may then ask twice and start one job only: an
+                answer may have got lost on its way. None: made here.
         """
         options = self.options
-        return Call(
+        job = Job(
+            job_id or new_job_id(),
             self.key,
-            self.name,
-            request,
+            name=self.name,
             owner=owner,
-            sharing=sharing,
             interval=options.interval,
             timeout=options.timeout,
             handles_errors=self.handles_errors,
@@ -156,6 +161,10 @@ class LongCallback:
             queue=options.queue,
             priority=options.priority,
         )
+        if sharing is None:
+            return Call(job, request)
+        job.cache_key, job.kept, job.expire = sharing.key, sharing.keep, sharing.expire
+        return Call(job, request, sharing.coalesce)
 
     @property
     def progress_outputs(self) -> list[Output]:

@@ -60,6 +60,7 @@ class Execution:
         self.callback = callback
         self.ending = run.problem
         self.error: BaseException | None = self.ending and as_exception(self.ending)
+        self._progress = [output.component_property for output in callback.progress_outputs]
         #: The grouping of the outputs.
         self.outputs: Any = []
         #: Whether values were yielded to the outputs, and whether the function has returned.
@@ -69,12 +70,8 @@ class Execution:
 
     def set_progress(self, value: Any) -> None:
         """What a long callback with ``progress`` gets as its first argument."""
-        outputs = self.callback.progress_outputs
         values = spread(value, self.callback.options.progress, "set_progress")
-        self._report(
-            (index, output.component_property, part)
-            for index, (output, part) in enumerate(zip(outputs, values, strict=True))
-        )
+        self._report(zip(range(len(values)), self._progress, values, strict=True))
 
     def set_props(self, component_id: str, props: dict[str, Any]) -> None:
         """What ``dash.set_props`` does while the function runs."""

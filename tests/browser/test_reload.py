@@ -350,13 +350,18 @@ def update(set_progress, n):
 """
 
 
-def test_a_page_of_the_app_that_comes_back_shows_what_still_runs(page: Page, app: Server):
+def leave_while_it_runs(page: Page) -> None:
+    """Start a job on one page of the app, and go to another."""
     page.click("#to-one")
     page.wait_text("#name", "page /one")
     page.click("#paged-run")
     page.wait_text("#paged-bar", "early")
     page.click("#to-two")
     page.wait_text("#name", "page /two")
+
+
+def test_a_page_of_the_app_that_comes_back_shows_what_still_runs(page: Page, app: Server):
+    leave_while_it_runs(page)
     app.open_gate("paged")
     page.wait_text("#paged-toast", "nearly")
     page.click("#to-one")
@@ -371,12 +376,7 @@ def test_a_page_of_the_app_that_comes_back_shows_what_still_runs(page: Page, app
 
 def test_an_outcome_waits_for_its_page_of_the_app(page: Page, app: Server):
     app.close_gate("paged-end")
-    page.click("#to-one")
-    page.wait_text("#name", "page /one")
-    page.click("#paged-run")
-    page.wait_text("#paged-bar", "early")
-    page.click("#to-two")
-    page.wait_text("#name", "page /two")
+    leave_while_it_runs(page)
     app.open_gate("paged-end")
     page.wait_text("#paged-toast", "nearly")
     page.wait(lambda: len(remembered(page)) == 1)
@@ -389,12 +389,7 @@ def test_an_outcome_waits_for_its_page_of_the_app(page: Page, app: Server):
 def test_an_outcome_that_comes_just_after_its_page_of_the_app_is_shown(page: Page, app: Server):
     """Before anybody has looked which outputs are there again."""
     app.close_gate("paged-end")
-    page.click("#to-one")
-    page.wait_text("#name", "page /one")
-    page.click("#paged-run")
-    page.wait_text("#paged-bar", "early")
-    page.click("#to-two")
-    page.wait_text("#name", "page /two")
+    leave_while_it_runs(page)
     page.js(
         "const before = window.setTimeout;window.setTimeout = (act, ms) => before(act, ms || 500)"
     )

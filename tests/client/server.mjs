@@ -9,7 +9,8 @@
  * @property {boolean} cancelled
  */
 
-export const STEP = 700;
+/** Milliseconds between two updates of a job. */
+const STEP = 700;
 
 export class Server {
     /** @param {import("./clock.mjs").Clock} clock @param {() => number} random @param {number} faults how likely one is */
@@ -19,17 +20,15 @@ export class Server {
         this.faults = faults;
         /** @type {Map<string, Served>} */
         this.jobs = new Map();
-        this.requests = 0;
     }
 
-    /** @param {number} n of them */
-    chance(n = 1) {
-        return this.random() < this.faults * n;
+    /** @returns {boolean} whether something goes wrong here */
+    chance() {
+        return this.random() < this.faults;
     }
 
     /** @param {string} path @param {any} body @param {any} headers @param {any} signal @returns {Promise<any>} */
     async send(path, body, headers, signal) {
-        this.requests += 1;
         const ended = new Promise((_, reject) => signal && signal.addEventListener("abort", () => reject(new Error("aborted"))));
         const answered = this.carry(path, body, headers);
         return signal ? Promise.race([answered, ended]) : answered;

@@ -235,7 +235,7 @@ def test_a_job_that_ignores_a_cancel_is_ended_after_the_grace(
 def test_a_job_is_its_owner_s_from_its_beginning_to_its_end(pool: Manager, tmp_path: Path) -> None:
     callback = callback_of(contract_callbacks.wait)
     request, name = request_of(callback, "owned", tmp_path), new_job_id()
-    receipt = pool.submit(callback.call(request, owner="ada"), name)
+    receipt = pool.submit(callback.call(request, owner="ada", job_id=name))
     assert (receipt.job_id, receipt.disposition) == (name, Disposition.NEW)
 
     def hidden_from(other: str | None) -> None:
@@ -249,14 +249,14 @@ def test_a_job_is_its_owner_s_from_its_beginning_to_its_end(pool: Manager, tmp_p
     wait_until((tmp_path / "begun-owned").exists)
     hidden_from("grace")
     hidden_from(None)
-    known = pool.submit(callback.call(request, owner="ada"), name)
+    known = pool.submit(callback.call(request, owner="ada", job_id=name))
     assert (known.job_id, known.disposition) == (name, Disposition.KNOWN)
     (tmp_path / "open-owned").touch()
     found = pool.wait({name: 0}, PATIENCE, all_ended, "ada")
     assert result(found[name]) == "owned"
     assert found[name].job.owner == "ada", "the worker has written the record since"
     hidden_from("grace")
-    other = pool.submit(callback.call(request, owner="grace"), name)
+    other = pool.submit(callback.call(request, owner="grace", job_id=name))
     assert (other.job_id != name, other.disposition) == (True, Disposition.NEW)
     assert pool.job(name, "ada") == found[name].job
     pool.wait({other.job_id: 0}, PATIENCE, all_ended, "grace")
@@ -265,10 +265,10 @@ def test_a_job_is_its_owner_s_from_its_beginning_to_its_end(pool: Manager, tmp_p
 def test_a_job_without_an_owner_is_told_to_whoever_knows_its_id(manager: Manager) -> None:
     callback = callback_of(contract_callbacks.work)
     request, name = request_of(callback, "plain", None), new_job_id()
-    job_id = manager.submit(callback.call(request), name).job_id
+    job_id = manager.submit(callback.call(request, job_id=name)).job_id
     assert result(ended(manager, job_id)) == "plain"
     assert result(manager.news({job_id: 0}, "ada")[job_id]) == "plain"
-    again = manager.submit(callback.call(request, owner="ada"), name)
+    again = manager.submit(callback.call(request, owner="ada", job_id=name))
     assert (again.job_id, again.disposition) == (name, Disposition.KNOWN)
 
 
@@ -278,13 +278,13 @@ def test_a_job_without_an_owner_is_told_to_whoever_knows_its_id(manager: Manager
 def test_a_request_that_comes_twice_is_one_job(pool: Manager, tmp_path: Path) -> None:
     callback = callback_of(contract_callbacks.wait)
     request, name = request_of(callback, "twice", tmp_path), new_job_id()
-    receipts = [pool.submit(callback.call(request), name) for _ in range(3)]
+    receipts = [pool.submit(callback.call(request, job_id=name)) for _ in range(3)]
     assert [receipt.job_id for receipt in receipts] == [name] * 3
     known = [Disposition.KNOWN] * 2
     assert [receipt.disposition for receipt in receipts] == [Disposition.NEW, *known]
     (tmp_path / "open-twice").touch()
     assert result(ended(pool, name)) == "twice"
-    receipt = pool.submit(callback.call(request), name)
+    receipt = pool.submit(callback.call(request, job_id=name))
     assert receipt.disposition is Disposition.KNOWN, "also when it has ended"
     assert result(ended(pool, name)) == "twice"
 
@@ -295,7 +295,9 @@ def test_requests_that_come_twice_at_the_same_time_are_one_job(
     callback = callback_of(contract_callbacks.work)
     request, name = request_of(callback, "both", tmp_path), new_job_id()
     with ThreadPoolExecutor(8) as threads:
-        receipts = list(threads.map(lambda _: pool.submit(callback.call(request), name), range(8)))
+        receipts = list(
+            threads.map(lambda _: pool.submit(callback.call(request, job_id=name)), range(8))
+        )
     assert [receipt.disposition for receipt in receipts].count(Disposition.NEW) == 1
     assert result(ended(pool, name)) == "both"
 

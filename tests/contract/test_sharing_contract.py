@@ -94,7 +94,7 @@ def ask(
     }
     sharing = sharing_of(callback, manager, context)
     body = json.dumps(request).encode()
-    return manager.submit(callback.call(body, sharing, owner), job_id)
+    return manager.submit(callback.call(body, sharing, owner, job_id))
 
 
 def ended(manager: Manager, receipt: Receipt, owner: str | None = None) -> News:

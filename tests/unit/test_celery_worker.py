@@ -10,18 +10,20 @@ import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from dash import Input, Output
 
 from dash_long_callback import CeleryLongCallbackManager, Dash, RegistrationError
 from dash_long_callback.callbacks import registry
+from dash_long_callback.ends import end
 from dash_long_callback.executors.celery.worker import MessageRunner
 from dash_long_callback.jobs import Begin, End, Job, Lost, State, TimedOut, new_job_id
 from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.worker.watchdog import Watchdog
 
+Lose: TypeAlias = Callable[[Job, Lost | TimedOut], None]
 #: What billiard raises into a process that gets SIGTERM.
 TERMINATED = SystemExit(-(256 - 15))
 
@@ -43,7 +45,7 @@ class _Breaks(Watchdog):
 def job(app: Dash, store: DiskcacheStore) -> Job:
     """A job that waits."""
     app.long_callback(Output("out", "children"), Input("in", "value"))(lambda value: value)
-    job = registry.all()[-1].call(b"{}").job()
+    job = registry.all()[-1].call(b"{}").job
     store.create(job, b"{}")
     return job
 
@@ -56,10 +58,21 @@ def handles(job: Job, store: DiskcacheStore) -> Job:
     return handles
 
 
+def losing(store: DiskcacheStore, lost: list[Job | None] | None = None) -> Lose:
+    """What ends a job that its worker can't end, as the executor does it; no message is sent."""
+
+    def lose(job: Job, outcome: Lost | TimedOut) -> None:
+        after = end(store, job.id, outcome, job.attempt)
+        if lost is not None:
+            lost.append(after)
+
+    return lose
+
+
 def message_runner(
     store: DiskcacheStore, error: BaseException, start: Callable[[], object] | None = None
 ) -> MessageRunner:
-    return MessageRunner(store, _Breaks(store, error), lambda job: None, start)
+    return MessageRunner(store, _Breaks(store, error), losing(store), start)
 
 
 def ended(store: DiskcacheStore, job: Job) -> Job:
@@ -116,7 +129,7 @@ def test_a_handler_begins_once_and_with_a_lease(store: DiskcacheStore, handles: 
             raise ZeroDivisionError
             yield
 
-    runner = MessageRunner(store, _Looks(store, 1.0), lambda job: None)
+    runner = MessageRunner(store, _Looks(store, 1.0), losing(store))
     with pytest.raises(ZeroDivisionError):
         runner.run("w@here", handles.id, "")
     assert seen == [True]
@@ -125,11 +138,12 @@ def test_a_handler_begins_once_and_with_a_lease(store: DiskcacheStore, handles: 
 def test_a_worker_that_is_stopped_just_before_the_function_leaves_on_error_to_another(
     store: DiskcacheStore, handles: Job
 ) -> None:
-    sent: list[Job] = []
-    runner = MessageRunner(store, _Breaks(store, TERMINATED), sent.append)
+    lost: list[Job | None] = []
+    runner = MessageRunner(store, _Breaks(store, TERMINATED), losing(store, lost))
     with pytest.raises(SystemExit):
         runner.run("w@here", handles.id, "")
-    (again,) = sent
+    (again,) = lost
+    assert again is not None
     assert (again.state, again.handler) == (State.QUEUED, True)
     assert again.problem == Lost("the worker was stopped while the job ran", "stopped")
 

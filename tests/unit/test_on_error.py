@@ -203,7 +203,7 @@ def test_an_error_is_logged_once_with_number_name_duration_and_traceback(
 def stored(store: DiskcacheStore) -> Job:
     request = b'{"inputs":[{"id":"in","property":"value","value":1}],"states":[],'
     request += b'"outputs":{"id":"out","property":"children"},"changed":["in.value"]}'
-    store.create(registry.all()[-1].call(request).job("job"), request)
+    store.create(registry.all()[-1].call(request, job_id="job").job, request)
     job = store.change("job", Begin())
     assert job is not None
     return job

@@ -72,7 +72,7 @@ class Visitor(Browser):
 
     def job(self) -> str:
         """A job of this visitor's, that waits."""
-        job = registry.all()[-1].call(b"{}", owner=self.owner).job()
+        job = registry.all()[-1].call(b"{}", owner=self.owner).job
         self.site.manager.store.create(job, b"{}")
         return job.id
 

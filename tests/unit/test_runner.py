@@ -862,7 +862,7 @@ def response_of(store: DiskcacheStore, job_id: str) -> bytes | None:
 
 def running(store: DiskcacheStore) -> Job:
     """A job of the callback declared last, as a worker has claimed it."""
-    job = registry.all()[-1].call(REQUEST).job("job")
+    job = registry.all()[-1].call(REQUEST, job_id="job").job
     store.create(job, REQUEST)
 
     started = store.change(job.id, Begin())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dash_long_callback.jobs.ids import new_job_id
 from dash_long_callback.jobs.record import Job
@@ -28,56 +28,18 @@ class Sharing:
 
 @dataclass(frozen=True)
 class Call:
-    """A callback with arguments, and all that those need to know of it who run the job.
+    """A callback with arguments, for whoever asks.
 
     Attributes:
-        callback: its key.
-        name: what messages call it.
+        job: the record of the job that is asked for, with all that those need to know who run it.
         request: JSON of the arguments and the context.
-        owner: who asks: what others ask about the job is answered as if there was none.
-        sharing: what makes calls equal; None: each is on its own.
-        interval: milliseconds between two questions for news, at most.
-        timeout: seconds that the job may run.
-        handles_errors: whether there is an ``on_error``.
-        ends_with_page: whether the job is cancelled when its page has gone.
-        digest: a hash of the code.
-        queue: where it waits with Celery; None: where the manager says.
-        priority: its place there.
+        coalesce: whether an equal job that runs may be the answer.
     """
 
-    callback: str
-    name: str
+    job: Job
     request: bytes
-    owner: str | None = None
-    sharing: Sharing | None = None
-    interval: float | None = None
-    timeout: float | None = None
-    handles_errors: bool = False
-    ends_with_page: bool = False
-    digest: str = ""
-    queue: str | None = None
-    priority: int | None = None
+    coalesce: bool = False
 
-    def job(self, job_id: str | None = None) -> Job:
-        """The record of a job that is asked for by this.
-
-        Args:
-            job_id: what it is to be called; None: made here.
-        """
-        sharing = self.sharing
-        return Job(
-            job_id or new_job_id(),
-            self.callback,
-            name=self.name,
-            owner=self.owner,
-            cache_key=sharing and sharing.key,
-            kept=sharing is not None and sharing.keep,
-            expire=sharing and sharing.expire,
-            interval=self.interval,
-            timeout=self.timeout,
-            handles_errors=self.handles_errors,
-            ends_with_page=self.ends_with_page,
-            digest=self.digest,
-            queue=self.queue,
-            priority=self.priority,
-        )
+    def renamed(self) -> Call:
+        """The same, by a name that nobody knows."""
+        return replace(self, job=replace(self.job, id=new_job_id()))

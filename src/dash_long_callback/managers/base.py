@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dash_long_callback import dash_internals
 from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import JobNotFound, RegistrationError
-from dash_long_callback.jobs import Begin, Call, Cancel, Job, Result, Sharing, State, transition
+from dash_long_callback.jobs import Begin, Call, Cancel, Job, Result, State, transition
 from dash_long_callback.managers.following import Following
 from dash_long_callback.stores.job_store import Disposition, LargeResult
 
@@ -95,18 +95,11 @@ class Manager:
         """Have workers ready before the first job."""
         self.executor.ensure_running()
 
-    def submit(
-        self,
-        call: Call,
-        job_id: str | None = None,
-        presence: float = PRESENCE_SECONDS,
-    ) -> Receipt:
+    def submit(self, call: Call, presence: float = PRESENCE_SECONDS) -> Receipt:
         """Start a job, join an equal one that runs, or answer with the result of one that has run.
 
         Args:
             call: what is asked for.
-            job_id: random, from the page, which may then ask twice and start one job only: an
-                answer may have got lost on its way. None: made here.
             presence: seconds that a job which ends with its page may go on without a word of it.
 
         Raises:
@@ -114,17 +107,17 @@ class Manager:
         """
         # Before presence is noted under the name, or it joins a job. Others reveal themselves when
         # they are created: so a click with a new name, as all but a few are, reads nothing for it.
-        early = call.sharing is not None or call.ends_with_page
-        if early and job_id is not None and not self._free(job_id, call.owner):
-            job_id = None
-        receipt = self._submit(call, job_id, presence)
-        if receipt.disposition is Disposition.KNOWN and not self._free(receipt.job_id, call.owner):
-            return self._submit(call, None, presence)
+        early = call.job.cache_key is not None or call.job.ends_with_page
+        if early and not self._free(call.job):
+            call = call.renamed()
+        receipt = self._submit(call, presence)
+        if receipt.disposition is Disposition.KNOWN and not self._free(call.job):
+            return self._submit(call.renamed(), presence)
         return receipt
 
-    def _submit(self, call: Call, job_id: str | None, presence: float) -> Receipt:
-        job = call.job(job_id)
-        if call.sharing is not None and (result := self._kept(call.sharing)) is not None:
+    def _submit(self, call: Call, presence: float) -> Receipt:
+        job = call.job
+        if job.kept and (result := self.store.kept(str(job.cache_key), job.expire)) is not None:
             return Receipt(job.id, Disposition.CACHED, result)
         if self.executor.is_ready():
             # Before it is stored: that is one write less.
@@ -134,8 +127,8 @@ class Manager:
         disposition, result = self.store.create(
             job,
             call.request,
-            coalesce=call.sharing is not None and call.sharing.coalesce,
-            presence=presence if call.ends_with_page else None,
+            coalesce=call.coalesce,
+            presence=presence if job.ends_with_page else None,
         )
         if disposition is Disposition.NEW:
             self.executor.start(job)
@@ -237,10 +230,10 @@ class Manager:
         self.executor.stop()
         self.store.close()
 
-    def _free(self, job_id: str, owner: str | None) -> bool:
-        """Whether a request of this owner may give a job this name: no job of another has it."""
-        known = self._found(job_id)
-        return known is None or _may(owner, known[2])
+    def _free(self, job: Job) -> bool:
+        """Whether its owner may give a job its name: no job of another has it."""
+        known = self._found(job.id)
+        return known is None or _may(job.owner, known[2])
 
     def _found(self, waiter: str) -> tuple[Job, bytes | None, str | None] | None:
         """The job of this name, its result, if that is small, and whose the name is."""
@@ -250,9 +243,6 @@ class Manager:
             return None
         known = self.store.load_all(joined.job_id)
         return None if known is None else (*known, joined.owner)
-
-    def _kept(self, sharing: Sharing) -> Result | None:
-        return self.store.kept(sharing.key, sharing.expire) if sharing.keep else None
 
     def _news(self, job: Job, result: bytes | None, seq: int) -> News | None:
         response = result

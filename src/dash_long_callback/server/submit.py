@@ -141,8 +141,8 @@ def _start(
     if not declaration.is_current(callback, fields):
         return declaration.Changed()
     request = dash_internals.plain_json(fields)
-    call = callback.call(request, sharing_of(callback, manager, context), owner)
-    receipt = manager.submit(call, name, pacer.pacing.wanted)
+    call = callback.call(request, sharing_of(callback, manager, context), owner, name)
+    receipt = manager.submit(call, pacer.pacing.wanted)
     return receipt if receipt.result is None else _json(receipt.job_id, result_json(receipt.result))
 
 
@@ -175,7 +175,7 @@ def _unheard(job_id: str, error: Exception | None = None) -> bytes:
 
 def _refused(callback: LongCallback, name: str, outcome: Failed, client: Client) -> bytes:
     # As a job that failed, of the name that the page gave it: so that both have the same number.
-    refused = transition(callback.call(b"").job(name), End(outcome), time.time())
+    refused = transition(callback.call(b"", job_id=name).job, End(outcome), time.time())
     assert refused is not None
     job = refused.job
     log_end(job)

@@ -35,7 +35,7 @@ class Limits:
         >>> limits.expire(now=10.5)
         True
         >>> limits.next, limits.outcome
-        (12.5, TimedOut(seconds=10.0, ...))
+        (12.5, TimedOut(seconds=10.0, words=''))
     """
 
     since: float

@@ -45,7 +45,8 @@ class Run:
         problem: why its function can't be called here; None: as the record says.
         worker: this process, as the store is to name it.
         exit_codes: those of the ``SystemExit`` by which this process is told to end.
-        requeued: called with a job that waits for another worker, which calls its ``on_error``.
+        lose: ends a job that its worker can't end: by its ``on_error`` in another, if it has one.
+            None: where the leader finds in the queue what waits for that.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Run:
         *,
         worker: bytes | None = None,
         exit_codes: Collection[int] = (),
-        requeued: Callable[[Job], object] | None = None,
+        lose: Callable[[Job, Lost | TimedOut], object] | None = None,
     ) -> None:
         self.store = store
         self.callback = callback
@@ -68,7 +69,7 @@ class Run:
         self.on_stop: Callable[[], object] = lambda: None
         self.reporter = Reporter(store, job, self.revoke)
         self._worker = worker
-        self._requeued = requeued
+        self._lose = lose
         self._exit_codes = exit_codes
         self._thread = threading.get_ident()
 
@@ -127,10 +128,10 @@ class Run:
 
     def lose(self, outcome: Lost | TimedOut) -> None:
         """End the job, as this worker can't: by its ``on_error`` in another, if it has one."""
-        job = self.job
-        again = end(self.store, job.id, outcome, job.attempt)
-        if again is not None and not again.state.ended and self._requeued is not None:
-            self._requeued(again)
+        if self._lose is not None:
+            self._lose(self.job, outcome)
+        else:
+            end(self.store, self.job.id, outcome, self.job.attempt)
 
     def is_told_to_end(self, error: BaseException) -> bool:
         """Whether an exception tells this process to end: not the function has called ``exit``."""

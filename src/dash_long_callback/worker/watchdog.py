@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import os
 import threading
 import time
@@ -97,7 +96,7 @@ class Watchdog:
             yield
         finally:
             with self._lock:
-                del self._jobs[run.job.id]
+                self._jobs.pop(run.job.id, None)
 
     def stop(self, job_id: str) -> None:
         """Have a job stop, now or once it begins."""
@@ -170,7 +169,7 @@ class Watchdog:
                 self._tell(watched)
             if not limits.overdue(now):
                 return
-            limits.grace = math.inf  # once
+            del self._jobs[watched.run.job.id]  # there is nothing more that could be done
         self._end(watched)
 
     def _stop(self, watched: _Watched) -> None:

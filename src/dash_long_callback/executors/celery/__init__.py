@@ -100,7 +100,7 @@ class CeleryExecutor(Executor):
         self._queue = queue
         self._grace = grace
         self._runner = MessageRunner(
-            store, Watchdog(store, grace), self._send_again, worker_start, factory
+            store, Watchdog(store, grace), self._lose, worker_start, factory
         )
         self._backstop = BACKSTOP_SECONDS + (START_SECONDS if worker_start else 0)
         self._send_faults = FaultLog("a job can't be sent to a worker again")

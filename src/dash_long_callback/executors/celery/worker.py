@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from dash_long_callback.callbacks import LongCallback
-    from dash_long_callback.jobs import Job
+    from dash_long_callback.jobs import Job, TimedOut
     from dash_long_callback.stores.job_store import JobStore
     from dash_long_callback.worker.watchdog import Watchdog
 
@@ -77,7 +77,7 @@ class MessageRunner:
     Args:
         store: where the jobs are.
         watchdog: ends them when it has to.
-        requeued: sends a job that waits for another worker, which calls its ``on_error``.
+        lose: ends a job that its worker can't end: by its ``on_error`` in another, if it has one.
         worker_start: called once in each process, before its first job.
         factory: makes the app, as ``"module:function"``, if an import does not.
     """
@@ -86,13 +86,13 @@ class MessageRunner:
         self,
         store: JobStore,
         watchdog: Watchdog,
-        requeued: Callable[[Job], object],
+        lose: Callable[[Job, Lost | TimedOut], object],
         worker_start: Callable[[], object] | None = None,
         factory: str | None = None,
     ) -> None:
         self._store = store
         self._watchdog = watchdog
-        self._requeued = requeued
+        self._lose = lose
         self._start = _WorkerStart(worker_start)
         self._factory = _Factory(factory)
         # Once all modules are imported, and before processes are forked, which then share it.
@@ -147,7 +147,7 @@ class MessageRunner:
         run = Run(
             *(self._store, job, callback, problem),
             exit_codes=_EXIT_CODES,
-            requeued=self._requeued,
+            lose=self._lose,
         )
         began = time.time() - CLOCK_SECONDS
         with self._unchanged(), self._watchdog.over(run, interrupt=can_interrupt()):
@@ -164,10 +164,10 @@ class MessageRunner:
         return processes.unchanged(self._watchdog.interrupted if can_interrupt() else None)
 
     def _fail(self, job: Job, outcome: Failed | Lost) -> None:
-        # Of one that was lost, another worker may call the on_error.
-        again = end(self._store, job.id, outcome, job.attempt, final=isinstance(outcome, Failed))
-        if again is not None and not again.state.ended:
-            self._requeued(again)
+        if isinstance(outcome, Failed):
+            end(self._store, job.id, outcome, job.attempt, final=True)
+        else:
+            self._lose(job, outcome)
 
 
 class _WorkerStart:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 #: Seconds after the grace in which a worker ends its job, or itself, without the leader's help.
 SLACK = 2.0
+_UNHEARD = "its worker process has not been heard of since the server restarted"
 
 
 class Orphans:
@@ -71,6 +72,3 @@ class Orphans:
                     processes.kill_tree(worker.pid)
                 del self._limits[job_id]
                 yield job, limits.outcome if limits.told else Lost(_UNHEARD)
-
-
-_UNHEARD = "its worker process has not been heard of since the server restarted"

@@ -66,6 +66,11 @@ class PoolWorker:
         """Whether it would begin a job at once."""
         return self.ready is not None and self.job is None and not self.retiring
 
+    @property
+    def unstopped(self) -> Job | None:
+        """The job that it runs, unless that was told to stop."""
+        return None if self.limits is None or self.limits.told else self.job
+
     def messages(self) -> Iterator[Message]:
         """What it has said since."""
         try:
@@ -100,8 +105,9 @@ class PoolWorker:
 
     def stop(self) -> None:
         """Have its job stop."""
-        if self.job is not None and self.limits is not None and self.limits.stop(time.monotonic()):
-            self.send(Stop(self.job.id))
+        if self.limits is not None and (job := self.unstopped) is not None:
+            self.limits.stop(time.monotonic())
+            self.send(Stop(job.id))
 
     def send(self, message: Stop | Finish | None) -> None:
         """Tell it something; None: to exit."""

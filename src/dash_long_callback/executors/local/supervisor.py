@@ -344,7 +344,8 @@ class Supervisor:
 
     def _pass_on_cancels(self) -> None:
         for worker in self._workers:
-            if worker.job is not None and self._store.cancel_asked(worker.job.id):
+            job = worker.unstopped
+            if job is not None and self._store.cancel_asked(job.id):
                 worker.stop()
 
     def _end_orphans(self) -> None:

@@ -127,10 +127,6 @@ class _Worker:
         self._store = DiskcacheStore(options.directory, options.retention, patience=WORKER_SECONDS)
         self.watchdog = Watchdog(self._store, options.grace, told=True)
         self._todo: queue.SimpleQueue[Start | None] = queue.SimpleQueue()
-        #: The job that runs, or is about to.
-        self._job: Job | None = None
-        #: Whether the leader has gone.
-        self._alone = False
         self._by_value: dict[str, tuple[bytes, LongCallback]] = {}
         self._sending = threading.Lock()
 
@@ -157,7 +153,7 @@ class _Worker:
         self._todo.put(None)
 
     def _do(self, start: Start) -> Done:
-        job = self._job = start.job
+        job = start.job
         try:
             callback = self._callback(start)
         except Exception as problem:
@@ -166,7 +162,6 @@ class _Worker:
             unloaded = Failed("CallbackNotLoaded", words, text, kind="unavailable")
             return Done(job.id, unloaded=unloaded)
         run = Run(self._store, job, callback, worker=processes.this_process(os.getpid()))
-        self._stop_alone()
         self._send(Begun(job.id))
         try:
             with self.watchdog.over(run):
@@ -198,6 +193,7 @@ class _Worker:
         return callback
 
     def _listen(self) -> None:
+        job: Job | None = None  # that runs, or is about to, or has
         while True:
             try:
                 # Not a read that waits: it would keep the pipe open for a function that closes all
@@ -209,6 +205,7 @@ class _Worker:
             except (EOFError, OSError):
                 break
             if isinstance(message, Start):
+                job = message.job
                 self._todo.put(message)
             elif isinstance(message, Stop):
                 self.watchdog.stop(message.job_id)
@@ -219,13 +216,9 @@ class _Worker:
                 self._todo.put(None)
         self._todo.put(None)
         self.watchdog.ask()
-        self._alone = True
-        self._stop_alone()
-
-    def _stop_alone(self) -> None:
-        """Stop the job if nobody will want it: the developer has ended the server."""
-        if self._alone and not self._finish and self._job is not None:
-            self.watchdog.stop(self._job.id)
+        if job is not None and not self._finish:
+            # Nobody will want it: the developer has ended the server.
+            self.watchdog.stop(job.id)
 
     def _send(self, message: Alive | Begun | Done) -> None:
         with self._sending, contextlib.suppress(OSError):
