@@ -190,9 +190,10 @@ class Execution:
         assert handler is not None
         self.handled = True
         self.error, self.ending = error, self.ending or self._end_by(error)
-        if not self.run.job.handler:
-            # Whoever finds this worker dead in the middle of it does not have it called again.
-            self.run.reporter.note(Handle(self.ending))
+        # Whoever finds this worker dead in the middle of it does not have it called again. And one
+        # that was paused, and taken for dead, leaves it to the worker that has the job now.
+        if not self.run.job.handler and not self.run.reporter.note(Handle(self.ending)):
+            raise JobCancelled
         return handler(error)
 
     def _unsuccessful(self, error: BaseException) -> Outcome:

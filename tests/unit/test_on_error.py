@@ -14,7 +14,7 @@ from dash import Input, Output, ctx, set_props
 from dash.exceptions import PreventUpdate
 from inline_page import Click, Ended
 
-from dash_long_callback import ContextNotSent, Dash, JobEnded, JobExited, UserError
+from dash_long_callback import ContextNotSent, Dash, JobEnded, JobExited, JobLost, UserError
 from dash_long_callback.callbacks import registry
 from dash_long_callback.jobs import Begin, End, Failed, Job, Lost, State, ref_of
 from dash_long_callback.stores.diskcache import DiskcacheStore
@@ -224,6 +224,29 @@ def test_a_job_whose_on_error_has_begun_is_not_handed_over(
     problem = changed(during, End(Lost("the worker died"))).problem
     assert isinstance(problem, Failed)
     assert (problem.message, problem.user) == ("There are none in May.", True)
+
+
+def test_a_worker_that_was_taken_for_dead_leaves_on_error_to_the_next(
+    app: Dash, store: DiskcacheStore
+) -> None:
+    """It was paused, say, and its function fails as it wakes, before anything tells it."""
+    handler = Handler()
+
+    def wakes(_: Any) -> None:
+        assert store.change("job", End(Lost("its worker was not heard of"), attempt=1)) is not None
+        raise ValueError
+
+    app.long_callback(OUT, IN, on_error=handler)(wakes)
+    run_job(Run(store, stored(store), registry.all()[-1]))
+    assert handler.got == []
+    job = store.load("job")
+    assert job is not None
+    assert (job.state, job.handler) == (State.QUEUED, True)
+    again = store.claim()
+    assert again is not None
+    run_job(Run(store, again, registry.all()[-1]))
+    (error,) = handler.got
+    assert isinstance(error, JobLost)
 
 
 def test_a_handed_over_job_ends_as_it_would_have_if_on_error_fails(

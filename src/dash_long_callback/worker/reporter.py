@@ -103,13 +103,17 @@ class Reporter:
         self._open[target] = slot, joined
         self._values[slot] = joined
 
-    def note(self, event: Event) -> None:
-        """Change the record itself, and write it with what is left."""
+    def note(self, event: Event) -> bool:
+        """Change the record itself, and write it with what is left.
+
+        Returns False if the job has ended elsewhere, or was given to another worker.
+        """
         with self._changed:
             change = transition(self._job, event, time.time())
-            if change is not None:
-                self._job = change.job
-                self._write()
+            if change is None:
+                return False
+            self._job = change.job
+            return self._write()
 
     def close(self) -> None:
         """Write what is left and stop."""
@@ -126,7 +130,8 @@ class Reporter:
             if self._values:
                 self._write()
 
-    def _write(self) -> None:
+    def _write(self) -> bool:
+        """Write. Returns False if that is refused; if it fails for now, it is tried again later."""
         values = {slot: encoded(value) for slot, value in self._values.items()}
         self._limit(values)
         stale, self._stale = self._stale, set()
@@ -140,10 +145,11 @@ class Reporter:
             self._values = {**values, **self._values}
             self._stale |= stale
             self._due += timing.HEARTBEAT_SECONDS
-            return
+            return True
         _faults.succeeded()
         if not written:
             self._refused()
+        return written
 
     def _limit(self, values: dict[int, bytes]) -> None:
         """Drop the oldest events, if there are too many for the store."""
