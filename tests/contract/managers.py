@@ -20,6 +20,7 @@ from services import RabbitMQ, RedisServer, Service
 from dash_long_callback import CeleryLongCallbackManager
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.executors.local import LocalExecutor
+from dash_long_callback.executors.local.machine import Machine
 from dash_long_callback.executors.local.pool_options import PoolOptions
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import DiskcacheStore
@@ -77,7 +78,7 @@ def inline(folder: Path, services: Services) -> Opened:
 def local(folder: Path, services: Services) -> Opened:
     store = DiskcacheStore(folder, retention=600)
     pool = PoolOptions(WORKERS, "forkserver", grace=GRACE)
-    return Opened(Manager(store, LocalExecutor(store, pool), cache_by=[]))
+    return Opened(Manager(store, LocalExecutor(store, pool, Machine(store, pool)), cache_by=[]))
 
 
 def celery_manager(broker: str, backend: str, **options: Any) -> CeleryLongCallbackManager:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from dash_long_callback.errors import StoreError
+from dash_long_callback.executors.local.machine import Machine
 from dash_long_callback.executors.local.pool_options import PoolOptions
 from dash_long_callback.executors.local.supervisor import Supervisor
 from dash_long_callback.jobs import Begin, Job, Lost, State
@@ -16,9 +17,10 @@ from dash_long_callback.stores.diskcache import DiskcacheStore
 
 @pytest.fixture
 def supervisor(store: DiskcacheStore) -> Iterator[Supervisor]:
-    supervisor = Supervisor(store, PoolOptions(1, "spawn", 1.0), lambda: True)
+    options = PoolOptions(1, "spawn", 1.0)
+    supervisor = Supervisor(store, options, Machine(store, options), lambda: True)
     yield supervisor
-    supervisor._socket.close()
+    supervisor._inbox.close()
 
 
 def running(store: DiskcacheStore, name: str) -> Job:

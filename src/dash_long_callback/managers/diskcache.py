@@ -16,6 +16,7 @@ from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors import app_factory
 from dash_long_callback.executors import worker_start as worker_starts
 from dash_long_callback.executors.local import LocalExecutor
+from dash_long_callback.executors.local.machine import Machine
 from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
 from dash_long_callback.folders.claim import DefaultFolder
 from dash_long_callback.managers.base import Manager
@@ -130,7 +131,7 @@ class DiskcacheLongCallbackManager(Manager):
         chosen, given = start_method is not None, worker_starts.given(worker_start)
         factory = app_factory.check(app)
         pool = PoolOptions(count, method, grace, stop, stop_wait, chosen, given, factory)
-        executor = LocalExecutor(store, pool)
+        executor = LocalExecutor(store, pool, Machine(store, pool))
         self._cache = cache
         super().__init__(store, executor, cache_by, expire, user)
 

@@ -20,7 +20,6 @@ worker at once, in the thread that submits it.
 from __future__ import annotations
 
 import os
-import socket
 import threading
 from typing import TYPE_CHECKING
 
@@ -29,21 +28,22 @@ from dash_long_callback.executors.local.election import Election
 from dash_long_callback.jobs import Requeue, State
 
 if TYPE_CHECKING:
+    from dash_long_callback.executors.local.machine import Machine
     from dash_long_callback.executors.local.pool_options import PoolOptions
     from dash_long_callback.jobs import Job
-    from dash_long_callback.stores.diskcache import DiskcacheStore
+    from dash_long_callback.stores.job_store import JobStore
 
 
 class LocalExecutor(Executor):
     """Runs jobs in a bounded pool of warm worker processes, shared by all web processes."""
 
-    def __init__(self, store: DiskcacheStore, options: PoolOptions) -> None:
+    def __init__(self, store: JobStore, options: PoolOptions, machine: Machine) -> None:
         self._store = store
         self._options = options
+        self._machine = machine
         self._lock = threading.Lock()
         self._election: Election | None = None
         self._pid = os.getpid()
-        self._socket: socket.socket | None = None
 
     def is_ready(self) -> bool:
         election = self._election
@@ -69,7 +69,7 @@ class LocalExecutor(Executor):
                 return
             # A fork (a preloading gunicorn) copies this object but not its thread.
             self._pid = os.getpid()
-            self._election = Election(self._store, self._options)
+            self._election = Election(self._store, self._options, self._machine)
             self._election.start()
 
     def stop(self) -> None:
@@ -77,16 +77,10 @@ class LocalExecutor(Executor):
             if self._election is not None and self._pid == os.getpid():
                 self._election.stop("end")
                 self._election = None
-            if self._socket is not None:
-                self._socket.close()
-                self._socket = None
 
     def _wake_leader(self) -> None:
         if self._election is not None and self._election.wake():
             return
         port = self._store.port()
         if port is not None:
-            # Best effort: the leader also looks by itself, now and then.
-            if self._socket is None:
-                self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self._socket.sendto(b"", ("127.0.0.1", port))
+            self._machine.wake(port)

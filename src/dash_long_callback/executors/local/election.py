@@ -5,19 +5,18 @@ from __future__ import annotations
 import atexit
 import threading
 from multiprocessing.util import Finalize
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import filelock
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.local.supervisor import Supervisor
 from dash_long_callback.fault_log import FaultLog
 
 if TYPE_CHECKING:
+    from dash_long_callback.executors.local.leader_lock import LeaderLock
+    from dash_long_callback.executors.local.machine import Machine
     from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
     from dash_long_callback.jobs import Job
-    from dash_long_callback.stores.diskcache import DiskcacheStore
+    from dash_long_callback.stores.job_store import JobStore
 
 #: Seconds between two tries to become the leader; also the longest time without one.
 TRY_SECONDS = 0.5
@@ -30,13 +29,13 @@ development = False
 class Election:
     """A thread that waits to lead, then runs the supervisor until told to stop."""
 
-    def __init__(self, store: DiskcacheStore, options: PoolOptions) -> None:
+    def __init__(self, store: JobStore, options: PoolOptions, machine: Machine) -> None:
         self._store = store
         self._options = options
+        self._machine = machine
         self._stopping = threading.Event()
         self._supervisor: Supervisor | None = None
         self._finalize: Finalize | None = None
-        self._inode = 0
         self._thread = threading.Thread(target=self._run, daemon=True, name="long-callbacks")
 
     def start(self) -> None:
@@ -45,10 +44,6 @@ class Election:
         # A process of multiprocessing, such as Hypercorn's, has no atexit, but this.
         self._finalize = Finalize(None, self.stop, exitpriority=10)
         self._thread.start()
-
-    @property
-    def _path(self) -> Path:
-        return self._store.directory / "leader.lock"
 
     def is_ready(self) -> bool:
         """Whether this process leads, and a worker would begin a new job at once."""
@@ -84,12 +79,12 @@ class Election:
     def _run(self) -> None:
         faults = FaultLog("no jobs can run; trying again")
         while not self._stopping.is_set():
-            lock: filelock.BaseFileLock | None = None
+            lock: LeaderLock | None = None
             try:
-                lock = self._try()
+                lock = self._machine.lead()
                 if lock is not None:
                     faults.succeeded()
-                    self._lead()
+                    self._lead(lock)
             except (OSError, StoreError) as error:
                 faults.failed(error)
             except Exception as error:
@@ -100,26 +95,9 @@ class Election:
                     lock.release()
             self._stopping.wait(TRY_SECONDS)
 
-    def _lead(self) -> None:
-        self._supervisor = supervisor = Supervisor(self._store, self._options, self._leads)
+    def _lead(self, lock: LeaderLock) -> None:
+        self._supervisor = supervisor = Supervisor(
+            self._store, self._options, self._machine, lock.holds
+        )
         if not self._stopping.is_set():
             supervisor.run()
-
-    def _try(self) -> filelock.BaseFileLock | None:
-        """The lock, if nobody else has it."""
-        # The default folder may be chosen now.
-        self._store.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = filelock.FileLock(self._path, thread_local=False)
-        try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            return None
-        self._inode = self._path.stat().st_ino
-        return lock
-
-    def _leads(self) -> bool:
-        """Whether the lock is still what others ask for: somebody may have deleted the folder."""
-        try:
-            return self._path.stat().st_ino == self._inode
-        except OSError:
-            return False

@@ -5,21 +5,23 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dash_long_callback import changed_values
+from dash_long_callback import by_value, changed_values
 from dash_long_callback.callbacks import registry
 from dash_long_callback.executors.local import logging_setup, preload
-from dash_long_callback.executors.local.messages import Ready, WorkerOptions
+from dash_long_callback.executors.local.dispatch import start_message
+from dash_long_callback.executors.local.messages import WorkerOptions
+from dash_long_callback.executors.local.pool_worker import PoolWorker
 from dash_long_callback.executors.local.worker import worker_main
-from dash_long_callback.executors.worker_start import WorkerStart, refer
+from dash_long_callback.executors.worker_start import refer
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
-    from dash_long_callback.executors.local.preload import AppModules
+    from dash_long_callback.executors.local.messages import Ready, Start
+    from dash_long_callback.executors.local.pool_options import PoolOptions
+    from dash_long_callback.jobs import Failed, Job
+    from dash_long_callback.stores.diskcache import DiskcacheStore
 
 log = logging.getLogger("dash_long_callback")
 
@@ -55,31 +57,32 @@ _said: set[str] = set()
 
 
 class Launcher:
-    """Starts the workers of one manager.
+    """Starts the workers of one manager, and knows what these have of the app.
 
     Args:
-        method: ``"forkserver"``, ``"spawn"`` or ``"fork"``.
-        chosen: whether the author asked for it; else it changes if the app can't be forked.
-        worker_start: what each worker calls before its first job.
+        store: where jobs are.
+        options: of the pool.
     """
 
-    def __init__(self, method: str, *, chosen: bool, worker_start: WorkerStart | None) -> None:
-        self._method = method
-        self._chosen = chosen
-        self._worker_start = worker_start
+    def __init__(self, store: DiskcacheStore, options: PoolOptions) -> None:
+        self._store = store
+        self._options = options
+        #: Changes if the app can't be forked, and its author has not asked for it.
+        self._method = options.start_method
         #: Hashes of the script's values when the first worker was started.
         self._values: dict[str, str] | None = None
         self._compared = False
 
-    def start(self, options: WorkerOptions) -> tuple[Any, Connection]:
-        """Start a worker. Returns its process, and our end of its pipe."""
+    def start(self) -> PoolWorker:
+        """Start a worker."""
         if self._values is None:
             self._values = changed_values.read_by_all(c.function for c in registry.all())
+        options = self._worker_options()
         context: Any = multiprocessing.get_context(self._method)
         ours, theirs = context.Pipe()
         process = context.Process(
             target=worker_main,
-            args=(theirs, self._complete(options)),
+            args=(theirs, options),
             name="long-callback-worker",
             daemon=False,
         )
@@ -99,16 +102,17 @@ class Launcher:
             if daemon is not None:
                 config["daemon"] = daemon
         theirs.close()
-        return process, ours
+        return PoolWorker(process, ours)
 
-    def accepts(self, ready: Ready, app: AppModules) -> bool:
+    def accepts(self, ready: Ready) -> bool:
         """Whether a worker may have jobs; logs what its author should know about the app.
 
         If not, the worker exits by itself, and the next one is started in another way.
         """
+        app = preload.app_modules(_modules())
         name = Path(app.main_path or app.main_name or next(iter(app.names), "the app")).name
         found = ready.inherited
-        if found.peers and not self._chosen:
+        if found.peers and not self._options.chosen:
             self._method = "spawn"
             _warn(_CONNECTED + _SPAWNED, name, found.peers)
             return False
@@ -119,18 +123,28 @@ class Launcher:
         self._compare(name, ready.values)
         return True
 
-    def _complete(self, options: WorkerOptions) -> WorkerOptions:
+    def start_message(self, job: Job, ready: Ready) -> Start | Failed:
+        """What to tell a worker; or how the job ends, as no worker can run it."""
+        return start_message(job, ready)
+
+    def _worker_options(self) -> WorkerOptions:
+        options, start = self._options, self._options.worker_start
+        app = preload.app_modules(_modules(), options.app)
         keys = [key for key in list(os.environ) if key != preload.VARIABLE]
-        start = self._worker_start
-        return replace(
-            options,
+        return WorkerOptions(
+            directory=str(self._store.directory),
+            retention=self._store.retention,
+            app=app,
+            # Under the development server a vanished leader means that the developer is done.
+            finish="WERKZEUG_RUN_MAIN" not in os.environ,
+            grace=options.grace,
             # In the other two ways a process has the environment of its parent anyway.
             environ={key: value for key in keys if (value := os.environ.get(key)) is not None}
             if self._method == "forkserver"
             else None,
             logging=logging_setup.describe(),
-            worker_start=start and refer(start, importable=options.app.has_main),
-            may_share=self._chosen,
+            worker_start=start and refer(start, importable=app.has_main),
+            may_share=options.chosen,
         )
 
     def _compare(self, name: str, theirs: dict[str, str]) -> None:
@@ -148,6 +162,13 @@ class Launcher:
         ]
         if changed:
             _warn(_CHANGED, name, sorted(changed))
+
+
+def _modules() -> list[str]:
+    """The modules whose import declares the callbacks of this process."""
+    found = list(registry.modules)
+    found += [by_value.source_of(c.function) for c in registry.all()]
+    return list(dict.fromkeys(name for name in found if name))
 
 
 def _warn(message: str, name: str, what: list[str]) -> None:

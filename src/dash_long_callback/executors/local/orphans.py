@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dash_long_callback.jobs import Cancelled, Job, Problem
-    from dash_long_callback.stores.diskcache import DiskcacheStore
+    from dash_long_callback.stores.job_store import JobStore
 
 #: Seconds after the grace in which a worker ends its job, or itself, without the leader's help.
 SLACK = 2.0
@@ -33,7 +33,7 @@ class Orphans:
         grace: seconds that a function has to end before its process is ended.
     """
 
-    def __init__(self, store: DiskcacheStore, grace: float) -> None:
+    def __init__(self, store: JobStore, grace: float) -> None:
         self._store = store
         self._grace = grace
         self._limits: dict[str, Limits] = {}

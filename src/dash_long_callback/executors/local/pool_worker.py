@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dash_long_callback.executors.local import preload
 from dash_long_callback.executors.local.messages import Done, Finish, Ready, Stop
 from dash_long_callback.stores.timing import LEASE_SECONDS
 from dash_long_callback.worker import processes
@@ -113,6 +114,12 @@ class PoolWorker:
         """Tell it something; None: to exit."""
         with contextlib.suppress(OSError):
             self.pipe.send(message)
+
+    def let_go(self) -> None:
+        """Have it finish its job and exit, without this process."""
+        self.send(Finish())
+        self.pipe.close()
+        preload.disown(self.process)
 
     def due(self) -> float:
         """When it is to be looked at again, as ``time.monotonic`` counts."""

@@ -6,31 +6,21 @@ import contextlib
 import functools
 import logging
 import math
-import os
-import socket
 import threading
 import time
 from collections import deque
 from dataclasses import replace
-from multiprocessing import connection
 from typing import TYPE_CHECKING, Any
 
-from dash_long_callback import by_value
-from dash_long_callback.callbacks import registry
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
-from dash_long_callback.executors.local import preload
-from dash_long_callback.executors.local.dispatch import start_message
-from dash_long_callback.executors.local.launch import Launcher
 from dash_long_callback.executors.local.messages import (
     Begun,
     Done,
-    Finish,
     Ready,
     Start,
     Stop,
     Unready,
-    WorkerOptions,
 )
 from dash_long_callback.executors.local.orphans import SLACK, Orphans
 from dash_long_callback.executors.local.pool_worker import EXIT_SECONDS, PoolWorker
@@ -42,8 +32,9 @@ from dash_long_callback.worker.limits import Limits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dash_long_callback.executors.local.machine import Machine
     from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
-    from dash_long_callback.stores.diskcache import DiskcacheStore
+    from dash_long_callback.stores.job_store import JobStore
 
 log = logging.getLogger("dash_long_callback")
 
@@ -68,26 +59,25 @@ class Supervisor:
     Args:
         store: where jobs are.
         options: of the pool.
+        machine: what starts workers, and wakes the leader.
         leads: whether this process is still the one to do this.
     """
 
     def __init__(
-        self, store: DiskcacheStore, options: PoolOptions, leads: Callable[[], bool]
+        self, store: JobStore, options: PoolOptions, machine: Machine, leads: Callable[[], bool]
     ) -> None:
         self._store = store
         self._options = options
         self._leads = leads
-        self._launcher = Launcher(
-            options.start_method, chosen=options.chosen, worker_start=options.worker_start
-        )
+        self._launcher = machine.launcher()
         self._workers: list[PoolWorker] = []
         self._orphans = Orphans(store, options.grace)
         #: Whether what an earlier leader has left was looked up.
         self._took_over = False
         #: Whether somebody woke it since the queue was found empty: then a job may wait in it.
         self._queued = True
-        #: Whether to look into the queue: a datagram may have got lost. Each look takes its lock.
-        self._look = True
+        #: Whether to look into the queue: a datagram may have got lost.
+        self._check_queue = True
         self._tries: dict[str, int] = {}
         self._failed_starts = 0
         self._start_after = 0.0
@@ -99,15 +89,12 @@ class Supervisor:
         self._writes: deque[Callable[[], object]] = deque()
         self._turned = time.monotonic()
         self._upkeep_at = self._orphans_at = 0.0
-        self._faults = FaultLog(f"the engine of {store.directory} stumbled; trying again")
+        self._faults = FaultLog(f"the engine of {machine.name} stumbled; trying again")
         #: For what workers do. Never held while workers start, which takes seconds.
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._ending: Ending = "finish"
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.setblocking(False)
-        self._address = self._socket.getsockname()
+        self._inbox = machine.inbox()
 
     def stop(self, ending: Ending) -> None:
         """Make ``run`` end.
@@ -122,8 +109,7 @@ class Supervisor:
     def wake(self) -> None:
         """Have ``run`` look for news."""
         self._queued = True
-        with contextlib.suppress(OSError):
-            self._socket.sendto(b"", self._address)
+        self._inbox.wake()
 
     def is_ready(self) -> bool:
         """Whether a worker is idle, and no job queues for it as far as is known."""
@@ -157,7 +143,7 @@ class Supervisor:
                     finally:
                         # In any case: a worker that is to be ended may be what keeps the store from
                         # being used, if it was paused while it wrote.
-                        self._react(self._wait())
+                        self._react(*self._wait())
                     self._faults.succeeded()
                 except Exception as error:
                     # A full disk, a fork server that was killed: whatever it is, the workers and
@@ -172,7 +158,7 @@ class Supervisor:
         if time.monotonic() < self._upkeep_at:
             return
         # Again and again, as the store may be another one since.
-        self._store.set_port(self._address[1])
+        self._store.set_port(self._inbox.port)
         if self._upkeep_at:
             self._store.purge()
         self._upkeep_at = time.monotonic() + PURGE_SECONDS
@@ -189,23 +175,17 @@ class Supervisor:
             self._assign()
             self._flush()
 
-    def _wait(self) -> list[Any]:
+    def _wait(self) -> tuple[bool, list[Any]]:
         """Wait for what happens, at most until something is due."""
-        waiting: list[Any] = [self._socket, *(w.pipe for w in self._workers if not w.deaf)]
+        waiting: list[Any] = [w.pipe for w in self._workers if not w.deaf]
         waiting += [w.process.sentinel for w in self._workers]
         due = min((w.due() for w in self._workers), default=math.inf)
-        timeout = max(0.0, min(TICK_SECONDS, due - time.monotonic()))
-        ready = connection.wait(waiting, timeout)
-        if self._socket in ready:
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    self._socket.recv(1)
-        return ready
+        return self._inbox.wait(waiting, max(0.0, min(TICK_SECONDS, due - time.monotonic())))
 
-    def _react(self, ready: list[Any]) -> None:
-        woken, quiet = self._socket in ready, not ready
+    def _react(self, woken: bool, ready: list[Any]) -> None:
+        quiet = not woken and not ready
         with self._lock:
-            self._look = self._look or woken or quiet
+            self._check_queue = self._check_queue or woken or quiet
             self._queued = self._queued or woken
             for worker in list(self._workers):
                 dead = worker.process.sentinel in ready
@@ -227,25 +207,7 @@ class Supervisor:
         if time.monotonic() < self._start_after:
             return
         while len(self._workers) < self._options.workers:
-            self._workers.append(self._spawn())
-
-    def _spawn(self) -> PoolWorker:
-        app = preload.app_modules(self._modules(), self._options.app)
-        options = WorkerOptions(
-            directory=str(self._store.directory),
-            retention=self._store.retention,
-            app=app,
-            # Under the development server a vanished leader means that the developer is done.
-            finish="WERKZEUG_RUN_MAIN" not in os.environ,
-            grace=self._options.grace,
-        )
-        process, ours = self._launcher.start(options)
-        return PoolWorker(process, ours)
-
-    def _modules(self) -> list[str]:
-        found = list(registry.modules)
-        found += [by_value.source_of(c.function) for c in registry.all()]
-        return list(dict.fromkeys(name for name in found if name))
+            self._workers.append(self._launcher.start())
 
     def _drain(self, worker: PoolWorker) -> None:
         for message in worker.messages():
@@ -259,8 +221,7 @@ class Supervisor:
                 self._done(worker, message)
 
     def _accept(self, worker: PoolWorker, ready: Ready) -> None:
-        app = preload.app_modules(self._modules())
-        worker.retiring = not self._launcher.accepts(ready, app)
+        worker.retiring = not self._launcher.accepts(ready)
         worker.ready = ready
         self._failed_starts, self._start_problem = 0, ""
         self._import_problems = [e.strip().splitlines()[-1] for e in ready.errors]
@@ -299,7 +260,7 @@ class Supervisor:
         if job is None or limits is None:
             return
         # It may have written the end itself, and have left the on_error to another.
-        self._look = self._queued = True
+        self._check_queue = self._queued = True
         limits.expire(time.monotonic())
         if limits.told:
             self._end(job, limits.outcome)
@@ -325,18 +286,18 @@ class Supervisor:
     def _assign(self) -> None:
         busy = self._busy(self._workers)
         for worker in [w for w in self._workers if w.idle]:
-            if busy >= self._options.workers or not self._look:
+            if busy >= self._options.workers or not self._check_queue:
                 return
             job = self._store.claim()
             if job is None:
-                self._look = self._queued = False
+                self._check_queue = self._queued = False
                 return
             self._dispatch(worker, job)
             busy += 1
 
     def _dispatch(self, worker: PoolWorker, job: Job) -> None:
         assert worker.ready is not None
-        start = start_message(job, worker.ready)
+        start = self._launcher.start_message(job, worker.ready)
         if not isinstance(start, Start):
             self._unable(job, start)
         elif not worker.give(start, Limits.of(job, self._options.grace + SLACK)):
@@ -363,14 +324,14 @@ class Supervisor:
         def write() -> None:
             after = end(self._store, job.id, outcome, job.attempt, final=final)
             if after is not None and after.state is State.QUEUED:
-                self._look = self._queued = True
+                self._check_queue = self._queued = True
 
         self._writes.append(write)
 
     def _requeue(self, job: Job) -> None:
         def requeue() -> None:
             self._store.change(job.id, Requeue(job.attempt, begun=False))
-            self._look = self._queued = True
+            self._check_queue = self._queued = True
 
         self._writes.append(requeue)
 
@@ -412,7 +373,7 @@ class Supervisor:
             worker.kill()
             worker.close()
         processes.kill(below)
-        self._socket.close()
+        self._inbox.close()
 
     def _take_away(self, busy: list[PoolWorker]) -> None:
         """Have the jobs of these workers end, or queue for the next leader.
@@ -437,12 +398,10 @@ class Supervisor:
             assert worker.job is not None
             job = worker.job
             log.warning("no. %s: the server ends; the job of %s goes on", job.ref, job.name)
-            worker.send(Finish())
-            worker.pipe.close()
-            preload.disown(worker.process)
+            worker.let_go()
             self._workers.remove(worker)
         deadline = time.monotonic() + self._options.stop_wait
         sentinels: list[Any] = [worker.process.sentinel for worker in busy]
         while sentinels and (left := deadline - time.monotonic()) > 0:
-            for ended in connection.wait(sentinels, left):
+            for ended in self._inbox.wait(sentinels, left)[1]:
                 sentinels.remove(ended)
