@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
     from dash_long_callback.executors.worker_start import Reference
     from dash_long_callback.jobs import Job
+    from dash_long_callback.stores.job_store import JobStore
+    from dash_long_callback.worker.run import Runnable
 
 log = logging.getLogger("dash_long_callback")
 
@@ -60,7 +62,9 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
         with contextlib.suppress(PermissionError):
             os.setsid()
     _leave_what_is_shared(leader, options)
-    worker = _Worker(leader, options)
+    claim.use(Path(options.directory))  # if the app's own manager is used in a job
+    store = DiskcacheStore(options.directory, options.retention, patience=WORKER_SECONDS)
+    worker = Worker(leader, store, options.grace, finish=options.finish)
     signal.signal(signal.SIGINT, worker.watchdog.interrupted)
     processes.on_sigterm(worker.told_to_end)  # a pool that a job forks is ended by it
     try:
@@ -77,6 +81,10 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
         ready = Ready(registry.digests(), errors, inherited.here, values, imported(options.app))
         leader.send(ready)
     worker.work()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: threads and atexit functions of the user's libraries may hang for ever.
+    os._exit(0)
 
 
 def _leave_what_is_shared(leader: Connection, options: WorkerOptions) -> None:
@@ -119,13 +127,21 @@ def _call(reference: Reference) -> None:
         raise _StartFailed(f"worker_start {reference.name} failed: {words}") from error
 
 
-class _Worker:
-    def __init__(self, leader: Connection, options: WorkerOptions) -> None:
+class Worker:
+    """Runs the jobs that the leader sends, one after another.
+
+    Args:
+        leader: our end of the pipe.
+        store: where jobs are.
+        grace: seconds that a function has to end before its process is ended.
+        finish: whether to finish the job when the leader has vanished.
+    """
+
+    def __init__(self, leader: Connection, store: JobStore, grace: float, *, finish: bool) -> None:
         self._leader = leader
-        self._finish = options.finish
-        claim.use(Path(options.directory))  # if the app's own manager is used in a job
-        self._store = DiskcacheStore(options.directory, options.retention, patience=WORKER_SECONDS)
-        self.watchdog = Watchdog(self._store, options.grace, told=True)
+        self._finish = finish
+        self._store = store
+        self.watchdog = Watchdog(store, grace, told=True)
         self._todo: queue.SimpleQueue[Start | None] = queue.SimpleQueue()
         self._by_value: dict[str, tuple[bytes, LongCallback]] = {}
         self._sending = threading.Lock()
@@ -142,10 +158,6 @@ class _Worker:
             self._send(done)
             if done.spent:
                 break
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # Not sys.exit: threads and atexit functions of the user's libraries may hang for ever.
-        os._exit(0)
 
     def told_to_end(self) -> None:
         """SIGTERM, as systemd sends it to all processes of a service: finish the job and exit."""
@@ -155,7 +167,7 @@ class _Worker:
     def _do(self, start: Start) -> Done:
         job = start.job
         try:
-            callback = self._callback(start)
+            callback = self.callback(start)
         except Exception as problem:
             words = f"a worker can't load it ({type(problem).__name__}: {problem})"
             text = traceback.format_exc()
@@ -167,7 +179,7 @@ class _Worker:
             with self.watchdog.over(run):
                 outcome = run_job(run)
         except StoreError as problem:
-            log.exception("the outcome of %s is lost", callback.name)
+            log.exception("the outcome of %s is lost", job.name)
             return Done(job.id, str(problem))
         # After an exception out of nowhere the module state of a library may be half changed, and
         # processes that the function started may be left: a new worker takes this one's place.
@@ -176,7 +188,8 @@ class _Worker:
             spent=isinstance(outcome, (Cancelled, TimedOut)) or run.stopping is not None,
         )
 
-    def _callback(self, start: Start) -> LongCallback:
+    def callback(self, start: Start) -> Runnable:
+        """What a message names or has in it."""
         if start.pickled is None:
             callback = registry.get(start.callback)
             assert callback is not None  # the leader knows what we have
