@@ -133,6 +133,16 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.parametrize(
+    "slots", [[[-1, 0, False]], [[0, 0, False]], [[1, False, False]], [[1, None, False]]]
+)
+def test_slots_that_no_version_writes_can_not_be_read(slots: Any) -> None:
+    record = {**json.loads(job().dump()), "slots": slots}
+    read = Job.load(json.dumps(record).encode(), record["id"])
+    assert read.error is not None
+    assert read.error["type"] == "JobUnreadable"
+
+
 @given(st.binary(max_size=80), json_values, st.data())
 def test_a_record_that_cannot_be_read_is_that_of_a_job_that_has_failed(
     rubbish: bytes, value: Any, data: st.DataObject

@@ -177,6 +177,7 @@ class Job:
         ):
             return cls._unreadable(job_id)
         plausible = all(map(isinstance, _counted(job), _KINDS.values()))
+        plausible = plausible and all(n > 0 for n in job.slots)  # 0 is before the first
         return job if job.id == job_id and plausible else cls._unreadable(job_id)
 
     @classmethod
@@ -233,7 +234,7 @@ def target_of(target: Any) -> Target:
     Raises:
         TypeError: if it is none.
     """
-    if isinstance(target, int):
+    if isinstance(target, int) and not isinstance(target, bool):
         return target
     component, prop = target
     if not isinstance(component, str) or not isinstance(prop, str):
