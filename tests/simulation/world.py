@@ -16,7 +16,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal, cast
 
@@ -99,20 +99,21 @@ class _NoExit:
     unregister = disown = register
 
 
-Kindness = Literal["quick", "works", "raises", "deaf", "stuck", "exits"]
+#: What a function does: it is over, reports and returns, raises, goes on for a minute though it is
+#: told to stop, goes on for ever, or ends its process.
+Behaviour = Literal["quick", "works", "raises", "deaf", "stuck", "exits"]
 
 
 @dataclass
 class Plan:
     """What a job's function does."""
 
-    kind: Kindness
+    kind: Behaviour
     seconds: float
     updates: int
     handler: bool
     calls: int = 0
     handled: int = 0
-    runs_in: list[Process] = field(default_factory=list[Process])
 
 
 class Function:
@@ -149,7 +150,7 @@ class Function:
         if ending is not None:
             raise as_exception(ending)
         plan.calls += 1
-        with self._world.working(run.job, plan):
+        with self._world.working():
             if plan.kind == "raises":
                 running().sleep(plan.seconds)
                 raise ValueError("no luck")
@@ -213,7 +214,7 @@ class Web:
 class Page:
     """Asks for a job, and waits until it has heard how that ended."""
 
-    def __init__(self, world: World, number: int, call: Call, *, cancels: bool) -> None:
+    def __init__(self, world: World, call: Call, *, cancels: bool) -> None:
         self.world = world
         self.call = call
         self.job_id = call.job.id
@@ -225,7 +226,6 @@ class Page:
         process = world.browser
         self.begins = world.scheduler.random.uniform(0, ROUGH_SECONDS * 0.8)
         Thread(self._run, process=process, scheduler=world.scheduler).start()
-        self.number = number
 
     def _run(self) -> None:
         scheduler = running()
@@ -334,7 +334,7 @@ class World:
 
     def _open_page(self, number: int) -> None:
         dice = self.scheduler.random
-        kinds: list[Kindness] = ["quick", "works", "works", "raises", "deaf", "stuck", "exits"]
+        kinds: list[Behaviour] = ["quick", "works", "works", "raises", "deaf", "stuck", "exits"]
         kind = dice.choice(kinds)
         key = dice.choice([None, None, "one", "two"])
         name = f"job-{number}"
@@ -351,7 +351,7 @@ class World:
         seconds = dice.choice([0.0, 0.1, 1.0, 8.0])
         self.plans[name] = Plan(kind, seconds, dice.choice([0, 1, 4]), job.handles_errors)
         call = Call(job, b"{}", coalesce=key is not None)
-        self.pages.append(Page(self, number, call, cancels=dice.random() < 0.3))
+        self.pages.append(Page(self, call, cancels=dice.random() < 0.3))
 
     # What goes wrong
 
@@ -390,8 +390,8 @@ class World:
     def plan_of(self, job: Job) -> Plan:
         return self.plans[job.id]
 
-    def working(self, job: Job, plan: Plan) -> Any:
-        return _Working(self, job, plan)
+    def working(self) -> _Working:
+        return _Working(self)
 
     def _applied(self, batch: Batch) -> None:
         for name, (value, _) in batch.put.items():
@@ -444,10 +444,10 @@ class World:
 
 
 class _Working:
-    """While a function runs: no more of them than there are workers, and no job in two."""
+    """While a function runs: no more of them than there are workers."""
 
-    def __init__(self, world: World, job: Job, plan: Plan) -> None:
-        self._world, self._plan, self._job = world, plan, job
+    def __init__(self, world: World) -> None:
+        self._world = world
         self._process = running().here.process
 
     def __enter__(self) -> None:
