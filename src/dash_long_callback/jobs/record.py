@@ -234,7 +234,9 @@ def target_of(target: Any) -> Target:
     Raises:
         TypeError: if it is none.
     """
-    if isinstance(target, int) and not isinstance(target, bool):
+    if isinstance(target, bool):
+        raise TypeError("a target is no truth value")
+    if isinstance(target, int):
         return target
     component, prop = target
     if not isinstance(component, str) or not isinstance(prop, str):
