@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -906,6 +907,23 @@ def test_a_timeout_raises_in_the_function_and_names_the_seconds(
             "message": f"the job ran longer than its timeout of {seconds:g} s",
         },
     )
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_worker_that_begins_late_asks_whether_the_job_is_still_its_own(
+    taken: bool, app: Dash, store: DiskcacheStore
+) -> None:
+    """It was paused before it began: meanwhile another may have been given it, for ``on_error``."""
+    calls: list[Any] = []
+    app.long_callback(OUT, IN, on_error=print)(calls.append)
+    job = replace(running(store), started=time.time() - 60)
+    if taken:
+        assert store.change(job.id, End(Lost("its worker was not heard of"), job.attempt))
+    run_job(Run(store, job, registry.all()[-1]))
+    assert len(calls) == (0 if taken else 1)
+    after = store.load(job.id)
+    assert after is not None
+    assert after.state is (JobState.QUEUED if taken else JobState.SUCCEEDED)
 
 
 def test_on_error_is_told_of_a_timeout(app: Dash, store: DiskcacheStore) -> None:

@@ -10,6 +10,7 @@ from dash_long_callback.ends import log_end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Cancelled, Failed, Finish, Lost, Succeeded
+from dash_long_callback.stores import timing
 from dash_long_callback.worker.heartbeat import heartbeat
 
 if TYPE_CHECKING:
@@ -34,17 +35,20 @@ def run_job(run: Run) -> Outcome:
         StoreError: if the outcome can't be stored, for ``SETTLE_SECONDS``.
     """
     with heartbeat.of(run):
-        # The page may have gone while the job waited in the queue.
-        outcome = Cancelled() if _is_deserted(run) else run.callback.outcome(run)
+        outcome = Cancelled() if _is_in_vain(run) else run.callback.outcome(run)
         run.reporter.close()
         if not _hand_over(run, outcome):
             outcome = _settle(run, outcome)
         return outcome
 
 
-def _is_deserted(run: Run) -> bool:
+def _is_in_vain(run: Run) -> bool:
+    """Whether its function is not to be called any more."""
     try:
-        return run.deserted
+        # This process may have been paused before it began, and the job taken from it.
+        late = time.time() - (run.job.started or 0.0) > timing.HEARTBEAT_SECONDS
+        # Or the page may have gone while the job waited in the queue.
+        return (late and not run.renew()) or run.deserted
     except StoreError:
         return False  # to run it in vain is the smaller harm
 
