@@ -49,7 +49,7 @@ def trace(owner, name, before="", after="", *, if_result=False):
 trace(decorator, "submit", "submit called", "answer encoded")
 trace(Manager, "submit", "manager called", "waker woken")
 trace(Following, "wait", "", "news seen")
-trace(LocalExecutor, "started", "job stored")
+trace(LocalExecutor, "start", "job stored")
 trace(DiskcacheStore, "claim", "leader awake", "job claimed", if_result=True)
 trace(supervisor.Supervisor, "_dispatch", "", "job sent to worker")
 trace(worker.Worker, "_do", "worker has it", "worker done")

@@ -133,9 +133,8 @@ class SimulatedWorker(Worker):
 class Launcher:
     """Starts worker processes."""
 
-    def __init__(self, machine: Machine, store: JobStore) -> None:
+    def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._store = store
 
     def start(self) -> PoolWorker:
         scheduler = self._machine.scheduler
@@ -180,8 +179,8 @@ class Machine:
         self.workers: list[Process] = []
         #: Whether things go wrong.
         self.rough = True
-        #: What each batch that was applied is shown to, with the rows as they were before.
-        self.watch: Callable[[Batch], object] = lambda _batch: None
+        #: Is shown each batch that was applied, and what its rows held before.
+        self.watch: Callable[[Batch, list[bytes | None]], object] = lambda _batch, _before: None
 
     def store(self) -> JobStore:
         """The store as one process opens it."""
@@ -202,7 +201,7 @@ class Machine:
             inbox.wake()
 
     def launcher(self) -> Launcher:
-        return Launcher(self, self.store())
+        return Launcher(self)
 
 
 class RoughRows(Rows):
@@ -229,8 +228,11 @@ class RoughRows(Rows):
 
     def apply(self, batch: Batch) -> bool:
         self._step()
-        self._machine.watch(batch)
-        return self._machine.rows.apply(batch)
+        before = self._machine.rows.read(batch.put)
+        done = self._machine.rows.apply(batch)
+        if done:
+            self._machine.watch(batch, before)
+        return done
 
     def list(
         self, by: Field, value: str | None, limit: int, before: Cursor | None = None

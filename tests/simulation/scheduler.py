@@ -148,6 +148,7 @@ class Scheduler:
         self.all: list[Thread] = []
         self.timers: list[tuple[float, int, Callable[[], object]]] = []
         self.current: Thread | None = None
+        #: What ends the simulation: the engine's own loops would go on after an exception.
         self.failures: list[BaseException] = []
         self.hub = getcurrent()
         self.discarding = False
@@ -243,10 +244,6 @@ class Scheduler:
         deadline = self.now + seconds
         while (left := deadline - self.now) > 0:
             self.wait(left)  # a signal may end it early
-
-    def pause(self) -> None:
-        """Let others run, and go on."""
-        self.wait(0)
 
     def wait_for(self, things: list[Any], timeout: float | None) -> list[Any]:
         """Wait until one of these is ready. Returns those that are."""

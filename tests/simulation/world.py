@@ -14,7 +14,6 @@ import queue
 import sys
 import threading
 import time
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
@@ -34,7 +33,6 @@ from dash_long_callback.jobs import (
     Lost,
     Outcome,
     Problem,
-    Sharing,
     State,
     Succeeded,
     TimedOut,
@@ -63,7 +61,8 @@ class BrokenRule(AssertionError):
 
 def install() -> None:
     """Have the engine's modules in this process run on simulated time, threads and processes."""
-    logging.disable(logging.CRITICAL)
+    log = logging.getLogger("dash_long_callback")
+    log.handlers, log.propagate = [_Stumbles()], False
     instead: dict[ModuleType, Any] = {time: Time, threading: Threading, queue: Queue}
     for name, module in list(sys.modules.items()):
         if not name.startswith("dash_long_callback."):
@@ -83,6 +82,15 @@ def install() -> None:
     changed.preload = _NoExit
 
 
+class _Stumbles(logging.Handler):
+    """The engine logs with a traceback what it did not expect, and goes on. Here it never does."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and not isinstance(error, StoreError):
+            running().failures.append(error)
+
+
 class _NoExit:
     """A simulated process has no functions that are called when it exits."""
 
@@ -99,9 +107,9 @@ class _NoExit:
     unregister = disown = register
 
 
-#: What a function does: it is over, reports and returns, raises, goes on for a minute though it is
+#: What a function does: it reports and returns, raises, goes on for a minute though it is
 #: told to stop, goes on for ever, or ends its process.
-Behaviour = Literal["quick", "works", "raises", "deaf", "stuck", "exits"]
+Behaviour = Literal["works", "raises", "deaf", "stuck", "exits"]
 
 
 @dataclass
@@ -123,6 +131,8 @@ class Function:
         self._world = world
 
     def outcome(self, run: Run) -> Outcome:
+        if run.store.request(run.job.id) is None:
+            return Lost("its arguments have expired")
         plan = self._world.plan_of(run.job)
         ending: Problem | None = run.problem
         try:
@@ -150,7 +160,7 @@ class Function:
         if ending is not None:
             raise as_exception(ending)
         plan.calls += 1
-        with self._world.working():
+        with _Working(self._world, run.job):
             if plan.kind == "raises":
                 running().sleep(plan.seconds)
                 raise ValueError("no luck")
@@ -174,7 +184,7 @@ class Function:
     def _handle(self, plan: Plan) -> Succeeded:
         plan.handled += 1
         running().sleep(0.2)
-        return Succeeded(b'{"handled":true}')
+        return Succeeded(b'{"handled":true}', lasting=False)
 
 
 def _ending(error: Exception) -> Problem:
@@ -297,10 +307,11 @@ class World:
         self.machine = Machine(scheduler, options, lambda _key: self.function)
         self.machine.watch = self._applied
         self.plans: dict[str, Plan] = {}
-        self.ended: dict[str, bytes] = {}
+        self.ended: set[str] = set()
         self.requeues = False
         self.faults = 0
-        self.busy: Counter[Process] = Counter()
+        #: Where functions run, by job and attempt.
+        self.working: dict[tuple[str, int], Process] = {}
         self.webs: list[Web] = []
         self.pages: list[Page] = []
         self.browser = Process(scheduler, "browser")
@@ -334,7 +345,7 @@ class World:
 
     def _open_page(self, number: int) -> None:
         dice = self.scheduler.random
-        kinds: list[Behaviour] = ["quick", "works", "works", "raises", "deaf", "stuck", "exits"]
+        kinds: list[Behaviour] = ["works", "works", "works", "raises", "deaf", "stuck", "exits"]
         kind = dice.choice(kinds)
         key = dice.choice([None, None, "one", "two"])
         name = f"job-{number}"
@@ -346,8 +357,7 @@ class World:
             handles_errors=dice.random() < 0.4,
         )
         if key is not None:
-            sharing = Sharing(key, dice.random() < 0.5, True, None)
-            job.cache_key, job.kept = sharing.key, sharing.keep
+            job.cache_key, job.kept = key, dice.random() < 0.5
         seconds = dice.choice([0.0, 0.1, 1.0, 8.0])
         self.plans[name] = Plan(kind, seconds, dice.choice([0, 1, 4]), job.handles_errors)
         call = Call(job, b"{}", coalesce=key is not None)
@@ -390,26 +400,30 @@ class World:
     def plan_of(self, job: Job) -> Plan:
         return self.plans[job.id]
 
-    def working(self) -> _Working:
-        return _Working(self)
+    def has(self, job_id: str, attempt: int) -> bool:
+        """Whether a worker with this attempt has the job."""
+        return self.machine.rows.read([names.attempt(job_id)])[0] == b"%d" % attempt
 
-    def _applied(self, batch: Batch) -> None:
-        for name, (value, _) in batch.put.items():
-            if name.endswith(":job"):
-                job_id = name.removesuffix(":job")
-                record = value.partition(b"\n")[0]
-                old = self.machine.rows.read([name])[0]
-                if batch.expect and any(
-                    self.machine.rows.read([n])[0] != v for n, v in batch.expect.items()
-                ):
-                    continue
-                if old is not None and Job.load(old.partition(b"\n")[0], job_id).state.ended:
-                    raise BrokenRule(f"{job_id} has ended, and was changed after that")
-                if Job.load(record, job_id).state.ended:
-                    self.ended[job_id] = record
+    def broken(self, words: str) -> None:
+        """A rule is broken, in the middle of what the engine does: it would catch an exception."""
+        self.scheduler.failures.append(BrokenRule(words))
+
+    def _applied(self, batch: Batch, before: list[bytes | None]) -> None:
+        for (name, (row, _)), old in zip(batch.put.items(), before, strict=True):
+            job_id = name.removesuffix(":job")
+            if job_id == name:
+                continue
+            if job_id in self.ended:
+                self.broken(f"{job_id} has ended, and was changed after that: {old!r}, {row!r}")
+            if Job.load(row.partition(b"\n")[0], job_id).state.ended:
+                self.ended.add(job_id)
 
     def _over(self) -> bool:
-        return not self.machine.rough and all(page.end is not None for page in self.pages)
+        if self.machine.rough or any(page.end is None for page in self.pages):
+            return False
+        # Whoever has left a shared job has heard of its end before it ends.
+        rows = self.machine.rows
+        return rows.next_queued() is None and not rows.count("state", State.RUNNING.value)
 
     def _check(self) -> None:
         for page in self.pages:
@@ -440,22 +454,26 @@ class World:
                 if value is not None:
                     raise BrokenRule(f"{name} is left")
         if rows.next_queued() is not None:
-            raise BrokenRule("a job waits in the queue that nobody waits for")
+            raise BrokenRule("a job waits in the queue for ever")
 
 
 class _Working:
-    """While a function runs: no more of them than there are workers."""
+    """While a function runs: no more of them than there are workers.
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    One whose job was taken from it does not count. It is ended as soon as it, or the leader, hears
+    of that; but a process that is paused before its first heartbeat can't be found.
+    """
+
+    def __init__(self, world: World, job: Job) -> None:
+        self._world, self._key = world, (job.id, job.attempt)
         self._process = running().here.process
 
     def __enter__(self) -> None:
         world = self._world
-        world.busy[self._process] += 1
-        alive = [process for process in world.busy if process.alive and world.busy[process]]
-        if len(alive) > world.machine.options.workers:
-            raise BrokenRule(f"{len(alive)} functions run at once")
+        world.working[self._key] = self._process
+        busy = [key for key, process in world.working.items() if process.alive and world.has(*key)]
+        if len(busy) > world.machine.options.workers:
+            world.broken(f"functions run at once: {busy}")
 
     def __exit__(self, *_: object) -> None:
-        self._world.busy[self._process] -= 1
+        del self._world.working[self._key]

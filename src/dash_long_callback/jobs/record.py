@@ -176,8 +176,10 @@ class Job:
             RecursionError,
         ):
             return cls._unreadable(job_id)
-        plausible = all(map(isinstance, _counted(job), _KINDS.values()))
-        plausible = plausible and all(n > 0 for n in job.slots)  # 0 is before the first
+        plausible = all(map(isinstance, _counted(job), _KINDS.values())) and all(
+            n > 0  # 0 is before the first
+            for n in job.slots
+        )
         return job if job.id == job_id and plausible else cls._unreadable(job_id)
 
     @classmethod
@@ -235,10 +237,10 @@ def target_of(target: Any) -> Target:
         TypeError: if it is none.
     """
     if isinstance(target, bool):
-        raise TypeError("a target is no truth value")
+        raise TypeError("a target is a number, or an id and a property")
     if isinstance(target, int):
         return target
     component, prop = target
     if not isinstance(component, str) or not isinstance(prop, str):
-        raise TypeError("a target is an id and a property")
+        raise TypeError("a target is a number, or an id and a property")
     return component, prop

@@ -52,5 +52,8 @@ class Inbox:
 
 def wake(port: int) -> None:
     """Wake who waits at this port. Best effort: they also look by themselves, now and then."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    with (
+        contextlib.suppress(OSError),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
         sender.sendto(b"", (_HOST, port))
