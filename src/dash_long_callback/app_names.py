@@ -8,26 +8,20 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import dash
+from typing import Any
 
 #: What a script is called while it runs.
 MAIN = ("__main__", "__mp_main__")
 
 
-def name_of(app: dash.Dash | None, function: Any) -> str:
-    """The name of a callback's app: its module, and its prefix if it has one.
+def name_of(module: Any, prefix: str | None) -> str:
+    """The name of an app: its module, and its prefix if it has one.
 
     Args:
-        app: where the callback was declared; None for one without an app.
-        function: the callback's function, whose module counts then.
+        module: the name that it was made with.
+        prefix: of the paths that it serves.
     """
-    if app is None:
-        return module_name(getattr(function, "__module__", None))
-    prefix = str(app.config.requests_pathname_prefix or "/")
-    return module_name(app.config.name) + ("" if prefix == "/" else prefix)
+    return module_name(module) + ("" if prefix in (None, "", "/") else str(prefix))
 
 
 def module_name(name: Any) -> str:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import logging
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import dash
 
-from dash_long_callback import dash_internals
+from dash_long_callback import by_value, dash_internals
 from dash_long_callback.app_names import MAIN
 from dash_long_callback.errors import AppNotInWorker
+from dash_long_callback.executors import app_factory
 from dash_long_callback.managers.base import Manager
 
 #: Where an app keeps its manager.
@@ -75,9 +77,15 @@ def resolve(reference: AppReference) -> Any:
     return Absent(reference.part)
 
 
-def is_server(value: Any) -> bool:
-    """Whether this is the server of an app of this process."""
-    return any(value is vars(app).get("server") for app in _known())
+def reduce(value: Any) -> tuple[Callable[[AppReference], Any], tuple[AppReference]] | None:
+    """What a worker calls to have its own in the place of a value: see ``by_value.references``."""
+    reference = refer(value)
+    return None if reference is None else (resolve, (reference,))
+
+
+def is_made(value: Any) -> bool:
+    """Whether this is an app, or the server of one of this process."""
+    return isinstance(value, dash.Dash) or any(value is vars(app).get("server") for app in _known())
 
 
 def _known() -> list[dash.Dash]:
@@ -124,3 +132,7 @@ def _say(part: str, name: str) -> NoReturn:
     if name.startswith("__"):  # Python itself asks for what may not be there
         raise AttributeError(name)
     raise AppNotInWorker(part, name)
+
+
+by_value.references.append(reduce)
+app_factory.is_made.append(is_made)

@@ -21,14 +21,17 @@ from typing import Any, TypeAlias, cast
 
 import cloudpickle
 
-from dash_long_callback import app_reference
-from dash_long_callback.callbacks import code_digest
 from dash_long_callback.changed_values import globals_of
+from dash_long_callback.code_digest import code_digest
 from dash_long_callback.executors import script
 
 #: The names in each module of the app that a worker has imported. Not among them is a ``__main__``
 #: that it can't import, as that of a notebook.
 Modules: TypeAlias = Mapping[str, Collection[str]]
+
+#: What knows values that a worker has itself, such as the app: each gets a value, and returns what
+#: a worker calls to have its own, and with what; or None.
+references: list[Callable[[Any], tuple[Callable[..., Any], tuple[Any, ...]] | None]] = []
 
 #: The name of a function that was made here, until it gets its own with the rest of its state.
 _NEW = "<sent>"
@@ -76,10 +79,9 @@ class _Pickler(cloudpickle.CloudPickler):
             reduced = self._function(obj)
         elif issubclass(type(obj), type):
             reduced = self._class(cast("type[Any]", obj))
-        elif (reference := app_reference.refer(obj)) is not None:
-            reduced = app_reference.resolve, (reference,)
         else:
-            reduced = None
+            found = (refer(obj) for refer in references)
+            reduced = next((one for one in found if one is not None), None)
         return super().reducer_override(obj) if reduced is None else reduced
 
     def _class(self, cls: type[Any]) -> Any:

@@ -3,7 +3,7 @@
 Equal meaning, equal key; different meaning, different key:
 
 * the callback, and the code of its function with the plain values that it closes over
-  (see ``callbacks.code_digest``; what is not plain, such as a data frame or a connection, counts by
+  (see ``code_digest``; what is not plain, such as a data frame or a connection, counts by
   its type only: name a version of it in ``cache_by``);
 * the arguments, as canonical JSON: the order of keys does not count, ``1`` and ``1.0`` are equal,
   ``1``, ``True`` and ``"1"`` are not;

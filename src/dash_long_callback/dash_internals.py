@@ -52,6 +52,7 @@ from dash.dependencies import (
 )
 
 from dash_long_callback.errors import ContextNotSent
+from dash_long_callback.jobs import CONTEXT
 
 try:
     # Where `dash.get_app` looks first. Older Dash knows the app that was made last only.
@@ -64,9 +65,6 @@ if TYPE_CHECKING:
 
 #: The clientside namespace that our browser client defines.
 NAMESPACE = "long_callback"
-
-#: What of a request may travel to the job beside its inputs, as `dash.ctx` calls it.
-CONTEXT = ("cookies", "headers", "path", "remote", "origin", "custom_data", "args")
 
 if not issubclass(Wildcard, enum.Enum):
     # Before 3.4 MATCH and ALL are compared by identity, which a pickle would lose.

@@ -16,27 +16,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dash_long_callback import dash_internals
-from dash_long_callback.jobs import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dash import Output
 
-    from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.dash_internals import Registration
 
 #: Carries the page's hash of the declaration.
 HEADER = "x-long-callback-declared"
-
-
-@dataclass(frozen=True)
-class Changed(Failed):
-    """The request is not for the callback as it is declared now; its function was not called."""
-
-    error_type: str = "AppChanged"
-    message: str = "The app has changed since this page was loaded. Reload the page."
-    kind: str = "changed"
 
 
 @dataclass(frozen=True)
@@ -59,23 +48,19 @@ class Declaration:
         text = json.dumps({**parts, "progress": targets}, sort_keys=True)
         return cls(parts, hashlib.sha256(text.encode()).hexdigest()[:16])
 
+    def fits(self, sent: Mapping[str, Sequence[Any]], fingerprint: str | None) -> bool:
+        """Whether a request is for a callback that is declared like this.
 
-def is_current(callback: LongCallback, request: Mapping[str, Any]) -> bool:
-    """Whether a request is for the callback as it is declared in this process.
-
-    Args:
-        callback: as it is declared here.
-        request: ``dash_internals.context_fields``, and the page's hash as ``"declared"`` if there
-            is one: requests that did not come from our browser client have none.
-    """
-    declaration = callback.declaration
-    if request.get("declared") not in (None, declaration.fingerprint):
-        return False
-    sent = dash_internals.sent(callback.registration, request)
-    return all(
-        len(declared) == len(sent[part]) and all(map(_fits, declared, sent[part]))
-        for part, declared in declaration.parts.items()
-    )
+        Args:
+            sent: what it has in the place of each component: ``dash_internals.sent``.
+            fingerprint: of the page; None if it has not said.
+        """
+        if fingerprint not in (None, self.fingerprint):
+            return False
+        return all(
+            len(declared) == len(sent[part]) and all(map(_fits, declared, sent[part]))
+            for part, declared in self.parts.items()
+        )
 
 
 def _fits(declared: tuple[str, str], sent: Any) -> bool:

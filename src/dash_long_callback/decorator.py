@@ -154,12 +154,12 @@ def register(
     callback.arguments = args, kwargs
     name = f"the long callback {_name_of(function)}"
     registration = callback.registration
-    former = registry.former(callback)
+    former = _former(callback)
     if former is not None and repeats(former.function, former.loaded, function):
         registry.remove(former)
     elif former is not None and not dash_internals.wired_as(registration.spec, {}).outputs:
         base, number = registration.callback_id, 1
-        while registry.former(callback) is not None:
+        while _former(callback) is not None:
             number += 1
             dash_internals.rename(registration, f"{base}-{number}")
     ours = dash_internals.wired_as(registration.spec, registration.entry)
@@ -171,21 +171,45 @@ def register(
     return callback
 
 
+def _former(callback: LongCallback) -> LongCallback | None:
+    """The callback that has the same id where this one is declared, if there is one."""
+    for other in registry.alike(callback.callback_id):
+        same = other.registration.app is callback.registration.app
+        if same and dash_internals.is_there(other.registration):
+            return other
+    return None
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """A long callback by value: what it was declared with. Calling it declares it again."""
+    """What a long callback was declared with. Calling it, in a worker, declares it again.
+
+    Attributes:
+        function: what the user wrote.
+        args: positional arguments of the declaration.
+        kwargs: keyword arguments of it.
+        key: of the callback where it was declared.
+        app: which it is to know.
+    """
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    key: str | None = None
+    app: dash.Dash | None = None
 
     def __call__(self) -> LongCallback:
-        """Declare the callback in this process, for no app."""
-        return _declare(None, self.function, self.args, self.kwargs)
+        """Declare the callback in this process, where its app does not have it."""
+        callback = _declare(None, self.function, self.args, self.kwargs)
+        callback.sent_as = self.key
+        callback.registration.app = self.app
+        dash_internals.provide_app(self.app)
+        return callback
 
-    def without_function(self) -> Recipe:
-        """The same but for the function, which may be what can't be sent."""
-        return replace(self, function=_NotSent(getattr(self.function, "__qualname__", "")))
+    def to_send(self, key: str, app: dash.Dash | None, *, whole: bool) -> Recipe:
+        """The same for a worker: see ``LongCallback.by_value``."""
+        name = getattr(self.function, "__qualname__", "")
+        return replace(self, function=self.function if whole else _NotSent(name), key=key, app=app)
 
 
 class _NotSent:

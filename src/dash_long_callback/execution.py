@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 import dash
 from dash.exceptions import PreventUpdate
 
-from dash_long_callback import dash_internals, declaration
+from dash_long_callback import dash_internals
 from dash_long_callback.errors import JobCancelled, JobLost, JobTimedOut, UserError
 from dash_long_callback.events import kind_of
 from dash_long_callback.grouping import NoUpdate, fill_no_update, leaves, spread
 from dash_long_callback.jobs import (
     Cancelled,
+    Changed,
     Handle,
     Lost,
     Outcome,
@@ -114,9 +115,9 @@ class Execution:
         if request is None:
             return Lost("its arguments have expired")
         fields = json.loads(request)
-        if declaration.is_current(self.callback, fields):
+        if self.callback.is_current(fields):
             return fields
-        return self.ending or declaration.Changed()
+        return self.ending or Changed()
 
     def outcome(self) -> Outcome:
         """Run the job to its end."""

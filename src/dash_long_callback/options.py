@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args
 
 from dash import ALLSMALLER, Input, Output
 
-from dash_long_callback import dash_internals
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.grouping import leaves, spread
+from dash_long_callback.jobs import CONTEXT
 from dash_long_callback.managers.base import Manager, check_cache_by, check_expire
 
 if TYPE_CHECKING:
@@ -144,10 +144,9 @@ def _context(name: str, context: Any) -> list[str] | None:
         return None
     names: list[Any] = [context] if isinstance(context, str) else list(context)
     for value in names:
-        if value not in dash_internals.CONTEXT:
+        if value not in CONTEXT:
             raise RegistrationError(
-                f"{name}: context takes names of {', '.join(map(repr, dash_internals.CONTEXT))}, "
-                f"got {value!r}"
+                f"{name}: context takes names of {', '.join(map(repr, CONTEXT))}, got {value!r}"
             )
     return names
 

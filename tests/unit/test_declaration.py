@@ -13,7 +13,7 @@ from dash import ALL, ALLSMALLER, MATCH, Input, Output, State
 from dash_long_callback import Dash
 from dash_long_callback.app import _config_tag
 from dash_long_callback.callbacks import LongCallback, registry
-from dash_long_callback.declaration import HEADER, is_current
+from dash_long_callback.declaration import HEADER
 from dash_long_callback.executors.celery.worker import MessageRunner
 from dash_long_callback.jobs import Begin, End, Job, Lost, new_job_id
 from dash_long_callback.managers.base import Manager
@@ -116,9 +116,9 @@ def test_ids_and_properties_are_compared_by_place(
 ) -> None:
     callback = declared(app, *args, prevent_initial_call=True)
     request = {"inputs": inputs, "states": states, "outputs": outputs}
-    assert is_current(callback, request) is fits
+    assert callback.is_current(request) is fits
     if not states:
-        assert is_current(callback, {**request, "states": None}) is fits
+        assert callback.is_current({**request, "states": None}) is fits
 
 
 def test_the_hash_of_the_page_counts_with_what_is_not_among_the_arguments(app: Dash) -> None:
@@ -127,9 +127,9 @@ def test_the_hash_of_the_page_counts_with_what_is_not_among_the_arguments(app: D
     again = declared(Dash("again"), OUT, IN, progress=[other, bar])
     assert callback.declaration.fingerprint != again.declaration.fingerprint
     request = {"inputs": [sent("in")], "states": [], "outputs": OUTS}
-    assert is_current(callback, request)
-    assert is_current(callback, {**request, "declared": callback.declaration.fingerprint})
-    assert not is_current(callback, {**request, "declared": again.declaration.fingerprint})
+    assert callback.is_current(request)
+    assert callback.is_current({**request, "declared": callback.declaration.fingerprint})
+    assert not callback.is_current({**request, "declared": again.declaration.fingerprint})
     # The page has it, and sends it along.
     tag = _config_tag(app, [callback])
     config = json.loads(tag[tag.index("{") : tag.rindex("}") + 1])

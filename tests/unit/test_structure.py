@@ -27,7 +27,7 @@ MAY_IMPORT = {
     },
 }
 #: Parts that can be used, and understood, without Dash.
-WITHOUT_DASH = ("jobs", "stores", "worker")
+WITHOUT_DASH = ("jobs", "stores", "worker", "registry", "executors", "managers")
 
 
 def imports(file: Path) -> set[str]:

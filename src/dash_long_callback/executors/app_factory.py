@@ -11,18 +11,19 @@ import ast
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import dash
-
-from dash_long_callback import app_reference
 from dash_long_callback.errors import RegistrationError
 
 _FORM = (
     'must name the function that makes the app, as "module:function", or as gunicorn takes it: '
     "\"module:function('an argument')\""
 )
+
+#: What tells an app, or its server, from a function that makes one.
+is_made: list[Callable[[Any], bool]] = []
 
 #: What was called in this process, or in the one that it was forked from.
 _called: dict[str, Any] = {}
@@ -61,7 +62,7 @@ def call(named: str) -> None:
                 f"app={named!r}: the module {module} has no {function}"
             ) from None
     # A server is callable, too, but nobody has to: the app was made by the import.
-    if not isinstance(value, dash.Dash) and not app_reference.is_server(value):
+    if not any(is_one(value) for is_one in is_made):
         if not callable(value):
             raise RegistrationError(f"app={named!r}: {function} is not a function, but {value!r}")
         value = value(*args, **kwargs)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dash_long_callback import by_value
-from dash_long_callback.callbacks import code_digest
+from dash_long_callback.code_digest import code_digest
 from dash_long_callback.errors import RegistrationError
 
 WorkerStart = Callable[[], object]

@@ -9,10 +9,11 @@ results      what it gave the page
 ids          what it is called
 """
 
-from dash_long_callback.jobs.call import Call, Sharing
+from dash_long_callback.jobs.call import CONTEXT, Call, Sharing
 from dash_long_callback.jobs.ids import is_job_id, new_job_id, ref_of
 from dash_long_callback.jobs.outcomes import (
     Cancelled,
+    Changed,
     Failed,
     Lost,
     Outcome,
@@ -39,10 +40,12 @@ from dash_long_callback.jobs.transition import (
 )
 
 __all__ = [
+    "CONTEXT",
     "Begin",
     "Call",
     "Cancel",
     "Cancelled",
+    "Changed",
     "Effect",
     "End",
     "Event",

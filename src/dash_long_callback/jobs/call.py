@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from dash_long_callback.jobs.ids import new_job_id
 from dash_long_callback.jobs.record import Job
 
+#: What of a request may travel to the job beside its arguments, as ``dash.ctx`` calls it.
+CONTEXT = ("cookies", "headers", "path", "remote", "origin", "custom_data", "args")
+
 
 @dataclass(frozen=True)
 class Sharing:

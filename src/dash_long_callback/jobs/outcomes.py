@@ -52,6 +52,15 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Changed(Failed):
+    """The request is not for the callback as it is declared now; its function was not called."""
+
+    error_type: str = "AppChanged"
+    message: str = "The app has changed since this page was loaded. Reload the page."
+    kind: str = "changed"
+
+
+@dataclass(frozen=True)
 class Cancelled:
     """The user cancelled, or a newer run replaced this one."""
 

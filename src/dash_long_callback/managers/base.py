@@ -7,11 +7,10 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dash_long_callback import dash_internals
-from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import JobNotFound, RegistrationError
-from dash_long_callback.jobs import Begin, Call, Cancel, Job, Result, State, transition
+from dash_long_callback.jobs import CONTEXT, Begin, Call, Cancel, Job, Result, State, transition
 from dash_long_callback.managers.following import Following
+from dash_long_callback.registry import registry
 from dash_long_callback.stores.job_store import Disposition, LargeResult
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class Manager:
     """
 
     #: Which parts of a request are sent to the job, unless a callback says so itself.
-    context: frozenset[str] = frozenset(dash_internals.CONTEXT)
+    context: frozenset[str] = frozenset(CONTEXT)
     #: Whether jobs may choose a queue, and a place in it.
     has_queues = False
 

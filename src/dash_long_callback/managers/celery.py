@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dash_long_callback.callbacks import registry
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors import app_factory
 from dash_long_callback.executors import worker_start as worker_starts
 from dash_long_callback.managers.base import Manager
+from dash_long_callback.registry import registry
 from dash_long_callback.stores.key_value import KeyValueStore
 
 if TYPE_CHECKING:
@@ -140,8 +140,8 @@ class CeleryLongCallbackManager(Manager):
         Raises:
             StoreError: if the broker can't be reached.
         """
-        ours = [c for c in registry.all() if c.options.manager in (None, self)]
-        return self._executor.waiting({c.options.queue for c in ours})
+        ours = [c for c in registry.all() if c.manager in (None, self)]
+        return self._executor.waiting({c.queue for c in ours})
 
 
 #: Result backends of Celery that can't keep jobs, by the beginning of their URL.

@@ -11,7 +11,7 @@ from dash_long_callback import dash_internals, declaration
 from dash_long_callback.ends import log_end, refusal
 from dash_long_callback.errors import OwnerChanged, OwnerUnknown, StoreError
 from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.jobs import End, Failed, Job, is_job_id, new_job_id, transition
+from dash_long_callback.jobs import Changed, End, Failed, Job, is_job_id, new_job_id, transition
 from dash_long_callback.managers.base import News
 from dash_long_callback.managers.following import Following
 from dash_long_callback.server import pacing
@@ -138,8 +138,8 @@ def _start(
     fields = dash_internals.context_fields(context, travel)
     if declared:
         fields["declared"] = declared
-    if not declaration.is_current(callback, fields):
-        return declaration.Changed()
+    if not callback.is_current(fields):
+        return Changed()
     request = dash_internals.plain_json(fields)
     call = callback.call(request, sharing_of(callback, manager, context), owner, name)
     receipt = manager.submit(call, pacer.pacing.wanted)

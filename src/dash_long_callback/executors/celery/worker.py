@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from celery import signals
 
-from dash_long_callback import declaration
-from dash_long_callback.callbacks import registry
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors import app_factory
 from dash_long_callback.executors.worker_start import name_of
-from dash_long_callback.jobs import Begin, Failed, Lost
+from dash_long_callback.jobs import Begin, Changed, Failed, Lost
+from dash_long_callback.registry import registry
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.run import Run
 from dash_long_callback.worker.run_job import run_job
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.jobs import Job, TimedOut
+    from dash_long_callback.registry import Callback
     from dash_long_callback.stores.job_store import JobStore
     from dash_long_callback.worker.watchdog import Watchdog
 
@@ -133,17 +132,17 @@ class MessageRunner:
             raise
 
     def _problem(
-        self, callback: LongCallback | None, digest: str, job: Job, worker: str
+        self, callback: Callback | None, digest: str, job: Job, worker: str
     ) -> Failed | None:
         problem = _problem(callback, digest, job, worker)
         if problem is not None and callback is not None:
             # Other code. If its arguments are others as well, a restart would not help.
             request = self._store.request(job.id)
-            if request is not None and not declaration.is_current(callback, json.loads(request)):
-                return declaration.Changed()
+            if request is not None and not callback.is_current(json.loads(request)):
+                return Changed()
         return problem
 
-    def _run(self, job: Job, callback: LongCallback, problem: Failed | None = None) -> None:
+    def _run(self, job: Job, callback: Callback, problem: Failed | None = None) -> None:
         run = Run(
             *(self._store, job, callback, problem),
             exit_codes=_EXIT_CODES,
@@ -258,7 +257,7 @@ def _end_children(since: float) -> None:
                 process.kill()
 
 
-def _problem(callback: LongCallback | None, digest: str, job: Job, worker: str) -> Failed | None:
+def _problem(callback: Callback | None, digest: str, job: Job, worker: str) -> Failed | None:
     if callback is None:
         return Failed(
             "CallbackNotFound",

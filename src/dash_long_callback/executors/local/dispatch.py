@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dash_long_callback import by_value, dash_internals, unsendable
-from dash_long_callback.callbacks import registry
-from dash_long_callback.declaration import Changed
+from dash_long_callback import by_value, unsendable
 from dash_long_callback.errors import NotPickleable
 from dash_long_callback.executors.local.messages import Ready, Start
-from dash_long_callback.jobs import Failed
+from dash_long_callback.jobs import Changed, Failed
+from dash_long_callback.registry import registry
 
 if TYPE_CHECKING:
-    from dash_long_callback.callbacks import LongCallback
     from dash_long_callback.jobs import Job
+    from dash_long_callback.registry import Callback
 
 
 def start_message(job: Job, ready: Ready) -> Start | Failed:
@@ -35,17 +34,16 @@ def start_message(job: Job, ready: Ready) -> Start | Failed:
         return Failed("NotPickleable", str(problem), kind="unavailable")
 
 
-def _by_value(callback: LongCallback, ready: Ready, *, whole: bool) -> bytes:
-    app = dash_internals.app_of(callback.registration)
-    recipe: Any = callback.recipe if whole else callback.recipe.without_function()
+def _by_value(callback: Callback, ready: Ready, *, whole: bool) -> bytes:
+    sent = callback.by_value(whole=whole)
     try:
-        return by_value.dumps((recipe, app), ready.modules)
+        return by_value.dumps(sent, ready.modules)
     except Exception as error:
 
         def is_sendable(value: Any) -> bool:
             return by_value.can_be_sent(value, ready.modules)
 
-        what = unsendable.where(recipe.function, recipe.kwargs, is_sendable)
+        what = unsendable.where(sent.function, sent.kwargs, is_sendable)
         raise NotPickleable(
             f"{callback.name} can't be imported by a worker process, nor sent to one, as it "
             f"refers to {what}: {type(error).__name__}: {error}. {unsendable.HELP}."

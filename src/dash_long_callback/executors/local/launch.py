@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dash_long_callback import by_value, changed_values
-from dash_long_callback.callbacks import registry
 from dash_long_callback.executors.local import logging_setup, preload
 from dash_long_callback.executors.local.dispatch import start_message
 from dash_long_callback.executors.local.messages import WorkerOptions
 from dash_long_callback.executors.local.pool_worker import PoolWorker
 from dash_long_callback.executors.local.worker import worker_main
 from dash_long_callback.executors.worker_start import refer
+from dash_long_callback.registry import registry
 
 if TYPE_CHECKING:
     from dash_long_callback.executors.local.messages import Ready, Start

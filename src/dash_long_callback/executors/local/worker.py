@@ -17,8 +17,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dash_long_callback import by_value, changed_values, dash_internals
-from dash_long_callback.callbacks import LongCallback, registry
+from dash_long_callback import by_value, changed_values
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors import worker_start
 from dash_long_callback.executors.local import inherited, logging_setup
@@ -36,6 +35,7 @@ from dash_long_callback.executors.local.messages import (
 from dash_long_callback.executors.local.preload import import_app, imported
 from dash_long_callback.folders import claim
 from dash_long_callback.jobs import Cancelled, Failed, TimedOut
+from dash_long_callback.registry import ByValue, registry
 from dash_long_callback.stores.diskcache import WORKER_SECONDS, DiskcacheStore
 from dash_long_callback.stores.timing import HEARTBEAT_SECONDS
 from dash_long_callback.worker import processes
@@ -143,7 +143,7 @@ class Worker:
         self._store = store
         self.watchdog = Watchdog(store, grace, told=True)
         self._todo: queue.SimpleQueue[Start | None] = queue.SimpleQueue()
-        self._by_value: dict[str, tuple[bytes, LongCallback]] = {}
+        self._by_value: dict[str, tuple[bytes, Runnable]] = {}
         self._sending = threading.Lock()
 
     def work(self) -> None:
@@ -197,11 +197,8 @@ class Worker:
         known = self._by_value.get(start.callback)
         if known is not None and known[0] == start.pickled:
             return known[1]  # its module state is kept between runs
-        recipe, app = by_value.loads(start.pickled)
-        callback = recipe()
-        callback.key = start.callback
-        callback.registration.app = app
-        dash_internals.provide_app(app)
+        sent: ByValue = by_value.loads(start.pickled)
+        callback = sent()
         self._by_value[start.callback] = (start.pickled, callback)
         return callback
 
