@@ -9,7 +9,7 @@ from dash import Input, Output, html
 from settings import FOLDER, PORT, add_pid
 
 from dash_long_callback import Dash, DiskcacheLongCallbackManager
-from dash_long_callback.callbacks import registry
+from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.jobs import Job, Sharing, new_job_id
 from dash_long_callback.managers.base import Disposition
 

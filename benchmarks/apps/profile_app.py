@@ -8,7 +8,8 @@ import diskcache
 from dash import Input, Output, html
 from settings import FOLDER, PORT, add_pid
 
-from dash_long_callback import Dash, DiskcacheLongCallbackManager, decorator, execution
+from dash_long_callback import Dash, DiskcacheLongCallbackManager
+from dash_long_callback.dash import decorator, execution
 from dash_long_callback.executors.local import LocalExecutor, supervisor, worker
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.managers.following import Following

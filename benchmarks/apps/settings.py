@@ -15,7 +15,7 @@ import flask
 from dash import Input, Output, html
 
 from dash_long_callback import Dash, DiskcacheLongCallbackManager
-from dash_long_callback.callbacks import registry
+from dash_long_callback.dash.callbacks import registry
 
 FOLDER = Path(os.environ["BENCH_FOLDER"])
 PORT = int(os.environ["BENCH_PORT"])

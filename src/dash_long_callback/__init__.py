@@ -1,8 +1,9 @@
 """Long callbacks for Plotly Dash: progress, cancel, caching and a real job queue."""
 
 from dash_long_callback._version import __version__
-from dash_long_callback.app import Dash, plug
-from dash_long_callback.decorator import long_callback
+from dash_long_callback.dash.app import Dash, plug
+from dash_long_callback.dash.decorator import long_callback
+from dash_long_callback.dash.events import Event
 from dash_long_callback.errors import (
     ContextNotSent,
     JobCancelled,
@@ -16,7 +17,6 @@ from dash_long_callback.errors import (
     RegistrationError,
     UserError,
 )
-from dash_long_callback.events import Event
 from dash_long_callback.managers.celery import CeleryLongCallbackManager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
 from dash_long_callback.server.pacing import Pacing

@@ -10,7 +10,7 @@ import pytest
 from dash import _callback, _get_app
 from managers import INLINE, LOCAL, POOLS, Opened, Services, local, opened
 
-from dash_long_callback.callbacks import registry
+from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.managers.base import Manager
 
 

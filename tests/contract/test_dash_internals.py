@@ -1,6 +1,6 @@
-"""One test for each undocumented name of Dash that ``dash_internals`` touches.
+"""One test for each undocumented name of Dash that ``dash/internals.py`` touches.
 
-If one fails on a new Dash, ``dash_internals.py`` is the file to change.
+If one fails on a new Dash, that is the file to change.
 """
 
 # pyright: reportPrivateUsage=false
@@ -40,10 +40,12 @@ from dash import _grouping as grouping
 from dash import _utils as utils
 from dash.dependencies import _Wildcard as Wildcard
 
-from dash_long_callback import Dash, dash_internals
-from dash_long_callback.app_reference import AbsentApp
+from dash_long_callback import Dash
+from dash_long_callback.dash import internals
+from dash_long_callback.dash.app_reference import AbsentApp
 from dash_long_callback.errors import AppNotInWorker
 from dash_long_callback.executors.inline import InlineExecutor
+from dash_long_callback.jobs import CONTEXT
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
@@ -91,17 +93,17 @@ def imported_from_dash(file: Path) -> dict[str, set[str]]:
 
 
 def test_every_name_that_is_imported_is_tested_here() -> None:
-    found = imported_from_dash(Path(dash_internals.__file__))
+    found = imported_from_dash(Path(internals.__file__))
     unknown = [names - NAMES.get(module, set()) for module, names in found.items()]
     assert unknown == [set()] * len(unknown)
 
 
 def test_no_other_module_imports_what_dash_does_not_document() -> None:
-    package = Path(dash_internals.__file__).parent
+    package = Path(internals.__file__).parents[1]
     private = {
         (path.name, module, name)
         for path in package.rglob("*.py")
-        if path.name != "dash_internals.py"
+        if path != Path(internals.__file__)
         for module, names in imported_from_dash(path).items()
         for name in names
         if module.startswith("dash._") or name.startswith("_")
@@ -119,7 +121,7 @@ def test_callbacks_without_an_app_are_collected_in_global_callback_list_and_map(
 
 
 def test_an_app_takes_over_what_was_collected_with_what_we_changed(app: dash.Dash) -> None:
-    found = dash_internals.register(None, identity, (OUT, IN), {})
+    found = internals.register(None, identity, (OUT, IN), {})
     found.spec["state"] = [{"id": "more", "property": "id"}]
     app.server.test_client().get("/")
     assert [s["state"] for s in app._callback_list if s["output"] == "out.children"] == [
@@ -153,7 +155,7 @@ def test_dash_callback_takes_the_lists_to_register_in() -> None:
     "key", ["output", "inputs", "state", "clientside_function", "prevent_initial_call"]
 )
 def test_a_registered_spec_has_the_key_that_the_renderer_reads(key: str) -> None:
-    found = dash_internals.register(None, identity, (OUT, IN, State("s", "v")), {})
+    found = internals.register(None, identity, (OUT, IN, State("s", "v")), {})
     assert key in found.spec
     assert found.spec["inputs"] == [{"id": "in", "property": "value"}]
     assert found.spec["state"] == [{"id": "s", "property": "v"}]
@@ -173,7 +175,7 @@ def test_a_registered_spec_has_the_key_that_the_renderer_reads(key: str) -> None
 def test_an_entry_says_how_outputs_and_inputs_are_grouped(
     args: Any, kwargs: Any, outputs: Any, inputs: Any
 ) -> None:
-    entry = dash_internals.register(None, identity, args, kwargs).entry
+    entry = internals.register(None, identity, args, kwargs).entry
     assert entry["outputs_indices"] == outputs
     assert entry["inputs_state_indices"] == (
         {"b": 0, "c": (1,)} if inputs is None else inputs
@@ -185,27 +187,27 @@ def test_an_entry_has_what_was_declared_and_keeps_it_when_the_spec_is_extended()
     each = {"index": ALL, "type": "t"}
     outputs = [OUT, Output("more", "title", allow_duplicate=True)]
     args = (outputs, Input(each, "value"), State("s", "v"))
-    found = dash_internals.register(None, identity, args, {"prevent_initial_call": True})
+    found = internals.register(None, identity, args, {"prevent_initial_call": True})
     found.spec["state"] = [*found.spec["state"], {"id": "another", "property": "id"}]
-    assert dash_internals.declared(found) == {
+    assert internals.declared(found) == {
         "inputs": [('{"index":["ALL"],"type":"t"}', "value")],
         "states": [("s", "v")],
         "outputs": [("out", "children"), ("more", "title")],
     }
-    single = dash_internals.register(None, identity, (OUT, IN), {}, scratch=True)
-    assert dash_internals.declared(single)["outputs"] == [("out", "children")]
-    none = dash_internals.register(None, identity, (IN,), {}, scratch=True)
-    assert dash_internals.declared(none)["outputs"] == []
+    single = internals.register(None, identity, (OUT, IN), {}, scratch=True)
+    assert internals.declared(single)["outputs"] == [("out", "children")]
+    none = internals.register(None, identity, (IN,), {}, scratch=True)
+    assert internals.declared(none)["outputs"] == []
 
 
 def test_the_callback_of_an_entry_can_be_exchanged_before_the_first_request(
     app: dash.Dash,
 ) -> None:
-    found = dash_internals.register(app, identity, (OUT, IN), {})
+    found = internals.register(app, identity, (OUT, IN), {})
 
     def entry(*_args: Any, callback_context: Any, app: Any, **_kwargs: Any) -> bytes:
         return json.dumps(
-            [type(app).__name__, dash_internals.context_fields(callback_context)["inputs"]]
+            [type(app).__name__, internals.context_fields(callback_context)["inputs"]]
         ).encode()
 
     found.entry["callback"] = entry
@@ -231,7 +233,7 @@ def post(app: dash.Dash, **kwargs: Any) -> Any:
 
 def test_a_scratch_registration_is_kept_nowhere(app: dash.Dash) -> None:
     before = list(app._callback_list)
-    found = dash_internals.register(None, identity, (OUT, IN), {}, scratch=True)
+    found = internals.register(None, identity, (OUT, IN), {}, scratch=True)
     assert found.callback_id == "out.children"
     assert app._callback_list == before
     assert _callback.GLOBAL_CALLBACK_LIST == []
@@ -239,13 +241,13 @@ def test_a_scratch_registration_is_kept_nowhere(app: dash.Dash) -> None:
 
 
 def test_a_clientside_callback_is_in_the_same_list(app: dash.Dash) -> None:
-    dash_internals.register_clientside(app, "cancel", OUT, IN)
+    internals.register_clientside(app, "cancel", OUT, IN)
     spec = app._callback_list[-1]
     assert spec["clientside_function"] == {"namespace": "long_callback", "function_name": "cancel"}
 
 
 def test_a_clientside_callback_without_an_app_is_in_the_global_list() -> None:
-    dash_internals.register_clientside(None, "cancel", OUT, IN)
+    internals.register_clientside(None, "cancel", OUT, IN)
     spec = _callback.GLOBAL_CALLBACK_LIST[-1]
     assert spec["clientside_function"]["namespace"] == "long_callback"
 
@@ -253,17 +255,17 @@ def test_a_clientside_callback_without_an_app_is_in_the_global_list() -> None:
 @pytest.mark.parametrize("own", [True, False], ids=["app", "no app"])
 def test_the_same_clientside_callback_is_registered_once(own: bool, app: dash.Dash) -> None:
     for _ in range(2):
-        dash_internals.register_clientside(app if own else None, "cancel", OUT, IN)
+        internals.register_clientside(app if own else None, "cancel", OUT, IN)
     specs = app._callback_list if own else _callback.GLOBAL_CALLBACK_LIST
     assert [spec["output"] for spec in specs] == ["out.children"]
 
 
 def test_what_is_removed_is_in_no_list_and_another_of_its_id_is_left_alone(app: dash.Dash) -> None:
-    found = dash_internals.register(app, identity, (OUT, IN), {})
-    assert dash_internals.is_there(found)
+    found = internals.register(app, identity, (OUT, IN), {})
+    assert internals.is_there(found)
     app.callback(OUT, IN)(identity)
-    assert not dash_internals.is_there(found)
-    dash_internals.remove(found)
+    assert not internals.is_there(found)
+    internals.remove(found)
     assert (app._callback_list, list(app.callback_map)) == ([], ["out.children"])
 
 
@@ -273,8 +275,8 @@ def test_an_app_s_callbacks_are_seen_as_the_renderer_sees_them(app: dash.Dash) -
     app.callback(Output("out", "x", allow_duplicate=True), IN, prevent_initial_call=True)(identity)
     app.callback(IN)(identity)
     app.clientside_callback("function(x) { return x; }", Output("c", "d"), IN)
-    dash_internals.register_clientside(app, "cancel", OUT, IN)
-    many, shared, none, client, helper = dash_internals.wired(app)
+    internals.register_clientside(app, "cancel", OUT, IN)
+    many, shared, none, client, helper = internals.wired(app)
     parsed = {"type": "a.b", "i": ["MATCH"]}
     assert many.outputs == [(parsed, "x"), (parsed, "y")]
     assert many.inputs == [({"type": "c", "i": ["ALL"]}, "z")]
@@ -288,17 +290,17 @@ def test_an_app_s_callbacks_are_seen_as_the_renderer_sees_them(app: dash.Dash) -
 
 
 def test_callbacks_without_outputs_have_an_id_for_each_function(app: dash.Dash) -> None:
-    one = dash_internals.register(app, identity, (IN,), {})
-    other = dash_internals.register(app, post, (IN,), {})
+    one = internals.register(app, identity, (IN,), {})
+    other = internals.register(app, post, (IN,), {})
     assert len({one.callback_id, other.callback_id, *app.callback_map}) == 2
-    assert dash_internals.register(app, identity, (IN,), {}).callback_id == one.callback_id
+    assert internals.register(app, identity, (IN,), {}).callback_id == one.callback_id
 
 
 def test_long_callback_ids_are_those_of_our_namespace(app: dash.Dash) -> None:
     app.callback(Output("a", "b"), IN)(identity)
-    dash_internals.register_clientside(app, "cancel", OUT, IN)
+    internals.register_clientside(app, "cancel", OUT, IN)
     app.clientside_callback("function(x) { return x; }", Output("c", "d"), IN)
-    assert dash_internals.long_callback_ids(app) == ["out.children"]
+    assert internals.long_callback_ids(app) == ["out.children"]
 
 
 # Context
@@ -316,10 +318,10 @@ def test_context_value_is_where_dash_ctx_looks() -> None:
 @pytest.mark.parametrize("name", ["cookies", "headers", "path", "remote", "origin"])
 def test_the_context_of_a_request_has_the_field_that_a_job_needs(name: str, app: dash.Dash) -> None:
     seen: dict[str, Any] = {}
-    found = dash_internals.register(app, identity, (OUT, IN), {})
+    found = internals.register(app, identity, (OUT, IN), {})
 
     def entry(*_args: Any, callback_context: Any, **_kwargs: Any) -> bytes:
-        seen.update(dash_internals.context_fields(callback_context))
+        seen.update(internals.context_fields(callback_context))
         return b"{}"
 
     found.entry["callback"] = entry
@@ -330,10 +332,10 @@ def test_the_context_of_a_request_has_the_field_that_a_job_needs(name: str, app:
 
 def test_context_fields_have_the_lists_as_the_renderer_sent_them(app: dash.Dash) -> None:
     seen: dict[str, Any] = {}
-    found = dash_internals.register(app, identity, (OUT, IN), {})
+    found = internals.register(app, identity, (OUT, IN), {})
 
     def entry(*_args: Any, callback_context: Any, **_kwargs: Any) -> bytes:
-        seen.update(dash_internals.context_fields(callback_context))
+        seen.update(internals.context_fields(callback_context))
         return b"{}"
 
     found.entry["callback"] = entry
@@ -355,9 +357,9 @@ FIELDS: dict[str, Any] = {
 
 
 def run(function: Callable[..., Any], **fields: Any) -> Any:
-    found = dash_internals.register(None, function, (OUT, IN), {}, scratch=True)
+    found = internals.register(None, function, (OUT, IN), {}, scratch=True)
     props: dict[str, Any] = {}
-    answer = copy_context().run(dash_internals.run_in_context, found, {**FIELDS, **fields}, props)
+    answer = copy_context().run(internals.run_in_context, found, {**FIELDS, **fields}, props)
     return json.loads(answer), props
 
 
@@ -434,7 +436,7 @@ def test_inputs_to_vals_gives_a_list_for_all() -> None:
 def test_to_json_writes_what_dash_s_renderer_reads(value: Any) -> None:
     encoded: Any = utils.to_json(value)
     assert isinstance(json.loads(encoded), (dict, str))
-    assert json.loads(dash_internals.to_json_bytes(value)) == json.loads(encoded)
+    assert json.loads(internals.to_json_bytes(value)) == json.loads(encoded)
 
 
 def test_to_json_refuses_what_is_not_json() -> None:
@@ -473,7 +475,7 @@ def test_a_wildcard_keeps_its_identity_in_a_pickle(wildcard: Any) -> None:
 def test_add_url_adds_a_route_below_the_prefix() -> None:
     app = dash.Dash("app", url_base_pathname="/below/")
     app.layout = html.Div()
-    dash_internals.add_route(app, "_ours/x", lambda: flask.Response("here"), ("POST",))
+    internals.add_route(app, "_ours/x", lambda: flask.Response("here"), ("POST",))
     client = app.server.test_client()
     assert client.post("/below/_ours/x").data == b"here"
     assert client.get("/below/_ours/x").data != b"here"
@@ -481,14 +483,14 @@ def test_add_url_adds_a_route_below_the_prefix() -> None:
 
 
 def test_the_kind_of_server_is_known() -> None:
-    assert dash_internals.backend_of(dash.Dash("app")) == "flask"
+    assert internals.backend_of(dash.Dash("app")) == "flask"
 
 
 @pytest.mark.newest_only
 @pytest.mark.parametrize("kind", ["fastapi", "quart"])
 def test_another_kind_of_server_is_known(kind: str) -> None:
     app: Any = dash.Dash
-    assert dash_internals.backend_of(app("app", backend=kind)) == kind
+    assert internals.backend_of(app("app", backend=kind)) == kind
 
 
 @pytest.mark.newest_only
@@ -501,27 +503,27 @@ def test_the_fastapi_middleware_keeps_the_json_that_it_has_read() -> None:
 
 def test_the_on_error_is_that_of_the_callback_s_app(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_get_app, "APP", None)
-    nobody_s = dash_internals.register(None, identity, (OUT, IN), {}, scratch=True)
-    assert dash_internals.app_error_handler(nobody_s) is None
+    nobody_s = internals.register(None, identity, (OUT, IN), {}, scratch=True)
+    assert internals.app_error_handler(nobody_s) is None
     first = dash.Dash("first", on_error=print)
-    found = dash_internals.register(first, identity, (OUT, IN), {})
+    found = internals.register(first, identity, (OUT, IN), {})
     dash.Dash("second", on_error=repr)
-    assert dash_internals.app_error_handler(found) is print
-    assert dash_internals.app_error_handler(nobody_s) is repr
+    assert internals.app_error_handler(found) is print
+    assert internals.app_error_handler(nobody_s) is repr
 
 
 def test_an_app_without_on_error_has_none(app: dash.Dash) -> None:
-    found = dash_internals.register(app, identity, (OUT, IN), {})
+    found = internals.register(app, identity, (OUT, IN), {})
     dash.Dash("second", on_error=repr)
-    assert dash_internals.app_error_handler(found) is None
+    assert internals.app_error_handler(found) is None
 
 
 @pytest.mark.newest_only  # before, dash.get_app knows the last app only, also in Dash itself
 def test_get_app_gives_the_callback_s_app_while_it_runs() -> None:
     first = dash.Dash("first")
-    found = dash_internals.register(first, lambda _: dash.get_app().config.name, (OUT, IN), {})
+    found = internals.register(first, lambda _: dash.get_app().config.name, (OUT, IN), {})
     dash.Dash("second")
-    answer = dash_internals.run_in_context(found, dict(FIELDS), {})
+    answer = internals.run_in_context(found, dict(FIELDS), {})
     assert json.loads(answer)["response"]["out"]["children"] == "first"
     assert dash.get_app().config.name == "second"
 
@@ -536,10 +538,10 @@ def test_get_app_app_and_get_paths_config_are_where_dash_looks(
     # As in a process without an app.
     monkeypatch.setattr(get_app, "APP", None)
     monkeypatch.setattr(get_paths, "CONFIG", utils.AttributeDict())
-    dash_internals.provide_app(None)
+    internals.provide_app(None)
     assert get_app.APP is None
-    dash_internals.provide_app(app)
-    dash_internals.provide_app(other)  # one that has an app keeps to it
+    internals.provide_app(app)
+    internals.provide_app(other)  # one that has an app keeps to it
     assert dash.get_app() is app
     assert dash.get_asset_url("x.png") == "/some/files/x.png"
     assert dash.get_relative_path("/page") == "/some/page"
@@ -549,15 +551,15 @@ def test_a_callback_runs_with_an_app_that_knows_its_settings_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     absent = AbsentApp({"name": "absent", "requests_pathname_prefix": "/some/"})
-    found = dash_internals.register(
+    found = internals.register(
         None, lambda _: dash.get_app().get_relative_path("/page"), (OUT, IN), {}, scratch=True
     )
     found.app = absent
     monkeypatch.setattr(get_app, "APP", None)
-    dash_internals.provide_app(absent)
-    answer = dash_internals.run_in_context(found, dict(FIELDS), {})
+    internals.provide_app(absent)
+    answer = internals.run_in_context(found, dict(FIELDS), {})
     assert json.loads(answer)["response"]["out"]["children"] == "/some/page"
-    assert dash_internals.app_error_handler(found) is None
+    assert internals.app_error_handler(found) is None
     with pytest.raises(AppNotInWorker, match=r"app\.layout is not there"):
         _ = absent.layout
 
@@ -576,7 +578,7 @@ def test_the_page_is_made_by_interpolate_index_with_scripts(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("value", ["\udcff", 2**70, -(2**64), {"\ud800": [1.5, None, True]}])
 def test_plain_json_carries_what_json_from_a_browser_may_hold(value: Any) -> None:
-    data = dash_internals.plain_json(value)
+    data = internals.plain_json(value)
     assert data.isascii()
     assert json.loads(data) == value
 
@@ -591,8 +593,8 @@ def test_plain_json_carries_what_json_from_a_browser_may_hold(value: Any) -> Non
     ids=repr,
 )
 def test_plain_json_of_what_is_not_plain_is_that_of_dash(value: Any) -> None:
-    plain = dash_internals.plain_json(value)
-    assert json.loads(plain) == json.loads(dash_internals.to_json_bytes(value))
+    plain = internals.plain_json(value)
+    assert json.loads(plain) == json.loads(internals.to_json_bytes(value))
 
 
 @pytest.mark.parametrize(
@@ -607,9 +609,9 @@ def test_plain_json_of_what_is_not_plain_is_that_of_dash(value: Any) -> None:
 def test_dev_tools_say_whether_the_page_shows_errors(
     settings: dict[str, bool], shown: bool, app: dash.Dash
 ) -> None:
-    assert dash_internals.shows_errors(app) is False
+    assert internals.shows_errors(app) is False
     app.enable_dev_tools(**settings, dev_tools_hot_reload=False)
-    assert dash_internals.shows_errors(app) is shown
+    assert internals.shows_errors(app) is shown
 
 
 @pytest.mark.parametrize("value, shown", [("true", True), ("0", False), ("no", False)])
@@ -617,7 +619,7 @@ def test_only_true_in_the_environment_shows_errors(
     value: str, shown: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DASH_UI", value)
-    assert dash_internals.shows_errors(dash.Dash("app")) is shown
+    assert internals.shows_errors(dash.Dash("app")) is shown
 
 
 def test_each_name_of_ctx_works_in_a_job_or_says_why_not(app: dash.Dash) -> None:
@@ -630,13 +632,13 @@ def test_each_name_of_ctx_works_in_a_job_or_says_why_not(app: dash.Dash) -> None
                     value("query", 1.0)
                 str(value)
             except BaseException as error:
-                found[name] = type(dash_internals.explained(error)).__name__
+                found[name] = type(internals.explained(error)).__name__
         return found
 
-    registration = dash_internals.register(
+    registration = internals.register(
         app, ask, (Output("out", "children"), Input("in", "value")), {}
     )
-    everything = dict.fromkeys(dash_internals.CONTEXT)
+    everything = dict.fromkeys(CONTEXT)
     fields = {
         **everything,
         "inputs": [{"id": "in", "property": "value", "value": 1}],
@@ -644,7 +646,7 @@ def test_each_name_of_ctx_works_in_a_job_or_says_why_not(app: dash.Dash) -> None
         "outputs": {"id": "out", "property": "children"},
         "changed": ["in.value"],
     }
-    answer = json.loads(dash_internals.run_in_context(registration, fields, {}))
+    answer = json.loads(internals.run_in_context(registration, fields, {}))
     assert answer["response"]["out"]["children"] == dict.fromkeys(
         ("record_timing", "response", "timing_information"), "ContextNotSent"
     )

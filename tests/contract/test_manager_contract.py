@@ -32,7 +32,7 @@ from managers import (
 )
 
 from dash_long_callback import long_callback
-from dash_long_callback.callbacks import LongCallback, registry
+from dash_long_callback.dash.callbacks import LongCallback, registry
 from dash_long_callback.errors import JobNotFound
 from dash_long_callback.jobs import Job, State, new_job_id
 from dash_long_callback.managers.base import Disposition, Manager, News

@@ -25,7 +25,7 @@ from dash._utils import AttributeDict
 from managers import PATIENCE, WORKERS, wait_until
 
 from dash_long_callback import long_callback, plug
-from dash_long_callback.callbacks import LongCallback, registry
+from dash_long_callback.dash.callbacks import LongCallback, registry
 from dash_long_callback.errors import CacheByFailed, JobNotFound, StoreError
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.jobs import Begin, Finish, Job, Sharing, State, Succeeded, new_job_id

@@ -14,7 +14,7 @@ from dash import _callback, _get_app, html
 from inline_page import Click, Ended, payload
 
 from dash_long_callback import Dash
-from dash_long_callback.callbacks import registry
+from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import DiskcacheStore

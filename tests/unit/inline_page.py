@@ -7,7 +7,7 @@ from typing import Any
 
 import dash
 
-from dash_long_callback.callbacks import LongCallback
+from dash_long_callback.dash.callbacks import LongCallback
 from dash_long_callback.jobs import Job
 from dash_long_callback.stores.diskcache import DiskcacheStore
 

@@ -14,7 +14,7 @@ import dash
 import pytest
 
 from dash_long_callback import Dash, by_value, unsendable
-from dash_long_callback.app_reference import AbsentApp
+from dash_long_callback.dash.app_reference import AbsentApp
 from dash_long_callback.errors import AppNotInWorker, RegistrationError
 from dash_long_callback.executors import app_factory
 

@@ -15,7 +15,7 @@ from inline_page import Click, payload
 
 from dash_long_callback import Dash, DiskcacheLongCallbackManager, RegistrationError, long_callback
 from dash_long_callback.cache_key import cache_key
-from dash_long_callback.callbacks import registry
+from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import DiskcacheStore

@@ -10,8 +10,8 @@ import pytest
 from dash import Input, Output
 
 from dash_long_callback import Dash, long_callback
-from dash_long_callback.callbacks import registry
 from dash_long_callback.code_digest import code_digest
+from dash_long_callback.dash.callbacks import registry
 
 
 def declare(where: Callable[..., Any], output: str, name: str = "n") -> None:

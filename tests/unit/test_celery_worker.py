@@ -16,7 +16,7 @@ import pytest
 from dash import Input, Output
 
 from dash_long_callback import CeleryLongCallbackManager, Dash, RegistrationError
-from dash_long_callback.callbacks import registry
+from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.ends import end
 from dash_long_callback.executors.celery.worker import MessageRunner
 from dash_long_callback.jobs import Begin, End, Job, Lost, State, TimedOut, new_job_id

@@ -11,9 +11,9 @@ import pytest
 from dash import ALL, ALLSMALLER, MATCH, Input, Output, State
 
 from dash_long_callback import Dash
-from dash_long_callback.app import _config_tag
-from dash_long_callback.callbacks import LongCallback, registry
-from dash_long_callback.declaration import HEADER
+from dash_long_callback.dash.app import _config_tag
+from dash_long_callback.dash.callbacks import LongCallback, registry
+from dash_long_callback.dash.declaration import HEADER
 from dash_long_callback.executors.celery.worker import MessageRunner
 from dash_long_callback.jobs import Begin, End, Job, Lost, new_job_id
 from dash_long_callback.managers.base import Manager

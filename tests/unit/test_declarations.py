@@ -20,7 +20,7 @@ from dash import ALL, MATCH, Input, Output, State, no_update
 from inline_page import Click, Ended
 
 from dash_long_callback import Dash, RegistrationError, long_callback
-from dash_long_callback.callbacks import registry
+from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.managers.base import Manager
 
 OUT, IN = Output("out", "children"), Input("in", "value")

@@ -14,11 +14,11 @@ from dash import ALL, ALLSMALLER, MATCH, Input, Output, State, dcc, html, no_upd
 from ids import plain
 
 from dash_long_callback import Dash, LongCallbackError, RegistrationError, long_callback, plug
-from dash_long_callback.app import _config_tag
-from dash_long_callback.callbacks import registry
-from dash_long_callback.client_config import client_config
+from dash_long_callback.dash.app import _config_tag
+from dash_long_callback.dash.callbacks import registry
+from dash_long_callback.dash.client_config import client_config
+from dash_long_callback.dash.options import OPTIONS, Options
 from dash_long_callback.managers.base import Manager
-from dash_long_callback.options import OPTIONS, Options
 
 OUT, IN = Output("out", "children"), Input("in", "value")
 BAR = Output("bar", "value")

@@ -12,8 +12,8 @@ from dash import Input, Output, Patch, dcc, no_update, set_props
 from inline_page import Click, Ended
 
 from dash_long_callback import Dash, Event
-from dash_long_callback.dash_internals import join_patches, to_json_bytes
-from dash_long_callback.events import kind_of
+from dash_long_callback.dash.events import kind_of
+from dash_long_callback.dash.internals import join_patches, to_json_bytes
 from dash_long_callback.jobs import Job
 from dash_long_callback.worker import reporter
 from dash_long_callback.worker.updates import Kind

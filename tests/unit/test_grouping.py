@@ -8,7 +8,7 @@ from dash import no_update
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dash_long_callback.grouping import fill_no_update, leaves, spread
+from dash_long_callback.dash.grouping import fill_no_update, leaves, spread
 
 #: Shape, value of that shape, the value flat.
 SPREADS: list[tuple[Any, Any, list[Any]]] = [

@@ -15,7 +15,7 @@ from dash.exceptions import PreventUpdate
 from inline_page import Click, Ended
 
 from dash_long_callback import ContextNotSent, Dash, JobEnded, JobExited, JobLost, UserError
-from dash_long_callback.callbacks import registry
+from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.jobs import Begin, End, Failed, Job, Lost, State, ref_of
 from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.worker.run import Run

@@ -17,7 +17,7 @@ from inline_page import payload
 from web import KINDS, Answer, Browser
 
 from dash_long_callback import Dash, DiskcacheLongCallbackManager, RegistrationError
-from dash_long_callback.callbacks import registry
+from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.errors import OwnerUnknown
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.jobs import new_job_id

@@ -22,7 +22,7 @@ from ids import plain
 from inline_page import Click, Ended
 
 from dash_long_callback import Dash, JobCancelled, JobTimedOut
-from dash_long_callback.callbacks import registry
+from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.jobs import Begin, Cancelled, End, Job, Lost

@@ -23,11 +23,11 @@ from dash_long_callback import (
     Dash,
     DiskcacheLongCallbackManager,
     RegistrationError,
-    dash_internals,
     long_callback,
     plug,
 )
-from dash_long_callback.callbacks import registry
+from dash_long_callback.dash import internals
+from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.managers.base import Manager
 
 OUT, IN = Output("out", "children"), Input("in", "value")
@@ -197,7 +197,7 @@ def test_an_app_is_left_alone_if_another_has_taken_the_callbacks_over() -> None:
 
 def test_an_app_that_could_not_be_plugged_is_refused_when_it_has_a_long_callback() -> None:
     app = dash.Dash("plain")
-    dash_internals.register_clientside(app, "cancel", OUT, IN)
+    internals.register_clientside(app, "cancel", OUT, IN)
     refused(app, "write app = plug(dash.Dash(...)), or make it with dash_long_callback.Dash(...)")
 
 

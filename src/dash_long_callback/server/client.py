@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dash_long_callback import dash_internals
+from dash_long_callback.dash import internals
 from dash_long_callback.server.owner import nobody, owner_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Client:
 
 def client_of(app: dash.Dash) -> Client:
     """The client of a request to an app. Its owner is found out when it is asked for."""
-    return Client(functools.partial(owner_of, app), dash_internals.shows_errors(app))
+    return Client(functools.partial(owner_of, app), internals.shows_errors(app))
 
 
 #: Nobody who could be told apart, and who may know no details.

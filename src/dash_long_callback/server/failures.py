@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dash_long_callback.callbacks import registry
+from dash_long_callback.dash.callbacks import registry
 
 if TYPE_CHECKING:
     from dash_long_callback.jobs import Job
@@ -30,7 +30,7 @@ SENTENCES = {
     "stopped": "The server was stopped before this had finished (no. {ref}). Try again.",
     # The click: its job could not be stored, or not be sent.
     "refused": "The server could not start this (no. {ref}). Try again in a moment.",
-    # The page, or the job, is older than the code: see ``declaration.py``.
+    # The page, or the job, is older than the code: see ``dash/declaration.py``.
     "changed": "The app has changed since this page was loaded. Reload the page.",
     # Another user clicked than is logged in now.
     "session": "Your session has expired. Log in again and reload the page.",

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import flask
 from werkzeug.exceptions import HTTPException
 
-from dash_long_callback import dash_internals
-from dash_long_callback.callbacks import registry
+from dash_long_callback.dash import internals
+from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.errors import OwnerUnknown
 from dash_long_callback.fault_log import FaultLog
 
@@ -84,7 +84,7 @@ def _function(app: dash.Dash) -> Callable[[], Any] | None:
 
 
 def _call(app: dash.Dash, function: Callable[[], Any]) -> Any:
-    with dash_internals.callback_context(dash_internals.request_context(app)):
+    with internals.callback_context(internals.request_context(app)):
         user = function()
     if inspect.iscoroutine(user):
         user.close()

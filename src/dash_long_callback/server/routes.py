@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import flask
 from werkzeug.exceptions import HTTPException
 
-from dash_long_callback import dash_internals
-from dash_long_callback.callbacks import registry
+from dash_long_callback.dash import internals
+from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.errors import (
     BadRequest,
     InternalError,
@@ -59,7 +59,7 @@ def add_routes(app: dash.Dash, app_manager: Callable[[], Manager]) -> None:
         found = [app_manager(), *(c.options.manager for c in registry.all())]
         return [m for m in dict.fromkeys(found) if m is not None]
 
-    kind = dash_internals.backend_of(app)
+    kind = internals.backend_of(app)
     if kind == "flask":
         _add_flask(app, managers)
         return
@@ -116,9 +116,9 @@ def _add_flask(app: dash.Dash, managers: Callable[[], list[Manager]]) -> None:
     def serve_leave() -> flask.Response:
         return _flask(*_answer(LEAVE, lambda: leave(body(), managers(), pacer_of(app), owner())))
 
-    dash_internals.add_route(app, UPDATES, serve_updates, ("POST",))
-    dash_internals.add_route(app, CANCEL, serve_cancel, ("POST",))
-    dash_internals.add_route(app, LEAVE, serve_leave, ("POST",))
+    internals.add_route(app, UPDATES, serve_updates, ("POST",))
+    internals.add_route(app, CANCEL, serve_cancel, ("POST",))
+    internals.add_route(app, LEAVE, serve_leave, ("POST",))
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _add_fastapi(app: dash.Dash, name: str, serve: _Serve) -> None:
 
     async def body(request: Any) -> bytes:
         _check_type(request.headers.get("content-type"))
-        return await dash_internals.fastapi_body(request, MAX_BODY + 1)
+        return await internals.fastapi_body(request, MAX_BODY + 1)
 
     async def view(request: Any) -> Any:
         status, data = await serve(body(request))
@@ -158,7 +158,7 @@ def _add_fastapi(app: dash.Dash, name: str, serve: _Serve) -> None:
 
     # FastAPI reads these to know what to pass; as strings it would look for them in this module.
     view.__annotations__ = {"request": Request, "return": Response}
-    dash_internals.add_route(app, name, view, ("POST",))
+    internals.add_route(app, name, view, ("POST",))
 
 
 def _add_quart(app: dash.Dash, name: str, serve: _Serve) -> None:
@@ -181,7 +181,7 @@ def _add_quart(app: dash.Dash, name: str, serve: _Serve) -> None:
         return response
 
     view.__name__ = name
-    dash_internals.add_route(app, name, view, ("POST",))
+    internals.add_route(app, name, view, ("POST",))
 
 
 def _check_type(content_type: str | None) -> None:

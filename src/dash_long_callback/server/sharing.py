@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from dash_long_callback import dash_internals
 from dash_long_callback.cache_key import cache_key
+from dash_long_callback.dash import internals
 from dash_long_callback.errors import CacheByFailed, UserError
 from dash_long_callback.jobs import Sharing
 
 if TYPE_CHECKING:
-    from dash_long_callback.callbacks import LongCallback
+    from dash_long_callback.dash.callbacks import LongCallback
     from dash_long_callback.managers.base import Manager
 
 
@@ -49,7 +49,7 @@ def sharing_of(callback: LongCallback, manager: Manager, context: Any) -> Sharin
 
 
 def _arguments(callback: LongCallback, context: Any) -> Any:
-    arguments = dash_internals.grouped_arguments(callback.registration, context)
+    arguments = internals.grouped_arguments(callback.registration, context)
     ignored = callback.options.cache_args_to_ignore
     if isinstance(arguments, dict):
         return {name: value for name, value in arguments.items() if name not in ignored}
@@ -65,9 +65,9 @@ def _every_id(context: Any) -> list[Any]:
 def _value(callback: LongCallback, function: Any, context: Any) -> Any:
     name = getattr(function, "__qualname__", repr(function))
     try:
-        with dash_internals.callback_context(context):
+        with internals.callback_context(context):
             value = function()
-        return json.loads(dash_internals.plain_json(value))
+        return json.loads(internals.plain_json(value))
     except UserError:
         raise
     except Exception as error:

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dash_long_callback import dash_internals, declaration
+from dash_long_callback.dash import declaration, internals
 from dash_long_callback.ends import log_end, refusal
 from dash_long_callback.errors import OwnerChanged, OwnerUnknown, StoreError
 from dash_long_callback.fault_log import FaultLog
@@ -22,7 +22,7 @@ from dash_long_callback.stores.job_store import LargeResult
 from dash_long_callback.threads import in_thread
 
 if TYPE_CHECKING:
-    from dash_long_callback.callbacks import LongCallback
+    from dash_long_callback.dash.callbacks import LongCallback
     from dash_long_callback.managers.base import Manager, Receipt
     from dash_long_callback.server.client import Client
     from dash_long_callback.server.pacing import Pacer, Room
@@ -107,7 +107,7 @@ def _started(
     callback: LongCallback, context: Any, manager: Manager, pacer: Pacer, client: Client
 ) -> Receipt | bytes:
     """The receipt of a job, or the answer if there is nothing to wait for."""
-    given = dash_internals.pop_header(context, HEADER)
+    given = internals.pop_header(context, HEADER)
     name = given if given is not None and is_job_id(given) else new_job_id()
     try:
         owner = client.owner()
@@ -130,17 +130,17 @@ def _start(
     name: str,
     owner: str | None,
 ) -> Receipt | bytes | Failed:
-    asker = dash_internals.pop_header(context, OWNER_HEADER)
+    asker = internals.pop_header(context, OWNER_HEADER)
     if asker is not None and asker != owner:
         raise OwnerChanged
-    declared = dash_internals.pop_header(context, declaration.HEADER)
+    declared = internals.pop_header(context, declaration.HEADER)
     travel = manager.context if callback.options.context is None else callback.options.context
-    fields = dash_internals.context_fields(context, travel)
+    fields = internals.context_fields(context, travel)
     if declared:
         fields["declared"] = declared
     if not callback.is_current(fields):
         return Changed()
-    request = dash_internals.plain_json(fields)
+    request = internals.plain_json(fields)
     call = callback.call(request, sharing_of(callback, manager, context), owner, name)
     receipt = manager.submit(call, pacer.pacing.wanted)
     return receipt if receipt.result is None else _json(receipt.job_id, result_json(receipt.result))

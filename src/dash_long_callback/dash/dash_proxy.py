@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import dash
 from dash import ClientsideFunction, Input, Output, State
 
-from dash_long_callback import dash_internals
-from dash_long_callback.callbacks import registry
+from dash_long_callback.dash import internals
+from dash_long_callback.dash.callbacks import registry
+from dash_long_callback.dash.grouping import leaves
 from dash_long_callback.errors import RegistrationError
-from dash_long_callback.grouping import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,11 +73,11 @@ def prepare(app: Any, register: Register) -> None:
 def _adopt(app: Any, register: Register) -> None:
     """Have callbacks without an app go through the app's transforms: it would take them over."""
     free = [c for c in registry.all() if c.registration.app is None]
-    free = [c for c in free if dash_internals.is_there(c.registration)]
+    free = [c for c in free if internals.is_there(c.registration)]
     for callback in free:
         registry.remove(callback)
     if free:
-        dash_internals.remove_helpers()
+        internals.remove_helpers()
     del vars(app)[_REGISTERED]  # for a moment it collects again
     for callback in free:
         collect(app, callback.function, *callback.arguments, register)

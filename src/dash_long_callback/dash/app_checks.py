@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dash_long_callback import circles, dash_internals
-from dash_long_callback.declaration_checks import check_outputs
+from dash_long_callback.dash import circles, internals
+from dash_long_callback.dash.declaration_checks import check_outputs
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.managers.base import Manager
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import dash
 
-    from dash_long_callback.callbacks import LongCallback
+    from dash_long_callback.dash.callbacks import LongCallback
 
 #: How many callbacks an app had when it was found to be right.
 _CHECKED = "_long_callbacks_checked"
@@ -35,7 +35,7 @@ def check_app(app: dash.Dash, callbacks: Sequence[LongCallback], manager: Manage
     Raises:
         RegistrationError: with the names of the callbacks, and what to do.
     """
-    wired = dash_internals.wired(app)
+    wired = internals.wired(app)
     if vars(app).get(_CHECKED) == len(wired):
         return
     for callback in callbacks:
@@ -68,7 +68,7 @@ def check_queue(callback: LongCallback, manager: Manager) -> None:
 
 
 def _check_background(app: dash.Dash) -> None:
-    for name, manager in dash_internals.background_callbacks(app):
+    for name, manager in internals.background_callbacks(app):
         if isinstance(manager, Manager):
             raise RegistrationError(
                 f"the callback {name} has background=True, which {type(manager).__name__} does "
@@ -77,9 +77,9 @@ def _check_background(app: dash.Dash) -> None:
             )
 
 
-def _check_outputs(wired: list[dash_internals.Wired], callbacks: Sequence[LongCallback]) -> None:
+def _check_outputs(wired: list[internals.Wired], callbacks: Sequence[LongCallback]) -> None:
     served = {callback.registration.callback_id: callback for callback in callbacks}
-    seen: list[dash_internals.Wired] = []
+    seen: list[internals.Wired] = []
     for one in wired:
         # Of two, one is ours: what two ordinary ones share is for Dash to say.
         ours = one.callback_id in served or one.long

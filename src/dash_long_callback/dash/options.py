@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args
 
 from dash import ALLSMALLER, Input, Output
 
+from dash_long_callback.dash.grouping import leaves, spread
 from dash_long_callback.errors import RegistrationError
-from dash_long_callback.grouping import leaves, spread
 from dash_long_callback.jobs import CONTEXT
 from dash_long_callback.managers.base import Manager, check_cache_by, check_expire
 

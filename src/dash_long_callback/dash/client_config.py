@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from dash import ALL, MATCH, Input, Output, State
 
-from dash_long_callback import dash_internals
+from dash_long_callback.dash import internals
 
 if TYPE_CHECKING:
     import dash
 
-    from dash_long_callback.callbacks import LongCallback
+    from dash_long_callback.dash.callbacks import LongCallback
 
 
 def extend_client(app: dash.Dash | None, callback: LongCallback) -> None:
     """Have the renderer call our browser client, and give that what it needs to know."""
     spec = callback.registration.spec
     spec["clientside_function"] = {
-        "namespace": dash_internals.NAMESPACE,
+        "namespace": internals.NAMESPACE,
         "function_name": callback.registration.callback_id,
     }
     # The renderer knows which components an ALL stands for, and tells only its callbacks: extra
@@ -26,19 +26,19 @@ def extend_client(app: dash.Dash | None, callback: LongCallback) -> None:
     every = [output for output in _targets(callback) if _has(output, ALL)]
     spec["state"] = spec["state"] + [State(o.component_id, "id").to_dict() for o in every]
     # Old renderers take callbacks without outputs for one if they depend on the same.
-    twins = dash_internals.same_without_outputs(callback.registration)
+    twins = internals.same_without_outputs(callback.registration)
     spec["state"] += spec["inputs"][:1] * twins
     callback.registration.more_states = len(every) + twins
     for stop in callback.options.cancel:
         # As Dash's own cancel: an output is needed for MATCH to have a meaning, and none changes.
         output = Output(stop.component_id, "id", allow_duplicate=True)
-        dash_internals.register_clientside(app, "cancel", output, stop, prevent_initial_call=True)
+        internals.register_clientside(app, "cancel", output, stop, prevent_initial_call=True)
     for output, value in zip(
         callback.progress_outputs, callback.options.progress_default or (), strict=False
     ):
         # The default of a component that appears, on the page or later.
-        name = "default " + dash_internals.to_json_bytes(value).decode()
-        dash_internals.register_clientside(
+        name = "default " + internals.to_json_bytes(value).decode()
+        internals.register_clientside(
             app,
             name,
             Output(output.component_id, output.component_property, allow_duplicate=True),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import dash
 
-from dash_long_callback import dash_internals
+from dash_long_callback.dash import internals
 from dash_long_callback.errors import RegistrationError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class PlainApps:
     def want(self) -> None:
         """A long callback is declared that the next app takes over."""
         for app in self._found():
-            if not dash_internals.has_started(app):
+            if not internals.has_started(app):
                 self._ensure(app)
 
     def _offer(self, app: dash.Dash) -> None:
@@ -74,7 +74,7 @@ class PlainApps:
 
         def enable_pages() -> None:
             # The first moment at which routes can be added, and before pages are imported.
-            if dash_internals.waits_for_an_app():
+            if internals.waits_for_an_app():
                 self._ensure(app)
             enable()
 
@@ -91,7 +91,7 @@ class PlainApps:
     def _check(self, index: str) -> str:
         """Refuse the page of an app that has long callbacks, and could not be plugged."""
         for app in [] if PAGE_DATA in index else self._found():
-            if dash_internals.long_callback_ids(app):
+            if internals.long_callback_ids(app):
                 raise RegistrationError(
                     "this app has taken over a long callback that was declared without an app, and "
                     "has no long callbacks itself: write app = plug(dash.Dash(...)), or make it "

@@ -15,14 +15,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dash_long_callback import dash_internals
+from dash_long_callback.dash import internals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dash import Output
 
-    from dash_long_callback.dash_internals import Registration
+    from dash_long_callback.dash.internals import Registration
 
 #: Carries the page's hash of the declaration.
 HEADER = "x-long-callback-declared"
@@ -43,7 +43,7 @@ class Declaration:
     @classmethod
     def of(cls, registration: Registration, progress: Sequence[Output]) -> Declaration:
         """That of a callback, with the outputs of its ``progress``."""
-        parts = dash_internals.declared(registration)
+        parts = internals.declared(registration)
         targets = [[o.component_id_str(), o.component_property] for o in progress]
         text = json.dumps({**parts, "progress": targets}, sort_keys=True)
         return cls(parts, hashlib.sha256(text.encode()).hexdigest()[:16])
@@ -52,7 +52,7 @@ class Declaration:
         """Whether a request is for a callback that is declared like this.
 
         Args:
-            sent: what it has in the place of each component: ``dash_internals.sent``.
+            sent: what it has in the place of each component: ``internals.sent``.
             fingerprint: of the page; None if it has not said.
         """
         if fingerprint not in (None, self.fingerprint):

@@ -10,7 +10,7 @@ from typing import Any
 
 import dash
 
-from dash_long_callback.grouping import NoUpdate
+from dash_long_callback.dash.grouping import NoUpdate
 from dash_long_callback.worker.updates import Kind
 
 #: Properties that are events, whichever component has them: of ``dcc.Graph`` and dash-ag-grid, then

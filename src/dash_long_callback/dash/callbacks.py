@@ -6,12 +6,13 @@ import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from dash_long_callback import app_names, changed_values, dash_internals
+from dash_long_callback import app_names, changed_values
 from dash_long_callback.code_digest import code_digest
-from dash_long_callback.declaration import Declaration
-from dash_long_callback.declaration_checks import module_load
-from dash_long_callback.execution import Execution
-from dash_long_callback.grouping import leaves
+from dash_long_callback.dash import internals
+from dash_long_callback.dash.declaration import Declaration
+from dash_long_callback.dash.declaration_checks import module_load
+from dash_long_callback.dash.execution import Execution
+from dash_long_callback.dash.grouping import leaves
 from dash_long_callback.jobs import Call, Job, new_job_id
 from dash_long_callback.registry import ByValue, Registry
 from dash_long_callback.registry import registry as process_registry
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     import dash
     from dash import Output
 
-    from dash_long_callback.dash_internals import Registration
+    from dash_long_callback.dash.internals import Registration
+    from dash_long_callback.dash.options import Options
     from dash_long_callback.jobs import Outcome, Sharing
     from dash_long_callback.managers.base import Manager
-    from dash_long_callback.options import Options
     from dash_long_callback.worker.run import Run
 
 
@@ -146,7 +147,7 @@ class LongCallback:
     @property
     def handler(self) -> Callable[[Any], Any] | None:
         """The ``on_error``, its own or the app's."""
-        return self.options.on_error or dash_internals.app_error_handler(self.registration)
+        return self.options.on_error or internals.app_error_handler(self.registration)
 
     @property
     def handles_errors(self) -> bool:
@@ -157,10 +158,10 @@ class LongCallback:
         """Whether a request is for the callback as it is declared in this process.
 
         Args:
-            request: ``dash_internals.context_fields``, and the page's hash as ``"declared"`` if
+            request: ``internals.context_fields``, and the page's hash as ``"declared"`` if
                 there is one: requests that did not come from our browser client have none.
         """
-        sent = dash_internals.sent(self.registration, request)
+        sent = internals.sent(self.registration, request)
         return self.declaration.fits(sent, request.get("declared"))
 
     def by_value(self, *, whole: bool) -> Recipe:
@@ -169,12 +170,12 @@ class LongCallback:
         Args:
             whole: with its function; else with its ``on_error`` only.
         """
-        app = dash_internals.app_of(self.registration)
+        app = internals.app_of(self.registration)
         return self.recipe.to_send(self.key, app, whole=whole)
 
     def withdraw(self) -> None:
         """Have Dash forget it."""
-        dash_internals.remove(self.registration)
+        internals.remove(self.registration)
 
     def outcome(self, run: Run) -> Outcome:
         """Run a job to its end, in a worker."""

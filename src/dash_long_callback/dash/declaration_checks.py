@@ -16,7 +16,7 @@ from dash_long_callback.errors import RegistrationError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dash_long_callback.dash_internals import Wired
+    from dash_long_callback.dash.internals import Wired
 
 #: What the parameter is called in all documentation.
 SET_PROGRESS = "set_progress"

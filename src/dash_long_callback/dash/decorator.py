@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import flask
 from dash import Input, Output, State
 
-from dash_long_callback import dash_internals, dash_proxy, execution
-from dash_long_callback.callbacks import LongCallback, registry
-from dash_long_callback.client_config import extend_client
-from dash_long_callback.declaration_checks import (
+from dash_long_callback.dash import dash_proxy, execution, internals
+from dash_long_callback.dash.callbacks import LongCallback, registry
+from dash_long_callback.dash.client_config import extend_client
+from dash_long_callback.dash.declaration_checks import (
     check_called,
     check_outputs,
     check_signature,
     repeats,
 )
+from dash_long_callback.dash.grouping import leaves
+from dash_long_callback.dash.options import DASH_KEYWORDS, OPTIONS, Options, signature_of
 from dash_long_callback.errors import RegistrationError
-from dash_long_callback.grouping import leaves
-from dash_long_callback.options import DASH_KEYWORDS, OPTIONS, Options, signature_of
 from dash_long_callback.server.client import client_of
 from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.submit import submit, submit_async
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import dash
     from typing_extensions import Unpack
 
-    from dash_long_callback.options import Keywords
+    from dash_long_callback.dash.options import Keywords
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -157,14 +157,14 @@ def register(
     former = _former(callback)
     if former is not None and repeats(former.function, former.loaded, function):
         registry.remove(former)
-    elif former is not None and not dash_internals.wired_as(registration.spec, {}).outputs:
+    elif former is not None and not internals.wired_as(registration.spec, {}).outputs:
         base, number = registration.callback_id, 1
         while _former(callback) is not None:
             number += 1
-            dash_internals.rename(registration, f"{base}-{number}")
-    ours = dash_internals.wired_as(registration.spec, registration.entry)
-    check_outputs(name, ours, dash_internals.wired(app))
-    dash_internals.add(registration)
+            internals.rename(registration, f"{base}-{number}")
+    ours = internals.wired_as(registration.spec, registration.entry)
+    check_outputs(name, ours, internals.wired(app))
+    internals.add(registration)
     registry.add(callback)
     registration.entry["callback"] = _entry(callback)
     extend_client(app, callback)
@@ -175,7 +175,7 @@ def _former(callback: LongCallback) -> LongCallback | None:
     """The callback that has the same id where this one is declared, if there is one."""
     for other in registry.alike(callback.callback_id):
         same = other.registration.app is callback.registration.app
-        if same and dash_internals.is_there(other.registration):
+        if same and internals.is_there(other.registration):
             return other
     return None
 
@@ -203,7 +203,7 @@ class Recipe:
         callback = _declare(None, self.function, self.args, self.kwargs)
         callback.sent_as = self.key
         callback.registration.app = self.app
-        dash_internals.provide_app(self.app)
+        internals.provide_app(self.app)
         return callback
 
     def to_send(self, key: str, app: dash.Dash | None, *, whole: bool) -> Recipe:
@@ -242,7 +242,7 @@ def _declare(
         return execution.body(function, options, outputs, body_args, body_kwargs)
 
     try:
-        registration = dash_internals.register(app, body, args, theirs, scratch=True)
+        registration = internals.register(app, body, args, theirs, scratch=True)
     except RegistrationError:
         raise
     except Exception as error:
@@ -250,12 +250,12 @@ def _declare(
     outputs = registration.entry["outputs_indices"]
     grouping = registration.entry["inputs_state_indices"]
     _check_ignored(name, options.cache_args_to_ignore, grouping)
-    if all(map(dash_internals.is_dash_s, leaves([args, *theirs.values()]))):
+    if all(map(internals.is_dash_s, leaves([args, *theirs.values()]))):
         # Else somebody else's class decides what the function gets.
         check_signature(name, function, grouping, progress=options.progress is not None)
     # The manager and what it keeps belong to the web process, and so does the app, which stays
     # there, too: all but its on_error.
-    on_error = options.on_error or dash_internals.app_error_handler(registration)
+    on_error = options.on_error or internals.app_error_handler(registration)
     travel = {**kwargs, "manager": None, "cache_by": None, "on_error": on_error}
     recipe = Recipe(function, args, travel)
     return LongCallback(function, options, registration, recipe)

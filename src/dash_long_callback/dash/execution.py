@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import dash
 from dash.exceptions import PreventUpdate
 
-from dash_long_callback import dash_internals
+from dash_long_callback.dash import internals
+from dash_long_callback.dash.events import kind_of
+from dash_long_callback.dash.grouping import NoUpdate, fill_no_update, leaves, spread
 from dash_long_callback.errors import JobCancelled, JobLost, JobTimedOut, UserError
-from dash_long_callback.events import kind_of
-from dash_long_callback.grouping import NoUpdate, fill_no_update, leaves, spread
 from dash_long_callback.jobs import (
     Cancelled,
     Changed,
@@ -40,9 +40,9 @@ from dash_long_callback.worker.updates import Kind, Update, is_plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from dash_long_callback.callbacks import LongCallback
+    from dash_long_callback.dash.callbacks import LongCallback
+    from dash_long_callback.dash.options import Options
     from dash_long_callback.jobs import Target
-    from dash_long_callback.options import Options
     from dash_long_callback.worker.run import Run
 
 log = logging.getLogger("dash_long_callback")
@@ -83,7 +83,7 @@ class Execution:
         if self.outputs == []:
             raise ValueError("yield: the callback has no outputs; use set_props")
         values = spread(value, self.outputs, "yield")
-        outputs = dash_internals.outputs_of_call(single=isinstance(self.outputs, int))
+        outputs = internals.outputs_of_call(single=isinstance(self.outputs, int))
         updates: list[tuple[tuple[str, str], Any]] = []
         for index, part in zip(leaves(self.outputs), values, strict=True):
             targets = outputs[index]
@@ -147,7 +147,7 @@ class Execution:
 
     def _result(self, fields: dict[str, Any]) -> Succeeded:
         try:
-            answer = dash_internals.run_in_context(
+            answer = internals.run_in_context(
                 self.callback.registration, fields, _Props(self.set_props)
             )
         except PreventUpdate:
@@ -170,7 +170,7 @@ class Execution:
                 if self.run.is_told_to_end(error):
                     raise
                 error = exited(error)
-            value = self._handle(dash_internals.explained(error))
+            value = self._handle(internals.explained(error))
             if value is None or self.outputs == []:
                 raise PreventUpdate from error
         if value is None and self.streamed:
@@ -198,7 +198,7 @@ class Execution:
         return handler(error)
 
     def _unsuccessful(self, error: BaseException) -> Outcome:
-        error = dash_internals.explained(error)
+        error = internals.explained(error)
         if isinstance(error, SystemExit):
             if self.run.is_told_to_end(error):
                 return Lost("the worker was stopped while the job ran", "stopped")
@@ -262,12 +262,12 @@ class _Props(dict[str, Any]):
 def _update(target: Target, prop: str, value: Any) -> Update:
     """A value as it is reported. Raises ``TypeError`` here and now if it can't be encoded."""
     kind = kind_of(prop, value)
-    join = dash_internals.join_patches if kind is Kind.PATCH else None
+    join = internals.join_patches if kind is Kind.PATCH else None
     return Update(target, value if is_plain(value) else _to_json(value), kind, join)
 
 
 def _to_json(value: Any) -> bytes:
     try:
-        return dash_internals.to_json_bytes(value)
+        return internals.to_json_bytes(value)
     except Exception as error:
         raise TypeError(f"{value!r:.80} can't be sent to the page as JSON: {error}") from error

@@ -10,23 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import dash
 
-from dash_long_callback import (
-    app_reference,
-    dash_internals,
-    dash_proxy,
-    decorator,
-    plain_apps,
-)
-from dash_long_callback.app_checks import check_app
-from dash_long_callback.app_reference import MANAGER
-from dash_long_callback.callbacks import registry
-from dash_long_callback.client_config import client_config
-from dash_long_callback.decorator import declare, register
+from dash_long_callback.dash import app_reference, dash_proxy, decorator, internals, plain_apps
+from dash_long_callback.dash.app_checks import check_app
+from dash_long_callback.dash.app_reference import MANAGER
+from dash_long_callback.dash.callbacks import registry
+from dash_long_callback.dash.client_config import client_config
+from dash_long_callback.dash.decorator import declare, register
+from dash_long_callback.dash.options import signature_of
 from dash_long_callback.errors import OwnerUnknown, RegistrationError
 from dash_long_callback.executors.local import election, importing
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
-from dash_long_callback.options import signature_of
 from dash_long_callback.server import access_log
 from dash_long_callback.server.owner import owner_of
 from dash_long_callback.server.pacing import Pacing, pacer_of, set_pacing
@@ -37,9 +31,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from dash_long_callback.callbacks import LongCallback
-    from dash_long_callback.decorator import F
-    from dash_long_callback.options import Keywords
+    from dash_long_callback.dash.callbacks import LongCallback
+    from dash_long_callback.dash.decorator import F
+    from dash_long_callback.dash.options import Keywords
 
 A = TypeVar("A", bound=dash.Dash)
 
@@ -154,7 +148,7 @@ def plug(
             run(*args, **kwargs)
 
     added.long_callback = long_callback
-    if dash_internals.backend_of(app) == "flask" and not again:  # see Dash.run
+    if internals.backend_of(app) == "flask" and not again:  # see Dash.run
         added.run = guarded_run
     added.long_callback_manager = manager_of(app)
     return app
@@ -182,7 +176,7 @@ def _is_plugged(app: dash.Dash) -> bool:
 
 def _background_manager(app: dash.Dash) -> Manager | None:
     """A manager of ours that an app was given as Dash's."""
-    manager = dash_internals.background_manager(app)
+    manager = internals.background_manager(app)
     return manager if isinstance(manager, Manager) else None
 
 
@@ -211,7 +205,7 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notice
     set_pacing(app, pacing)
     if not installed:
         _install(app)
-    dash_internals.stop_serving(app, _NOTICES)  # what was plugged by itself has them
+    internals.stop_serving(app, _NOTICES)  # what was plugged by itself has them
     if notices:
         script, style = _NOTICES
         app.scripts.append_script(_served(script))
@@ -256,7 +250,7 @@ def prepare_development_server() -> None:
 
 
 def _callbacks(app: dash.Dash) -> list[LongCallback]:
-    ids = set(dash_internals.long_callback_ids(app))
+    ids = set(internals.long_callback_ids(app))
     entries = [app.callback_map[i] for i in ids if i in app.callback_map]
     ours = {id(entry) for entry in entries}
     return [c for c in registry.all() if id(c.registration.entry) in ours]
@@ -271,13 +265,13 @@ def _config_tag(app: dash.Dash, callbacks: list[LongCallback]) -> str:
         known[callback.registration.callback_id] = client_config(callback, cached=cached)
     config: dict[str, Any] = {
         "patience": pacing.patience,
-        "stream": pacing.stream and dash_internals.backend_of(app) != "flask",
+        "stream": pacing.stream and internals.backend_of(app) != "flask",
         "callbacks": known,
     }
     with suppress(OwnerUnknown):  # the log says why; the page leaves alone what its tab remembers
         config["owner"] = owner_of(app)
     # In HTML, only "</" could end the element early; in JSON, "<\\/" is the same string.
-    data = dash_internals.to_json_bytes(config).decode().replace("</", "<\\/")
+    data = internals.to_json_bytes(config).decode().replace("</", "<\\/")
     return f'<script id="_dash-long-callbacks" type="application/json">{data}</script>\n'
 
 

@@ -16,8 +16,9 @@ from typing import Any, NoReturn
 
 import dash
 
-from dash_long_callback import by_value, dash_internals
+from dash_long_callback import by_value
 from dash_long_callback.app_names import MAIN
+from dash_long_callback.dash import internals
 from dash_long_callback.errors import AppNotInWorker
 from dash_long_callback.executors import app_factory
 from dash_long_callback.managers.base import Manager
@@ -111,7 +112,7 @@ class AbsentApp(dash.Dash):
 
     def __init__(self, settings: dict[str, Any]) -> None:
         # Not as Dash does it: that would make a server, and be the app of this process.
-        self.config = dash_internals.AttributeDict(settings)
+        self.config = internals.AttributeDict(settings)
         self.logger = logging.getLogger(dash.dash.__name__)
 
     def __getattr__(self, name: str) -> NoReturn:
