@@ -12,7 +12,7 @@ PYTEST_ARGS ?=
 # More arguments for the benchmarks
 BENCH_ARGS ?=
 
-# The oldest Dash that is supported; every name in dash/internals.py is tested against it.
+# The oldest Dash that is supported; every name in dash/internals/ is tested against it.
 OLDEST_DASH := 3.0.4
 # Stores, processes, signals and servers are the same on every Dash; they are tested on the newest only.
 OLDEST_TESTS := tests/unit tests/contract/test_dash_internals.py tests/contract/test_manager_contract.py \

@@ -1,0 +1,106 @@
+"""Every undocumented name of Dash that this package touches, and nothing else.
+
+registration    callbacks, as Dash keeps them
+context         ``dash.ctx``
+apps            an app and its server
+encoding        JSON
+
+``tests/contract/test_dash_internals.py`` checks each of them on the oldest and the newest
+supported Dash. If Dash changes, this is the only package to change.
+"""
+
+from dash_long_callback.dash.internals.apps import (
+    add_route,
+    app_error_handler,
+    app_of,
+    backend_of,
+    background_callbacks,
+    background_manager,
+    fastapi_body,
+    has_started,
+    provide_app,
+    shows_errors,
+    stop_serving,
+)
+from dash_long_callback.dash.internals.context import (
+    AttributeDict,
+    callback_context,
+    context_fields,
+    explained,
+    grouped_arguments,
+    outputs_of_call,
+    pop_header,
+    request_context,
+    run_in_context,
+    sent,
+)
+from dash_long_callback.dash.internals.encoding import (
+    join_patches,
+    plain_json,
+    to_json_bytes,
+)
+from dash_long_callback.dash.internals.registration import (
+    NAMESPACE,
+    Registration,
+    Wired,
+    add,
+    declared,
+    id_as_wired,
+    is_dash_s,
+    is_there,
+    long_callback_ids,
+    register,
+    register_clientside,
+    remove,
+    remove_helpers,
+    rename,
+    same_without_outputs,
+    waits_for_an_app,
+    wired,
+    wired_as,
+)
+
+__all__ = [
+    "NAMESPACE",
+    "AttributeDict",
+    "Registration",
+    "Wired",
+    "add",
+    "add_route",
+    "app_error_handler",
+    "app_of",
+    "backend_of",
+    "background_callbacks",
+    "background_manager",
+    "callback_context",
+    "context_fields",
+    "declared",
+    "explained",
+    "fastapi_body",
+    "grouped_arguments",
+    "has_started",
+    "id_as_wired",
+    "is_dash_s",
+    "is_there",
+    "join_patches",
+    "long_callback_ids",
+    "outputs_of_call",
+    "plain_json",
+    "pop_header",
+    "provide_app",
+    "register",
+    "register_clientside",
+    "remove",
+    "remove_helpers",
+    "rename",
+    "request_context",
+    "run_in_context",
+    "same_without_outputs",
+    "sent",
+    "shows_errors",
+    "stop_serving",
+    "to_json_bytes",
+    "waits_for_an_app",
+    "wired",
+    "wired_as",
+]

@@ -1,0 +1,113 @@
+"""An app: its server, its settings, and whether it is the one that ``dash.get_app`` gives."""
+
+# Dash does not declare types for what it does not document.
+# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import dash
+
+# Where `dash.get_app` looks, and `dash.get_asset_url` and its like: the app that is made sets both.
+from dash import _get_app, _get_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from dash_long_callback.dash.internals.registration import Registration
+
+
+def app_of(registration: Registration) -> dash.Dash | None:
+    """The callback's app; without its own the one that was made last, if there is one."""
+    if registration.app is not None:
+        return registration.app
+    try:
+        return dash.get_app()
+    except Exception:
+        return None
+
+
+def provide_app(app: dash.Dash | None) -> None:
+    """Let ``dash.get_app``, ``dash.get_asset_url`` and their like work where no app was made."""
+    if app is None:
+        return
+    if _get_app.APP is None:
+        _get_app.APP = app
+    if not _get_paths.CONFIG:
+        _get_paths.CONFIG.update(app.config)
+
+
+def app_error_handler(registration: Registration) -> Callable[[Exception], Any] | None:
+    """The ``on_error`` of the callback's app, if there is an app and it has one."""
+    return getattr(app_of(registration), "_on_error", None)
+
+
+def background_callbacks(app: dash.Dash) -> list[tuple[str, Any]]:
+    """The function of each ``background=True`` callback of an app, and the manager it would use."""
+    return [
+        (
+            getattr(entry.get("callback"), "__qualname__", callback_id),
+            entry["background"].get("manager") or background_manager(app),
+        )
+        for callback_id, entry in app.callback_map.items()
+        if entry.get("background")
+    ]
+
+
+def background_manager(app: dash.Dash) -> Any:
+    """What the app was given as ``background_callback_manager``."""
+    return getattr(app, "_background_manager", None)
+
+
+def has_started(app: dash.Dash) -> bool:
+    """Whether an app has got its first request, and taken over what was declared without one."""
+    return bool(getattr(app, "_got_first_request", {}).get("setup_server"))
+
+
+def shows_errors(app: dash.Dash) -> bool:
+    """Whether the app's dev tools are on, as ``debug`` or ``dev_tools_ui`` says.
+
+    Then its pages show errors to who develops it. Dash itself has no other mark that stays.
+    """
+    # Environment variables other than "true" and "false" come as they are: "0" must not count.
+    return getattr(getattr(app, "_dev_tools", None), "ui", False) is True
+
+
+def backend_of(app: dash.Dash) -> str:
+    """``"flask"``, ``"fastapi"`` or ``"quart"``: the kind of server that the app runs on."""
+    # Before Dash 4.1 there was Flask only.
+    return str(getattr(getattr(app, "backend", None), "server_type", "flask"))
+
+
+def add_route(
+    app: dash.Dash, name: str, view: Callable[..., Any], methods: tuple[str, ...]
+) -> None:
+    """Add a route below the app's prefix, on whichever server the app runs."""
+    app._add_url(name, view, methods)
+
+
+def stop_serving(app: dash.Dash, paths: Collection[str]) -> None:
+    """Serve scripts and styles of this package no more, if they were appended."""
+    for appended in (app.scripts, app.css):
+        listed = appended._resources._resources
+        listed[:] = [one for one in listed if one.get("relative_package_path") not in paths]
+
+
+async def fastapi_body(request: Any, limit: int) -> bytes:
+    """The body of a request to a FastAPI app, cut at ``limit`` bytes."""
+    if request.headers.get("content-type", "").startswith("application/json"):
+        # Dash's middleware has read it, and keeps what it parsed: None if that is not JSON.
+        parsed = getattr(request.state, "json_body", None)
+        try:
+            return b"" if parsed is None else json.dumps(parsed).encode()[:limit]
+        except RecursionError:  # nested so deeply that it could just be read
+            return b""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) >= limit:
+            break
+    return bytes(body[:limit])
