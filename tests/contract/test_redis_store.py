@@ -18,7 +18,7 @@ from stores import celery_store, new, put, response, started, wait_until
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Begin, Cancelled, End, Finish, Job, State, Succeeded, new_job_id
-from dash_long_callback.stores import job_store, row_results, timing
+from dash_long_callback.stores import job_store, redis_notifier, row_results, timing
 from dash_long_callback.stores.notifier import Subscription
 from dash_long_callback.stores.redis import RedisStore
 
@@ -292,6 +292,23 @@ def test_a_watch_that_began_while_redis_was_down_hears_of_news(own: RedisServer)
         assert subscription.wait(10)
     reader.close()
     writer.close()
+
+
+def test_news_go_on_when_another_thread_closes_the_connection_while_it_is_read(
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_notifier, "RETRY_SECONDS", 0.0)
+    job = started(store)
+    with store.subscribe() as subscription:
+        subscription.follow([job.id])
+        rows: Any = store.rows
+        connection = rows._connected.news._pubsub.connection
+        for n in range(300):
+            connection.disconnect()
+            time.sleep(n % 20 / 10_000)
+        drain(subscription)
+        store.change(job.id, Finish(Succeeded(b"1"), 1), b"1")
+        assert subscription.wait(10)
 
 
 CALLS: dict[str, Callable[[RedisStore, Job], object]] = {

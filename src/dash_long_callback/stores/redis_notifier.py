@@ -27,8 +27,9 @@ CHANGED, ALIVE = b"1", b"0"
 RETRY_SECONDS = 0.5
 #: Seconds that the thread waits in one go; redis-py can't wait for ever.
 WAIT_SECONDS = 60.0
-#: What a lost connection looks like, also to a thread that reads while another one closes it.
-_INTERRUPTIONS = (redis.RedisError, OSError, ValueError)
+#: What a lost connection looks like, also to a thread that reads while another one closes it: then
+#: redis-py finds its buffer or its socket gone.
+_INTERRUPTIONS = (redis.RedisError, OSError, ValueError, AttributeError)
 
 
 class RedisNotifier(Notifier):
