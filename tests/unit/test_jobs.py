@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -11,13 +11,22 @@ from hypothesis import strategies as st
 
 from dash_long_callback.jobs import (
     Begin,
+    Cancel,
     Cancelled,
     End,
+    Event,
     Failed,
+    Finish,
+    Handle,
     Job,
+    Lost,
+    Requeue,
+    Resend,
     State,
+    Succeeded,
     Target,
     new_job_id,
+    transition,
 )
 
 
@@ -113,6 +122,22 @@ def test_fields_of_a_newer_version_are_kept_and_ignored() -> None:
     assert replace(record, seq=7).unknown == {"color": "red"}
 
 
+def test_a_state_of_a_newer_version_is_that_version_s_to_change() -> None:
+    newer = {**json.loads(job().dump()), "state": "asleep"}
+    record = Job.load(json.dumps(newer).encode(), newer["id"])
+    assert not record.state.ended
+    for event in (Begin(), Cancel(), End(Cancelled()), End(Failed("E", "words"))):
+        assert transition(record, event, 1.0) is None
+    assert json.loads(record.dump())["state"] == "asleep"
+
+
+def test_an_end_that_only_a_newer_version_knows_is_an_end() -> None:
+    newer = {**json.loads(job().dump()), "state": "forgotten", "ended": 1.0}
+    record = Job.load(json.dumps(newer).encode(), "id")
+    assert record.state is State.FAILED
+    assert "another version" in str(record.error)
+
+
 @pytest.mark.parametrize(
     "over, handler", [({}, False), ({"handed_over": True}, True), ({"handling": True}, True)]
 )
@@ -125,6 +150,16 @@ def test_a_record_of_the_first_schema_is_read(over: dict[str, bool], handler: bo
     assert read.unknown == {}
     assert Job.load(read.dump(), "id") == read
 
+
+EVENTS: list[Event] = [
+    Begin(),
+    Finish(Succeeded(b"{}"), 0),
+    End(Failed("E", "words")),
+    Cancel(),
+    Requeue(0, begun=True),
+    Handle(Lost("words")),
+    Resend(0, 0),
+]
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -148,7 +183,8 @@ def test_a_record_that_cannot_be_read_is_that_of_a_job_that_has_failed(
     rubbish: bytes, value: Any, data: st.DataObject
 ) -> None:
     record = json.loads(job().dump())
-    field = data.draw(st.sampled_from([*record, "id"]))
+    # Those at their default, too, which are left out.
+    field = data.draw(st.sampled_from([one.name for one in fields(Job)]))
     for row in (rubbish, json.dumps(value).encode(), json.dumps({**record, field: value}).encode()):
         read = Job.load(row, record["id"])
         assert read.id == record["id"]
@@ -159,6 +195,10 @@ def test_a_record_that_cannot_be_read_is_that_of_a_job_that_has_failed(
         # what everybody does with a record
         assert read.since(-1) == sorted(read.slots.items())
         assert read.dump()
+        for event in EVENTS:
+            change = transition(read, event, 1.0)
+            if change is not None:
+                assert Job.load(change.job.dump(), read.id) == change.job
 
 
 class Screen:

@@ -12,8 +12,8 @@ import json
 import operator
 import time
 from dataclasses import MISSING, dataclass, field, fields
-from types import NoneType
-from typing import Any, TypeAlias
+from types import UnionType
+from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
 from dash_long_callback.jobs.ids import ref_of
 from dash_long_callback.jobs.outcomes import Problem, problem_of
@@ -140,7 +140,7 @@ class Job:
                 **unknown,
                 "schema": SCHEMA,
                 **known,
-                "state": self.state.value,
+                "state": unknown.get("state", self.state.value),
                 # A version that knows no events takes theirs for patches, and keeps them, too.
                 "slots": [
                     [n, s.target, "event" if s.event else s.patch] for n, s in self.slots.items()
@@ -158,14 +158,17 @@ class Job:
         try:
             raw: dict[str, Any] = json.loads(data)
             _translate(raw)
-            raw["state"] = State(raw["state"])
+            state, unknown = raw["state"], {}
+            if isinstance(state, str) and state not in _STATES and raw.get("ended") is None:
+                state, unknown = State.NEWER, {"state": state}
+            raw["state"] = State(state)
             raw["slots"] = {
                 int(n): Slot(
                     int(n), target_of(target), bool(kind) and kind != "event", kind == "event"
                 )
                 for n, target, kind in raw["slots"]
             }
-            unknown = {name: raw.pop(name) for name in raw.keys() - _FIELDS}
+            unknown |= {name: raw.pop(name) for name in raw.keys() - _FIELDS}
             job = cls(**raw, unknown=unknown)
         except (
             ValueError,
@@ -176,7 +179,7 @@ class Job:
             RecursionError,
         ):
             return cls._unreadable(job_id)
-        plausible = all(map(isinstance, _counted(job), _KINDS.values())) and all(
+        plausible = all(map(isinstance, _values(job), _KINDS.values())) and all(
             n > 0  # 0 is before the first
             for n in job.slots
         )
@@ -195,26 +198,18 @@ class Job:
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 #: Of a record that nobody writes any more: newer than all that a page can have seen.
 LAST_SEQ = 2**53 - 1
-#: What those fields must be that others count and compare with.
-_KINDS: dict[str, Any] = {
-    "callback": str,
-    "name": str,
-    "timeout": (int, float, NoneType),
-    "seq": int,
-    "attempt": int,
-    "resends": int,
-    "queued": (int, float, NoneType),
-    "created": (int, float),
-    "started": (int, float, NoneType),
-    "ended": (int, float, NoneType),
-    "result_size": (int, NoneType),
-    "interval": (int, float, NoneType),
-    "expire": (int, float, NoneType),
-    "cache_key": (str, NoneType),
-    "owner": (str, NoneType),
-    "error": (dict, NoneType),
-}
-_counted = operator.attrgetter(*_KINDS)
+
+
+def _classes(kind: Any) -> tuple[type, ...]:
+    """What a field of a type may hold, as JSON has it."""
+    if get_origin(kind) is UnionType:
+        return tuple(one for part in get_args(kind) for one in _classes(part))
+    return (int, float) if kind is float else (get_origin(kind) or kind,)
+
+
+_KINDS = {name: _classes(kind) for name, kind in get_type_hints(Job).items()}
+_values = operator.attrgetter(*_KINDS)
+_STATES = frozenset(state.value for state in State)
 _FIELDS = frozenset(one.name for one in fields(Job)) - {"unknown"}
 _DEFAULTS = {one.name: one.default for one in fields(Job) if one.default is not MISSING}
 

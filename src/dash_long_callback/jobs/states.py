@@ -26,11 +26,14 @@ class State(str, Enum):
     CANCELLED = "cancelled"
     TIMED_OUT = "timed_out"
     LOST = "lost"
+    #: One that only a newer version of this package knows, which runs beside this one while servers
+    #: are replaced. The job goes on, and is that version's to change.
+    NEWER = "newer"
 
     @property
     def ended(self) -> bool:
         """Whether a job in this state has its outcome."""
-        return not NEXT[self]
+        return not NEXT[self] and self is not State.NEWER
 
 
 #: Which states may follow which. A job that has ended never changes again.
@@ -53,4 +56,5 @@ NEXT: dict[State, frozenset[State]] = {
     State.CANCELLED: frozenset(),
     State.TIMED_OUT: frozenset(),
     State.LOST: frozenset(),
+    State.NEWER: frozenset(),
 }

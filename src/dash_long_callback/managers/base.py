@@ -121,8 +121,7 @@ class Manager:
         if self.executor.is_ready():
             # Before it is stored: that is one write less.
             begun = transition(job, Begin(), time.time())
-            assert begun is not None
-            job = begun.job
+            job = job if begun is None else begun.job
         disposition, result = self.store.create(
             job,
             call.request,

@@ -180,7 +180,7 @@ class CeleryExecutor(Executor):
     def check_liveness(self, job: Job) -> None:
         if job.state is State.QUEUED:
             self._check_waiting(job)
-        elif not self._store.leased(job.id):
+        elif job.state is State.RUNNING and not self._store.leased(job.id):
             self._lose(job, Lost("its Celery worker has not been heard of any more"))
             # If it is alive and only stuck, it must not go on.
             self._revoke(job)
