@@ -29,7 +29,7 @@ from dash_long_callback import (
     DiskcacheLongCallbackManager,
     UserError,
 )
-from dash_long_callback.executors import celery as celery_engine
+from dash_long_callback.executors.celery import executor as celery_executor
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores import timing
 
@@ -51,7 +51,7 @@ def worker_start() -> None:
 
 if "BROKER" in os.environ:
     # A minute is long for a test, and so are ten seconds.
-    celery_engine.RESEND_SECONDS = float(os.environ.get("RESEND", "60"))
+    celery_executor.RESEND_SECONDS = float(os.environ.get("RESEND", "60"))
     if "LEASE" in os.environ:
         lease = float(os.environ["LEASE"])
         timing.LEASE_SECONDS = lease

@@ -11,7 +11,7 @@ from celery import Celery
 from dash import Input, Output
 
 from dash_long_callback import CeleryLongCallbackManager, RegistrationError, long_callback
-from dash_long_callback.executors.celery import task_id
+from dash_long_callback.executors.celery.broker import task_id
 from dash_long_callback.stores.key_value import KeyValueStore
 from dash_long_callback.stores.redis import RedisStore
 

@@ -95,7 +95,7 @@ class CeleryLongCallbackManager(Manager):
         try:
             import celery
 
-            from dash_long_callback.executors.celery import CeleryExecutor
+            from dash_long_callback.executors.celery import engine
         except ImportError as error:
             raise ImportError(
                 f"CeleryLongCallbackManager needs Celery and redis ({error}): "
@@ -108,7 +108,7 @@ class CeleryLongCallbackManager(Manager):
             )
 
         store = _store(celery_app, retention)
-        self._executor = CeleryExecutor(
+        executor = engine(
             celery_app,
             store,
             queue,
@@ -116,8 +116,8 @@ class CeleryLongCallbackManager(Manager):
             worker_starts.given(worker_start),
             app_factory.check(app),
         )
-        self._celery_app = celery_app
-        super().__init__(store, self._executor, cache_by, expire, user)
+        self._celery_app, self._broker = celery_app, executor.broker
+        super().__init__(store, executor, cache_by, expire, user)
 
     @property
     def handle(self) -> celery.Celery:
@@ -141,7 +141,7 @@ class CeleryLongCallbackManager(Manager):
             StoreError: if the broker can't be reached.
         """
         ours = [c for c in registry.all() if c.manager in (None, self)]
-        return self._executor.waiting({c.queue for c in ours})
+        return self._broker.waiting({c.queue for c in ours})
 
 
 #: Result backends of Celery that can't keep jobs, by the beginning of their URL.

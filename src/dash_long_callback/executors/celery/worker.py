@@ -11,7 +11,6 @@ import contextlib
 import json
 import logging
 import os
-import signal
 import threading
 import time
 import traceback
@@ -22,8 +21,12 @@ from celery import signals
 
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
-from dash_long_callback.executors import app_factory
-from dash_long_callback.executors.worker_start import name_of
+from dash_long_callback.executors.celery.preparation import (
+    EXIT_CODES,
+    AppFactory,
+    WorkerStart,
+    in_words,
+)
 from dash_long_callback.jobs import Begin, Changed, Failed, Lost
 from dash_long_callback.registry import registry
 from dash_long_callback.worker import processes
@@ -41,10 +44,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dash_long_callback")
 
-#: What billiard raises into a process that gets one of these signals.
-_EXIT_CODES = tuple(
-    -(256 - getattr(signal, name)) for name in ("SIGTERM", "SIGQUIT") if hasattr(signal, name)
-)
 #: Seconds by which the system may count the start of a process as before that of its job.
 CLOCK_SECONDS = 0.5
 
@@ -92,10 +91,17 @@ class MessageRunner:
         self._store = store
         self._watchdog = watchdog
         self._lose = lose
-        self._start = _WorkerStart(worker_start)
-        self._factory = _Factory(factory)
-        # Once all modules are imported, and before processes are forked, which then share it.
-        signals.worker_init.connect(self._factory.call, weak=False)
+        self._start = WorkerStart(worker_start)
+        self._factory = AppFactory(factory)
+
+    def make_app(self, **_: Any) -> None:
+        """Have the app made that was named to the manager, if there is one."""
+        self._factory.call()
+
+    def callback(self, job: Job, digest: str) -> Callback | None:
+        """What this process knows as a job's callback."""
+        registry.settle()
+        return registry.get(job.callback, digest)
 
     def run(self, worker: str, job_id: str, digest: str) -> None:
         """Run a job that a message names, unless it has begun, ended or expired.
@@ -112,8 +118,7 @@ class MessageRunner:
         if job is None:
             return
         try:
-            registry.settle()
-            callback = registry.get(job.callback, digest)
+            callback = self.callback(job, digest)
             # One that is declared by an import needs no factory.
             problem = problem or (callback is None and made) or None
             problem = problem or self._problem(callback, digest, job, worker)
@@ -145,7 +150,7 @@ class MessageRunner:
     def _run(self, job: Job, callback: Callback, problem: Failed | None = None) -> None:
         run = Run(
             *(self._store, job, callback, problem),
-            exit_codes=_EXIT_CODES,
+            exit_codes=EXIT_CODES,
             lose=self._lose,
         )
         began = time.time() - CLOCK_SECONDS
@@ -169,82 +174,12 @@ class MessageRunner:
             self._lose(job, outcome)
 
 
-class _WorkerStart:
-    """Calls the app's ``worker_start`` in each process until it has succeeded once."""
-
-    def __init__(self, function: Callable[[], object] | None) -> None:
-        self._function = function
-        self._lock = threading.Lock()
-        self._done_in = 0  # a process
-
-    def problem(self) -> Failed | None:
-        """Call the function, if it is time. Returns how a job ends if it has failed."""
-        if self._function is None or self._done_in == os.getpid():
-            return None
-        with self._lock:
-            if self._done_in == os.getpid():
-                return None
-            try:
-                self._function()
-            except (Exception, SystemExit) as error:
-                if isinstance(error, SystemExit) and error.code in _EXIT_CODES:
-                    raise
-                return self._failed(error)
-            self._done_in = os.getpid()
-        return None
-
-    def _failed(self, error: Exception | SystemExit) -> Failed:
-        name = name_of(self._function)
-        return Failed(
-            "WorkerStartFailed",
-            f"worker_start={name} raised {_words(error)}. It is called again for the next job.",
-            "".join(traceback.format_exception(error)),
-            "unavailable",
-        )
-
-
-class _Factory:
-    """Makes the app in a worker, by the function that was named to the manager."""
-
-    def __init__(self, named: str | None) -> None:
-        self._named = named
-        self._lock = threading.Lock()
-
-    def call(self, **_: Any) -> None:
-        """Call the function, unless it has made the app here already."""
-        if (problem := self.problem()) is not None:
-            log.error("%s\n%s", problem.message, problem.traceback)
-
-    def problem(self) -> Failed | None:
-        """The same. Returns how a job ends that needs it, if it has failed."""
-        if self._named is None:
-            return None
-        with self._lock:
-            try:
-                app_factory.call(self._named)
-            except (Exception, SystemExit) as error:
-                return Failed(
-                    "CallbackNotFound",
-                    f"the function that makes the app, app={self._named!r}, raised "
-                    f"{_words(error)} in the Celery worker. It is called again for the next job.",
-                    "".join(traceback.format_exception(error)),
-                )
-        return None
-
-
-def _words(error: BaseException) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:
-        return type(error).__name__
-
-
 def _unexpected(error: BaseException) -> Failed | Lost:
-    if isinstance(error, SystemExit) and error.code in _EXIT_CODES:
+    if isinstance(error, SystemExit) and error.code in EXIT_CODES:
         return Lost("the worker was stopped while the job ran", "stopped")
     return Failed(
         type(error).__name__,
-        f"the worker could not run the job: {_words(error)}",
+        f"the worker could not run the job: {in_words(error)}",
         "".join(traceback.format_exception(error)),
     )
 
