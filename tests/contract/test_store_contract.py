@@ -721,29 +721,6 @@ def test_a_wish_that_came_before_the_worker_watched_is_news(make: Callable[..., 
         assert subscription.wait(30)
 
 
-def test_silence_is_told_after_a_lease_and_once(
-    place: Place, store: JobStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if place.name == "diskcache":
-        assert not watched_silence(store)  # its leader looks by itself
-        return
-    monkeypatch.setattr(timing, "LEASE_SECONDS", 0.3)
-    assert watched_silence(store)
-
-
-def watched_silence(store: JobStore) -> bool:
-    with store.subscribe() as subscription:
-        subscription.follow([started(store).id])
-        drained(subscription)
-        deadline = time.monotonic() + 1
-        while time.monotonic() < deadline:
-            if subscription.silent():
-                assert not subscription.silent()
-                return True
-            subscription.wait(0.05)
-    return False
-
-
 # Shared jobs and kept results
 
 

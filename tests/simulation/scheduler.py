@@ -39,6 +39,7 @@ class Process:
         self.at_death: list[Callable[[], object]] = []
         #: What a module of the engine keeps for each process.
         self.globals: dict[str, Any] = {}
+        scheduler.processes.append(self)
 
     @property
     def sentinel(self) -> Process:
@@ -70,8 +71,16 @@ class Process:
         if current is not None and current.process is self:
             self.scheduler.switch()  # never to come back
 
-    def pause(self) -> None:
+    def tell(self, error: BaseException) -> None:
+        """Have its main thread raise something, as the handler of a signal does."""
+        if self.main is not None:
+            self.main.told = error
+            self.scheduler.wake(self.main)
+
+    def pause_a_while(self) -> None:
         self.paused = True
+        seconds = self.scheduler.random.choice([0.5, 5.0, 15.0])
+        self.scheduler.at(self.scheduler.now + seconds, self.resume)
 
     def resume(self) -> None:
         self.paused = False
@@ -101,6 +110,8 @@ class Thread:
         self.ident = self.number
         self.name, self.daemon = name, daemon
         self.interrupted = False
+        #: What it is to raise.
+        self.told: BaseException | None = None
         #: Counts its waits: a timer of an earlier one is ignored.
         self.waits = 0
         self.waiting = False
@@ -146,6 +157,7 @@ class Scheduler:
         self.ready: list[Thread] = []
         self.held: dict[Process, list[Thread]] = {}
         self.all: list[Thread] = []
+        self.processes: list[Process] = []
         self.timers: list[tuple[float, int, Callable[[], object]]] = []
         self.current: Thread | None = None
         #: What ends the simulation: the engine's own loops would go on after an exception.
@@ -226,6 +238,9 @@ class Scheduler:
             woken = not timed_out
         else:
             self.switch()
+        if thread.told is not None:
+            error, thread.told = thread.told, None
+            raise error
         if thread.interrupted:
             thread.interrupted = False
             thread.process.handler(2, None)

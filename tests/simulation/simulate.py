@@ -1,4 +1,4 @@
-"""Runs simulations: ``python tests/simulation/simulate.py FIRST COUNT [--without PART]``.
+"""Runs simulations: ``python tests/simulation/simulate.py ENGINE FIRST COUNT [--without PART]``.
 
 Prints the seeds that break a rule, and a hash of all that has happened. ``COUNT`` 1 replays a seed.
 """
@@ -11,8 +11,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from world import World, install
+from install import install
+from world import ENGINES, World
 
+from dash_long_callback.executors.celery.executor import CeleryExecutor
 from dash_long_callback.executors.local.orphans import Orphans
 from dash_long_callback.executors.local.supervisor import Supervisor
 from dash_long_callback.stores import job_store
@@ -40,6 +42,9 @@ def break_engine(part: str) -> None:
         case "cancels":  # nobody tells the workers
             engine = Supervisor
             engine._pass_on_cancels = _nothing
+        case "checks":  # nobody sees to it that jobs can still end
+            engine = CeleryExecutor
+            engine.check_liveness = _nothing
         case "grace":  # a function that holds out is let alone
             engine = Limits
             engine.overdue = lambda _limits, _now: False
@@ -53,6 +58,7 @@ def break_engine(part: str) -> None:
 def main() -> int:
     """Run simulations. Returns how many seeds have broken a rule."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("engine", choices=ENGINES)
     parser.add_argument("first", type=int)
     parser.add_argument("count", type=int)
     parser.add_argument("--without")
@@ -62,7 +68,7 @@ def main() -> int:
     install()
     trace, broken, seed = 0, 0, arguments.first
     for seed in range(arguments.first, arguments.first + arguments.count):
-        world = World(seed)
+        world = World(seed, arguments.engine)
         try:
             world.run()
         except BaseException:

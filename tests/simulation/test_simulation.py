@@ -1,4 +1,4 @@
-"""The embedded engine, as it is, on simulated machines on which everything goes wrong."""
+"""Both engines, as they are, on simulated machines on which everything goes wrong."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ pytestmark = pytest.mark.newest_only
 
 SCRIPT = Path(__file__).parent / "simulate.py"
 #: What is tried in each run of the tests. With a first seed of your own, try others:
-#: ``python tests/simulation/simulate.py 100000 10000``.
+#: ``python tests/simulation/simulate.py celery 100000 10000``.
 SEEDS = 1000
 
 
-def simulate(first: int, count: int, *more: str, hash_seed: str = "0") -> tuple[int, str]:
+def simulate(
+    engine: str, first: int, count: int, *more: str, hash_seed: str = "0"
+) -> tuple[int, str]:
     """Run seeds in a process of their own, as the modules of the engine are changed for it."""
     done = subprocess.run(
-        [sys.executable, SCRIPT, str(first), str(count), *more],
+        [sys.executable, SCRIPT, engine, str(first), str(count), *more],
         capture_output=True,
         text=True,
         check=False,
@@ -32,21 +34,37 @@ def simulate(first: int, count: int, *more: str, hash_seed: str = "0") -> tuple[
     return done.returncode, done.stdout
 
 
+engines = pytest.mark.parametrize("engine", ["embedded", "celery"])
+
+
 @pytest.mark.timeout(600)
-def test_all_jobs_end_once_and_all_who_wait_hear_of_it_whatever_goes_wrong() -> None:
-    broken, printed = simulate(0, SEEDS)
+@engines
+def test_all_jobs_end_once_and_all_who_wait_hear_of_it_whatever_goes_wrong(engine: str) -> None:
+    broken, printed = simulate(engine, 0, SEEDS)
     assert not broken, printed
 
 
-def test_a_seed_gives_the_same_history_again() -> None:
+@engines
+def test_a_seed_gives_the_same_history_again(engine: str) -> None:
     traces = {
-        re.findall("trace (.*)", simulate(0, 30, hash_seed=seed)[1])[0] for seed in ("0", "1")
+        re.findall("trace (.*)", simulate(engine, 0, 30, hash_seed=seed)[1])[0]
+        for seed in ("0", "1")
     }
     assert len(traces) == 1
 
 
-@pytest.mark.parametrize("part", ["orphans", "cancels", "grace", "attempts"])
-def test_an_engine_that_lacks_something_breaks_a_rule(part: str) -> None:
-    broken, printed = simulate(0, 300, "--without", part)
+@pytest.mark.parametrize(
+    "engine,part",
+    [
+        ("embedded", "orphans"),
+        ("embedded", "cancels"),
+        ("embedded", "grace"),
+        ("embedded", "attempts"),
+        ("celery", "checks"),
+        ("celery", "attempts"),
+    ],
+)
+def test_an_engine_that_lacks_something_breaks_a_rule(engine: str, part: str) -> None:
+    broken, printed = simulate(engine, 0, 300, "--without", part)
     assert broken
     assert "BrokenRule" in printed or "no time goes by" in printed

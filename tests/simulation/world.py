@@ -5,192 +5,35 @@ paused, servers are stopped and restarted, the database is slow or can't be used
 lost. After a while nothing goes wrong any more, and everybody must have got what they wait for.
 """
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
-import logging
 import math
-import queue
-import sys
-import threading
-import time
 from contextlib import suppress
-from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from machine import Machine, PerProcess, Processes
-from scheduler import BEGIN, Entered, Process, Queue, Scheduler, Thread, Threading, Time, running
+from celery_engine import CeleryEngine
+from database import Database
+from embedded import EmbeddedEngine
+from functions import Behaviour, Function, Plan
+from scheduler import BEGIN, Entered, Process, Scheduler, Thread, running
+from system import Processes
 
-from dash_long_callback.errors import JobCancelled, JobLost, JobNotFound, JobTimedOut, StoreError
-from dash_long_callback.executors.local import LocalExecutor, election, pool_worker
-from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
-from dash_long_callback.jobs import (
-    Call,
-    Cancelled,
-    Handle,
-    Job,
-    Lost,
-    Outcome,
-    Problem,
-    State,
-    Succeeded,
-    TimedOut,
-    as_exception,
-)
+from dash_long_callback.errors import JobNotFound, StoreError
+from dash_long_callback.jobs import Call, Job, State
 from dash_long_callback.managers.base import Manager, News
 from dash_long_callback.stores import names
 from dash_long_callback.stores.ports import Batch
-from dash_long_callback.worker import run_job, watchdog
-from dash_long_callback.worker.call import call
-from dash_long_callback.worker.failures import failed
-from dash_long_callback.worker.heartbeat import Heartbeat
-from dash_long_callback.worker.run import Run
-from dash_long_callback.worker.updates import Kind, Update
 
-#: Seconds in which things go wrong, and how long at most it takes after that until all is over: a
-#: job that is left alone by its worker is found by its lease.
-ROUGH_SECONDS, CALM_SECONDS = 20.0, 120.0
-#: Seconds that a cancelled function has to end, and in which all is over then, if nothing fails.
-GRACE, CANCEL_SECONDS = 2.0, 5.0
+#: By name.
+ENGINES = {"embedded": EmbeddedEngine, "celery": CeleryEngine}
+#: Seconds in which things go wrong.
+ROUGH_SECONDS = 20.0
+#: Seconds after a cancel in which all is over, if nothing fails.
+CANCEL_SECONDS = 5.0
 
 
 class BrokenRule(AssertionError):
     """What must hold does not."""
-
-
-def install() -> None:
-    """Have the engine's modules in this process run on simulated time, threads and processes."""
-    log = logging.getLogger("dash_long_callback")
-    log.handlers, log.propagate = [_Stumbles()], False
-    instead: dict[ModuleType, Any] = {time: Time, threading: Threading, queue: Queue}
-    for name, module in list(sys.modules.items()):
-        if not name.startswith("dash_long_callback."):
-            continue
-        for real, simulated in instead.items():
-            if vars(module).get(real.__name__) is real:
-                setattr(module, real.__name__, simulated)
-        if vars(module).get("processes") is sys.modules["dash_long_callback.worker.processes"]:
-            cast("Any", module).processes = Processes
-    changed: Any = watchdog
-    changed.interrupt_main_thread = lambda: running().interrupt_main_thread()
-    changed = run_job
-    changed.heartbeat = PerProcess("heartbeat", Heartbeat)
-    changed = election
-    changed.atexit = changed.Finalize = _NoExit
-    changed = pool_worker
-    changed.preload = _NoExit
-
-
-class _Stumbles(logging.Handler):
-    """The engine logs with a traceback what it did not expect, and goes on. Here it never does."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        error = record.exc_info[1] if record.exc_info else None
-        if error is not None and not isinstance(error, StoreError):
-            running().failures.append(error)
-
-
-class _NoExit:
-    """A simulated process has no functions that are called when it exits."""
-
-    def __init__(self, *_: object, **__: object) -> None:
-        pass
-
-    def cancel(self) -> None:
-        pass
-
-    @staticmethod
-    def register(_: object) -> None:
-        pass
-
-    unregister = disown = register
-
-
-#: What a function does: it reports and returns, raises, goes on for a minute though it is
-#: told to stop, goes on for ever, or ends its process.
-Behaviour = Literal["works", "raises", "deaf", "stuck", "exits"]
-
-
-@dataclass
-class Plan:
-    """What a job's function does."""
-
-    kind: Behaviour
-    seconds: float
-    updates: int
-    handler: bool
-    calls: int = 0
-    handled: int = 0
-
-
-class Function:
-    """The callback of all jobs: what ``Execution`` is to Dash's."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def outcome(self, run: Run) -> Outcome:
-        if run.store.request(run.job.id) is None:
-            return Lost("its arguments have expired")
-        plan = self._world.plan_of(run.job)
-        ending: Problem | None = run.problem
-        try:
-            try:
-                return Succeeded(
-                    call(run, self._call, (run, plan, ending), {}, print), lasting=True
-                )
-            except JobCancelled:
-                raise
-            except Exception as error:
-                ending = ending or _ending(error)
-                if not plan.handler:
-                    return ending
-                if not run.job.handler and not run.reporter.note(Handle(ending)):
-                    raise JobCancelled from None
-                return call(run, self._handle, (plan,), {}, print)
-        except JobCancelled:
-            return Cancelled()
-        except Exception as error:
-            return ending or _ending(error)
-        finally:
-            run.armed = False
-
-    def _call(self, run: Run, plan: Plan, ending: Problem | None) -> bytes:
-        if ending is not None:
-            raise as_exception(ending)
-        plan.calls += 1
-        with _Working(self._world, run.job):
-            if plan.kind == "raises":
-                running().sleep(plan.seconds)
-                raise ValueError("no luck")
-            if plan.kind == "exits":
-                running().here.process.kill()
-            for n in range(plan.updates):
-                running().sleep(plan.seconds / (plan.updates + 1))
-                run.report([Update(0, b"%d" % n, Kind.VALUE, None)])
-            if plan.kind == "deaf":  # it goes on, for a while
-                for _ in range(3):
-                    with suppress(JobCancelled, JobTimedOut):
-                        running().sleep(20)
-            elif plan.kind == "stuck":
-                while True:
-                    with suppress(JobCancelled, JobTimedOut):
-                        running().sleep(3600)
-            else:
-                running().sleep(plan.seconds / (plan.updates + 1))
-        return b'{"job":"%s"}' % (run.job.cache_key or run.job.id).encode()
-
-    def _handle(self, plan: Plan) -> Succeeded:
-        plan.handled += 1
-        running().sleep(0.2)
-        return Succeeded(b'{"handled":true}', lasting=False)
-
-
-def _ending(error: Exception) -> Problem:
-    if isinstance(error, JobTimedOut):
-        return TimedOut(1.0)
-    return Lost(str(error)) if isinstance(error, JobLost) else failed(error)
 
 
 class Web:
@@ -199,9 +42,8 @@ class Web:
     def __init__(self, world: World) -> None:
         self.world = world
         self.process = Process(world.scheduler, "web")
-        machine: Any = world.machine
-        store = world.machine.store()
-        self.executor = LocalExecutor(store, world.machine.options, machine)
+        store = world.database.store()
+        self.executor = world.engine.executor(store)
         self.manager = Manager(store, self.executor)
         self.process.start(self._serve)
 
@@ -209,16 +51,8 @@ class Web:
         self.manager.ensure_running()
         running().sleep(1e9)
 
-    def stop(self, ending: Ending) -> None:
-        """As a server that is told to end."""
-
-        def stop() -> None:
-            leading = self.executor._election
-            if leading is not None:
-                leading.stop(ending)
-            self.process.end(0)
-
-        Thread(stop, process=self.process, scheduler=self.world.scheduler).start()
+    def stop(self) -> None:
+        self.world.engine.stop(self.process, self.executor)
 
 
 class Page:
@@ -299,22 +133,19 @@ class Page:
 class World:
     """One simulation."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, engine: str) -> None:
         self.scheduler = scheduler = Scheduler(seed)
-        dice = scheduler.random
-        self.function = Function(self)
-        options = PoolOptions(dice.choice([1, 2]), "simulated", grace=GRACE, stop_wait=3.0)
-        self.machine = Machine(scheduler, options, lambda _key: self.function)
-        self.machine.watch = self._applied
+        self.database = Database(scheduler)
+        self.database.watch = self._applied
         self.plans: dict[str, Plan] = {}
         self.ended: set[str] = set()
-        self.requeues = False
         self.faults = 0
         #: Where functions run, by job and attempt.
         self.working: dict[tuple[str, int], Process] = {}
         self.webs: list[Web] = []
         self.pages: list[Page] = []
         self.browser = Process(scheduler, "browser")
+        self.engine = ENGINES[engine](self.database, Function(self))
 
     def run(self) -> None:
         with Entered(self.scheduler) as scheduler:
@@ -328,7 +159,7 @@ class World:
             for _ in range(self.faults):
                 scheduler.at(BEGIN + dice.uniform(0, ROUGH_SECONDS), self._fault)
             scheduler.at(BEGIN + ROUGH_SECONDS, self._calm)
-            deadline = BEGIN + ROUGH_SECONDS + CALM_SECONDS
+            deadline = BEGIN + ROUGH_SECONDS + self.engine.calm_seconds
             scheduler.run(self._over, deadline)
             if scheduler.failures:
                 raise scheduler.failures[0]
@@ -367,32 +198,22 @@ class World:
 
     def _fault(self) -> None:
         dice = self.scheduler.random
-        workers = [p for p in self.machine.workers if p.alive]
-        webs = [w for w in self.webs if w.process.alive]
-        match dice.choice(["kill", "kill", "pause", "kill web", "pause web", "stop"]):
-            case "kill" if workers:
-                dice.choice(workers).kill()
-            case "pause" if workers:
-                self._pause(dice.choice(workers))
-            case "kill web" if webs:
-                dice.choice(webs).process.kill()
-            case "pause web" if webs:
-                self._pause(dice.choice(webs).process)
-            case "stop" if webs:
-                ending: Ending = dice.choice(["finish", "requeue", "end"])
-                self.requeues = self.requeues or ending == "requeue"
-                dice.choice(webs).stop(ending)
-            case _:
-                pass
-
-    def _pause(self, process: Process) -> None:
-        process.pause()
-        seconds = self.scheduler.random.choice([0.5, 5.0, 15.0])
-        self.scheduler.at(self.scheduler.now + seconds, process.resume)
+        what = dice.choice(self.engine.faults)
+        webs = [web for web in self.webs if web.process.alive]
+        if what in ("kill", "pause", "kill main", "pause main", "stop", "quit"):
+            self.engine.fault(what)
+        elif webs:
+            web = dice.choice(webs)
+            acts = {
+                "kill web": web.process.kill,
+                "pause web": web.process.pause_a_while,
+                "stop web": web.stop,
+            }
+            acts[what]()
 
     def _calm(self) -> None:
-        self.machine.rough = False
-        for process in [*self.machine.workers, *(web.process for web in self.webs)]:
+        self.database.rough = False
+        for process in self.scheduler.processes:
             process.resume()
 
     # What must hold
@@ -402,7 +223,7 @@ class World:
 
     def has(self, job_id: str, attempt: int) -> bool:
         """Whether a worker with this attempt has the job."""
-        return self.machine.rows.read([names.attempt(job_id)])[0] == b"%d" % attempt
+        return self.database.rows.read([names.attempt(job_id)])[0] == b"%d" % attempt
 
     def broken(self, words: str) -> None:
         """A rule is broken, in the middle of what the engine does: it would catch an exception."""
@@ -419,18 +240,21 @@ class World:
                 self.ended.add(job_id)
 
     def _over(self) -> bool:
-        if self.machine.rough or any(page.end is None for page in self.pages):
+        if self.database.rough or any(page.end is None for page in self.pages):
             return False
         # Whoever has left a shared job has heard of its end before it ends.
-        rows = self.machine.rows
-        return rows.next_queued() is None and not rows.count("state", State.RUNNING.value)
+        rows = self.database.rows
+        waits = self.engine.supervised and rows.next_queued() is not None
+        return not waits and not rows.count("state", State.RUNNING.value)
 
     def _check(self) -> None:
         for page in self.pages:
             if page.end is None:
                 raise BrokenRule(f"{page.job_id} was never told how its job has ended")
             late = (page.end.ended or 0) > page.cancelled + CANCEL_SECONDS
-            if late and not self.faults and page.call.job.cache_key is None:
+            # One that is lost by itself is found by its lease.
+            mine = page.call.job.cache_key is None and page.end.state is not State.LOST
+            if late and mine and not self.faults:
                 raise BrokenRule(f"{page.job_id} went on after it was cancelled")
             if page.end.state is State.SUCCEEDED:
                 expected = {
@@ -440,40 +264,19 @@ class World:
                 if page.result not in expected:
                     raise BrokenRule(f"{page.job_id} got {page.result!r}")
         for name, plan in self.plans.items():
-            if plan.calls > 1 and not self.requeues:
+            if plan.calls > 1 and not self.engine.calls_again:
                 raise BrokenRule(f"the function of {name} was called {plan.calls} times")
             if plan.handled > 1:
                 raise BrokenRule(f"the on_error of {name} was called {plan.handled} times")
         self._check_rows()
 
     def _check_rows(self) -> None:
-        rows = self.machine.rows
+        rows = self.database.rows
         for job_id in self.ended:
             left = [names.request(job_id), names.lease(job_id), names.attempt(job_id)]
             for name, value in zip(left, rows.read(left), strict=True):
                 if value is not None:
                     raise BrokenRule(f"{name} is left")
-        if rows.next_queued() is not None:
+        # With Celery, those who wait for a job see to it; one that all have left may never begin.
+        if self.engine.supervised and rows.next_queued() is not None:
             raise BrokenRule("a job waits in the queue for ever")
-
-
-class _Working:
-    """While a function runs: no more of them than there are workers.
-
-    One whose job was taken from it does not count. It is ended as soon as it, or the leader, hears
-    of that; but a process that is paused before its first heartbeat can't be found.
-    """
-
-    def __init__(self, world: World, job: Job) -> None:
-        self._world, self._key = world, (job.id, job.attempt)
-        self._process = running().here.process
-
-    def __enter__(self) -> None:
-        world = self._world
-        world.working[self._key] = self._process
-        busy = [key for key, process in world.working.items() if process.alive and world.has(*key)]
-        if len(busy) > world.machine.options.workers:
-            world.broken(f"functions run at once: {busy}")
-
-    def __exit__(self, *_: object) -> None:
-        del self._world.working[self._key]

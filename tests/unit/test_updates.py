@@ -21,7 +21,7 @@ from dash_long_callback.server import pacing
 from dash_long_callback.server import updates as updates_module
 from dash_long_callback.server.pacing import Pacer, Room
 from dash_long_callback.server.updates import updates, updates_async
-from dash_long_callback.stores import names
+from dash_long_callback.stores import names, timing
 from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.stores.ports import Batch
 
@@ -251,3 +251,36 @@ def test_streams_can_be_turned_off(managers: list[Manager]) -> None:
     body = question({job.id: 0}, stream=True)
     answer: Any = asyncio.run(updates_async(body, managers, pacer, THREADS))
     assert json.loads(answer) == {"jobs": {}, "after": 0}
+
+
+class _Unsupervised(InlineExecutor):
+    """Jobs that only those who wait for them can find lost; none begins."""
+
+    supervised = False
+
+    def __init__(self, store: DiskcacheStore) -> None:
+        super().__init__(store)
+        self.checked: list[str] = []
+
+    def check_liveness(self, job: Job) -> None:
+        self.checked.append(job.id)
+
+
+@pytest.mark.parametrize("hold", [0.1, 2.0])
+def test_a_job_is_checked_however_short_the_requests_are_and_busy_the_tab_is(
+    hold: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timing, "LEASE_SECONDS", 0.6)
+    store = DiskcacheStore(tmp_path / "cache", retention=60)
+    executor = _Unsupervised(store)
+    manager, pacer = Manager(store, executor), Pacer(Pacing(hold=hold))
+    lost, busy = waiting_job(manager), waiting_job(manager)
+    deadline = time.monotonic() + 1.5
+    asked = 0
+    while time.monotonic() < deadline:
+        # Of one there is always news: so no request waits.
+        ask([manager], {lost.id: 0, busy.id: -1 if hold > 1 else 0}, pacer, THREADS)
+        asked += 1
+    assert 2 <= executor.checked.count(lost.id) <= 5
+    assert asked > 5
+    store.close()

@@ -10,7 +10,14 @@ if TYPE_CHECKING:
 
 
 class Executor(ABC):
-    """Starts and terminates jobs. All it knows of a job is in the store."""
+    """Starts and terminates jobs. All it knows of a job is in the store.
+
+    Attributes:
+        supervised: whether it sees to it by itself that each job ends: then nobody who waits for
+            one need have it checked.
+    """
+
+    supervised = True
 
     def is_ready(self) -> bool:
         """Whether a worker would begin a new job at once: then it is stored as running."""
@@ -20,8 +27,8 @@ class Executor(ABC):
     def start(self, job: Job) -> None:
         """Have a job run that was stored, soon."""
 
-    def check_liveness(self, job: Job) -> None:  # noqa: B027 - nothing to do where a supervisor watches
-        """Somebody waits for this job, and nothing is new: end it if it can't end by itself."""
+    def check_liveness(self, job: Job) -> None:  # noqa: B027 - nothing to do where it is supervised
+        """Somebody waits for this job: end it if it can't end by itself."""
 
     @abstractmethod
     def cancel(self, job_id: str) -> None:

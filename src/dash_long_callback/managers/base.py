@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dash_long_callback.errors import JobNotFound, RegistrationError
 from dash_long_callback.jobs import CONTEXT, Begin, Call, Cancel, Job, Result, State, transition
 from dash_long_callback.managers.following import Following
+from dash_long_callback.managers.liveness import Checks
 from dash_long_callback.registry import registry
 from dash_long_callback.stores.job_store import Disposition, LargeResult
 
@@ -86,6 +87,7 @@ class Manager:
     ) -> None:
         self.store = store
         self.executor = executor
+        self._checks = Checks()
         self.cache_by = check_cache_by("the manager", cache_by)
         self.expire = check_expire("the manager", expire)
         self.user = check_user("the manager", user)
@@ -196,9 +198,15 @@ class Manager:
             return following.wait(timeout, enough)
 
     def check_liveness(self, found: Iterable[News]) -> None:
-        """Somebody waits for these jobs, and nothing is new: see that they can still end."""
+        """Somebody waits for these jobs: see that they can still end.
+
+        Raises:
+            StoreError: if that can't be found out.
+        """
+        if self.executor.supervised:
+            return
         for job in {news.job.id: news.job for news in found}.values():
-            if not job.state.ended:
+            if not job.state.ended and self._checks.due(job):
                 self.executor.check_liveness(job)
 
     def cancel(self, job_id: str, owner: str | None = None) -> None:

@@ -6,6 +6,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dash_long_callback.managers import liveness
 from dash_long_callback.stores.notifier import Waker
 from dash_long_callback.threads import in_thread
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     #: What a wait is made of: a call that asks stores, or seconds to wait to be woken.
     Step: TypeAlias = "Callable[[], dict[str, News]] | float"
     Steps: TypeAlias = Generator[Step, Any, dict[str, News]]
-
-#: Seconds between two looks whether jobs that nobody supervises have fallen silent.
-SILENCE_SECONDS = 1.0
 
 
 def news_since(jobs: Mapping[str, int], found: Mapping[str, News]) -> dict[str, News | None]:
@@ -139,16 +137,15 @@ class Following:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return (yield self._look)  # the record is the truth, whatever was heard
-                if (yield left if self._supervised else min(left, SILENCE_SECONDS)):
+                if (yield left if self._supervised else min(left, liveness.every())):
                     break
-                if any(subscription.silent() for subscription in self._subscriptions.values()):
-                    yield self._check_liveness
-                    break
+                # If one ends by that, there is news.
+                yield self._check_liveness
         return found
 
     @property
     def _supervised(self) -> bool:
-        return all(subscription.supervised for subscription in self._subscriptions.values())
+        return all(manager.executor.supervised for manager in self._jobs)
 
     def _look(self) -> dict[str, News]:
         merged: dict[str, News] = {}
@@ -156,7 +153,8 @@ class Following:
             found = self._followed(manager, part)
             self._found[manager] = found
             merged |= found
-        return merged
+        # Also while news of others comes all the time.
+        return merged | self._check_liveness()
 
     def _followed(self, manager: Manager, part: Mapping[str, int]) -> dict[str, News]:
         subscription = self._subscriptions[manager]
@@ -172,7 +170,7 @@ class Following:
         return manager.news(part, self._owner)
 
     def _check_liveness(self) -> dict[str, News]:
-        """Somebody waits, and nothing is new: see that these jobs can still end."""
+        """Somebody waits: see that these jobs can still end."""
         for manager, found in self._found.items():
             manager.check_liveness(found.values())
         return {}

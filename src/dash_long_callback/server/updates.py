@@ -194,6 +194,7 @@ class _Question:
             if left and (known := manager.news(left, self.owner)):
                 self.found |= known
                 self.parts[manager] = {i: left[i] for i in known}
+                manager.check_liveness(known.values())
                 # Whoever ran these jobs may have gone since; then this process may have to lead.
                 manager.ensure_running()
         if not self.found:
@@ -245,8 +246,6 @@ class _Question:
 
     def paced(self, pacer: Pacer, room: Room) -> bytes | LargeBody:
         """The answer for a client that is told to wait before it asks again."""
-        for manager, part in self.parts.items():
-            manager.check_liveness(self.found[i] for i in part)
         now, running = time.time(), self._running
         jobs = running.values()
         wanted = min((pacing.pace(now - job.created, job.interval) for job in jobs), default=0)

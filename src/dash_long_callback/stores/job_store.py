@@ -348,7 +348,7 @@ class JobStore:
         now, name = time.time(), names.worker(job.id)
         lease, known = self.rows.read([names.lease(job.id), name])
         touched = read_time(lease, "a lease")
-        batch = Batch(_held(job), alive=job.id)
+        batch = Batch(_held(job))
         # Not with each heartbeat: some databases have to write them all for that.
         if not 0 <= now - touched < self.retention / 4:
             touched = now

@@ -31,8 +31,6 @@ class _Pace:
 class RowNotifier(PollingNotifier):
     """Notifies the subscriptions of a process of rows that have changed.
 
-    Heartbeats are not looked at: whoever is told of silence asks the store for the lease.
-
     Args:
         rows: returns the rows with these names, None for one that is missing.
     """
@@ -70,7 +68,7 @@ class RowNotifier(PollingNotifier):
             pace.pause = FIRST_POLLS if changed else min(LATER_POLLS, pace.pause * SLOWER)
             pace.due = time.monotonic() + pace.pause
             if changed:
-                subscription.notify()
+                subscription.waker.wake()
         with self._lock:
             dues = [pace.due for pace in self._paces.values()]
         return max(0.0, min(dues, default=0.0) - time.monotonic())

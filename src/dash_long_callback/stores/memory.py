@@ -68,9 +68,8 @@ class MemoryRows(Rows):
                 return False
             self._write(batch)
             self._enter(batch)
-        for name, alive in ((batch.news, False), (batch.alive, True)):
-            if name is not None:
-                self._news.notify(name, alive_only=alive)
+        if batch.news is not None:
+            self._news.notify(batch.news)
         if batch.cancel is not None:
             self._news.notify(f"{batch.cancel}:cancel")
         return True

@@ -22,8 +22,6 @@ from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dash_long_callback.stores import timing
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
@@ -86,7 +84,6 @@ class Subscription:
         self.followed: frozenset[str] = frozenset()
         self._notifier = notifier
         self._names = names
-        self._heard = time.monotonic()
 
     def follow(self, job_ids: Iterable[str]) -> None:
         """Wake for the news of these jobs from now on, and of no others."""
@@ -101,34 +98,9 @@ class Subscription:
         """Return True when there may be news since the last call; False after ``timeout`` s."""
         return self.waker.wait(timeout)
 
-    @property
-    def supervised(self) -> bool:
-        """Whether somebody else sees to it that jobs end, so that nobody who waits need ask."""
-        return self._notifier.supervised
-
-    def notify(self, *, alive_only: bool = False) -> None:
-        """A worker was heard of; there is news unless ``alive_only``. From any thread."""
-        self._heard = time.monotonic()
-        if not alive_only:
-            self.waker.wake()
-
-    def silent(self) -> bool:
-        """Whether no worker of these jobs was heard of for as long as a lease lasts.
-
-        Tells it once, and again when as much time has passed. Never, where somebody else asks.
-        """
-        now = time.monotonic()
-        if self.supervised or now - self._heard < timing.LEASE_SECONDS:
-            return False
-        self._heard = now
-        return True
-
 
 class Notifier(ABC):
     """Hears of writes, and notifies the subscriptions that follow what was written."""
-
-    #: Whether somebody else sees to it that jobs end: then nobody who waits need ask.
-    supervised = False
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -167,12 +139,12 @@ class Notifier(ABC):
                         gone.append(name)
             self._end(gone)
 
-    def notify(self, name: str, *, alive_only: bool = False) -> None:
+    def notify(self, name: str) -> None:
         """Notify those who follow a name."""
         with self._lock:
             subscriptions = tuple(self._subscriptions.get(name, ()))
         for subscription in subscriptions:
-            subscription.notify(alive_only=alive_only)
+            subscription.waker.wake()
 
     def notify_all(self) -> None:
         """Have everybody look: news may have been missed."""

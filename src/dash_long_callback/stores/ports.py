@@ -73,7 +73,6 @@ class Batch:
         place: its place in the queue; None if it does not wait.
         dequeue: a job that waits no more, whatever its entry is.
         news: an id of which there are news.
-        alive: one of which there are none, but whose worker is there.
         cancel: a job that is to be cancelled, which is news for its worker.
     """
 
@@ -85,7 +84,6 @@ class Batch:
     place: Place | None = None
     dequeue: str | None = None
     news: str | None = None
-    alive: str | None = None
     cancel: str | None = None
 
 

@@ -8,7 +8,7 @@ Keys, all of them below ``<prefix>dlc:``, all with an expiry:
 
 Channels, see ``redis_notifier``:
 
-    news:<id>                  the record has changed, or its worker is alive
+    news:<id>                  the record has changed
     stop:<id>                  the user wants this job cancelled
 """
 
@@ -31,7 +31,7 @@ from dash_long_callback.stores import names as row
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.parse import read_id
 from dash_long_callback.stores.ports import Batch, Cursor, Field, Rows
-from dash_long_callback.stores.redis_notifier import ALIVE, CHANGED, RedisNotifier
+from dash_long_callback.stores.redis_notifier import RedisNotifier
 from dash_long_callback.stores.row_results import RowResults
 
 if TYPE_CHECKING:
@@ -147,15 +147,13 @@ class RedisRows(Rows):
         sets = [self._key("index:expiry"), own, *lists, *others]
         return sets, [1 + len(lists), entry.id, repr(entry.created), _ms(seconds), member]
 
-    def _told(self, batch: Batch) -> list[Any]:
-        """Channels and messages."""
-        told: list[Any] = []
+    def _told(self, batch: Batch) -> list[str]:
+        """The channels of the news."""
+        told: list[str] = []
         if batch.news is not None:
-            told += [self._key(f"news:{batch.news}"), CHANGED]
-        if batch.alive is not None:
-            told += [self._key(f"news:{batch.alive}"), ALIVE]
+            told.append(self._key(f"news:{batch.news}"))
         if batch.cancel is not None:
-            told += [self._key(f"stop:{batch.cancel}"), CHANGED]
+            told.append(self._key(f"stop:{batch.cancel}"))
         return told
 
     def _list(self, by: Field, value: str | None) -> str:

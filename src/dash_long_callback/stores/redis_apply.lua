@@ -3,15 +3,15 @@
 -- KEYS: rows to compare, to write, to touch, to delete; then, if a job is entered into the index, the
 --       set of expiries, the set that it is to be in by its state, its other sets, and those that it
 --       is not to be in.
--- ARGV: how many of each kind of row there are, and how many words of news; what the rows to compare
+-- ARGV: how many of each kind of row there are, and how many channels; what the rows to compare
 --       must hold, with "=" before it, "" for nothing; values and milliseconds of the rows to write;
 --       milliseconds of the rows to touch; how many sets the job is to be in, 0 for no entry, then
---       its id, score, milliseconds and member of the set of expiries; channels and messages.
+--       its id, score, milliseconds and member of the set of expiries; the channels to tell.
 --
 -- With pcall, a key that holds another type counts as another value, and not as an error.
 
 local compared, written = tonumber(ARGV[1]), tonumber(ARGV[2])
-local touched, dropped, words = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local touched, dropped, channels = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local key, argument = 0, 5
 
 local function next_key()
@@ -67,7 +67,7 @@ if sets > 0 then
   for other = key + 1, #KEYS do redis.pcall('ZREM', KEYS[other], id) end
 end
 
-for _ = 1, words / 2 do
-  redis.call('PUBLISH', next_argument(), next_argument())
+for _ = 1, channels do
+  redis.call('PUBLISH', next_argument(), '')
 end
 return 1

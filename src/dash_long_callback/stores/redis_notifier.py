@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from dash_long_callback.stores.notifier import Subscription
 
-#: Messages: the record has changed; nothing is new, but the worker is alive.
-CHANGED, ALIVE = b"1", b"0"
 #: Seconds between two tries to connect again.
 RETRY_SECONDS = 0.5
 #: Seconds that the thread waits in one go; redis-py can't wait for ever.
@@ -101,7 +99,7 @@ class RedisNotifier(Notifier):
                 continue
             self._faults.succeeded()
             if message is not None and message["type"] != "unsubscribe":
-                self.notify(message["channel"].decode(), alive_only=message["data"] == ALIVE)
+                self.notify(message["channel"].decode())
 
     def close(self) -> None:
         """End the thread and the connection."""

@@ -63,8 +63,6 @@ class SqliteNotifier(PollingNotifier):
         busy: seconds to wait for a lock.
     """
 
-    supervised = True  # by the leader of the embedded engine
-
     def __init__(self, file: SqliteFile[Any], busy: float) -> None:
         super().__init__()
         self._file = file

@@ -1,31 +1,27 @@
-"""A simulated machine: pipes, datagrams, a lock, processes, and a database that may fail."""
+"""The embedded engine on a simulated machine: pipes, datagrams, a lock and worker processes."""
 
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from scheduler import Process, Scheduler, Thread, running
+from database import Database
+from scheduler import Process, Scheduler, Thread
 
-from dash_long_callback.errors import StoreError
+from dash_long_callback.executors.local import LocalExecutor
 from dash_long_callback.executors.local.messages import Ready, Start
-from dash_long_callback.executors.local.pool_options import PoolOptions
+from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
 from dash_long_callback.executors.local.pool_worker import PoolWorker
 from dash_long_callback.executors.local.worker import Worker
 from dash_long_callback.jobs import Job
 from dash_long_callback.stores.job_store import JobStore
-from dash_long_callback.stores.memory import MemoryRows
-from dash_long_callback.stores.notifier import Subscription, Waker
-from dash_long_callback.stores.ports import Batch, Cursor, Field, Rows
-from dash_long_callback.stores.row_results import RowResults
-from dash_long_callback.worker.run import Run, Runnable
+from dash_long_callback.worker.run import Runnable
 
-#: Seconds that jobs are kept.
-RETENTION = 600.0
+#: Seconds that a cancelled function has to end.
+GRACE = 2.0
 
 
 class Pipe:
@@ -148,7 +144,9 @@ class Launcher:
 
     def _work(self, leader: Any) -> None:
         machine = self._machine
-        worker = SimulatedWorker(leader, machine.store(), machine.options.grace, finish=True)
+        worker = SimulatedWorker(
+            leader, machine.database.store(), machine.options.grace, finish=True
+        )
         worker.callbacks = machine.callbacks
         machine.scheduler.sleep(machine.scheduler.random.uniform(0.1, 1.5))
         with contextlib.suppress(OSError):
@@ -168,24 +166,15 @@ class Machine:
     name = "the simulation"
 
     def __init__(
-        self, scheduler: Scheduler, options: PoolOptions, callbacks: Callable[[str], Runnable]
+        self, database: Database, options: PoolOptions, callbacks: Callable[[str], Runnable]
     ) -> None:
-        self.scheduler = scheduler
+        self.scheduler = database.scheduler
+        self.database = database
         self.options = options
         self.callbacks = callbacks
-        self.rows = MemoryRows(lambda: scheduler.now)
         self.leader: Process | None = None
         self.inboxes: dict[int, Inbox] = {}
         self.workers: list[Process] = []
-        #: Whether things go wrong.
-        self.rough = True
-        #: Is shown each batch that was applied, and what its rows held before.
-        self.watch: Callable[[Batch, list[bytes | None]], object] = lambda _batch, _before: None
-
-    def store(self) -> JobStore:
-        """The store as one process opens it."""
-        rows = RoughRows(self)
-        return JobStore(rows, RowResults(rows, RETENTION), RETENTION)
 
     def lead(self) -> LeaderLock | None:
         if self.leader is not None and self.leader.alive:
@@ -197,140 +186,54 @@ class Machine:
 
     def wake(self, port: int) -> None:
         inbox = self.inboxes.get(port)
-        if inbox is not None and not (self.rough and self.scheduler.random.random() < 0.2):
+        if inbox is not None and not (self.database.rough and self.scheduler.random.random() < 0.2):
             inbox.wake()
 
     def launcher(self) -> Launcher:
         return Launcher(self)
 
 
-class RoughRows(Rows):
-    """The machine's rows: others come in between, and now and then they can't be used."""
+class EmbeddedEngine:
+    """The embedded engine and what may happen to it."""
 
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+    faults: ClassVar[list[str]] = ["kill", "kill", "pause", "kill web", "pause web", "stop web"]
+    calm_seconds = 120.0
+    supervised = True
 
-    def _step(self) -> None:
+    def __init__(self, database: Database, callback: Runnable) -> None:
+        workers = database.scheduler.random.choice([1, 2])
+        options = PoolOptions(workers, "simulated", grace=GRACE, stop_wait=3.0)
+        self._machine = Machine(database, options, lambda _key: callback)
+        #: Functions that may run at once.
+        self.limit: float = workers
+        #: Whether a function may be called a second time, as its server was told so.
+        self.calls_again = False
+
+    @property
+    def processes(self) -> list[Process]:
+        return self._machine.workers
+
+    def executor(self, store: JobStore) -> LocalExecutor:
+        machine: Any = self._machine
+        return LocalExecutor(store, self._machine.options, machine)
+
+    def fault(self, what: str) -> None:
+        """One of ``faults`` that is this engine's own."""
+        alive = [process for process in self._machine.workers if process.alive]
+        if alive:
+            worker = self._machine.scheduler.random.choice(alive)
+            worker.kill() if what == "kill" else worker.pause_a_while()
+
+    def stop(self, web: Process, executor: Any) -> None:
+        """A web process is told to end."""
         scheduler = self._machine.scheduler
-        if scheduler.discarding:
-            scheduler.switch()
-        if scheduler.current is None or not self._machine.rough:
-            return
-        dice = scheduler.random.random()
-        if dice < 0.1:
-            scheduler.sleep(scheduler.random.choice([0.0, 0.0, 0.01, 0.3]))
-        elif dice > 0.995:
-            raise StoreError("the disk is full")
+        ending: Ending = scheduler.random.choice(["finish", "requeue", "end"])
+        self.calls_again = self.calls_again or ending == "requeue"
 
-    def read(self, names: Iterable[str]) -> list[bytes | None]:
-        self._step()
-        return self._machine.rows.read(names)
+        def stop() -> None:
+            leading = executor._election
+            if leading is not None:
+                leading.stop(ending)
+            web.end(0)
 
-    def apply(self, batch: Batch) -> bool:
-        self._step()
-        before = self._machine.rows.read(batch.put)
-        done = self._machine.rows.apply(batch)
-        if done:
-            self._machine.watch(batch, before)
-        return done
-
-    def list(
-        self, by: Field, value: str | None, limit: int, before: Cursor | None = None
-    ) -> list[Cursor]:
-        self._step()
-        return self._machine.rows.list(by, value, limit, before)
-
-    def count(self, by: Field, value: str | None) -> int:
-        return self._machine.rows.count(by, value)
-
-    def next_queued(self) -> str | None:
-        self._step()
-        return self._machine.rows.next_queued()
-
-    def subscribe(
-        self, waker: Waker | None = None, *, cancels: bool = False
-    ) -> AbstractContextManager[Subscription]:
-        return self._machine.rows.subscribe(waker, cancels=cancels)
-
-    def purge(self) -> None:
-        self._step()
-        self._machine.rows.purge()
-
-    def close(self) -> None:
-        """Nothing to let go of."""
-
-
-class ProcessId:
-    """In the place of the real one."""
-
-    def __init__(self, process: Process) -> None:
-        self.process = process
-        self.pid = process.pid
-
-    @staticmethod
-    def load(data: bytes | None) -> ProcessId | None:
-        found = Processes.known.get(int(data)) if data else None
-        return None if found is None else ProcessId(found)
-
-    def runs(self) -> bool:
-        return self.process.alive
-
-    def elsewhere(self) -> bool:
-        return False
-
-
-class Processes:
-    """In the place of the module ``worker.processes``."""
-
-    known: ClassVar[dict[int, Process]] = {}
-    ProcessId = ProcessId
-
-    @classmethod
-    def this_process(cls, _pid: int) -> bytes:
-        process = running().here.process
-        cls.known[process.pid] = process
-        return b"%d" % process.pid
-
-    @staticmethod
-    def descendants(_pid: int) -> list[Any]:
-        return []
-
-    @staticmethod
-    def kill(_processes: list[Any]) -> None:
-        """Functions start no processes here."""
-
-    @classmethod
-    def kill_tree(cls, pid: int) -> None:
-        if pid in cls.known:
-            cls.known[pid].kill()
-
-    @staticmethod
-    def end_this() -> None:
-        running().here.process.kill()
-
-    @staticmethod
-    def processor_time(_pid: int) -> float:
-        return 0.0
-
-    @staticmethod
-    def waits_for_processor(_pid: int) -> bool:
-        return False
-
-    @staticmethod
-    @contextlib.contextmanager
-    def unchanged(handler: Callable[[int, Any], object]) -> Generator[None]:
-        running().here.process.handler = handler
-        yield
-
-
-class PerProcess:
-    """In the place of an object that a module of the engine has once in each process."""
-
-    def __init__(self, name: str, make: Callable[[], Any]) -> None:
-        self._name, self._make = name, make
-
-    def of(self, run: Run) -> AbstractContextManager[None]:
-        known = running().here.process.globals
-        if self._name not in known:
-            known[self._name] = self._make()
-        return known[self._name].of(run)
+        Thread(stop, process=web, scheduler=scheduler).start()

@@ -1,0 +1,252 @@
+"""Celery, as the engine sees it: a broker that loses and repeats messages, and workers that die.
+
+A worker has a main process, which starts others and hears of their deaths, as Celery's prefork pool
+has. A message is acknowledged before its job runs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from database import Database
+from scheduler import Event, Process, Thread
+
+from dash_long_callback.errors import StoreError
+from dash_long_callback.executors.celery.broker import BACKSTOP_SECONDS
+from dash_long_callback.executors.celery.executor import CeleryExecutor
+from dash_long_callback.executors.celery.preparation import EXIT_CODES
+from dash_long_callback.executors.celery.worker import MessageRunner
+from dash_long_callback.jobs import Job, Lost, TimedOut
+from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.worker.run import Runnable
+from dash_long_callback.worker.watchdog import Watchdog
+
+#: Seconds that a cancelled function has to end.
+GRACE = 2.0
+
+
+@dataclass(frozen=True)
+class Message:
+    """Asks a worker to run a job."""
+
+    job_id: str
+    digest: str
+    task_id: str
+    for_handler: bool
+    limit: float
+
+    @classmethod
+    def of(cls, job: Job) -> Message:
+        task_id = f"{job.id}:on_error" if job.handler else job.id
+        limit = math.inf if job.timeout is None else job.timeout + GRACE + BACKSTOP_SECONDS
+        return cls(job.id, job.digest, task_id, job.handler, limit)
+
+
+class Exchange:
+    """Where messages wait."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.scheduler = database.scheduler
+        self.messages: list[Message] = []
+        self.watchers: list[Thread] = []
+        self.workers: list[CeleryWorker] = []
+
+    @property
+    def ready(self) -> bool:
+        return bool(self.messages)
+
+    def send(self, message: Message) -> None:
+        dice = self.scheduler.random.random() if self.database.rough else 0.5
+        if dice < 0.03:
+            raise StoreError("the broker can't be reached")
+        copies = 0 if dice < 0.06 else 2 if dice > 0.95 else 1
+        for _ in range(copies):
+            delay = self.scheduler.random.choice([0.0, 0.0, 0.01, 0.5])
+            self.scheduler.at(self.scheduler.now + delay, lambda: self._arrive(message))
+
+    def _arrive(self, message: Message) -> None:
+        self.messages.append(message)
+        self.scheduler.wake_all(self.watchers)
+
+    def take(self) -> Message:
+        return self.messages.pop(self.scheduler.random.randrange(len(self.messages)))
+
+
+class Broker:
+    """In the place of the engine's ``Broker``, in one process."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def send(self, job: Job) -> None:
+        self._exchange.send(Message.of(job))
+
+    def refused(self, _job: Job) -> str | None:
+        return None
+
+    def revoke(self, job: Job) -> None:
+        for worker in self._exchange.workers:
+            worker.revoke(Message.of(job).task_id)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class SimulatedRunner(MessageRunner):
+    """Runs the jobs of messages; all of them have one callback."""
+
+    found: Any
+
+    def callback(self, job: Job, digest: str) -> Any:
+        return self.found
+
+
+class CeleryWorker:
+    """A worker: a main process and its pool."""
+
+    def __init__(self, engine: CeleryEngine) -> None:
+        self._engine = engine
+        self._scheduler = engine.exchange.scheduler
+        #: The processes of its pool, and what they work on.
+        self.pool: dict[Process, Message | None] = {}
+        self._deaths: dict[Process, TimedOut] = {}
+        self._revoked: set[str] = set()
+        self.stopping = Event()
+        self.main = Process(self._scheduler, "celery")
+        self.main.at_death.append(self._start_another)
+        self.main.start(self._supervise)
+        engine.exchange.workers.append(self)
+
+    def _start_another(self) -> None:
+        self._engine.exchange.workers.remove(self)
+        again = self._scheduler.now + self._scheduler.random.uniform(0, 3)
+        self._scheduler.at(again, lambda: CeleryWorker(self._engine))
+
+    def _supervise(self) -> None:
+        executor = self._engine.executor(self._engine.exchange.database.store())
+        while not self.stopping.is_set():
+            while len(self.pool) < self._engine.concurrency:
+                self._start_process()
+            for dead in self._scheduler.wait_for([*self.pool, self.stopping], None):
+                if dead is not self.stopping:
+                    self._bury(dead, executor)
+        for process in self.pool:
+            process.join(GRACE + 5)
+            process.kill()
+
+    def _start_process(self) -> None:
+        process = Process(self._scheduler, "celery pool")
+        self.pool[process] = None
+        self._engine.processes.append(process)
+        process.start(lambda: self._work_until_told(process))
+
+    def _bury(self, process: Process, executor: CeleryExecutor) -> None:
+        message = self.pool.pop(process)
+        if message is not None:
+            outcome = self._deaths.pop(process, None) or Lost("its worker process died")
+            executor.process_died(message.job_id, outcome, for_handler=message.for_handler)
+
+    def _work_until_told(self, process: Process) -> None:
+        with suppress(SystemExit):
+            self._work(process)
+
+    def _work(self, process: Process) -> None:
+        exchange = self._engine.exchange
+        store = exchange.database.store()
+        lose = self._engine.executor(store).lose
+        runner = SimulatedRunner(store, Watchdog(store, GRACE), lose)
+        runner.found = self._engine.callback
+        while self.main.alive and not self.stopping.is_set():
+            self._scheduler.wait_for([exchange, self.main, self.stopping], None)
+            if not exchange.messages:
+                continue
+            message = exchange.take()
+            if message.task_id in self._revoked:
+                continue
+            self.pool[process] = message
+            if message.limit < math.inf:
+                when = self._scheduler.now + message.limit
+                self._scheduler.at(when, lambda m=message: self._limit(process, m))
+            with suppress(StoreError):  # the task has failed
+                runner.run("worker", message.job_id, message.digest)
+            self.pool[process] = None
+
+    def _limit(self, process: Process, message: Message) -> None:
+        if self.main.alive and self.pool.get(process) is message:
+            self._deaths[process] = TimedOut(message.limit)
+            process.kill()
+
+    def revoke(self, task_id: str) -> None:
+        self._revoked.add(task_id)
+        for process, message in self.pool.items():
+            if message is not None and message.task_id == task_id:
+                process.kill()
+
+    def stop(self, *, at_once: bool) -> None:
+        """It is told to end, once its jobs are over, or now."""
+        self.stopping.set()
+        for process in [*self.pool] if at_once else []:
+            process.tell(SystemExit(EXIT_CODES[0]))
+
+
+class CeleryEngine:
+    """Celery workers and what may happen to them."""
+
+    faults: ClassVar[list[str]] = [
+        "kill",
+        "kill",
+        "pause",
+        "kill main",
+        "pause main",
+        "stop",
+        "quit",
+        "kill web",
+        "pause web",
+        "stop web",
+    ]
+    #: A message that got lost is sent again after a minute, or after two or four.
+    calm_seconds = 600.0
+    supervised = False
+    limit = math.inf
+    calls_again = False
+
+    def __init__(self, database: Database, callback: Runnable) -> None:
+        self.exchange = Exchange(database)
+        self.callback = callback
+        self.concurrency = database.scheduler.random.choice([1, 2])
+        #: Of all pools.
+        self.processes: list[Process] = []
+        for _ in range(database.scheduler.random.choice([1, 1, 2])):
+            CeleryWorker(self)
+
+    def executor(self, store: JobStore) -> CeleryExecutor:
+        broker: Any = Broker(self.exchange)
+        return CeleryExecutor(store, broker)
+
+    def fault(self, what: str) -> None:
+        """One of ``faults`` that is this engine's own."""
+        dice = self.exchange.scheduler.random
+        workers = self.exchange.workers
+        if not workers:
+            return
+        worker = dice.choice(workers)
+        alive = [process for process in self.processes if process.alive]
+        acts: dict[str, Callable[[], object]] = {
+            "kill main": worker.main.kill,
+            "pause main": worker.main.pause_a_while,
+            "stop": lambda: worker.stop(at_once=False),
+            "quit": lambda: worker.stop(at_once=True),
+        }
+        if alive:
+            process = dice.choice(alive)
+            acts |= {"kill": process.kill, "pause": process.pause_a_while}
+        acts.get(what, lambda: None)()
+
+    def stop(self, web: Process, _executor: Any) -> None:
+        """A web process is told to end."""
+        web.end(0)
