@@ -36,7 +36,6 @@ from dash_long_callback.jobs import (
     State,
     Succeeded,
     TimedOut,
-    as_exception,
 )
 from dash_long_callback.managers.base import Manager, News
 from dash_long_callback.stores import names
@@ -158,7 +157,7 @@ class Function:
 
     def _call(self, run: Run, plan: Plan, ending: Problem | None) -> bytes:
         if ending is not None:
-            raise as_exception(ending)
+            raise ending.exception()
         plan.calls += 1
         with _Working(self._world, run.job):
             if plan.kind == "raises":
@@ -189,7 +188,7 @@ class Function:
 
 def _ending(error: Exception) -> Problem:
     if isinstance(error, JobTimedOut):
-        return TimedOut(1.0)
+        return TimedOut.after(1.0)
     return Lost(str(error)) if isinstance(error, JobLost) else failed(error)
 
 

@@ -44,7 +44,7 @@ from dash_long_callback.jobs import (
     Resend,
     State,
     TimedOut,
-    as_exception,
+    Unfinished,
 )
 from dash_long_callback.worker.watchdog import Watchdog
 
@@ -126,7 +126,7 @@ class CeleryExecutor(Executor):
 
     def _send(self, job: Job) -> None:
         """Ask a worker to run a job, or to call its ``on_error``."""
-        error = as_exception(job.problem) if job.handler else None
+        error = job.problem.exception() if job.handler else None
         what = None if error is None else [type(error).__name__, str(error)]
         with self._producer() as producer:
             self._task.apply_async(
@@ -212,7 +212,7 @@ class CeleryExecutor(Executor):
             "as in `celery -A app:celery_app worker`."
         )
 
-    def _lose(self, job: Job, outcome: Lost | TimedOut) -> None:
+    def _lose(self, job: Job, outcome: Unfinished) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
         again = end(self._store, job.id, outcome, job.attempt)
         if again is not None and again.state is State.QUEUED:
@@ -293,7 +293,7 @@ class CeleryExecutor(Executor):
                 self._send_again(again)
         elif isinstance(exception, TimeLimitExceeded):
             # Ours, if the function held out against it; else Celery's own limit.
-            self._lose(job, TimedOut(job.timeout or exception.args[0]))
+            self._lose(job, TimedOut.after(job.timeout or exception.args[0]))
         else:
             words = str(exception).removeprefix("Worker exited prematurely: ").rstrip(".")
             self._lose(job, Lost(f"its worker process died while it ran the job: {words}"))
