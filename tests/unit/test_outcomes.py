@@ -132,7 +132,7 @@ def evicted() -> Iterator[type[Unfinished]]:
         verb = "was evicted"
 
     yield Evicted
-    del outcomes._BY_TYPE["JobEvicted"]
+    del outcomes.BY_TYPE["JobEvicted"]
 
 
 def test_a_new_end_is_one_class(

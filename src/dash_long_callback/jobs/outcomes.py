@@ -129,7 +129,7 @@ class Changed(Failed):
 
 
 #: Which end a record means by the type of its ``error``. Each enters itself.
-_BY_TYPE: dict[str, type[Unfinished]] = {}
+BY_TYPE: dict[str, type[Unfinished]] = {}
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Unfinished:
     log_level: ClassVar[int] = logging.ERROR
 
     def __init_subclass__(cls) -> None:
-        _BY_TYPE.update((exception.__name__, cls) for exception in cls.exceptions)
+        BY_TYPE.update((exception.__name__, cls) for exception in cls.exceptions)
 
     def error(self) -> dict[str, Any]:
         """What the record says of it."""
@@ -237,7 +237,7 @@ def problem_of(error: Mapping[str, Any] | None) -> Problem:
     # Its type is that of any exception, ours included. Only an exception has a traceback.
     if "traceback" in error:
         return Failed.read(error)
-    return _BY_TYPE.get(str(error.get("type")), Unknown).read(error)
+    return BY_TYPE.get(str(error.get("type")), Unknown).read(error)
 
 
 def _words_in(error: Mapping[str, Any]) -> str:

@@ -85,11 +85,8 @@ class Limits:
     @property
     def reason(self) -> JobCancelled | JobTimedOut:
         """What its function is told."""
-        return (
-            JobTimedOut(TimedOut.after(self.timeout or 0).reason)
-            if self.timed_out
-            else JobCancelled()
-        )
+        outcome = self.outcome
+        return JobTimedOut(outcome.reason) if isinstance(outcome, TimedOut) else JobCancelled()
 
     @property
     def outcome(self) -> Cancelled | TimedOut:
