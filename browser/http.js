@@ -1,7 +1,7 @@
 /* Requests to the server. */
 
 import { dashConfig, prefix } from "./page.js";
-import { SENTENCES } from "./tell.js";
+import { SENTENCES } from "./sentences.js";
 
 /** Milliseconds that one failed try counts, at most: a laptop that slept did not try. */
 export const TRY_MAX = 30000;

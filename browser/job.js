@@ -22,14 +22,14 @@ import { inLine, isEvents } from "./queue.js";
 import { attempt, renderer } from "./renderer.js";
 import { alive, answered, inSlot, leave, spin } from "./slots.js";
 import { cancelJob, submit } from "./submit.js";
-import { describe, failure, problemOf, tell } from "./tell.js";
+import { describe, devToolsError, tell } from "./tell.js";
 import { wordsOf } from "./values.js";
 
 /** @typedef {import("./types.js").ComponentId} ComponentId */
 /** @typedef {import("./types.js").Config} Config */
 /** @typedef {import("./types.js").News} News */
 /** @typedef {import("./pending.js").PendingJob} PendingJob */
-/** @typedef {import("./types.js").Problem} Problem */
+/** @typedef {import("./types.js").Failure} Failure */
 /** @typedef {import("./outputs.js").Result} Result */
 /** @typedef {import("./types.js").Target} Target */
 /** @typedef {import("./types.js").Update} Update */
@@ -186,7 +186,7 @@ export class Job {
             try {
                 await this.conclude(news);
             } catch (error) {
-                this.settle({ error: failure(`Long callback ${this.name}: ${wordsOf(error)}`) });
+                this.settle({ error: devToolsError(`Long callback ${this.name}: ${wordsOf(error)}`) });
             }
         });
     }
@@ -203,8 +203,8 @@ export class Job {
         } else if (news.error) {
             // Loaded again already, the page is as new as the app.
             const reload = news.error.kind === "session" || (news.error.kind === "changed" && !this.found);
-            const problem = { ...problemOf(news), reload };
-            this.settle({ error: failure(describe(news.error), news.error.callback) }, false, problem);
+            const error = devToolsError(describe(news.error), news.error.callback);
+            this.settle({ error }, false, { ...news.error, reload });
         } else if (!news.response || this.cancelled) {
             this.settle({});
         } else {
@@ -213,8 +213,8 @@ export class Job {
                 await (dist && Promise.all(dist.map(load)));
                 this.settle({ data: response });
             } catch (error) {
-                const problem = { kind: "library", reload: true };
-                this.settle({ error: failure("A component library could not be loaded.") }, false, problem);
+                const missing = devToolsError("A component library could not be loaded.");
+                this.settle({ error: missing }, false, { kind: "library", reload: true });
             }
         }
     }
@@ -245,9 +245,9 @@ export class Job {
     /**
      * @param {Result} result
      * @param {boolean} [remember] whether a reload is to find it
-     * @param {Problem} [problem] what the user is told of an error, or without one for the dev tools
+     * @param {Failure} [failure] what the user is told of an error, or without one for the dev tools
      */
-    settle(result, remember = false, problem = result.error && { kind: "failed" }) {
+    settle(result, remember = false, failure = result.error && { kind: "failed" }) {
         // The renderer forgets a callback whose outputs have gone, also if they are back already.
         lookAgain();
         if (this.settled) {
@@ -258,7 +258,7 @@ export class Job {
         leave(this);
         attempt(this.name, () => this.indicator.hide());
         const given = fitting(this, result);
-        const said = problem || (given.error && { kind: "failed" });
+        const said = failure || (given.error && { kind: "failed" });
         // The server may never have had a doubtful one, which the user has been told.
         if (said && !this.cancelled && (given.error || !this.pending.doubtful)) {
             tell("failed", this.name, this.outputs, said);

@@ -22,7 +22,8 @@ import { clientside, settings } from "./page.js";
 import { poller } from "./poller.js";
 import { run } from "./run.js";
 import { alive, inProgress } from "./slots.js";
-import { failure, SENTENCES, tell } from "./tell.js";
+import { SENTENCES, sentenceOf } from "./sentences.js";
+import { devToolsError, tell } from "./tell.js";
 
 /** Milliseconds after which a tab counts as one in the background: not while somebody looks around. */
 const HIDDEN_AFTER = 2000;
@@ -91,8 +92,9 @@ clientside.long_callback = new Proxy(
             }
             return () => {
                 const { outputs_list } = clientside.callback_context;
-                tell("failed", key, outputs_list, { kind: "changed", reload: true });
-                return Promise.reject(failure(SENTENCES.changed));
+                const failure = { kind: "changed", reload: true };
+                tell("failed", key, outputs_list, failure);
+                return Promise.reject(devToolsError(sentenceOf(SENTENCES, failure)));
             };
         },
     }

@@ -6,7 +6,7 @@ import { clientside } from "./page.js";
 import { patched } from "./patches.js";
 import { attempt, renderer } from "./renderer.js";
 import { spin } from "./slots.js";
-import { failure } from "./tell.js";
+import { devToolsError } from "./tell.js";
 import { wordsOf } from "./values.js";
 
 /** @typedef {import("./job.js").Job} Job */
@@ -23,9 +23,9 @@ export function fitting(job, result) {
         return result;
     }
     /** @type {string[]} */
-    const problems = [];
-    const data = pick(job, result.data, problems);
-    const error = problems.length ? failure(problems.join("\n")) : result.error;
+    const misfits = [];
+    const data = pick(job, result.data, misfits);
+    const error = misfits.length ? devToolsError(misfits.join("\n")) : result.error;
     return { data: Object.keys(data).length ? data : undefined, error };
 }
 
@@ -33,10 +33,10 @@ export function fitting(job, result) {
  * The values for the outputs that are on the page.
  * @param {Job} job
  * @param {Object<string, Object<string, any>>} response
- * @param {string[]} problems where to say what does not fit
+ * @param {string[]} misfits where to say what does not fit
  * @returns {Object<string, Object<string, any>>}
  */
-function pick(job, response, problems) {
+function pick(job, response, misfits) {
     const byId = new Map(Object.entries(response).map(([id, props]) => [stringify(parseId(id)), props]));
     /** @type {Object<string, Object<string, any>>} */
     const picked = {};
@@ -47,7 +47,7 @@ function pick(job, response, problems) {
             try {
                 picked[id] = { ...picked[id], [property]: patched(values[property], props[property]) };
             } catch (error) {
-                problems.push(`The Patch for ${id}.${property} can't be applied: ${wordsOf(error)}`);
+                misfits.push(`The Patch for ${id}.${property} can't be applied: ${wordsOf(error)}`);
             }
         } else if (props && job.yielded.has(`${id}.${property}`)) {
             // It is there already, but nobody was told.

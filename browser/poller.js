@@ -7,7 +7,7 @@ import { page, settings, TAB } from "./page.js";
 import { isPatch } from "./patches.js";
 import { isEvents } from "./queue.js";
 import { attempt } from "./renderer.js";
-import { failure } from "./tell.js";
+import { devToolsError } from "./tell.js";
 
 /** @typedef {import("./job.js").Job} Job */
 /** @typedef {import("./types.js").News} News */
@@ -133,7 +133,7 @@ class Poller {
                 if (words.error !== "JobNotFound") {
                     throw new RequestError("status 404"); // a proxy that has lost its server
                 }
-                asked.filter((job) => this.jobs.get(job.id) === job).forEach((job) => expire(job, words.owner));
+                asked.filter((job) => this.jobs.get(job.id) === job).forEach((job) => missed(job, words.owner));
             } else {
                 const fault = await errorOf(response);
                 if (fault) {
@@ -189,7 +189,7 @@ class Poller {
         for (const [id, news] of found) {
             const job = this.jobs.get(id);
             if (job) {
-                attempt(job.name, () => (news ? job.hear(news) : expire(job, owner)));
+                attempt(job.name, () => (news ? job.hear(news) : missed(job, owner)));
             }
         }
         return answers.length ? answers[answers.length - 1].after : 0;
@@ -251,8 +251,8 @@ class Poller {
             fault
         );
         this.budget.succeed();
-        const problem = { kind: fault.session ? "session" : "unreachable", reload: true };
-        Array.from(this.jobs.values()).forEach((job) => job.settle({ error: failure(words) }, true, problem));
+        const failure = { kind: fault.session ? "session" : "unreachable", reload: true };
+        Array.from(this.jobs.values()).forEach((job) => job.settle({ error: devToolsError(words) }, true, failure));
     }
 }
 
@@ -264,12 +264,13 @@ holder.lost = () => poller.hurry();
  * @param {Job} job
  * @param {string | null} [owner] that user, if the server has said so
  */
-function expire(job, owner) {
+function missed(job, owner) {
     const other = owner !== undefined && job.pending.owner && job.pending.owner !== owner;
     const words = other
         ? "SessionExpired: you are not logged in any more, or as another user. Log in again and reload the page"
         : "JobNotFound: no such job: it never existed or has expired; run the callback again";
     // Of one that was found by a reload the page has shown nothing yet.
-    const problem = { kind: other ? "session" : "expired", reload: Boolean(other) };
-    job.settle(job.found && !job.seq ? {} : { error: failure(words) }, Boolean(other && owner === null), problem);
+    const failure = { kind: other ? "session" : "gone", reload: Boolean(other) };
+    const result = job.found && !job.seq ? {} : { error: devToolsError(words) };
+    job.settle(result, Boolean(other && owner === null), failure);
 }

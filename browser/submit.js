@@ -6,13 +6,14 @@ import { memory } from "./memory.js";
 import { dashConfig, prefix, settings } from "./page.js";
 import { poller } from "./poller.js";
 import { attempt, renderer } from "./renderer.js";
+import { SENTENCES, sentenceOf } from "./sentences.js";
 import { alive } from "./slots.js";
-import { failure, SENTENCES, tell } from "./tell.js";
+import { devToolsError, tell } from "./tell.js";
 import { has } from "./values.js";
 
 /** @typedef {import("./job.js").Job} Job */
+/** @typedef {import("./types.js").Failure} Failure */
 /** @typedef {import("./types.js").News} News */
-/** @typedef {import("./types.js").Problem} Problem */
 
 /**
  * Long jobs that stay attached: the renderer runs twelve callbacks at once. These few have all of
@@ -29,7 +30,7 @@ export async function submit(job, now = false) {
     job.begun = true;
     tell("started", job.name, job.outputs);
     if (job.pending.declared !== job.config.declared) {
-        refuse(job, SENTENCES.changed, { kind: "changed" }); // what was asked would be taken for something else
+        refuse(job, { kind: "changed" }); // what was asked would be taken for something else
         return;
     }
     const body = job.pending.payload || "";
@@ -62,7 +63,7 @@ export async function submit(job, now = false) {
                 answer = await response.json();
                 if (has(answer, "response")) {
                     // It is an ordinary callback by now.
-                    refuse(job, SENTENCES.changed, { kind: "changed", reload: true });
+                    refuse(job, { kind: "changed", reload: true });
                     return;
                 }
                 if (!has(answer, "news")) {
@@ -70,9 +71,9 @@ export async function submit(job, now = false) {
                 }
             } else if (response.status === 500 || (found.final && !found.session)) {
                 if (await isChanged(job.name)) {
-                    refuse(job, SENTENCES.changed, { kind: "changed", reload: true });
+                    refuse(job, { kind: "changed", reload: true });
                 } else {
-                    job.settle({ error: failure(await response.text()) }, false, { kind: "failed" }); // what the app has to say of it
+                    job.settle({ error: devToolsError(await response.text()) }); // what the app has to say of it
                 }
                 return;
             }
@@ -97,17 +98,17 @@ export async function submit(job, now = false) {
             job.pending.doubtful = true;
             memory.keep(job.pending);
             const words = budget.words("The server can't be reached", fault);
-            const problem = fault.session ? { kind: "session", reload: true } : { kind: "unreachable" };
-            job.settle({ error: failure(words) }, !fault.final, problem);
+            const failure = fault.session ? { kind: "session", reload: true } : { kind: "unreachable" };
+            job.settle({ error: devToolsError(words) }, !fault.final, failure);
             return;
         }
         await budget.wait(pause);
     }
 }
 
-/** @param {Job} job @param {string} words @param {Problem} problem */
-function refuse(job, words, problem) {
-    job.settle({ error: failure(words) }, false, problem);
+/** @param {Job} job @param {Failure} failure */
+function refuse(job, failure) {
+    job.settle({ error: devToolsError(sentenceOf(SENTENCES, failure)) }, false, failure);
 }
 
 /**

@@ -25,22 +25,15 @@
  * @property {Failure} [error]
  */
 /**
- * @typedef {Object} Failure Why a job has not succeeded.
- * @property {string} kind how it ended, see notice/texts.js
- * @property {string} message that any user may read, unless the dev tools are on
- * @property {boolean} user whether these are the author's words
- * @property {string} ref the number of the job, which the log has, too
+ * @typedef {Object} Failure Why a long callback has not succeeded, as the server tells it or the page finds out.
+ * @property {string} kind how it ended, see sentences.js
+ * @property {string} [message] that any user may read, unless the dev tools are on
+ * @property {boolean} [user] whether these are the author's words
+ * @property {string} [ref] the number of the job, which the log has, too
+ * @property {boolean} [reload] whether it helps to load the page again, which only the page knows
  * @property {string} [type] this and what follows: for the dev tools only
  * @property {string} [traceback]
  * @property {string} [callback] the function
- */
-/**
- * @typedef {Object} Problem What a job that did not succeed tells the user of the page.
- * @property {string} kind
- * @property {string} [message]
- * @property {boolean} [user]
- * @property {string} [ref]
- * @property {boolean} [reload] whether it helps to load the page again
  */
 /** @typedef {[number | [string, string], any]} Update A progress target or id and property. */
 

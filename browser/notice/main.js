@@ -17,6 +17,7 @@ import { language, textOf, texts } from "./texts.js";
 
 /** @typedef {{callback: string, outputs: {id: any, property: string}[]}} Work */
 /**
+ * What the event has of a Failure of ../types.js, and of what.
  * @typedef {Work & {kind: string, message: string, user: boolean, ref: string | null, reload: boolean}} Failure
  */
 

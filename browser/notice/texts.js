@@ -1,30 +1,19 @@
 /* What notices say. */
 
+import { SENTENCES, sentenceOf } from "../sentences.js";
+
 /** @typedef {import("./main.js").Failure} Failure */
 
 /** Characters of an author's text. */
 const TEXT_MAX = 600;
 
 /**
- * By language and kind; with " reload", if it helps to load the page again.
+ * By language and kind, as the English sentences are.
  * @type {Object<string, Object<string, string>>}
  */
 const TEXTS = {
     en: {
-        failed: "Something went wrong. Try again.",
-        timed_out: "This took too long and was stopped. Try again.",
-        lost: "This was interrupted before it had finished. Try again.",
-        stopped: "The server was stopped before this had finished. Try again.",
-        refused: "The server could not start this. Try again in a moment.",
-        unavailable: "The server can't run this at the moment. Try again later.",
-        not_stored: "The result could not be stored. Try again later.",
-        expired: "The result is not available any more. Run it again.",
-        unreachable: "The server can't be reached. Check your connection and try again.",
-        "unreachable reload": "The server can't be reached. If the job still runs, reload the page to find it again.",
-        session: "Your session has expired. Log in again and reload the page; jobs that still run are found again.",
-        changed: "The app has changed since this was started. Run it again.",
-        "changed reload": "The app has changed since this page was loaded. Reload the page.",
-        library: "A part of the result could not be loaded. Reload the page.",
+        ...SENTENCES,
         number: "no.",
         times: "times",
         reload: "Reload",
@@ -38,7 +27,7 @@ const TEXTS = {
         refused: "El servidor no ha podido empezar. Inténtelo de nuevo en un momento.",
         unavailable: "El servidor no puede hacerlo en este momento. Inténtelo más tarde.",
         not_stored: "No se ha podido guardar el resultado. Inténtelo más tarde.",
-        expired: "El resultado ya no está disponible. Ejecútelo de nuevo.",
+        gone: "El resultado ya no está disponible. Ejecútelo de nuevo.",
         unreachable: "No se puede conectar con el servidor. Compruebe su conexión e inténtelo de nuevo.",
         "unreachable reload":
             "No se puede conectar con el servidor. Si la tarea sigue en marcha, recargue la página para volver a encontrarla.",
@@ -61,12 +50,12 @@ export function language() {
 }
 
 /** @param {Failure} failure @returns {string} */
-export function textOf({ kind, user, message, reload }) {
+export function textOf(failure) {
+    const { user, message } = failure;
     if (user) {
         return message.length > TEXT_MAX ? message.slice(0, TEXT_MAX) + "…" : message;
     }
-    const known = texts();
-    return (reload && known[`${kind} reload`]) || known[kind] || message || known.failed;
+    return sentenceOf(texts(), failure);
 }
 
 /** @returns {Object<string, string>} the texts in the language of the page */

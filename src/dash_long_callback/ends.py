@@ -17,7 +17,7 @@ from dash_long_callback.errors import (
     StoreError,
     UserError,
 )
-from dash_long_callback.jobs import End, Failed, Lost, TimedOut
+from dash_long_callback.jobs import End, Failed, Unfinished
 
 if TYPE_CHECKING:
     from dash_long_callback.jobs import Cancelled, Job, Problem
@@ -54,7 +54,7 @@ def end(
     if job is None:
         return None
     if job.state.ended:
-        if job.handler and isinstance(outcome, (Lost, TimedOut)):
+        if job.handler and isinstance(outcome, Unfinished):
             # The job ends for what it was to handle.
             log.error("the on_error of no. %s did not end: %s", job.ref, outcome.reason)
         log_end(job)
@@ -70,17 +70,7 @@ def log_end(job: Job) -> None:
         return
     problem = job.problem
     seconds = (job.ended or time.time()) - (job.started or job.created)
-    head = f"no. {job.ref}: {job.name}"
-    if not isinstance(problem, Failed):
-        how = "timed out" if isinstance(problem, TimedOut) else "was lost"
-        log.error("%s %s after %.1f s: %s", head, how, seconds, problem.reason)
-    elif problem.user:
-        log.info("%s: %s: %s", head, problem.error_type, problem.message)
-    else:
-        refused = problem.kind in ("refused", "changed", "session")
-        how = "could not be started" if refused else f"failed after {seconds:.1f} s"
-        details = f"\n{problem.traceback.rstrip()}" if problem.traceback else ""
-        log.error("%s %s: %s: %s%s", head, how, problem.error_type, problem.message, details)
+    log.log(problem.log_level, "no. %s: %s", job.ref, problem.log_line(job.name, seconds))
 
 
 def refusal(error: Exception) -> Failed:

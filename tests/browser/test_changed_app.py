@@ -190,7 +190,7 @@ def test_a_click_that_was_not_sent_before_the_app_was_changed_is_told_after_the_
     page.wait(lambda: notices(page) == [CHANGED_JOB])
     page.wait(lambda: (page.text(DETAILS) or "").startswith("2 times"))
     assert not page.exists(".long-callback-notice-reload")
-    page.wait_error(f"swapped-.*\n(AppChanged: )?{CHANGED}")
+    page.wait_error(f"swapped-.*\n{CHANGED_JOB}")
     assert server.notes("ran") == []
 
 

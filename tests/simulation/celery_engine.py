@@ -178,7 +178,7 @@ class CeleryWorker:
 
     def _limit(self, process: Process, message: Message) -> None:
         if self.main.alive and self.pool.get(process) is message:
-            self._deaths[process] = TimedOut(message.limit)
+            self._deaths[process] = TimedOut.after(message.limit)
             process.kill()
 
     def revoke(self, task_id: str) -> None:

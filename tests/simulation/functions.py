@@ -18,7 +18,6 @@ from dash_long_callback.jobs import (
     Problem,
     Succeeded,
     TimedOut,
-    as_exception,
 )
 from dash_long_callback.worker.call import call
 from dash_long_callback.worker.failures import failed
@@ -79,7 +78,7 @@ class Function:
 
     def _call(self, run: Run, plan: Plan, ending: Problem | None) -> bytes:
         if ending is not None:
-            raise as_exception(ending)
+            raise ending.exception()
         plan.calls += 1
         with _Working(self._world, run.job):
             if plan.kind == "raises":
@@ -110,7 +109,7 @@ class Function:
 
 def _ending(error: Exception) -> Problem:
     if isinstance(error, JobTimedOut):
-        return TimedOut(1.0)
+        return TimedOut.after(1.0)
     return Lost(str(error)) if isinstance(error, JobLost) else failed(error)
 
 

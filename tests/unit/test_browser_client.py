@@ -42,5 +42,5 @@ def test_a_module_is_small_and_imports_in_no_circle(module: Path) -> None:
 
 def imports(module: Path) -> set[Path]:
     """The modules that one needs to run: not those whose types it names in comments."""
-    found = re.findall(r'^import .* from "(\./.+)";$', module.read_text(), re.MULTILINE)
+    found = re.findall(r'^import .* from "(\.\.?/.+)";$', module.read_text(), re.MULTILINE)
     return {(module.parent / name).resolve() for name in found}

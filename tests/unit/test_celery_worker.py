@@ -19,11 +19,11 @@ from dash_long_callback import CeleryLongCallbackManager, Dash, RegistrationErro
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.ends import end
 from dash_long_callback.executors.celery.worker import MessageRunner
-from dash_long_callback.jobs import Begin, End, Job, Lost, State, TimedOut, new_job_id
+from dash_long_callback.jobs import Begin, End, Job, Lost, State, TimedOut, Unfinished, new_job_id
 from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.worker.watchdog import Watchdog
 
-Lose: TypeAlias = Callable[[Job, Lost | TimedOut], None]
+Lose: TypeAlias = Callable[[Job, Unfinished], None]
 #: What billiard raises into a process that gets SIGTERM.
 TERMINATED = SystemExit(-(256 - 15))
 
@@ -61,7 +61,7 @@ def handles(job: Job, store: DiskcacheStore) -> Job:
 def losing(store: DiskcacheStore, lost: list[Job | None] | None = None) -> Lose:
     """What ends a job that its worker can't end, as the executor does it; no message is sent."""
 
-    def lose(job: Job, outcome: Lost | TimedOut) -> None:
+    def lose(job: Job, outcome: Unfinished) -> None:
         after = end(store, job.id, outcome, job.attempt)
         if lost is not None:
             lost.append(after)
@@ -103,9 +103,9 @@ def test_whatever_breaks_around_a_job_ends_it_in_words(
     assert (found.error or {})["message"].startswith(words)
 
 
-@pytest.mark.parametrize("outcome", [Lost("it was killed"), TimedOut(0.5)])
+@pytest.mark.parametrize("outcome", [Lost("it was killed"), TimedOut.after(0.5)])
 def test_a_handler_that_can_not_run_leaves_the_first_error(
-    outcome: Lost | TimedOut, store: DiskcacheStore, handles: Job
+    outcome: Unfinished, store: DiskcacheStore, handles: Job
 ) -> None:
     store.change(handles.id, Begin())
     store.change(handles.id, End(outcome))

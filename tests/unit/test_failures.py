@@ -27,7 +27,7 @@ def ended(outcome: Failed | Lost | TimedOut) -> Job:
         (Lost(SECRET), "lost"),
         (Lost(SECRET, "stopped"), "stopped"),
         (Lost(SECRET, "unavailable"), "unavailable"),
-        (TimedOut(3, SECRET), "timed_out"),
+        (TimedOut(SECRET), "timed_out"),
     ],
 )
 def test_a_page_is_told_a_sentence_and_the_number_of_the_job(outcome: Any, kind: str) -> None:

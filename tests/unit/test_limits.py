@@ -28,7 +28,7 @@ def test_a_job_that_takes_too_long_is_told_once_and_has_its_grace() -> None:
     assert limits.expire(15.0)
     assert not limits.expire(15.1)
     assert not limits.stop(15.1)
-    assert (limits.next, limits.outcome) == (17.0, TimedOut(10.0))
+    assert (limits.next, limits.outcome) == (17.0, TimedOut.after(10.0))
     assert isinstance(limits.reason, JobTimedOut)
 
 

@@ -53,7 +53,7 @@ ALLOWED = {
 }
 PROBLEMS: list[Problem] = [
     Failed("ValueError", "no", "Traceback ..."),
-    TimedOut(2.5),
+    TimedOut.after(2.5),
     Lost("it died"),
     Lost("it was told to end", "stopped"),
 ]
@@ -129,7 +129,7 @@ def test_a_failure_keeps_type_message_and_traceback() -> None:
 
 
 def test_a_timeout_says_how_long_the_job_was_allowed_to_run() -> None:
-    assert changed(running(), End(TimedOut(2.5))).error == {
+    assert changed(running(), End(TimedOut.after(2.5))).error == {
         "type": "JobTimedOut",
         "message": "the job ran longer than its timeout of 2.5 s",
     }

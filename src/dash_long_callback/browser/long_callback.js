@@ -68,16 +68,16 @@ property)&&value>0;let{value:before,heard}=mine;Object.assign(mine,{value,heard:
 return isCounter(property)?value>0&&(reset||!sameJson(value,before)):sameJson(value,before)?reset&&!settles(stop.since):
 heard||!settles(stop.born)}};function cancel(){let context=clientside.callback_context;for(let{prop_id,value}of context.
 triggered){let dot=prop_id.lastIndexOf("."),id=parseId(prop_id.slice(0,dot));alive().filter(job=>job.stops.isWish(id,prop_id.
-slice(dot+1),value)).forEach(job=>job.cancel()),hearStop(prop_id,value)}return noUpdate(context.outputs_list)}var SENTENCES={unreachable:"The server can't be reached. Check your connection and try again.",session:"Your session has\
- expired. Log in again and reload the page; jobs that still run are found again.",expired:"The result is not available a\
-ny more. Run it again.",changed:"The app has changed since this page was loaded. Reload the page.",library:"A part of th\
-e result could not be loaded. Reload the page.",failed:"Something went wrong. Try again."};function tell(what,callback,outputs,problem){
-let detail={callback,outputs:flat(outputs).map(({id,property})=>({id,property:bare(property)})),...problem&&{kind:problem.
-kind,message:problem.message||SENTENCES[problem.kind]||SENTENCES.failed,user:!!problem.user,ref:problem.ref||null,reload:!!problem.
-reload}};window.dispatchEvent(new CustomEvent("long-callback-"+what,{detail,cancelable:what==="failed"}))}function problemOf({
-state,error}){return error?{kind:error.kind,message:error.message,user:error.user,ref:error.ref}:{kind:state}}function failure(text,by=""){
-return Object.assign(new Error(text),{html:text,by})}function describe(error){return error.traceback||(error.type?`${error.
-type}: ${error.message}`:error.message)}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
+slice(dot+1),value)).forEach(job=>job.cancel()),hearStop(prop_id,value)}return noUpdate(context.outputs_list)}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",lost:"\
+This was interrupted before it had finished. Try again.",stopped:"The server was stopped before this had finished. Try a\
+gain.",refused:"The server could not start this. Try again in a moment.",unavailable:"The server can't run this at the m\
+oment. Try again later.",not_stored:"The result could not be stored. Try again later.",session:"Your session has expired\
+. Log in again and reload the page; jobs that still run are found again.",changed:"The app has changed since this was st\
+arted. Run it again.","changed reload":"The app has changed since this page was loaded. Reload the page.",gone:"The resu\
+lt is not available any more. Run it again.",unreachable:"The server can't be reached. Check your connection and try aga\
+in.","unreachable reload":"The server can't be reached. If the job still runs, reload the page to find it again.",library:"\
+A part of the result could not be loaded. Reload the page."};function sentenceOf(sentences,{kind,message,reload}){return reload&&
+sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
 message),this.final=final,this.pause=pause2,this.session=session}};function cookieValue(text){try{return decodeURIComponent(
 text)}catch{return text}}function post(path,body,more={}){let config=dashConfig(),options=config.fetch||{},headers={Accept:"\
 application/json","Content-Type":"application/json",...more.headers},token=document.cookie.split("; ").find(cookie=>cookie.
@@ -95,7 +95,11 @@ let path=renderer.path(parseId(name));return!!path&&places.has(name)&&places.get
 places=new Map;for(let name of names)notePlace(name)}var onChange=()=>{};function lookAgain(){if(!(changing||!renderer.ready()||
 renderer.state().paths===paths)){changing=!0;try{paths=renderer.state().paths,onChange()}finally{changing=!1}}}function watchLayout(action){
 onChange=action,page.store?(page.store.subscribe(()=>renderer.state().paths!==paths&&setTimeout(lookAgain)),setTimeout(lookAgain)):
-setTimeout(()=>watchLayout(action),50)}var REMEMBER=168*3600*1e3,memory={prefix:once(()=>`dash-long-callback ${prefix()} `),mine(pending){let owner=settings().
+setTimeout(()=>watchLayout(action),50)}function tell(what,callback,outputs,failure){let detail={callback,outputs:flat(outputs).map(({id,property})=>({id,property:bare(
+property)})),...failure&&{kind:failure.kind,message:failure.message||sentenceOf(SENTENCES,failure),user:!!failure.user,ref:failure.
+ref||null,reload:!!failure.reload}};window.dispatchEvent(new CustomEvent("long-callback-"+what,{detail,cancelable:what===
+"failed"}))}function devToolsError(text,by=""){return Object.assign(new Error(text),{html:text,by})}function describe({type,
+message="",traceback}){return traceback||(type?`${type}: ${message}`:message)}var REMEMBER=168*3600*1e3,memory={prefix:once(()=>`dash-long-callback ${prefix()} `),mine(pending){let owner=settings().
 owner;return owner===void 0?null:(pending.owner!==owner&&pending.payload&&(pending.payload=void 0,pending.doubtful=!0,this.
 keep(pending)),pending.owner===owner||pending.owner===null?!0:owner===null&&pending.owner?null:!1)},keep(pending){try{sessionStorage.
 setItem(this.prefix()+pending.id,JSON.stringify(pending))}catch{}},drop(id){try{sessionStorage.removeItem(this.prefix()+
@@ -160,13 +164,13 @@ defaults[index]:null)})}signs(){let{running,progress}=this.job.config,targets=ru
 forEach((target,index)=>targets.push([target,this.progress.get(index)])),targets.flatMap(([target,value])=>this.job.components(
 target).map(id=>[id,target.property,value]))}renew(isNew2){let latest=new Map;for(let sign of this.shown?this.signs():[])
 sign[2]!==void 0&&!isPatch(sign[2])&&isNew2(stringify(sign[0]))&&latest.set(nameOf(sign[0],sign[1]),sign);for(let[id,property,
-value]of latest.values())sameJson((propsOf(id)||{})[property],value)||this.job.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let problems=[],data=pick(job,result.data,problems),error=problems.
-length?failure(problems.join(`
-`)):result.error;return{data:Object.keys(data).length?data:void 0,error}}function pick(job,response,problems){let byId=new Map(
+value]of latest.values())sameJson((propsOf(id)||{})[property],value)||this.job.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
+length?devToolsError(misfits.join(`
+`)):result.error;return{data:Object.keys(data).length?data:void 0,error}}function pick(job,response,misfits){let byId=new Map(
 Object.entries(response).map(([id,props])=>[stringify(parseId(id)),props])),picked={};for(let output of flat(job.outputs)){
 let[id,property]=[stringify(output.id),bare(output.property)],[values,props]=[byId.get(id),propsOf(output.id)];if(props&&
 values&&property in values)try{picked[id]={...picked[id],[property]:patched(values[property],props[property])}}catch(error){
-problems.push(`The Patch for ${id}.${property} can't be applied: ${wordsOf(error)}`)}else props&&job.yielded.has(`${id}.${property}`)&&
+misfits.push(`The Patch for ${id}.${property} can't be applied: ${wordsOf(error)}`)}else props&&job.yielded.has(`${id}.${property}`)&&
 (picked[id]={...picked[id],[property]:props[property]})}return picked}function give(job,{data,error}){error&&(error=renderer.
 titled(job,error)),data&&error&&job.detach(),job.detached?(data&&attempt(job.name,()=>renderer.executed(job,{data})),error&&
 attempt(job.name,()=>renderer.executed(job,{error})),renderer.loading(!1,flat(job.outputs)),spin(job.slot)):error?job.reject(
@@ -220,7 +224,7 @@ void 0,stream:stream||void 0}),timer=setTimeout(()=>{stream&&(this.noStreams=Dat
 2),request.abort()},stream?STREAM_FIRST:ANSWER_MAX);this.budget.begin();let after=0;try{let response=await post("_dash-l\
 ong-callback/updates",body,{signal:request.signal});if(response.status===404){let words=await response.json().catch(()=>({}));
 if(words.error!=="JobNotFound")throw new RequestError("status 404");asked.filter(job=>this.jobs.get(job.id)===job).forEach(
-job=>expire(job,words.owner))}else{let fault=await errorOf(response);if(fault)throw fault;response.body&&(response.headers.
+job=>missed(job,words.owner))}else{let fault=await errorOf(response);if(fault)throw fault;response.body&&(response.headers.
 get("Content-Type")||"").startsWith("text/event-stream")?after=await this.read(response.body,request,()=>{clearTimeout(timer),
 this.streamPause=STREAM_PAUSE}):after=this.take([await response.json()],request)}this.budget.succeed()}catch(error){this.
 request===request&&(this.request=null,this.stumble(error instanceof RequestError?error:new RequestError("the server did \
@@ -228,7 +232,7 @@ not respond")));return}finally{clearTimeout(timer)}this.request===request&&(this
 after*1e3))}take(answers,request){if(this.request!==request)return 0;let found=new Map,owner;for(let answer of answers){
 owner="owner"in answer?answer.owner:owner;for(let[id,news]of Object.entries(answer.jobs)){let before=found.get(id);found.
 set(id,before&&news?merged(before,news):news)}}for(let[id,news]of found){let job=this.jobs.get(id);job&&attempt(job.name,
-()=>news?job.hear(news):expire(job,owner))}return answers.length?answers[answers.length-1].after:0}async read(body,request,flows){
+()=>news?job.hear(news):missed(job,owner))}return answers.length?answers[answers.length-1].after:0}async read(body,request,flows){
 let reader=body.getReader(),decoder=new TextDecoder,[text,from,after]=["",0,0],timer;try{for(;;){let{done,value}=await reader.
 read();if(done)return after;flows(),clearTimeout(timer),timer=setTimeout(()=>request.abort(),STREAM_NEXT),text+=decoder.
 decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
@@ -239,36 +243,36 @@ decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
 slice(6)))}if(from=Math.max(0,text.length-1),this.request!==request)return 0;this.budget.succeed(),this.budget.begin(),after=
 answers.length?this.take(answers,request):after}}finally{clearTimeout(timer)}}stumble(fault){let pause2=this.budget.fail(
 fault);if(pause2!==null){this.schedule(pause2);return}let words=this.budget.words("The server can't be reached. If the j\
-ob still runs, reload the page to find it again",fault);this.budget.succeed();let problem={kind:fault.session?"session":
-"unreachable",reload:!0};Array.from(this.jobs.values()).forEach(job=>job.settle({error:failure(words)},!0,problem))}},poller=new Poller;
-holder.lost=()=>poller.hurry();function expire(job,owner){let other=owner!==void 0&&job.pending.owner&&job.pending.owner!==
-owner,words=other?"SessionExpired: you are not logged in any more, or as another user. Log in again and reload the page":
-"JobNotFound: no such job: it never existed or has expired; run the callback again",problem={kind:other?"session":"expir\
-ed",reload:!!other};job.settle(job.found&&!job.seq?{}:{error:failure(words)},!!(other&&owner===null),problem)}var PLACES=4;async function submit(job,now=!1){if(job.begun=!0,tell("started",job.name,job.outputs),job.pending.declared!==
-job.config.declared){refuse(job,SENTENCES.changed,{kind:"changed"});return}let body=job.pending.payload||"",budget=new RetryBudget;
-for(;;){budget.begin();let fault,answer=null;try{let headers={"X-Long-Callback-Job":job.id,"X-Long-Callback-Declared":job.
-pending.declared||""};!now&&job.pending.owner&&(headers["X-Long-Callback-Owner"]=job.pending.owner),now=!1,poller.submitting+=
-1;let response=await post("_dash-update-component",body,{headers}).finally(()=>poller.submitting-=1);if(response.status===
+ob still runs, reload the page to find it again",fault);this.budget.succeed();let failure={kind:fault.session?"session":
+"unreachable",reload:!0};Array.from(this.jobs.values()).forEach(job=>job.settle({error:devToolsError(words)},!0,failure))}},
+poller=new Poller;holder.lost=()=>poller.hurry();function missed(job,owner){let other=owner!==void 0&&job.pending.owner&&
+job.pending.owner!==owner,words=other?"SessionExpired: you are not logged in any more, or as another user. Log in again \
+and reload the page":"JobNotFound: no such job: it never existed or has expired; run the callback again",failure={kind:other?
+"session":"gone",reload:!!other},result=job.found&&!job.seq?{}:{error:devToolsError(words)};job.settle(result,!!(other&&
+owner===null),failure)}var PLACES=4;async function submit(job,now=!1){if(job.begun=!0,tell("started",job.name,job.outputs),job.pending.declared!==
+job.config.declared){refuse(job,{kind:"changed"});return}let body=job.pending.payload||"",budget=new RetryBudget;for(;;){
+budget.begin();let fault,answer=null;try{let headers={"X-Long-Callback-Job":job.id,"X-Long-Callback-Declared":job.pending.
+declared||""};!now&&job.pending.owner&&(headers["X-Long-Callback-Owner"]=job.pending.owner),now=!1,poller.submitting+=1;
+let response=await post("_dash-update-component",body,{headers}).finally(()=>poller.submitting-=1);if(response.status===
 204){job.settle({});return}let found=await errorOf(response.ok?response:response.clone());if(found){if(response.status===
-500||found.final&&!found.session){await isChanged(job.name)?refuse(job,SENTENCES.changed,{kind:"changed",reload:!0}):job.
-settle({error:failure(await response.text())},!1,{kind:"failed"});return}}else{if(answer=await response.json(),has(answer,
-"response")){refuse(job,SENTENCES.changed,{kind:"changed",reload:!0});return}if(!has(answer,"news"))throw new RequestError(
-"the answer is not from the app")}fault=found}catch{fault=new RequestError("the server did not respond")}if(!fault){attempt(
-job.name,()=>accept(job,answer));return}let pause2=budget.fail(fault);if(job.cancelled||job.settled){job.settle({}),cancelJob(
-job.id);return}if(pause2===null){job.pending.payload=void 0,job.pending.doubtful=!0,memory.keep(job.pending);let words=budget.
-words("The server can't be reached",fault),problem=fault.session?{kind:"session",reload:!0}:{kind:"unreachable"};job.settle(
-{error:failure(words)},!fault.final,problem);return}await budget.wait(pause2)}}function refuse(job,words,problem){job.settle(
-{error:failure(words)},!1,problem)}async function isChanged(name){let find=declarations=>{let{inputs=0,state=0}=declarations.
-find(one=>one.output===name)||{};return JSON.stringify([inputs,state])};try{let response=await fetch(prefix()+"_dash-dep\
-endencies",{credentials:"same-origin",...dashConfig().fetch});return response.ok&&find(await response.json())!==find(renderer.
-declarations())}catch{return!1}}function accept(job,answer){job.known=!0,answer.owner!==void 0&&(job.pending.owner=settings().
-owner=answer.owner),job.pending.payload=void 0,answer.job!==job.id&&(memory.drop(job.id),job.id=job.pending.id=answer.job),
-job.cancelled&&cancelJob(job.id),!answer.news.ended&&!job.settled&&memory.keep(job.pending),job.hear(answer.news),!job.settled&&
-!answer.news.ended&&(alive().filter(other=>other!==job&&other.known&&!other.detached).length>=PLACES&&job.detach(),poller.
-add(job,answer.after))}async function cancelJob(id){let budget=new RetryBudget,pause2=0;for(;pause2!==null;){budget.begin();
-try{let response=await post("_dash-long-callback/cancel",JSON.stringify({jobs:[id]})),fault=await errorOf(response);if(!fault)
-return;pause2=budget.fail(fault)}catch(error){pause2=budget.fail(new RequestError(String(error)))}await budget.wait(pause2||
-0)}}var OUTCOMES_MAX=50,INITIAL_CALL=5e3,Job=class{constructor(pending,config){this.pending=pending,this.id=pending.id,this.
+500||found.final&&!found.session){await isChanged(job.name)?refuse(job,{kind:"changed",reload:!0}):job.settle({error:devToolsError(
+await response.text())});return}}else{if(answer=await response.json(),has(answer,"response")){refuse(job,{kind:"changed",
+reload:!0});return}if(!has(answer,"news"))throw new RequestError("the answer is not from the app")}fault=found}catch{fault=
+new RequestError("the server did not respond")}if(!fault){attempt(job.name,()=>accept(job,answer));return}let pause2=budget.
+fail(fault);if(job.cancelled||job.settled){job.settle({}),cancelJob(job.id);return}if(pause2===null){job.pending.payload=
+void 0,job.pending.doubtful=!0,memory.keep(job.pending);let words=budget.words("The server can't be reached",fault),failure=fault.
+session?{kind:"session",reload:!0}:{kind:"unreachable"};job.settle({error:devToolsError(words)},!fault.final,failure);return}
+await budget.wait(pause2)}}function refuse(job,failure){job.settle({error:devToolsError(sentenceOf(SENTENCES,failure))},
+!1,failure)}async function isChanged(name){let find=declarations=>{let{inputs=0,state=0}=declarations.find(one=>one.output===
+name)||{};return JSON.stringify([inputs,state])};try{let response=await fetch(prefix()+"_dash-dependencies",{credentials:"\
+same-origin",...dashConfig().fetch});return response.ok&&find(await response.json())!==find(renderer.declarations())}catch{
+return!1}}function accept(job,answer){job.known=!0,answer.owner!==void 0&&(job.pending.owner=settings().owner=answer.owner),
+job.pending.payload=void 0,answer.job!==job.id&&(memory.drop(job.id),job.id=job.pending.id=answer.job),job.cancelled&&cancelJob(
+job.id),!answer.news.ended&&!job.settled&&memory.keep(job.pending),job.hear(answer.news),!job.settled&&!answer.news.ended&&
+(alive().filter(other=>other!==job&&other.known&&!other.detached).length>=PLACES&&job.detach(),poller.add(job,answer.after))}
+async function cancelJob(id){let budget=new RetryBudget,pause2=0;for(;pause2!==null;){budget.begin();try{let response=await post(
+"_dash-long-callback/cancel",JSON.stringify({jobs:[id]})),fault=await errorOf(response);if(!fault)return;pause2=budget.fail(
+fault)}catch(error){pause2=budget.fail(new RequestError(String(error)))}await budget.wait(pause2||0)}}var OUTCOMES_MAX=50,INITIAL_CALL=5e3,Job=class{constructor(pending,config){this.pending=pending,this.id=pending.id,this.
 name=pending.name,this.config=config,this.outputs=pending.outputs,this.slot=pending.name+" "+JSON.stringify(pending.matched.
 map(stringify)),this.seq=0,this.settled=!1,this.cancelled=!1,this.begun=!1,this.known=!1,this.found=!1,this.detached=!1,
 this.here=!0,this.outcome=null,this.yielded=new Set,this.complaints=new Set,this.indicator=new Indicator(this),this.events=
@@ -288,17 +292,17 @@ id2=>this.events.add(id2,property2,value)):this.indicator.setProgress(target,val
 target[1]];isEvents(value)?this.events.add(id,property,value):isOutput(this.pending,target[0],property)?(this.yielded.add(
 target.join(".")),inLine(nameOf(id,property),()=>renderer.silently(()=>this.set(id,property,value)))):isSentAgain(this.pending,
 id,property,value)||inLine(nameOf(id,property),()=>this.set(id,property,value))}finish(news){this.events.whenDone(async()=>{
-try{await this.conclude(news)}catch(error){this.settle({error:failure(`Long callback ${this.name}: ${wordsOf(error)}`)})}})}async conclude(news){
+try{await this.conclude(news)}catch(error){this.settle({error:devToolsError(`Long callback ${this.name}: ${wordsOf(error)}`)})}})}async conclude(news){
 if(news.response&&!this.isHere()&&!this.cancelled&&!this.settled)this.outcome=news,this.detach(),this.indicator.hide(),alive().
 filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).forEach(job=>job.settle({}));else if(news.error){let reload=news.error.kind===
-"session"||news.error.kind==="changed"&&!this.found,problem={...problemOf(news),reload};this.settle({error:failure(describe(
-news.error),news.error.callback)},!1,problem)}else if(!news.response||this.cancelled)this.settle({});else{let{response={},
-dist}=news.response;try{await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{let problem={kind:"l\
-ibrary",reload:!0};this.settle({error:failure("A component library could not be loaded.")},!1,problem)}}}appear(here){if(here!==
+"session"||news.error.kind==="changed"&&!this.found,error=devToolsError(describe(news.error),news.error.callback);this.settle(
+{error},!1,{...news.error,reload})}else if(!news.response||this.cancelled)this.settle({});else{let{response={},dist}=news.
+response;try{await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{let missing2=devToolsError("A c\
+omponent library could not be loaded.");this.settle({error:missing2},!1,{kind:"library",reload:!0})}}}appear(here){if(here!==
 this.here&&(this.here=here,!!here))if(this.found=!0,this.outcome){let outcome=this.outcome;this.outcome=null,this.finish(
-outcome)}else this.indicator.shown&&(this.detach(),spin(this.slot))}settle(result,remember=!1,problem=result.error&&{kind:"\
+outcome)}else this.indicator.shown&&(this.detach(),spin(this.slot))}settle(result,remember=!1,failure=result.error&&{kind:"\
 failed"}){if(lookAgain(),this.settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.name,()=>this.
-indicator.hide());let given=fitting(this,result),said=problem||given.error&&{kind:"failed"};said&&!this.cancelled&&(given.
+indicator.hide());let given=fitting(this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&(given.
 error||!this.pending.doubtful)?tell("failed",this.name,this.outputs,said):result.data&&tell("succeeded",this.name,this.outputs),
 attempt(this.name,()=>give(this,given)),this.found&&(result.data||given.error)&&(answered.set(this.slot,this),setTimeout(
 ()=>answered.delete(this.slot),INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(this.slot),
@@ -329,5 +333,5 @@ window.addEventListener("pagehide",()=>{let jobs=alive().filter(job=>job.config.
 length&&post("_dash-long-callback/leave",JSON.stringify({jobs}),{keepalive:!0}).catch(()=>{}),poller.pause()});watchLayout(
 look);clientside.long_callback=new Proxy({},{get(_,name){let key=String(name),config=settings().callbacks[key];if(config)
 return()=>run(key,config);if(key==="cancel")return cancel;if(key.startsWith("default ")){let value=JSON.parse(key.slice(
-8));return()=>progressDefault(value)}return()=>{let{outputs_list}=clientside.callback_context;return tell("failed",key,outputs_list,
-{kind:"changed",reload:!0}),Promise.reject(failure(SENTENCES.changed))}}});})();
+8));return()=>progressDefault(value)}return()=>{let{outputs_list}=clientside.callback_context,failure={kind:"changed",reload:!0};
+return tell("failed",key,outputs_list,failure),Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();

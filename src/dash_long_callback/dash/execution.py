@@ -31,7 +31,6 @@ from dash_long_callback.jobs import (
     Problem,
     Succeeded,
     TimedOut,
-    as_exception,
 )
 from dash_long_callback.worker.call import call
 from dash_long_callback.worker.failures import exited, failed, is_ctrl_c
@@ -60,7 +59,7 @@ class Execution:
         self.run = run
         self.callback = callback
         self.ending = run.problem
-        self.error: BaseException | None = self.ending and as_exception(self.ending)
+        self.error: BaseException | None = self.ending and self.ending.exception()
         self._progress = [output.component_property for output in callback.progress_outputs]
         #: The grouping of the outputs.
         self.outputs: Any = []
@@ -219,7 +218,7 @@ class Execution:
         if isinstance(error, JobTimedOut):
             # Without a timeout of its own, the limit was Celery's.
             limit = self.run.job.timeout
-            return TimedOut(limit) if limit else TimedOut(0, str(error))
+            return TimedOut.after(limit) if limit else TimedOut(str(error))
         return Lost(str(error)) if isinstance(error, JobLost) else failed(error)
 
 

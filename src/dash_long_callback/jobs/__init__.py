@@ -15,12 +15,13 @@ from dash_long_callback.jobs.outcomes import (
     Cancelled,
     Changed,
     Failed,
+    Kind,
     Lost,
     Outcome,
     Problem,
     Succeeded,
     TimedOut,
-    as_exception,
+    Unfinished,
 )
 from dash_long_callback.jobs.record import Job, Slot, Target
 from dash_long_callback.jobs.results import Result
@@ -53,6 +54,7 @@ __all__ = [
     "Finish",
     "Handle",
     "Job",
+    "Kind",
     "Lost",
     "Outcome",
     "Problem",
@@ -66,7 +68,7 @@ __all__ = [
     "Target",
     "TimedOut",
     "Transition",
-    "as_exception",
+    "Unfinished",
     "is_job_id",
     "new_job_id",
     "ref_of",

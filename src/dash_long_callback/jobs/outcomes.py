@@ -1,10 +1,14 @@
-"""How a job may end, and what its record says of that."""
+"""How a job may end, and what its record, its ``on_error`` and the log say of that.
+
+A new end without success is a subclass of ``Unfinished``, with a state of its own: nothing else has
+a list of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
 
 from dash_long_callback.errors import (
     JobEnded,
@@ -14,6 +18,17 @@ from dash_long_callback.errors import (
     JobTimedOut,
 )
 from dash_long_callback.jobs.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: What the page tells a user, where the state alone does not say it; empty: it does. Of these and
+#: of the states without success, ``server.failures.SENTENCES`` has the words.
+Kind: TypeAlias = Literal[
+    "", "changed", "not_stored", "refused", "session", "stopped", "unavailable"
+]
+#: Of a click or a job whose function was not called.
+_NOT_STARTED = ("changed", "refused", "session")
 
 
 @dataclass(frozen=True)
@@ -30,6 +45,19 @@ class Succeeded:
     lasting: bool = True
     state = State.SUCCEEDED
 
+    def error(self) -> None:
+        """What the record says of it."""
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """The user cancelled, or a newer run replaced this one."""
+
+    state = State.CANCELLED
+
+    def error(self) -> None:
+        """What the record says of it."""
+
 
 @dataclass(frozen=True)
 class Failed:
@@ -39,16 +67,56 @@ class Failed:
         error_type: name of the exception.
         message: what it says.
         traceback: where it was raised.
-        kind: what the page tells a user, of ``server.failures.SENTENCES``.
+        kind: what the page tells a user.
         user: whether the message is a ``UserError``'s, for the user to read.
     """
 
     error_type: str
     message: str
     traceback: str = ""
-    kind: str = "failed"
+    kind: Kind = ""
     user: bool = False
     state = State.FAILED
+
+    def error(self) -> dict[str, Any]:
+        """What the record says of it."""
+        return {
+            "type": self.error_type,
+            "message": self.message,
+            "traceback": self.traceback,
+            **({"kind": self.kind} if self.kind else {}),
+            **({"user": True} if self.user else {}),
+        }
+
+    @classmethod
+    def read(cls, error: Mapping[str, Any]) -> Failed:
+        """The reverse of ``error``."""
+        return cls(
+            str(error.get("type")),
+            _words_in(error),
+            str(error.get("traceback")),
+            _kind_in(error),
+            user=error.get("user") is True,
+        )
+
+    def exception(self) -> JobEnded:
+        """What ``on_error`` is given, if the worker of the job could not call it."""
+        return JobNotStarted(self.message)
+
+    @property
+    def log_level(self) -> int:
+        """How serious it is to who runs the app."""
+        return logging.INFO if self.user else logging.ERROR
+
+    def log_line(self, name: str, seconds: float) -> str:
+        """What the log says of a job, with the name of its callback and how long it took."""
+        words = f"{self.error_type}: {self.message}"
+        if self.user:
+            return f"{name}: {words}"
+        started = self.kind not in _NOT_STARTED
+        how = f"failed after {seconds:.1f} s" if started else "could not be started"
+        details = f"\n{self.traceback.rstrip()}" if self.traceback else ""
+        return f"{name} {how}: {words}{details}"
 
 
 @dataclass(frozen=True)
@@ -57,97 +125,125 @@ class Changed(Failed):
 
     error_type: str = "AppChanged"
     message: str = "The app has changed since this page was loaded. Reload the page."
-    kind: str = "changed"
+    kind: Kind = "changed"
+
+
+#: Which end a record means by the type of its ``error``. Each enters itself.
+BY_TYPE: dict[str, type[Unfinished]] = {}
 
 
 @dataclass(frozen=True)
-class Cancelled:
-    """The user cancelled, or a newer run replaced this one."""
+class Unfinished:
+    """The job has ended, and its function has neither returned nor raised.
 
-    state = State.CANCELLED
-
-
-@dataclass(frozen=True)
-class TimedOut:
-    """The job ran longer than its callback allows.
+    Each subclass has a state of its own, and says here what else there is to know of it.
 
     Attributes:
-        seconds: its timeout.
-        words: what happened, as a record says it; empty: made from ``seconds``.
-    """
-
-    seconds: float
-    words: str = ""
-    state = State.TIMED_OUT
-
-    @property
-    def reason(self) -> str:
-        """What happened, in words."""
-        return self.words or f"the job ran longer than its timeout of {self.seconds:g} s"
-
-
-@dataclass(frozen=True)
-class Lost:
-    """The worker died; ``reason`` says how, as far as it is known.
-
-    Attributes:
-        kind: what the page tells a user, of ``server.failures.SENTENCES``.
+        reason: what happened, as far as it is known.
+        kind: what the page tells a user.
     """
 
     reason: str
-    kind: str = "lost"
+    kind: Kind = ""
+    state: ClassVar[State]
+    #: What ``on_error`` may be given; a record has the name of the one that it is given.
+    exceptions: ClassVar[tuple[type[JobEnded], ...]]
+    #: What the log says that the job did.
+    verb: ClassVar[str]
+    log_level: ClassVar[int] = logging.ERROR
+
+    def __init_subclass__(cls) -> None:
+        BY_TYPE.update((exception.__name__, cls) for exception in cls.exceptions)
+
+    def error(self) -> dict[str, Any]:
+        """What the record says of it."""
+        name = type(self.exception()).__name__
+        kind = {"kind": self.kind} if self.kind else {}
+        return {"type": name, "message": self.reason, **kind}
+
+    @classmethod
+    def read(cls, error: Mapping[str, Any]) -> Unfinished:
+        """The reverse of ``error``."""
+        return cls(_words_in(error), _kind_in(error))
+
+    def exception(self) -> JobEnded:
+        """What ``on_error`` is given."""
+        return self.exceptions[0](self.reason)
+
+    def log_line(self, name: str, seconds: float) -> str:
+        """What the log says of a job, with the name of its callback and how long it took."""
+        return f"{name} {self.verb} after {seconds:.1f} s: {self.reason}"
+
+
+@dataclass(frozen=True)
+class TimedOut(Unfinished):
+    """The job ran longer than its callback allows."""
+
+    state = State.TIMED_OUT
+    exceptions = (JobTimedOut,)
+    verb = "timed out"
+
+    @classmethod
+    def after(cls, seconds: float) -> TimedOut:
+        """It had a timeout of so many seconds."""
+        return cls(f"the job ran longer than its timeout of {seconds:g} s")
+
+
+@dataclass(frozen=True)
+class Lost(Unfinished):
+    """The worker died, or none could be started."""
+
     state = State.LOST
+    exceptions = (JobLost, JobStopped)
+    verb = "was lost"
+
+    def exception(self) -> JobEnded:
+        """What ``on_error`` is given."""
+        return (JobStopped if self.kind == "stopped" else JobLost)(self.reason)
+
+
+@dataclass(frozen=True)
+class Unknown(Unfinished):
+    """An end that this version does not know, as a newer one has written it.
+
+    Attributes:
+        stored: what the record says of it, which stays as it is.
+    """
+
+    stored: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    # A state that every version knows.
+    state = State.FAILED
+    exceptions = (JobEnded,)
+    verb = "ended"
+
+    def error(self) -> dict[str, Any]:
+        """What the record says of it."""
+        return dict(self.stored)
+
+    @classmethod
+    def read(cls, error: Mapping[str, Any]) -> Unknown:
+        """The reverse of ``error``."""
+        return cls(_words_in(error), _kind_in(error), error)
 
 
 #: An end that ``on_error`` may be called for.
-Problem: TypeAlias = Failed | TimedOut | Lost
+Problem: TypeAlias = Failed | Unfinished
 Outcome: TypeAlias = Succeeded | Cancelled | Problem
 
 
-def error_of(outcome: Outcome) -> dict[str, Any] | None:
-    """What the record says of an outcome that is not a success."""
-    if isinstance(outcome, Failed):
-        return {
-            "type": outcome.error_type,
-            "message": outcome.message,
-            "traceback": outcome.traceback,
-            **_kind_of(outcome),
-            **({"user": True} if outcome.user else {}),
-        }
-    if isinstance(outcome, TimedOut):
-        return {"type": "JobTimedOut", "message": outcome.reason}
-    if isinstance(outcome, Lost):
-        name = type(as_exception(outcome)).__name__
-        return {"type": name, "message": outcome.reason, **_kind_of(outcome)}
-    return None
-
-
 def problem_of(error: Mapping[str, Any] | None) -> Problem:
-    """The reverse of ``error_of``."""
+    """The end that a record's ``error`` is of."""
     error = error or {}
-    words = str(error.get("message", "its worker died"))
+    # Its type is that of any exception, ours included. Only an exception has a traceback.
     if "traceback" in error:
-        return Failed(
-            str(error.get("type")),
-            words,
-            str(error["traceback"]),
-            str(error.get("kind", "failed")),
-            user=error.get("user") is True,
-        )
-    if error.get("type") == "JobTimedOut":
-        return TimedOut(0, words)
-    return Lost(words, str(error.get("kind", "lost")))
+        return Failed.read(error)
+    return BY_TYPE.get(str(error.get("type")), Unknown).read(error)
 
 
-def as_exception(problem: Problem) -> JobEnded:
-    """What ``on_error`` is given of a job whose worker could not call it."""
-    if isinstance(problem, Failed):
-        return JobNotStarted(problem.message)
-    if isinstance(problem, TimedOut):
-        return JobTimedOut(problem.reason)
-    return (JobStopped if problem.kind == "stopped" else JobLost)(problem.reason)
+def _words_in(error: Mapping[str, Any]) -> str:
+    return str(error.get("message", "its record does not say why"))
 
 
-def _kind_of(outcome: Failed | Lost) -> dict[str, str]:
-    """What the state does not say already."""
-    return {} if outcome.kind == outcome.state.value else {"kind": outcome.kind}
+def _kind_in(error: Mapping[str, Any]) -> Kind:
+    # Or one that a newer version knows: it is kept, and told as ``server.failures`` does.
+    return cast("Kind", str(error.get("kind", "")))

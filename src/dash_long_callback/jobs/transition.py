@@ -13,12 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Flag, auto
 from typing import Any, TypeAlias
 
-from dash_long_callback.jobs.outcomes import (
-    Cancelled,
-    Outcome,
-    Problem,
-    error_of,
-)
+from dash_long_callback.jobs.outcomes import Cancelled, Outcome, Problem
 from dash_long_callback.jobs.record import Job
 from dash_long_callback.jobs.states import NEXT, State
 
@@ -167,7 +162,7 @@ def transition(job: Job, event: Event, now: float) -> Transition | None:
         case Handle(problem):
             if job.state is not State.RUNNING:
                 return None
-            changes = {"handler": True, "error": error_of(problem)}
+            changes = {"handler": True, "error": problem.error()}
             return Transition(replace(job, seq=job.seq + 1, **changes))
         case Resend(attempt, resends):
             seen = (job.state, job.attempt, job.resends) == (State.QUEUED, attempt, resends)
@@ -183,13 +178,13 @@ def _end(job: Job, event: End, now: float) -> Transition | None:
     if job.handler:
         return _ended(job, job.problem, now)
     if running and job.handles_errors and not event.final:
-        error = error_of(outcome)
+        error = outcome.error()
         return _enter(job, State.QUEUED, queued=now, handler=True, error=error, resends=0)
     return _ended(job, outcome, now)
 
 
 def _ended(job: Job, outcome: Outcome, now: float) -> Transition | None:
-    return _enter(job, outcome.state, ended=now, error=error_of(outcome))
+    return _enter(job, outcome.state, ended=now, error=outcome.error())
 
 
 def _enter(job: Job, state: State, **changes: Any) -> Transition | None:

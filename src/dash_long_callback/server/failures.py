@@ -19,7 +19,9 @@ from dash_long_callback.dash.callbacks import registry
 if TYPE_CHECKING:
     from dash_long_callback.jobs import Job
 
-#: For each kind of end, what any user may read. ``{ref}`` is the number that the log has, too.
+#: For each kind of end, a state or a ``jobs.Kind``, what any user may read. ``{ref}`` is the
+#: number that the log has, too. ``browser/sentences.js`` has the same, and those of ends that only
+#: the page knows.
 SENTENCES = {
     # The function raised, or its result can't be used.
     "failed": "Something went wrong (no. {ref}). Try again.",
@@ -33,7 +35,10 @@ SENTENCES = {
     # The page, or the job, is older than the code: see ``dash/declaration.py``.
     "changed": "The app has changed since this page was loaded. Reload the page.",
     # Another user clicked than is logged in now.
-    "session": "Your session has expired. Log in again and reload the page.",
+    "session": (
+        "Your session has expired. Log in again and reload the page; "
+        "jobs that still run are found again."
+    ),
     # No worker can run it: none can be started, or none has the function.
     "unavailable": "The server can't run this at the moment (no. {ref}). Try again later.",
     # It has a result, for which the store has no room.

@@ -35,7 +35,7 @@ class Limits:
         >>> limits.expire(now=10.5)
         True
         >>> limits.next, limits.outcome
-        (12.5, TimedOut(seconds=10.0, words=''))
+        (12.5, TimedOut(reason='the job ran longer than its timeout of 10 s', kind=''))
     """
 
     since: float
@@ -85,9 +85,10 @@ class Limits:
     @property
     def reason(self) -> JobCancelled | JobTimedOut:
         """What its function is told."""
-        return JobTimedOut(TimedOut(self.timeout or 0).reason) if self.timed_out else JobCancelled()
+        outcome = self.outcome
+        return JobTimedOut(outcome.reason) if isinstance(outcome, TimedOut) else JobCancelled()
 
     @property
     def outcome(self) -> Cancelled | TimedOut:
         """How the job ends, if its function can't end it."""
-        return TimedOut(self.timeout or 0) if self.timed_out else Cancelled()
+        return TimedOut.after(self.timeout or 0) if self.timed_out else Cancelled()

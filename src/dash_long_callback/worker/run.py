@@ -13,7 +13,7 @@ from dash_long_callback.worker.reporter import Reporter
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from dash_long_callback.jobs import Job, Lost, Outcome, Problem, TimedOut
+    from dash_long_callback.jobs import Job, Outcome, Problem, Unfinished
     from dash_long_callback.stores.job_store import JobStore
     from dash_long_callback.worker.updates import Update
 
@@ -58,7 +58,7 @@ class Run:
         *,
         worker: bytes | None = None,
         exit_codes: Collection[int] = (),
-        lose: Callable[[Job, Lost | TimedOut], object] | None = None,
+        lose: Callable[[Job, Unfinished], object] | None = None,
     ) -> None:
         self.store = store
         self.callback = callback
@@ -126,7 +126,7 @@ class Run:
                 self.armed = True
         self.checkpoint()
 
-    def lose(self, outcome: Lost | TimedOut) -> None:
+    def lose(self, outcome: Unfinished) -> None:
         """End the job, as this worker can't: by its ``on_error`` in another, if it has one."""
         if self._lose is not None:
             self._lose(self.job, outcome)

@@ -14,7 +14,7 @@ from kombu.exceptions import KombuError
 from kombu.pools import ProducerPool
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Job, Lost, TimedOut, as_exception
+from dash_long_callback.jobs import Job, Lost, TimedOut, Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -36,7 +36,7 @@ START_SECONDS = 120.0
 class ProcessDied(Protocol):
     """Is told of a process of a worker that has died with a job."""
 
-    def __call__(self, job_id: str, outcome: Lost | TimedOut, *, for_handler: bool) -> object:
+    def __call__(self, job_id: str, outcome: Unfinished, *, for_handler: bool) -> object:
         """See ``CeleryExecutor.process_died``."""
         ...
 
@@ -90,7 +90,7 @@ class Broker:
 
     def send(self, job: Job) -> None:
         """Ask a worker to run a job, or to call its ``on_error``."""
-        error = as_exception(job.problem) if job.handler else None
+        error = job.problem.exception() if job.handler else None
         what = None if error is None else [type(error).__name__, str(error)]
         limit = None if job.timeout is None else job.timeout + self._beyond_timeout
         with self._producer() as producer:
@@ -216,10 +216,10 @@ def _task_id_of(job: Job) -> str:
     return task_id(f"{job.id}:on_error" if job.handler else job.id)
 
 
-def _death(exception: Any) -> Lost | TimedOut | None:
+def _death(exception: Any) -> Unfinished | None:
     """How a task failed that was ended with its process; None if it was not."""
     if isinstance(exception, TimeLimitExceeded):
-        return TimedOut(exception.args[0])
+        return TimedOut.after(exception.args[0])
     if not isinstance(exception, WorkerLostError):
         return None
     words = str(exception).removeprefix("Worker exited prematurely: ").rstrip(".")

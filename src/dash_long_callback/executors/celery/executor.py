@@ -10,7 +10,17 @@ from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.base import Executor
 from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.jobs import Cancel, End, Failed, Job, Lost, Resend, State, TimedOut
+from dash_long_callback.jobs import (
+    Cancel,
+    End,
+    Failed,
+    Job,
+    Lost,
+    Resend,
+    State,
+    TimedOut,
+    Unfinished,
+)
 
 if TYPE_CHECKING:
     from dash_long_callback.executors.celery.broker import Broker
@@ -82,7 +92,7 @@ class CeleryExecutor(Executor):
                 )
                 self._send_again(again)
 
-    def lose(self, job: Job, outcome: Lost | TimedOut) -> None:
+    def lose(self, job: Job, outcome: Unfinished) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
         again = end(self._store, job.id, outcome, job.attempt)
         if again is not None and again.state is State.QUEUED:
@@ -99,7 +109,7 @@ class CeleryExecutor(Executor):
         """Jobs go on in the workers; let go of the broker."""
         self.broker.close()
 
-    def process_died(self, job_id: str, outcome: Lost | TimedOut, *, for_handler: bool) -> None:
+    def process_died(self, job_id: str, outcome: Unfinished, *, for_handler: bool) -> None:
         """The main process of a worker has seen one of its processes die.
 
         Args:
@@ -118,7 +128,7 @@ class CeleryExecutor(Executor):
                 return
             if job.state is State.RUNNING:
                 if isinstance(outcome, TimedOut) and job.timeout is not None:
-                    outcome = TimedOut(job.timeout)  # it held out; else Celery's own limit
+                    outcome = TimedOut.after(job.timeout)  # it held out; else Celery's own limit
                 self.lose(job, outcome)
             elif job.resends < BEGIN_TRIES:
                 # It died before the job began: another may begin it.

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from dash_long_callback.jobs import Job, TimedOut
+    from dash_long_callback.jobs import Job, Unfinished
     from dash_long_callback.registry import Callback
     from dash_long_callback.stores.job_store import JobStore
     from dash_long_callback.worker.watchdog import Watchdog
@@ -84,7 +84,7 @@ class MessageRunner:
         self,
         store: JobStore,
         watchdog: Watchdog,
-        lose: Callable[[Job, Lost | TimedOut], object],
+        lose: Callable[[Job, Unfinished], object],
         worker_start: Callable[[], object] | None = None,
         factory: str | None = None,
     ) -> None:
