@@ -19,13 +19,13 @@ from dash_long_callback.jobs import Begin, Cancelled, End, Job, new_job_id
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.server import pacing
 from dash_long_callback.server import updates as updates_module
-from dash_long_callback.server.pacing import Pacer, Room
+from dash_long_callback.server.pacing import Capacity, Pacer
 from dash_long_callback.server.updates import updates, updates_async
 from dash_long_callback.stores import names
 from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.stores.ports import Batch
 
-THREADS, NO_THREADS = Room(64, 100), Room(0, 100)
+THREADS, NO_THREADS = Capacity(64, 100), Capacity(0, 100)
 
 
 @pytest.fixture
@@ -52,9 +52,9 @@ def question(jobs: dict[str, int], **more: Any) -> bytes:
 
 
 def ask(
-    managers: list[Manager], jobs: dict[str, int], pacer: Pacer, room: Room, **more: Any
+    managers: list[Manager], jobs: dict[str, int], pacer: Pacer, capacity: Capacity, **more: Any
 ) -> Any:
-    answer = updates(question(jobs, **more), managers, pacer, room)
+    answer = updates(question(jobs, **more), managers, pacer, capacity)
     assert isinstance(answer, bytes)
     return json.loads(answer)
 
@@ -97,7 +97,7 @@ def test_a_tab_that_asks_to_be_paced_never_waits_and_is_asked_back_as_soon_as_ev
     assert pacing.PACE_MIN <= answer["after"] <= pacing.PACE_MAX < pacer.pacing.hidden
     paced = asyncio.run(
         updates_async(
-            question({job.id: 0}, pace=True, stream=True), managers, pacer, pacer.room_asgi()
+            question({job.id: 0}, pace=True, stream=True), managers, pacer, pacer.capacity_asgi()
         )
     )
     assert isinstance(paced, bytes), "one answer, and no stream"
@@ -219,10 +219,10 @@ def test_a_stream_of_a_job_that_expires_says_so(managers: list[Manager], pacer: 
 def test_many_streams_send_less_often(managers: list[Manager]) -> None:
     pacer, job = Pacer(Pacing()), waiting_job(managers[0])
     managers[0].store.change(job.id, Begin())
-    room = Room(64, 10)
+    capacity = Capacity(64, 10)
 
     async def read() -> int:
-        answer = await updates_async(question({job.id: 1}, stream=True), managers, pacer, room)
+        answer = await updates_async(question({job.id: 1}, stream=True), managers, pacer, capacity)
         assert isinstance(answer, AsyncGenerator)
         count, until = 0, time.monotonic() + 1
         await anext(answer)

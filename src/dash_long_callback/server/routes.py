@@ -73,7 +73,9 @@ def add_routes(app: dash.Dash, app_manager: Callable[[], Manager]) -> None:
         return await _answer_async(
             UPDATES,
             body,
-            lambda read: updates_async(read, managers(), pacer, pacer.room_asgi(), client_of(app)),
+            lambda read: updates_async(
+                read, managers(), pacer, pacer.capacity_asgi(), client_of(app)
+            ),
         )
 
     async def serve_cancel(body: Awaitable[bytes]) -> _Answer:
@@ -106,9 +108,11 @@ def _add_flask(app: dash.Dash, managers: Callable[[], list[Manager]]) -> None:
 
     def serve_updates() -> flask.Response:
         pacer = pacer_of(app)
-        room = pacer.room_wsgi(flask.request.environ)
+        capacity = pacer.capacity_wsgi(flask.request.environ)
         client = client_of(app)
-        return _flask(*_answer(UPDATES, lambda: updates(body(), managers(), pacer, room, client)))
+        return _flask(
+            *_answer(UPDATES, lambda: updates(body(), managers(), pacer, capacity, client))
+        )
 
     def serve_cancel() -> flask.Response:
         return _flask(*_answer(CANCEL, lambda: cancel(body(), managers(), owner())))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dash_long_callback.jobs import Job
     from dash_long_callback.managers.base import Manager, News
     from dash_long_callback.server.client import Client
-    from dash_long_callback.server.pacing import Pacer, Room
+    from dash_long_callback.server.pacing import Capacity, Pacer
 
 #: Seconds without news after which a stream sends a sign of life: less than the timeouts of
 #: proxies, and the time that a client waits before it takes the stream for dead.
@@ -48,7 +48,7 @@ def updates(
     body: bytes,
     managers: Sequence[Manager],
     pacer: Pacer,
-    room: Room,
+    capacity: Capacity,
     client: Client = ANYBODY,
 ) -> bytes | LargeBody:
     """Answer a client that asks for news.
@@ -58,7 +58,7 @@ def updates(
             "stream": bool}``; the last three may be left out.
         managers: all that may know the jobs.
         pacer: of the app.
-        room: what the server can do.
+        capacity: what the server can do.
         client: who asks.
 
     Returns:
@@ -73,25 +73,25 @@ def updates(
     """
     question = _Question(body, managers, pacer, client)
     if question.at_once:
-        return question.paced(pacer, room)
+        return question.paced(pacer, capacity)
     with (
         Following(question.parts, question.owner) as following,
-        pacer.hold(question.tab, following.waker, room) as hold,
+        pacer.hold(question.tab, following.waker, capacity) as hold,
     ):
         if hold is None:
-            return question.paced(pacer, room)
+            return question.paced(pacer, capacity)
         if not question.news:
             question.found |= following.wait(
                 pacer.pacing.hold, following.fresh, lambda: hold.wanted
             )
-    return question.held(pacer, room)
+    return question.held(pacer, capacity)
 
 
 async def updates_async(
     body: bytes,
     managers: Sequence[Manager],
     pacer: Pacer,
-    room: Room,
+    capacity: Capacity,
     client: Client = ANYBODY,
 ) -> bytes | LargeBody | AsyncGenerator[bytes]:
     """As ``updates``: a request that waits costs a coroutine, and the event loop never waits.
@@ -102,29 +102,29 @@ async def updates_async(
     at_end(pacer.end)
     question = await in_thread(_Question, body, managers, pacer, client)
     if question.at_once:
-        return await in_thread(question.paced, pacer, room)
+        return await in_thread(question.paced, pacer, capacity)
     if question.streams and pacer.pacing.stream:
-        return _stream(question, pacer, room)
+        return _stream(question, pacer, capacity)
     with (
         Following(question.parts, question.owner) as following,
-        pacer.hold(question.tab, following.waker, room) as hold,
+        pacer.hold(question.tab, following.waker, capacity) as hold,
     ):
         if hold is None:
-            return await in_thread(question.paced, pacer, room)
+            return await in_thread(question.paced, pacer, capacity)
         if not question.news:
             question.found |= await following.wait_async(
                 pacer.pacing.hold, following.fresh, lambda: hold.wanted
             )
-    return question.held(pacer, room)
+    return question.held(pacer, capacity)
 
 
-async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerator[bytes]:
+async def _stream(question: _Question, pacer: Pacer, capacity: Capacity) -> AsyncGenerator[bytes]:
     with (
         Following(question.parts, question.owner) as following,
-        pacer.hold(question.tab, following.waker, room) as hold,
+        pacer.hold(question.tab, following.waker, capacity) as hold,
     ):
         if hold is None:
-            async for part in _event(await in_thread(question.paced, pacer, room)):
+            async for part in _event(await in_thread(question.paced, pacer, capacity)):
                 yield part
             return
         # At once, even if nothing is new: the client sees that no proxy keeps its stream back.
@@ -153,7 +153,7 @@ async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerat
                 yield part
             following.see(news)
             # With many streams, each sends less often; what came meanwhile goes together.
-            if (pause := pacer.after(0, room, following.jobs)) > 0:
+            if (pause := pacer.after(0, capacity, following.jobs)) > 0:
                 await asyncio.sleep(pause)
 
 
@@ -238,12 +238,12 @@ class _Question:
             fields["owner"] = [json.dumps(self.owner).encode()]
         return joined(object_json(fields))
 
-    def held(self, pacer: Pacer, room: Room) -> bytes | LargeBody:
+    def held(self, pacer: Pacer, capacity: Capacity) -> bytes | LargeBody:
         """The answer for a client that may ask again as soon as others leave room."""
         running = self._running
-        return self.answer(self.news, pacer.after(0, room, running) if running else 0)
+        return self.answer(self.news, pacer.after(0, capacity, running) if running else 0)
 
-    def paced(self, pacer: Pacer, room: Room) -> bytes | LargeBody:
+    def paced(self, pacer: Pacer, capacity: Capacity) -> bytes | LargeBody:
         """The answer for a client that is told to wait before it asks again."""
         for manager, part in self.parts.items():
             manager.check_liveness(self.found[i] for i in part)
@@ -252,7 +252,7 @@ class _Question:
         wanted = min((pacing.pace(now - job.created, job.interval) for job in jobs), default=0)
         if self.hidden:
             wanted = max(wanted, pacer.pacing.hidden)
-        return self.answer(self.news, pacer.after(wanted, room, running) if running else 0)
+        return self.answer(self.news, pacer.after(wanted, capacity, running) if running else 0)
 
     @property
     def _running(self) -> dict[str, Job]:
