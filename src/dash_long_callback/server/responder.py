@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 _NO_STORE = {"Cache-Control": "no-store"}
-#: Of an answer that goes on. nginx, and proxies that follow it, pass it on as it comes.
+#: Of a streaming response. nginx, and proxies that follow it, pass it on as it comes.
 STREAM_HEADERS = {**_NO_STORE, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
 
 Parts = TypeVar("Parts", bound="Iterator[bytes] | AsyncGenerator[bytes]")

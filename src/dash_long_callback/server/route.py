@@ -48,9 +48,9 @@ class Route:
         name: the end of its path.
         faults: logs what can't be done while requests fail. The same fault is logged once and then
             counted, however many ask.
-        handle: answers a request: parse, authorise, call the manager once. It runs in a thread
-            that may wait, on an event loop, too.
-        handle_async: what answers in place of ``handle`` on an event loop, which must not wait. It
+        handle: answers a request: parse, authorise, call the manager once. It may wait; a server
+            with an event loop calls it in a thread.
+        handle_async: what such a server calls instead, on its event loop, which must not wait. It
             may return server-sent events.
         method: a POST is refused unless it says that it is JSON, which no form on another site
             can. Any site can have a browser send a GET, so it must not change anything.
