@@ -22,15 +22,15 @@ from dash_long_callback.server.pacing import (
     SUBMIT_SAVED,
     SUBMIT_SHARE,
     TURN_MAX,
+    Capacity,
     Pacer,
-    Room,
     pace,
 )
 from dash_long_callback.stores.notifier import Waker
 
 THREADED = {"wsgi.multithread": True, "SERVER_SOFTWARE": "gunicorn/23"}
 DEVELOPMENT = {"wsgi.multithread": True, "SERVER_SOFTWARE": "Werkzeug/3"}
-ROOMY, FULL = Room(2, 100), Room(0, 100)
+FREE, FULL = Capacity(2, 100), Capacity(0, 100)
 
 ages = st.floats(-10, 1e9)
 
@@ -40,8 +40,8 @@ def pacer() -> Pacer:
     return Pacer(Pacing())
 
 
-def hold(pacer: Pacer, tab: str, room: Room = ROOMY) -> Any:
-    return pacer.hold(tab, Waker(), room)
+def hold(pacer: Pacer, tab: str, capacity: Capacity = FREE) -> Any:
+    return pacer.hold(tab, Waker(), capacity)
 
 
 # The pace of those who are not held
@@ -76,16 +76,16 @@ def test_the_pace_of_a_young_a_middle_and_an_old_job() -> None:
 
 
 def test_a_few_clients_come_when_they_like(pacer: Pacer) -> None:
-    assert pacer.after(0, ROOMY, ["one"]) == 0
-    assert pacer.after(0.5, ROOMY, ["other"]) == 0.5
+    assert pacer.after(0, FREE, ["one"]) == 0
+    assert pacer.after(0.5, FREE, ["other"]) == 0.5
 
 
 @given(st.lists(st.floats(0, 2), min_size=50, max_size=200), st.floats(1, 1000))
 def test_many_clients_come_one_after_the_other(wanted: list[float], rate: float) -> None:
-    pacer, room = Pacer(Pacing()), Room(0, rate)
+    pacer, capacity = Pacer(Pacing()), Capacity(0, rate)
     begun = time.monotonic()
     comes = sorted(
-        time.monotonic() - begun + pacer.after(w, room, [str(n)]) for n, w in enumerate(wanted)
+        time.monotonic() - begun + pacer.after(w, capacity, [str(n)]) for n, w in enumerate(wanted)
     )
     assert comes[-1] >= min((len(wanted) - 1) / rate, TURN_MAX) - 0.1
     assert all(0 <= after <= TURN_MAX + 0.1 for after in comes)
@@ -93,9 +93,9 @@ def test_many_clients_come_one_after_the_other(wanted: list[float], rate: float)
 
 def test_when_nobody_came_for_a_while_nobody_waits_for_that_time(pacer: Pacer) -> None:
     for _ in range(20):
-        pacer.after(0, Room(0, 1000), ["one"])
+        pacer.after(0, Capacity(0, 1000), ["one"])
     time.sleep(0.05)
-    assert pacer.after(0, Room(0, 1000), ["one"]) == 0
+    assert pacer.after(0, Capacity(0, 1000), ["one"]) == 0
 
 
 @pytest.fixture
@@ -109,23 +109,23 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_a_client_that_does_not_wait_for_its_turn_delays_nobody(
     pacer: Pacer, clock: list[float]
 ) -> None:
-    room, told = Room(0, 100), list[float]()
+    capacity, told = Capacity(0, 100), list[float]()
     for number in range(60_000):  # a minute of a thousand questions a second
-        assert pacer.after(0, room, ["impatient"]) <= 2 / room.rate + 1e-6
+        assert pacer.after(0, capacity, ["impatient"]) <= 2 / capacity.rate + 1e-6
         if number % 1000 == 0:
-            told.append(pacer.after(0, room, ["patient"]))
+            told.append(pacer.after(0, capacity, ["patient"]))
         clock[0] += 0.001
-    assert max(told) <= 3 / room.rate
+    assert max(told) <= 3 / capacity.rate
 
 
 def test_who_asks_early_is_told_the_turn_that_it_has(pacer: Pacer, clock: list[float]) -> None:
-    room = Room(0, 1)
-    turns = [pacer.after(0, room, [name]) for name in ("a", "b", "c")]
+    capacity = Capacity(0, 1)
+    turns = [pacer.after(0, capacity, [name]) for name in ("a", "b", "c")]
     assert turns == [0, 1, 2]
     clock[0] += 0.5
-    assert pacer.after(0, room, ["c", "new"]) == 1.5, "a job more is no other client"
-    assert pacer.after(0, room, ["d"]) == 2.5, "and no turn more"
-    assert pacer.after(5, room, ["c"]) == 5, "who wants to come later may"
+    assert pacer.after(0, capacity, ["c", "new"]) == 1.5, "a job more is no other client"
+    assert pacer.after(0, capacity, ["d"]) == 2.5, "and no turn more"
+    assert pacer.after(5, capacity, ["c"]) == 5, "who wants to come later may"
 
 
 def test_a_crowd_is_slow_but_nobody_is_sent_away_for_long(
@@ -133,19 +133,19 @@ def test_a_crowd_is_slow_but_nobody_is_sent_away_for_long(
 ) -> None:
     monkeypatch.setattr(pacing_module, "TURNS_MAX", 500)
     for number in range(20_000):
-        assert pacer.after(0, Room(0, 100), [f"forged {number}"]) <= TURN_MAX
+        assert pacer.after(0, Capacity(0, 100), [f"forged {number}"]) <= TURN_MAX
         assert len(pacer._turns) <= 500
-    assert pacer.after(0, Room(0, 100), ["honest"]) <= TURN_MAX
+    assert pacer.after(0, Capacity(0, 100), ["honest"]) <= TURN_MAX
     clock[0] += TURN_MAX + 1
-    assert pacer.after(0, Room(0, 100), ["honest"]) == 0
+    assert pacer.after(0, Capacity(0, 100), ["honest"]) == 0
 
 
 # Clicks
 
 
 def test_a_click_now_and_then_may_wait(pacer: Pacer) -> None:
-    for room in (Room(64, 100), Room(0, 100, scarce=True)):
-        with pacer.submit(room) as seconds:
+    for capacity in (Capacity(64, 100), Capacity(0, 100, scarce=True)):
+        with pacer.submit(capacity) as seconds:
             assert seconds == pacer.pacing.submit
 
 
@@ -155,13 +155,13 @@ def test_many_clicks_that_wait_leave_the_threads_to_others(monkeypatch: pytest.M
     pacer = Pacer(Pacing())
     waited = 0.0
     for _ in range(1000):
-        with pacer.submit(Room(2, 100, scarce=True)) as seconds:
+        with pacer.submit(Capacity(2, 100, scarce=True)) as seconds:
             now += seconds  # each of them waits for as long as it may
             waited += seconds
         now += 0.01  # and then comes the next
     assert waited <= SUBMIT_SAVED + SUBMIT_SHARE * now + 0.1
     now += 10
-    with pacer.submit(Room(2, 100, scarce=True)) as seconds:
+    with pacer.submit(Capacity(2, 100, scarce=True)) as seconds:
         assert seconds == pacer.pacing.submit, "again, when it is calm"
 
 
@@ -170,35 +170,35 @@ def test_many_clicks_that_wait_leave_the_threads_to_others(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("environ", [{}, {"wsgi.multithread": False}])
 def test_a_server_with_one_thread_holds_nothing(environ: dict[str, object], pacer: Pacer) -> None:
-    with hold(pacer, "tab", pacer.room_wsgi(environ)) as held:
+    with hold(pacer, "tab", pacer.capacity_wsgi(environ)) as held:
         assert held is None
 
 
 @pytest.mark.parametrize(
     "environ,places", [(THREADED, HOLDS_THREADS), (DEVELOPMENT, HOLDS_DEVELOPMENT)]
 )
-def test_a_server_holds_as_many_as_it_has_room_for(
+def test_a_server_holds_as_many_as_its_capacity_allows(
     environ: dict[str, object], places: int, pacer: Pacer
 ) -> None:
-    room = pacer.room_wsgi(environ)
+    capacity = pacer.capacity_wsgi(environ)
     with ExitStack() as stack:
         first = stack.enter_context(ExitStack())
-        assert first.enter_context(hold(pacer, "tab0", room)) is not None
+        assert first.enter_context(hold(pacer, "tab0", capacity)) is not None
         for i in range(1, places):
-            assert stack.enter_context(hold(pacer, f"tab{i}", room)) is not None
-        with hold(pacer, "one more", room) as held:
+            assert stack.enter_context(hold(pacer, f"tab{i}", capacity)) is not None
+        with hold(pacer, "one more", capacity) as held:
             assert held is None
         first.close()
-        with hold(pacer, "one more", room) as held:
+        with hold(pacer, "one more", capacity) as held:
             assert held is not None
 
 
 def test_what_a_server_can_do_may_be_said(pacer: Pacer) -> None:
-    assert pacer.room_asgi().holds == HOLDS_ASYNC
+    assert pacer.capacity_asgi().holds == HOLDS_ASYNC
     mine = Pacer(Pacing(holds=7, rate=9))
-    assert mine.room_asgi() == mine.room_wsgi(DEVELOPMENT) == Room(7, 9)
-    assert mine.room_wsgi(THREADED) == Room(7, 9, scarce=True)
-    assert mine.room_wsgi({}) == Room(0, 9, scarce=True)
+    assert mine.capacity_asgi() == mine.capacity_wsgi(DEVELOPMENT) == Capacity(7, 9)
+    assert mine.capacity_wsgi(THREADED) == Capacity(7, 9, scarce=True)
+    assert mine.capacity_wsgi({}) == Capacity(0, 9, scarce=True)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_wrong_value_is_said_in_words(wrong: dict[str, Any]) -> None:
 
 def test_a_new_request_of_a_tab_ends_the_older_one(pacer: Pacer) -> None:
     waker = Waker()
-    with pacer.hold("tab", waker, ROOMY) as old, hold(pacer, "tab") as new:
+    with pacer.hold("tab", waker, FREE) as old, hold(pacer, "tab") as new:
         assert old is not None
         assert new.wanted
         assert not old.wanted
@@ -247,7 +247,7 @@ def test_an_error_while_holding_gives_the_place_back(pacer: Pacer) -> None:
             assert held is not None
             raise KeyError
 
-    for _ in range(ROOMY.holds + 1):
+    for _ in range(FREE.holds + 1):
         with pytest.raises(KeyError):
             fail()
     assert pacer._tabs == {}
@@ -278,5 +278,5 @@ def test_many_threads_get_no_more_places_than_there_are(pacer: Pacer) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert count == ROOMY.holds
+    assert count == FREE.holds
     assert pacer._tabs == {}

@@ -1,10 +1,11 @@
-"""The three routes, asked through each of Dash's servers."""
+"""Routes, asked through each of Dash's servers."""
 
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,19 @@ from hypothesis import strategies as st
 from web import KINDS, Browser
 
 from dash_long_callback import Dash, Pacing
+from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.inline import InlineExecutor
+from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Job, new_job_id
 from dash_long_callback.managers.base import Manager
+from dash_long_callback.server import routes
+from dash_long_callback.server.route import Request, Route
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
+#: Those that name jobs.
 ROUTES = ["updates", "cancel", "leave"]
+#: Those that may change something.
+POSTS = [route.name for route in routes.ROUTES if route.method == "POST"]
 #: Seconds that a request may be held; and after which it counts as held, also on a busy machine.
 HOLD, HELD = 60, 20
 
@@ -54,7 +62,7 @@ def test_a_hook_may_read_the_body_first(app: Dash, path: str, read: str) -> None
 class Served:
     """An app that nothing runs in, with a job that waits."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    def __init__(self, kind: str, folder: Path, *more: Route) -> None:
         store = DiskcacheStore(folder, retention=60)
         self.manager = Manager(store, InlineExecutor(store))
         options: dict[str, Any] = {} if kind == "flask" else {"backend": kind}
@@ -65,6 +73,7 @@ class Served:
             **options,
         )
         self.app.layout = html.Div()
+        routes.add_routes(self.app, lambda: self.manager, more)
         self.browser = Browser(self.app)
         self.job = self.new_job()
 
@@ -100,18 +109,24 @@ def unknown(path: str) -> bytes:
     return named(path, "forged")
 
 
-@pytest.mark.parametrize("path", ROUTES)
+FORMS = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None]
+
+
+@pytest.mark.parametrize("path", POSTS)
 def test_a_post_that_any_other_site_can_send_is_refused_in_words(path: str, served: Served) -> None:
-    forms = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None]
-    for kind in [*forms, "text/plain; application/json", "application/json-seq", "x"]:
+    for kind in [*FORMS, "text/plain; application/json", "application/json-seq", "x"]:
         answer = served.ask(path, named(path, served.job), kind)
         assert (answer.status, answer.json["error"]) == (415, "NotJson")
         assert "application/json" in answer.json["message"]
-    for kind in ("application/json; charset=utf-8", "APPLICATION/JSON"):
-        assert served.ask(path, unknown(path), kind).status == 404
     state = served.manager.job(served.job)
     assert state is not None
     assert not state.state.ended, "nothing was cancelled"
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_json_may_be_named_with_its_charset(path: str, served: Served) -> None:
+    for kind in ("application/json; charset=utf-8", "APPLICATION/JSON"):
+        assert served.ask(path, unknown(path), kind).status == 404
 
 
 #: What nobody was ever given as the name of a job.
@@ -204,3 +219,112 @@ def test_no_request_is_an_internal_error_or_holds_a_thread(
     answer = served.ask(path, body)
     assert answer.status in (200, 400, 404, 413), answer
     assert answer.body.startswith((b"{", b"data: {"))
+
+
+# A route that somebody adds
+
+
+def route(handle: Callable[[Request], bytes], **more: Any) -> Route:
+    return Route("more", FaultLog("no more can be had"), handle, **more)
+
+
+@pytest.fixture(params=KINDS)
+def serve(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    made: list[Served] = []
+
+    def serve(one: Route) -> Browser:
+        made.append(Served(request.param, tmp_path, one))
+        return made[-1].browser
+
+    yield serve
+    for one in made:
+        one.manager.stop()
+
+
+MORE = "_dash-long-callback/more"
+Serve = Callable[[Route], Browser]
+
+
+def test_a_route_says_its_method_and_the_type_of_its_answer(serve: Serve) -> None:
+    def handle(request: Request) -> bytes:
+        assert request.body == b""
+        jobs = request.managers[0].store.list(limit=10)
+        return json.dumps([len(jobs), request.client.owner(), request.query]).encode()
+
+    browser = serve(route(handle, method="GET", content_type="text/plain; version=1"))
+    answer = browser.get(f"{MORE}?limit=3&limit=4&of=%C3%A9+1&blank=")
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/plain; version=1")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json == [1, None, {"limit": "4", "of": "é 1", "blank": ""}]
+    assert browser.get(MORE).json == [1, None, {}]
+    assert browser.post(MORE, b"{}").status == 405
+
+
+def test_no_route_is_asked_by_a_form(serve: Serve) -> None:
+    asked: list[bytes] = []
+
+    def handle(request: Request) -> bytes:
+        asked.append(request.body)
+        return b"{}"
+
+    browser = serve(route(handle))
+    for kind in FORMS:
+        assert browser.post(MORE, b"{}", kind).status == 415
+    assert not asked
+    answer = browser.post(MORE, b'{"a": 1}')
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert asked == [b'{"a": 1}']
+
+
+def test_what_a_route_can_not_do_is_refused_in_words_and_logged_once(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults: list[Exception] = [StoreError("secret"), StoreError("secret"), ValueError("secret")]
+
+    def handle(_: Request) -> bytes:
+        if faults:
+            raise faults.pop(0)
+        return b"fine"
+
+    browser = serve(route(handle, method="GET", content_type="text/plain"))
+    for status in (503, 503, 500):
+        answer = browser.get(MORE)
+        assert (answer.status, answer.headers["content-type"]) == (status, "application/json")
+        assert "Its log has the details" in answer.json["message"]
+        assert b"secret" not in answer.body
+    assert browser.get(MORE).body == b"fine"
+    assert [message.partition(": ")[0] for message in caplog.messages] == [
+        "no more can be had",
+        "no more can be had (3 times so far)",
+        "no more can be had",
+    ]
+    assert "over after" in caplog.messages[-1]
+
+
+def test_an_event_loop_does_not_wait_for_a_route(serve: Serve) -> None:
+    def handle(_: Request) -> bytes:
+        return threading.current_thread().name.encode()
+
+    browser = serve(route(handle))
+    name = browser.post(MORE, b"{}").body.decode()
+    if hasattr(browser.app.server, "wsgi_app"):
+        assert name == threading.current_thread().name
+    else:
+        assert name.startswith("long-callback-store")
+
+
+def test_on_an_event_loop_a_route_may_stream(serve: Serve) -> None:
+    async def handle_async(_: Request) -> AsyncGenerator[bytes]:
+        async def stream() -> AsyncGenerator[bytes]:
+            yield f"data: {threading.current_thread().name}\n\n".encode()
+
+        return stream()
+
+    browser = serve(route(lambda _: b"{}", handle_async=handle_async))
+    answer = browser.post(MORE, b"{}")
+    if hasattr(browser.app.server, "wsgi_app"):
+        assert answer.body == b"{}"
+        return
+    assert answer.headers["content-type"] == "text/event-stream"
+    assert answer.headers["x-accel-buffering"] == "no"
+    assert answer.body == f"data: {threading.current_thread().name}\n\n".encode()

@@ -12,7 +12,7 @@ import pytest
 HELD = """
 import os, signal, threading
 from dash_long_callback import Pacing
-from dash_long_callback.server.pacing import Pacer, Room
+from dash_long_callback.server.pacing import Pacer, Capacity
 from dash_long_callback.server.shutdown import at_end
 from dash_long_callback.stores.notifier import Waker
 
@@ -27,13 +27,13 @@ if FORK:
         raise SystemExit
 at_end(pacer.end)
 at_end(pacer.end)
-with pacer.hold("tab", waker, Room(5, 100)) as hold:
+with pacer.hold("tab", waker, Capacity(5, 100)) as hold:
     with pacer._lock, waker._woken._cond:
         signal.raise_signal(signal.SIGTERM)
         assert told
     assert waker.wait(30), "it was not woken"
     assert not hold.wanted
-with pacer.hold("another", Waker(), Room(5, 100)) as hold:
+with pacer.hold("another", Waker(), Capacity(5, 100)) as hold:
     assert hold is None
 print("done")
 """

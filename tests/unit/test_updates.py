@@ -19,13 +19,14 @@ from dash_long_callback.jobs import Begin, Cancelled, End, Job, new_job_id
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.server import pacing
 from dash_long_callback.server import updates as updates_module
-from dash_long_callback.server.pacing import Pacer, Room
+from dash_long_callback.server.pacing import Capacity, Pacer
+from dash_long_callback.server.route import Request
 from dash_long_callback.server.updates import updates, updates_async
 from dash_long_callback.stores import names, timing
 from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.stores.ports import Batch
 
-THREADS, NO_THREADS = Room(64, 100), Room(0, 100)
+THREADS, NO_THREADS = Capacity(64, 100), Capacity(0, 100)
 
 
 @pytest.fixture
@@ -47,14 +48,17 @@ def waiting_job(manager: Manager) -> Job:
     return job
 
 
-def question(jobs: dict[str, int], **more: Any) -> bytes:
-    return json.dumps({"tab": "tab", "jobs": jobs, **more}).encode()
+def question(
+    managers: list[Manager], jobs: dict[str, int], pacer: Pacer, capacity: Capacity, **more: Any
+) -> Request:
+    body = json.dumps({"tab": "tab", "jobs": jobs, **more}).encode()
+    return Request(body, {}, managers, pacer, capacity)
 
 
 def ask(
-    managers: list[Manager], jobs: dict[str, int], pacer: Pacer, room: Room, **more: Any
+    managers: list[Manager], jobs: dict[str, int], pacer: Pacer, capacity: Capacity, **more: Any
 ) -> Any:
-    answer = updates(question(jobs, **more), managers, pacer, room)
+    answer = updates(question(managers, jobs, pacer, capacity, **more))
     assert isinstance(answer, bytes)
     return json.loads(answer)
 
@@ -95,11 +99,8 @@ def test_a_tab_that_asks_to_be_paced_never_waits_and_is_asked_back_as_soon_as_ev
     answer = ask(managers, {job.id: 0}, pacer, THREADS, pace=True, stream=True)
     assert answer["jobs"] == {}
     assert pacing.PACE_MIN <= answer["after"] <= pacing.PACE_MAX < pacer.pacing.hidden
-    paced = asyncio.run(
-        updates_async(
-            question({job.id: 0}, pace=True, stream=True), managers, pacer, pacer.room_asgi()
-        )
-    )
+    asked = question(managers, {job.id: 0}, pacer, pacer.capacity_asgi(), pace=True, stream=True)
+    paced = asyncio.run(updates_async(asked))
     assert isinstance(paced, bytes), "one answer, and no stream"
 
 
@@ -157,8 +158,10 @@ def test_only_unknown_jobs_are_not_found(managers: list[Manager], pacer: Pacer) 
 # Streams
 
 
-async def stream(managers: list[Manager], pacer: Pacer, body: bytes) -> AsyncGenerator[bytes]:
-    answer = await updates_async(body, managers, pacer, THREADS)
+async def stream(
+    managers: list[Manager], jobs: dict[str, int], pacer: Pacer, capacity: Capacity = THREADS
+) -> AsyncGenerator[bytes]:
+    answer = await updates_async(question(managers, jobs, pacer, capacity, stream=True))
     assert isinstance(answer, AsyncGenerator)
     return answer
 
@@ -175,7 +178,7 @@ def test_a_stream_tells_each_change_and_ends_with_the_last_job(
     job = waiting_job(managers[0])
 
     async def read() -> list[Any]:
-        events = await stream(managers, pacer, question({job.id: 0}, stream=True))
+        events = await stream(managers, {job.id: 0}, pacer)
         found = [event(await anext(events))]
         managers[0].store.change(job.id, Begin())
         found.append(event(await anext(events)))
@@ -194,7 +197,7 @@ def test_a_stream_shows_that_it_lives(
     job = waiting_job(managers[0])
 
     async def read() -> list[bytes]:
-        events = await stream(managers, pacer, question({job.id: 0}, stream=True))
+        events = await stream(managers, {job.id: 0}, pacer)
         found = [await anext(events) for _ in range(3)]
         await events.aclose()
         return found[1:]
@@ -207,7 +210,7 @@ def test_a_stream_of_a_job_that_expires_says_so(managers: list[Manager], pacer: 
     job = waiting_job(managers[0])
 
     async def read() -> Any:
-        events = await stream(managers, pacer, question({job.id: 0}, stream=True))
+        events = await stream(managers, {job.id: 0}, pacer)
         await anext(events)
         rows = managers[0].store.rows
         rows.apply(Batch(drop=[names.job(job.id)], news=job.id))
@@ -219,11 +222,10 @@ def test_a_stream_of_a_job_that_expires_says_so(managers: list[Manager], pacer: 
 def test_many_streams_send_less_often(managers: list[Manager]) -> None:
     pacer, job = Pacer(Pacing()), waiting_job(managers[0])
     managers[0].store.change(job.id, Begin())
-    room = Room(64, 10)
+    capacity = Capacity(64, 10)
 
     async def read() -> int:
-        answer = await updates_async(question({job.id: 1}, stream=True), managers, pacer, room)
-        assert isinstance(answer, AsyncGenerator)
+        answer = await stream(managers, {job.id: 1}, pacer, capacity)
         count, until = 0, time.monotonic() + 1
         await anext(answer)
         while time.monotonic() < until:
@@ -241,15 +243,15 @@ def test_many_streams_send_less_often(managers: list[Manager]) -> None:
 def test_a_client_that_takes_no_stream_is_held(managers: list[Manager], pacer: Pacer) -> None:
     job = waiting_job(managers[0])
     later(managers[0], job)
-    answer: Any = asyncio.run(updates_async(question({job.id: 0}), managers, pacer, THREADS))
+    answer: Any = asyncio.run(updates_async(question(managers, {job.id: 0}, pacer, THREADS)))
     assert json.loads(answer)["jobs"][job.id]["state"] == "running"
 
 
 def test_streams_can_be_turned_off(managers: list[Manager]) -> None:
     job = waiting_job(managers[0])
     pacer = Pacer(Pacing(stream=False, hold=0.1))
-    body = question({job.id: 0}, stream=True)
-    answer: Any = asyncio.run(updates_async(body, managers, pacer, THREADS))
+    asked = question(managers, {job.id: 0}, pacer, THREADS, stream=True)
+    answer: Any = asyncio.run(updates_async(asked))
     assert json.loads(answer) == {"jobs": {}, "after": 0}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dash
@@ -16,10 +16,11 @@ KINDS = ["flask", *(["fastapi", "quart"] if importlib.util.find_spec("dash.backe
 
 @dataclass
 class Answer:
-    """What came back; of a stream, what came first."""
+    """What came back; of a stream, what came first. The names of headers are in lower case."""
 
     status: int
     body: bytes
+    headers: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def json(self) -> Any:
@@ -57,7 +58,8 @@ class Browser:
         if hasattr(server, "test_request_context") and hasattr(server, "wsgi_app"):
             client = server.test_client(use_cookies=False)
             answer = client.open("/" + path, method=method, data=body, headers=named)
-            return Answer(answer.status_code, answer.data)
+            got = {name.lower(): value for name, value in answer.headers.items()}
+            return Answer(answer.status_code, answer.data, got)
         return asyncio.run(_asgi(server, method, "/" + path, body, named))
 
 
@@ -66,6 +68,7 @@ async def _asgi(
 ) -> Answer:
     answer, ended = Answer(0, b""), asyncio.Event()
     pairs = [(k.lower().encode(), v.encode("latin-1")) for k, v in headers.items()]
+    path, _, query = path.partition("?")
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -75,7 +78,7 @@ async def _asgi(
         "path": path,
         "raw_path": path.encode(),
         "root_path": "",
-        "query_string": b"",
+        "query_string": query.encode(),
         "headers": [*pairs, (b"host", b"localhost"), (b"content-length", b"%d" % len(body))],
         "client": ("127.0.0.1", 1),
         "server": ("localhost", 80),
@@ -92,6 +95,7 @@ async def _asgi(
     async def send(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
             answer.status = message["status"]
+            answer.headers = {name.decode(): value.decode() for name, value in message["headers"]}
         elif message["type"] == "http.response.body":
             answer.body += message.get("body", b"")
             if not message.get("more_body") or answer.body.endswith(b"\n\n"):

@@ -270,10 +270,10 @@ def _entry(callback: LongCallback) -> Callable[..., Any]:
         manager, pacer = app.long_callback_manager, pacer_of(app)
         client = client_of(app)
         if _in_event_loop():  # there, Dash's dispatch awaits what it gets
-            room = pacer.room_asgi()
-            return submit_async(callback, callback_context, manager, pacer, room, client)
-        room = pacer.room_wsgi(flask.request.environ)
-        return submit(callback, callback_context, manager, pacer, room, client)
+            capacity = pacer.capacity_asgi()
+            return submit_async(callback, callback_context, manager, pacer, capacity, client)
+        capacity = pacer.capacity_wsgi(flask.request.environ)
+        return submit(callback, callback_context, manager, pacer, capacity, client)
 
     entry.__qualname__ = _name_of(callback.function)  # for messages that name it
     return entry

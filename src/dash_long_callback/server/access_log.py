@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import logging
 
+from dash_long_callback.server.route import PREFIX
+
 #: Servers write a line for each request with these: Werkzeug, uvicorn, hypercorn.
 LOGGERS = ("werkzeug", "uvicorn.access", "hypercorn.access")
 #: In the path of each of the package's own routes.
-OURS = "/_dash-long-callback/"
+OURS = f"/{PREFIX}"
 
 _switch = logging.getLogger("dash_long_callback.access")
 

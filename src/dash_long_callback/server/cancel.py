@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dash_long_callback.errors import JobNotFound
+from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.server.route import Request, Route
 from dash_long_callback.server.wire import job_ids
 
 if TYPE_CHECKING:
@@ -13,19 +15,20 @@ if TYPE_CHECKING:
     from dash_long_callback.managers.base import Manager
 
 
-def cancel(body: bytes, managers: Sequence[Manager], owner: str | None = None) -> bytes:
+def cancel(request: Request) -> bytes:
     """Cancel jobs; those that have ended stay as they are.
 
     Args:
-        body: JSON ``{"jobs": [id, ...]}``.
-        managers: all that may know the jobs.
-        owner: of the request.
+        request: with a body of JSON, ``{"jobs": [id, ...]}``.
 
     Raises:
         BadRequest: if the body has another shape.
         JobNotFound: if none of the jobs exists, for this owner.
+        OwnerUnknown: if the owner can't be found out.
+        StoreError: if a store can't be written.
     """
-    known = [_cancel(job_id, managers, owner) for job_id in job_ids(body)]
+    owner = request.client.owner()
+    known = [_cancel(job_id, request.managers, owner) for job_id in job_ids(request.body)]
     if not any(known):
         raise JobNotFound
     return b"{}"
@@ -39,3 +42,6 @@ def _cancel(job_id: str, managers: Sequence[Manager], owner: str | None) -> bool
             continue
         return True
     return False
+
+
+ROUTE = Route("cancel", FaultLog("jobs can't be cancelled"), cancel)

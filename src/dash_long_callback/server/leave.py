@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dash_long_callback.errors import JobNotFound
+from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.server.route import Request, Route
 from dash_long_callback.server.wire import job_ids
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
-    from dash_long_callback.managers.base import Manager
-    from dash_long_callback.server.pacing import Pacer
-
-
-def leave(
-    body: bytes, managers: Sequence[Manager], pacer: Pacer, owner: str | None = None
-) -> bytes:
+def leave(request: Request) -> bytes:
     """Let jobs with ``on_disconnect="cancel"`` end soon, unless their page is heard of again.
 
     Args:
-        body: JSON ``{"jobs": [id, ...]}``.
-        managers: all that may know the jobs.
-        pacer: of the app; says how soon.
-        owner: of the request.
+        request: with a body of JSON, ``{"jobs": [id, ...]}``.
 
     Raises:
         BadRequest: if the body has another shape.
         JobNotFound: if none of the jobs exists, for this owner.
+        OwnerUnknown: if the owner can't be found out.
+        StoreError: if a store can't be read or written.
     """
-    left = job_ids(body)
+    owner, pacer = request.client.owner(), request.pacer
+    left = job_ids(request.body)
     known = False
-    for manager in managers:
+    for manager in request.managers:
         jobs = [job for job_id in left if (job := manager.job(job_id, owner)) is not None]
         known = known or bool(jobs)
         for job in manager.end_with_page(jobs):
@@ -40,3 +32,6 @@ def leave(
     if not known:
         raise JobNotFound
     return b"{}"
+
+
+ROUTE = Route("leave", FaultLog("it can't be noted that pages were left"), leave)

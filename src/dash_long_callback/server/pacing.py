@@ -119,7 +119,7 @@ def pace(age: float, interval: float | None) -> float:
 
 
 @dataclass(frozen=True)
-class Room:
+class Capacity:
     """What a server can do for those who wait.
 
     Attributes:
@@ -146,22 +146,22 @@ class Pacer:
         self._heard: dict[str, float] = {}
         self._ending = False
 
-    def room_wsgi(self, environ: Mapping[str, Any]) -> Room:
+    def capacity_wsgi(self, environ: Mapping[str, Any]) -> Capacity:
         """What a WSGI server can do, by its environment. One with one thread holds nothing."""
         development = str(environ.get("SERVER_SOFTWARE", "")).startswith("Werkzeug")
         holds = self._holds(HOLDS_DEVELOPMENT if development else HOLDS_THREADS)
         threads = bool(environ.get("wsgi.multithread"))
         rate = self.pacing.rate or RATE_THREADS
-        return Room(holds if threads else 0, rate, scarce=not (threads and development))
+        return Capacity(holds if threads else 0, rate, scarce=not (threads and development))
 
-    def room_asgi(self) -> Room:
+    def capacity_asgi(self) -> Capacity:
         """What an ASGI server can do."""
-        return Room(self._holds(HOLDS_ASYNC), self.pacing.rate or RATE_ASYNC)
+        return Capacity(self._holds(HOLDS_ASYNC), self.pacing.rate or RATE_ASYNC)
 
     def _holds(self, default: int) -> int:
         return default if self.pacing.holds is None else self.pacing.holds
 
-    def after(self, wanted: float, room: Room, jobs: Collection[str]) -> float:
+    def after(self, wanted: float, capacity: Capacity, jobs: Collection[str]) -> float:
         """Seconds until a client asks again that would like to do so in ``wanted`` seconds.
 
         Each gets the next moment that nobody else has, so however many there are, they come one
@@ -170,7 +170,7 @@ class Pacer:
 
         Args:
             wanted: seconds.
-            room: what the server can do.
+            capacity: what the server can do.
             jobs: those that the client waits for. They tell clients apart: a name of its own could
                 be another each time, but nobody has another's jobs.
         """
@@ -179,7 +179,7 @@ class Pacer:
             turn = max((self._turns.get(job_id, 0.0) for job_id in jobs), default=0.0)
             if turn <= now:
                 turn = min(max(self._next, now), now + TURN_MAX)
-                self._next = turn + 1 / room.rate
+                self._next = turn + 1 / capacity.rate
             self._remember(turn, jobs, now)
         return max(wanted, turn - now)
 
@@ -208,9 +208,9 @@ class Pacer:
             self._heard.pop(job_id, None)
 
     @contextmanager
-    def submit(self, room: Room) -> Generator[float]:
+    def submit(self, capacity: Capacity) -> Generator[float]:
         """The seconds that a click may wait; the block is the wait."""
-        if not room.scarce:
+        if not capacity.scarce:
             yield self.pacing.submit
             return
         begun = time.monotonic()
@@ -225,14 +225,14 @@ class Pacer:
                 self._saved -= time.monotonic() - begun
 
     @contextmanager
-    def hold(self, tab: str, waker: Waker, room: Room) -> Generator[Hold | None]:
-        """A place for a request of this tab, which waits to be woken; None if there is no room."""
+    def hold(self, tab: str, waker: Waker, capacity: Capacity) -> Generator[Hold | None]:
+        """A place for a request of this tab, which waits to be woken; None if none is free."""
         hold = Hold(waker)
         with self._lock:
             # A tab has one request at a time. If its last one is still here, the tab gave it up.
             if (last := self._tabs.pop(tab, None)) is not None:
                 last.end()
-            if len(self._tabs) < room.holds and not self._ending:
+            if len(self._tabs) < capacity.holds and not self._ending:
                 self._tabs[tab] = hold
             else:
                 hold.end()

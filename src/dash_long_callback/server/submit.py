@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dash_long_callback.dash.callbacks import LongCallback
     from dash_long_callback.managers.base import Manager, Receipt
     from dash_long_callback.server.client import Client
-    from dash_long_callback.server.pacing import Pacer, Room
+    from dash_long_callback.server.pacing import Capacity, Pacer
     from dash_long_callback.server.wire import Piece
 
 #: A client names its job here: 192 random bits. One that got no answer sends the same request
@@ -46,7 +46,7 @@ def submit(
     context: Any,
     app_manager: Manager,
     pacer: Pacer,
-    room: Room,
+    capacity: Capacity,
     client: Client = ANYBODY,
 ) -> bytes:
     """Start a job. Called by Dash's dispatch in place of the user's function.
@@ -56,7 +56,7 @@ def submit(
         context: Dash's callback context of the request.
         app_manager: the manager of the app that got the request.
         pacer: of that app.
-        room: what the server can do.
+        capacity: what the server can do.
         client: who clicked.
 
     Returns:
@@ -69,9 +69,9 @@ def submit(
         return receipt
     jobs = {manager: {receipt.job_id: 0}}
     try:
-        with Following(jobs, receipt.owner) as following, pacer.submit(room) as seconds:
+        with Following(jobs, receipt.owner) as following, pacer.submit(capacity) as seconds:
             found = following.wait(seconds, _telling)
-        answer = _answer(receipt.job_id, found, room, client)
+        answer = _answer(receipt.job_id, found, capacity, client)
     except Exception as error:
         answer = _unheard(receipt.job_id, error)
     return _with_owner(answer, receipt.owner)
@@ -82,7 +82,7 @@ async def submit_async(
     context: Any,
     app_manager: Manager,
     pacer: Pacer,
-    room: Room,
+    capacity: Capacity,
     client: Client = ANYBODY,
 ) -> bytes:
     """As ``submit``, for an event loop, which never waits for the store or a broker."""
@@ -92,12 +92,12 @@ async def submit_async(
         return receipt
     jobs = {manager: {receipt.job_id: 0}}
     try:
-        with Following(jobs, receipt.owner) as following, pacer.submit(room) as seconds:
+        with Following(jobs, receipt.owner) as following, pacer.submit(capacity) as seconds:
             found = await following.wait_async(seconds, _telling)
         if any(isinstance(news.response, LargeResult) for news in found.values()):
-            answer = await in_thread(_answer, receipt.job_id, found, room, client)
+            answer = await in_thread(_answer, receipt.job_id, found, capacity, client)
         else:
-            answer = _answer(receipt.job_id, found, room, client)
+            answer = _answer(receipt.job_id, found, capacity, client)
     except Exception as error:
         answer = _unheard(receipt.job_id, error)
     return _with_owner(answer, receipt.owner)
@@ -152,14 +152,14 @@ def _telling(found: dict[str, News]) -> bool:
     return all(news.job.state.ended or news.updates for news in found.values())
 
 
-def _answer(job_id: str, found: dict[str, News], room: Room, client: Client) -> bytes:
+def _answer(job_id: str, found: dict[str, News], capacity: Capacity, client: Client) -> bytes:
     news = found.get(job_id)
     if news is None:
         return _unheard(job_id)
     if isinstance(news.response, LargeResult) and news.response.size > ANSWER_BYTES:
         return _unheard(job_id)
     # A job that tells something already may go on to do so often.
-    after = 0 if news.updates and room.holds else pacing.PACE_MIN
+    after = 0 if news.updates and capacity.holds else pacing.PACE_MIN
     answer = _json(job_id, news_json(news, details=client.details), after)
     _waiting.succeeded()
     return answer

@@ -12,7 +12,7 @@ from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import is_job_id
 from dash_long_callback.managers.following import Following, news_since
 from dash_long_callback.server import pacing
-from dash_long_callback.server.client import ANYBODY
+from dash_long_callback.server.route import Request, Route
 from dash_long_callback.server.shutdown import at_end
 from dash_long_callback.server.wire import (
     LargeBody,
@@ -26,12 +26,10 @@ from dash_long_callback.server.wire import (
 from dash_long_callback.threads import each_in_thread, in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping
 
     from dash_long_callback.jobs import Job
     from dash_long_callback.managers.base import Manager, News
-    from dash_long_callback.server.client import Client
-    from dash_long_callback.server.pacing import Pacer, Room
 
 #: Seconds without news after which a stream sends a sign of life: less than the timeouts of
 #: proxies, and the time that a client waits before it takes the stream for dead.
@@ -44,22 +42,12 @@ BEAT = b":\n\n"
 _faults = FaultLog("a stream of updates was cut off")
 
 
-def updates(
-    body: bytes,
-    managers: Sequence[Manager],
-    pacer: Pacer,
-    room: Room,
-    client: Client = ANYBODY,
-) -> bytes | LargeBody:
+def updates(request: Request) -> bytes | LargeBody:
     """Answer a client that asks for news.
 
     Args:
-        body: JSON ``{"tab": str, "jobs": {id: seq}, "hidden": bool, "pace": bool,
-            "stream": bool}``; the last three may be left out.
-        managers: all that may know the jobs.
-        pacer: of the app.
-        room: what the server can do.
-        client: who asks.
+        request: with a body of JSON, ``{"tab": str, "jobs": {id: seq}, "hidden": bool,
+            "pace": bool, "stream": bool}``; the last three may be left out.
 
     Returns:
         JSON ``{"jobs": {id: news or null}, "after": seconds}``; null for an unknown job. If there
@@ -71,60 +59,56 @@ def updates(
         OwnerUnknown: if the owner can't be found out.
         StoreError: if a store can't be read.
     """
-    question = _Question(body, managers, pacer, client)
+    question, pacer = _Question(request), request.pacer
     if question.at_once:
-        return question.paced(pacer, room)
+        return question.paced()
     with (
         Following(question.parts, question.owner) as following,
-        pacer.hold(question.tab, following.waker, room) as hold,
+        pacer.hold(question.tab, following.waker, request.capacity) as hold,
     ):
         if hold is None:
-            return question.paced(pacer, room)
+            return question.paced()
         if not question.news:
             question.found |= following.wait(
                 pacer.pacing.hold, following.fresh, lambda: hold.wanted
             )
-    return question.held(pacer, room)
+    return question.held()
 
 
-async def updates_async(
-    body: bytes,
-    managers: Sequence[Manager],
-    pacer: Pacer,
-    room: Room,
-    client: Client = ANYBODY,
-) -> bytes | LargeBody | AsyncGenerator[bytes]:
+async def updates_async(request: Request) -> bytes | LargeBody | AsyncGenerator[bytes]:
     """As ``updates``: a request that waits costs a coroutine, and the event loop never waits.
 
     Returns:
         The JSON, or server-sent events, each with such JSON, for a client that takes a stream.
     """
+    pacer = request.pacer
     at_end(pacer.end)
-    question = await in_thread(_Question, body, managers, pacer, client)
+    question = await in_thread(_Question, request)
     if question.at_once:
-        return await in_thread(question.paced, pacer, room)
+        return await in_thread(question.paced)
     if question.streams and pacer.pacing.stream:
-        return _stream(question, pacer, room)
+        return _stream(question)
     with (
         Following(question.parts, question.owner) as following,
-        pacer.hold(question.tab, following.waker, room) as hold,
+        pacer.hold(question.tab, following.waker, request.capacity) as hold,
     ):
         if hold is None:
-            return await in_thread(question.paced, pacer, room)
+            return await in_thread(question.paced)
         if not question.news:
             question.found |= await following.wait_async(
                 pacer.pacing.hold, following.fresh, lambda: hold.wanted
             )
-    return question.held(pacer, room)
+    return question.held()
 
 
-async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerator[bytes]:
+async def _stream(question: _Question) -> AsyncGenerator[bytes]:
+    request, pacer = question.request, question.request.pacer
     with (
         Following(question.parts, question.owner) as following,
-        pacer.hold(question.tab, following.waker, room) as hold,
+        pacer.hold(question.tab, following.waker, request.capacity) as hold,
     ):
         if hold is None:
-            async for part in _event(await in_thread(question.paced, pacer, room)):
+            async for part in _event(await in_thread(question.paced)):
                 yield part
             return
         # At once, even if nothing is new: the client sees that no proxy keeps its stream back.
@@ -140,7 +124,7 @@ async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerat
                 )
                 if now >= hear:
                     hear = now + BEAT_SECONDS
-                    await in_thread(question.hear, pacer)
+                    await in_thread(question.hear)
             except Exception as error:
                 _faults.failed(error, traceback=not isinstance(error, StoreError))
                 return  # the client asks again, and is told
@@ -153,7 +137,7 @@ async def _stream(question: _Question, pacer: Pacer, room: Room) -> AsyncGenerat
                 yield part
             following.see(news)
             # With many streams, each sends less often; what came meanwhile goes together.
-            if (pause := pacer.after(0, room, following.jobs)) > 0:
+            if (pause := pacer.after(0, request.capacity, following.jobs)) > 0:
                 await asyncio.sleep(pause)
 
 
@@ -169,27 +153,21 @@ async def _event(data: bytes | LargeBody) -> AsyncGenerator[bytes]:
 class _Question:
     """What a client asks, and what was known when it came."""
 
-    def __init__(
-        self,
-        body: bytes,
-        managers: Sequence[Manager],
-        pacer: Pacer,
-        client: Client,
-    ) -> None:
-        request = parse(body)
-        self.tab = tab_of(request)
-        self.hidden = bool(request.get("hidden"))
+    def __init__(self, request: Request) -> None:
+        body = parse(request.body)
+        self.request = request
+        self.tab = tab_of(body)
+        self.hidden = bool(body.get("hidden"))
         #: Whether the request must not wait: other tabs of the browser use its connections.
-        self.paces = self.hidden or bool(request.get("pace"))
-        self.streams = bool(request.get("stream"))
-        self.jobs = jobs_since(request)
-        self.owner = client.owner()
-        self._details = client.details
+        self.paces = self.hidden or bool(body.get("pace"))
+        self.streams = bool(body.get("stream"))
+        self.jobs = jobs_since(body)
+        self.owner = request.client.owner()
         asked = {i: seq for i, seq in self.jobs.items() if is_job_id(i)}
         #: The jobs of each manager that knows some.
         self.parts: dict[Manager, dict[str, int]] = {}
         self.found: dict[str, News] = {}
-        for manager in managers:
+        for manager in request.managers:
             left = {i: seq for i, seq in asked.items() if i not in self.found}
             if left and (known := manager.news(left, self.owner)):
                 self.found |= known
@@ -203,10 +181,11 @@ class _Question:
             manager: [job.id for job in manager.end_with_page(self.found[i].job for i in part)]
             for manager, part in self.parts.items()
         }
-        self.hear(pacer)
+        self.hear()
 
-    def hear(self, pacer: Pacer) -> None:
+    def hear(self) -> None:
         """Note that the page is there."""
+        pacer = self.request.pacer
         for manager, job_ids in self._end_with_page.items():
             for job_id in pacer.hear(job_ids):
                 manager.store.note_presence(job_id, pacer.pacing.wanted)
@@ -231,7 +210,7 @@ class _Question:
     def answer(self, news: Mapping[str, News | None], after: float) -> bytes | LargeBody:
         """JSON for the client; None means that nobody knows the job."""
         jobs = {
-            i: [b"null"] if one is None else news_json(one, details=self._details)
+            i: [b"null"] if one is None else news_json(one, details=self.request.client.details)
             for i, one in news.items()
         }
         fields = {"jobs": object_json(jobs), "after": [json.dumps(after).encode()]}
@@ -239,20 +218,25 @@ class _Question:
             fields["owner"] = [json.dumps(self.owner).encode()]
         return joined(object_json(fields))
 
-    def held(self, pacer: Pacer, room: Room) -> bytes | LargeBody:
+    def held(self) -> bytes | LargeBody:
         """The answer for a client that may ask again as soon as others leave room."""
-        running = self._running
-        return self.answer(self.news, pacer.after(0, room, running) if running else 0)
+        return self.answer(self.news, self._after(0))
 
-    def paced(self, pacer: Pacer, room: Room) -> bytes | LargeBody:
+    def paced(self) -> bytes | LargeBody:
         """The answer for a client that is told to wait before it asks again."""
-        now, running = time.time(), self._running
-        jobs = running.values()
+        now, jobs = time.time(), self._running.values()
         wanted = min((pacing.pace(now - job.created, job.interval) for job in jobs), default=0)
         if self.hidden:
-            wanted = max(wanted, pacer.pacing.hidden)
-        return self.answer(self.news, pacer.after(wanted, room, running) if running else 0)
+            wanted = max(wanted, self.request.pacer.pacing.hidden)
+        return self.answer(self.news, self._after(wanted))
+
+    def _after(self, wanted: float) -> float:
+        running, request = self._running, self.request
+        return request.pacer.after(wanted, request.capacity, running) if running else 0
 
     @property
     def _running(self) -> dict[str, Job]:
         return {i: news.job for i, news in self.found.items() if not news.job.state.ended}
+
+
+ROUTE = Route("updates", FaultLog("pages can't be told of their jobs"), updates, updates_async)
