@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -79,7 +80,8 @@ class CeleryWorker:
         assert self._process is not None
         main = psutil.Process(self.pid)
         for one in [main, *main.children(recursive=True)]:
-            one.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                one.kill()
         self._process.wait()
 
     def stop(self) -> None:
