@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from database import Database
+from embedded import GRACE
 from scheduler import Event, Process, Thread
 
 from dash_long_callback.errors import StoreError
@@ -24,9 +25,6 @@ from dash_long_callback.jobs import Job, Lost, TimedOut
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker.run import Runnable
 from dash_long_callback.worker.watchdog import Watchdog
-
-#: Seconds that a cancelled function has to end.
-GRACE = 2.0
 
 
 @dataclass(frozen=True)
