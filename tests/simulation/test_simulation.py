@@ -13,9 +13,10 @@ import pytest
 pytestmark = pytest.mark.newest_only
 
 SCRIPT = Path(__file__).parent / "simulate.py"
-#: What is tried in each run of the tests. With a first seed of your own, try others:
+#: What is tried of each engine in each run of the tests: ten thousand in all take a minute on one core.
+#: With a first seed of your own, try others:
 #: ``python tests/simulation/simulate.py celery 100000 10000``.
-SEEDS = 1000
+SEEDS = 5000
 
 
 def simulate(
