@@ -115,15 +115,15 @@ class Supervisor:
         """Whether a worker is idle, and no job queues for it as far as is known."""
         if self._queued or self._stopping.is_set():
             return False
-        workers = list(self._workers)
-        return any(w.idle for w in workers) and self._busy(workers) < self._options.workers
+        return self._free_worker() is not None
 
     def take(self, job: Job) -> bool:
         """Run a job that is marked as running. Returns False if nothing runs here any more."""
         with self._lock:
             if self._stopping.is_set():
                 return False
-            worker = next((w for w in self._workers if w.idle), None)
+            # Since is_ready() others may have come, and those who run for an earlier leader.
+            worker = self._free_worker()
             if worker is not None:
                 self._dispatch(worker, job)
             else:
@@ -279,21 +279,23 @@ class Supervisor:
 
     # Jobs: assign, stop, end
 
-    def _busy(self, workers: list[PoolWorker]) -> int:
-        # Jobs that an earlier leader's workers still run count, too.
-        return sum(w.job is not None for w in workers) + len(self._orphans)
+    def _free_worker(self) -> PoolWorker | None:
+        """One that may be given a job. Jobs that an earlier leader's workers run count, too."""
+        workers = list(self._workers)
+        if sum(w.job is not None for w in workers) + len(self._orphans) >= self._options.workers:
+            return None
+        return next((w for w in workers if w.idle), None)
 
     def _assign(self) -> None:
-        busy = self._busy(self._workers)
-        for worker in [w for w in self._workers if w.idle]:
-            if busy >= self._options.workers or not self._check_queue:
+        for _ in range(self._options.workers):  # one that has died just now stays idle
+            worker = self._free_worker() if self._check_queue else None
+            if worker is None:
                 return
             job = self._store.claim()
             if job is None:
                 self._check_queue = self._queued = False
                 return
             self._dispatch(worker, job)
-            busy += 1
 
     def _dispatch(self, worker: PoolWorker, job: Job) -> None:
         assert worker.ready is not None
