@@ -14,7 +14,8 @@ from services import Memcached, RedisServer, Service
 from dash_long_callback.jobs import Begin, Job, new_job_id
 from dash_long_callback.managers.celery import _store
 from dash_long_callback.stores.diskcache import DiskcacheStore
-from dash_long_callback.stores.job_store import JobStore, LargeResult
+from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.stores.large_results import LargeResult
 from dash_long_callback.stores.memory import MemoryStore
 from dash_long_callback.stores.row_results import RowResults
 

@@ -45,14 +45,10 @@ from dash_long_callback.jobs import (
     Succeeded,
     new_job_id,
 )
-from dash_long_callback.stores import job_store, timing
-from dash_long_callback.stores.job_store import (
-    INLINE_BYTES,
-    PIECE_BYTES,
-    Disposition,
-    JobStore,
-    LargeResult,
-)
+from dash_long_callback.stores import timing
+from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.stores.large_results import INLINE_BYTES, PIECE_BYTES, LargeResult
+from dash_long_callback.stores.shared_jobs import Disposition
 
 #: Stores and records know nothing of Dash (see ``tests/unit/test_structure.py``).
 pytestmark = pytest.mark.newest_only
@@ -919,7 +915,7 @@ def fill(store: JobStore) -> list[Job]:
 def test_all_is_gone_for_every_reader_when_it_has_expired(
     place: Place, make: Callable[..., JobStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_store, "WAITING", 1)
+    monkeypatch.setattr(timing, "WAITING", 1)
     store = make(2.0)  # on a busy machine it takes half of it to fill the store
     jobs = fill(store)
     running = jobs[1]
