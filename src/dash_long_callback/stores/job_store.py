@@ -12,9 +12,11 @@ an adapter's business (see ``ports``).
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import TYPE_CHECKING
 
-from dash_long_callback.jobs import Begin, State
+from dash_long_callback.jobs import Begin, End, Lost, State, transition
 from dash_long_callback.stores import names
 from dash_long_callback.stores.kept_results import KeptResults
 from dash_long_callback.stores.large_results import LargeResults
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from dash_long_callback.stores.parse import Joined
     from dash_long_callback.stores.ports import Cursor, Field, Results, Rows
     from dash_long_callback.stores.shared_jobs import InFlight
+
+log = logging.getLogger("dash_long_callback")
 
 #: Running jobs that are looked up in one go.
 PAGE = 100
@@ -245,11 +249,22 @@ class JobStore:
             job = self.change(job_id, Begin())
             if job is not None:
                 return job
-            # It has expired, or can't be read; or somebody else was quicker.
-            record = self._records.row(names.job(job_id))
-            if record is None or parse(record, job_id)[0].state is not State.QUEUED:
-                self.rows.apply(Batch({names.job(job_id): record}, dequeue=job_id))
+            self._give_up(job_id)
         return None
+
+    def _give_up(self, job_id: str) -> None:
+        """Take a job from the queue that can't begin. One that has come back meanwhile stays."""
+        record = self._records.row(names.job(job_id))
+        job = None if record is None else parse(record, job_id)[0]
+        # Else it has expired, or can't be read; or somebody else was quicker.
+        if job is not None and job.state is State.QUEUED:
+            if transition(job, Begin(), time.time()) is not None:
+                return
+            log.error("no. %s: %s waits, but may not begin: it is lost", job.ref, job.name)
+            self.change(
+                job_id, End(Lost("it waited in the queue, but could not begin"), final=True)
+            )
+        self.rows.apply(Batch({names.job(job_id): record}, dequeue=job_id))
 
     def list(
         self, by: Field = "all", value: str | None = None, *, limit: int, before: Job | None = None
@@ -258,13 +273,15 @@ class JobStore:
 
         Args:
             by: what to find them by: ``"state"``, ``"callback"``, ``"owner"``, or ``"all"``.
-            value: what that must be.
+            value: what that must be. Jobs without an owner are nobody's: None finds none of them.
             limit: how many at most.
             before: only such as are older than this one.
 
         Raises:
             StoreError: if this store has no index.
         """
+        if value is None and by != "all":
+            return []
         cursor = None if before is None else (before.created, before.id)
         return self._loaded(self.rows.list(by, value, limit, cursor))
 
@@ -275,7 +292,7 @@ class JobStore:
 
     def count(self, by: Field = "all", value: str | None = None) -> int:
         """How many jobs ``list`` would find without a limit. Raises StoreError as it does."""
-        return self.rows.count(by, value)
+        return 0 if value is None and by != "all" else self.rows.count(by, value)
 
     def active(self) -> Iterator[Job]:
         """All running jobs, wherever they run."""

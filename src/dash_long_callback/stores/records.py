@@ -94,12 +94,12 @@ class Records:
         if Effect.ENQUEUE in effects:
             batch.place = Place(front=True)
             batch.touch[names.request(job.id)] = seconds
-        if Effect.DEQUEUE in effects and job.state is State.CANCELLED and not self.rows.atomic:
-            # A worker that begins it in this very moment, and overwrites this, sees the wish.
+        if Effect.TELL_WORKER in effects and not self.rows.atomic:
+            # It may begin it between two rows of this, and overwrite them.
             batch.put[names.cancel(job.id)] = b"1", self.retention
             batch.cancel = job.id
         if job.state is not before.state:
-            batch.entry = entry_of(job)
+            batch.entry = entry_of(job, left=before.state)
         # Behind the rest: who sees the record finds what it speaks of.
         whole = record + b"\n" + response if response else record
         batch.put[names.job(job.id)] = whole, seconds
@@ -135,6 +135,7 @@ def parse(data: bytes, job_id: str) -> tuple[Job, bytes | None]:
     return Job.load(record, job_id), response or None
 
 
-def entry_of(job: Job) -> Entry:
+def entry_of(job: Job, left: State | None = None) -> Entry:
     """What the index knows of a job."""
-    return Entry(job.id, job.state.value, job.callback, job.owner, job.created)
+    state = None if left is None else left.value
+    return Entry(job.id, job.state.value, job.callback, job.owner, job.created, state)
