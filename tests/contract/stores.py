@@ -1,4 +1,4 @@
-"""The stores that the contract tests ask. Another store is one more line in ``STORES``."""
+"""The stores that the contract tests ask. Another store is one more entry in ``STORES``."""
 
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
@@ -14,7 +14,8 @@ from services import Memcached, RedisServer, Service
 from dash_long_callback.jobs import Begin, Job, new_job_id
 from dash_long_callback.managers.celery import _store
 from dash_long_callback.stores.diskcache import DiskcacheStore
-from dash_long_callback.stores.job_store import JobStore, LargeResult
+from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.stores.large_results import LargeResult
 from dash_long_callback.stores.memory import MemoryStore
 from dash_long_callback.stores.row_results import RowResults
 
@@ -31,28 +32,58 @@ class Kind:
     """A kind of store.
 
     Attributes:
+        open: makes a handle on it: of a place, and the seconds that a job is kept.
         service: the server that it needs.
+        url: where it is, in a folder if it needs no server.
         atomic: what it reads, changes and writes is one step, whoever else writes.
         shared: other processes can use it.
+        listed: it has an index.
+        queues: it has a queue.
     """
 
+    open: Callable[[Place, float], JobStore]
     service: type[Service] | None = None
+    url: str = "{folder}"
     atomic: bool = False
     shared: bool = True
+    listed: bool = False
+    queues: bool = False
+
+
+#: What is in the memory of this process, by the URL of a place.
+_memories: dict[str, Rows] = {}
+
+
+def _memory(place: Place, retention: float) -> JobStore:
+    rows = _memories.setdefault(place.url, MemoryStore(retention).rows)
+    return JobStore(rows, RowResults(rows, retention), retention)
+
+
+def _celery(place: Place, retention: float) -> JobStore:
+    return celery_store(place.url, place.prefix, retention)
 
 
 STORES: dict[str, Kind] = {
-    "memory": Kind(atomic=True, shared=False),
-    "diskcache": Kind(atomic=True),
-    "redis": Kind(RedisServer, atomic=True),
-    "celery-filesystem": Kind(),
-    "celery-memcached": Kind(Memcached),
+    "memory": Kind(_memory, atomic=True, shared=False, listed=True, queues=True),
+    "diskcache": Kind(
+        lambda place, retention: DiskcacheStore(place.url, retention),
+        atomic=True,
+        listed=True,
+        queues=True,
+    ),
+    "redis": Kind(_celery, RedisServer, atomic=True, listed=True),
+    "celery-filesystem": Kind(_celery, url="file://{folder}"),
+    "celery-memcached": Kind(_celery, Memcached),
 }
-ATOMIC = [name for name, kind in STORES.items() if kind.atomic]
-LISTED = ["memory", "diskcache", "redis"]
-SHARED = [name for name, kind in STORES.items() if kind.shared]
-#: What is in the memory of this process, by the URL of a place.
-_memories: dict[str, Rows] = {}
+
+
+def having(**attributes: bool) -> list[str]:
+    """The names of the stores of which this is true, such as ``atomic=True``; of all, without."""
+    return [
+        name
+        for name, kind in STORES.items()
+        if all(getattr(kind, one) is value for one, value in attributes.items())
+    ]
 
 
 @dataclass(frozen=True)
@@ -70,22 +101,16 @@ class Place:
 
     def open(self, retention: float = 60.0) -> JobStore:
         """A handle of its own on this store."""
-        if self.name == "diskcache":
-            return DiskcacheStore(self.url, retention)
-        if self.name == "memory":
-            store = MemoryStore(retention)
-            rows = _memories.setdefault(self.url, store.rows)
-            return JobStore(rows, RowResults(rows, retention), retention)
-        return celery_store(self.url, self.prefix, retention)
+        return self.kind.open(self, retention)
 
 
 def place(name: str, folder: Path, services: Any) -> Place:
     """An empty store of a kind, which shares its server with others."""
-    service = STORES[name].service
-    if service is not None:
-        return Place(name, services.get(service).url, f"{new_job_id()}-")
+    kind = STORES[name]
+    if kind.service is not None:
+        return Place(name, services.get(kind.service).url, f"{new_job_id()}-")
     folder.mkdir(parents=True, exist_ok=True)
-    return Place(name, f"file://{folder}" if name.startswith("celery") else str(folder), "some-")
+    return Place(name, kind.url.format(folder=folder), "some-")
 
 
 def celery_store(url: str, prefix: str = "", retention: float = 60.0) -> Any:

@@ -30,7 +30,7 @@ from dash_long_callback.jobs import (
     Succeeded,
     new_job_id,
 )
-from dash_long_callback.stores import job_store, sqlite, sqlite_notifier, timing
+from dash_long_callback.stores import sqlite, sqlite_notifier, timing
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 #: Stores and records know nothing of Dash (see ``tests/unit/test_structure.py``).
@@ -148,9 +148,9 @@ def rows(directory: Path) -> list[tuple[Any, ...]]:
 def test_nothing_is_left_of_a_diskcache_store_when_all_has_expired(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module, name in ((timing, "LEASE_SECONDS"), (job_store, "LONGEST_SECONDS")):
-        monkeypatch.setattr(module, name, 0.1)
-    monkeypatch.setattr(job_store, "WAITING", 1)
+    for name in ("LEASE_SECONDS", "LONGEST_SECONDS"):
+        monkeypatch.setattr(timing, name, 0.1)
+    monkeypatch.setattr(timing, "WAITING", 1)
     monkeypatch.setattr(sqlite_notifier, "KEEP_SECONDS", 0.1)
     monkeypatch.setattr(sqlite, "KEPT_PAGES", 10)
     store = DiskcacheStore(directory, 0.1)
@@ -351,7 +351,7 @@ def test_the_port_is_the_one_that_was_set_last(disk: DiskcacheStore) -> None:
 def test_an_expired_job_is_neither_queued_nor_active(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_store, "WAITING", 1)
+    monkeypatch.setattr(timing, "WAITING", 1)
     store = DiskcacheStore(directory, 0.3)
     jobs = fill(store)
     wait_until(lambda: all(store.load(job.id) is None for job in jobs))

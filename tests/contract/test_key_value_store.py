@@ -154,7 +154,7 @@ def test_expired_files_are_deleted_and_those_of_others_left(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(key_value, "PURGE_SECONDS", 0.3)
-    monkeypatch.setattr(key_value, "LONGEST_SECONDS", 0.3)
+    monkeypatch.setattr(timing, "LONGEST_SECONDS", 0.3)
     monkeypatch.setattr(timing, "LEASE_SECONDS", 0.3)
     (folder / "celery-task-meta-x").write_bytes(b"1.0 1 1\n")
     store = celery_store(f"file://{folder}", retention=0.3)

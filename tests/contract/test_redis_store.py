@@ -18,7 +18,7 @@ from stores import celery_store, new, put, response, started, wait_until
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Begin, Cancelled, End, Finish, Job, State, Succeeded, new_job_id
-from dash_long_callback.stores import job_store, redis_notifier, row_results, timing
+from dash_long_callback.stores import redis_notifier, timing
 from dash_long_callback.stores.notifier import Subscription
 from dash_long_callback.stores.redis import RedisStore
 
@@ -104,10 +104,8 @@ def test_every_key_has_an_expiry(
 def test_nothing_is_left_when_all_has_expired(
     make: Callable[..., RedisStore], client: Any, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, seconds in (("WAITING", 1), ("LONGEST_SECONDS", 0.3)):
-        monkeypatch.setattr(job_store, name, seconds)
-    monkeypatch.setattr(row_results, "GENERATION_SECONDS", 0.3)
-    monkeypatch.setattr(timing, "LEASE_SECONDS", 0.2)
+    for name, seconds in (("WAITING", 1), ("LONGEST_SECONDS", 0.3), ("LEASE_SECONDS", 0.2)):
+        monkeypatch.setattr(timing, name, seconds)
     live(make(0.3), 0.3)
     assert list(client.scan_iter(f"{prefix}*"))
     wait_until(lambda: not list(client.scan_iter(f"{prefix}*")))

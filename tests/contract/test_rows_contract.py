@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from managers import Services
-from stores import LISTED, STORES
+from stores import having
 
 from dash_long_callback.jobs import State
 from dash_long_callback.stores import names
@@ -45,7 +45,7 @@ SETTINGS = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-OTHERS = [name for name in STORES if name != "memory"]
+OTHERS = [name for name in having() if name != "memory"]
 
 
 class Machine(RuleBasedStateMachine):
@@ -118,7 +118,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(job_id=queued, state=st.sampled_from(State), again=st.booleans())
     def move(self, job_id: str, state: State, again: bool) -> None:
-        entry = self.jobs[job_id] = self.jobs[job_id]._replace(state=state.value)
+        before = self.jobs[job_id]
+        left = None if before.state == state.value else before.state
+        entry = self.jobs[job_id] = before._replace(state=state.value, left=left)
         touch = {names.job(job_id): KEPT}
         assert self.both(
             Batch(touch=touch, entry=entry, place=Place(front=True) if again else None)
@@ -164,8 +166,8 @@ def test_an_adapter_does_what_the_one_in_memory_does(
         opened.append(stores.place(name, tmp_path / f"{next(numbers)}", services).open().rows)
         return opened[-1]
 
-    members: dict[str, Any] = {"make": staticmethod(make), "queues": name == "diskcache"}
-    if name not in LISTED:
+    members: dict[str, Any] = {"make": staticmethod(make), "queues": name in having(queues=True)}
+    if name not in having(listed=True):
         members["list_in_pages"] = None
     run_state_machine_as_test(type("OfAdapter", (Machine,), members), settings=SETTINGS)
     for rows in opened:

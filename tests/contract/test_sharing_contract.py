@@ -34,7 +34,8 @@ from dash_long_callback.server import pacing
 from dash_long_callback.server.sharing import sharing_of
 from dash_long_callback.server.submit import submit as serve
 from dash_long_callback.stores.diskcache import DiskcacheStore
-from dash_long_callback.stores.job_store import WAITING, LargeResult
+from dash_long_callback.stores.large_results import LargeResult
+from dash_long_callback.stores.timing import WAITING
 
 MB = 1 << 20
 

@@ -16,12 +16,9 @@ import pytest
 import stores
 from managers import Services
 from stores import (
-    ATOMIC,
-    LISTED,
     REQUEST,
-    SHARED,
-    STORES,
     Place,
+    having,
     new,
     put,
     response,
@@ -45,26 +42,26 @@ from dash_long_callback.jobs import (
     Succeeded,
     new_job_id,
 )
-from dash_long_callback.stores import job_store, timing
-from dash_long_callback.stores.job_store import (
-    INLINE_BYTES,
-    PIECE_BYTES,
-    Disposition,
-    JobStore,
-    LargeResult,
-)
+from dash_long_callback.stores import job_store, records, timing
+from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.stores.large_results import INLINE_BYTES, PIECE_BYTES, LargeResult
+from dash_long_callback.stores.shared_jobs import Disposition
 
 #: Stores and records know nothing of Dash (see ``tests/unit/test_structure.py``).
 pytestmark = pytest.mark.newest_only
 
-only_atomic = pytest.mark.parametrize("place", ATOMIC, indirect=True)
-only_shared_and_atomic = pytest.mark.parametrize(
-    "place", [name for name in ATOMIC if name in SHARED], indirect=True
-)
-only_shared = pytest.mark.parametrize("place", SHARED, indirect=True)
+
+def only(**attributes: bool) -> Any:
+    """Have a test ask only some of the stores."""
+    return pytest.mark.parametrize("place", having(**attributes), indirect=True)
 
 
-@pytest.fixture(params=STORES)
+only_atomic = only(atomic=True)
+only_shared_and_atomic = only(atomic=True, shared=True)
+only_shared = only(shared=True)
+
+
+@pytest.fixture(params=having())
 def place(request: pytest.FixtureRequest, tmp_path: Path, services: Services) -> Place:
     return stores.place(request.param, tmp_path / "store", services)
 
@@ -181,7 +178,7 @@ def test_request_is_kept_until_the_job_ends_and_no_longer(store: JobStore) -> No
 # Lists
 
 
-@pytest.mark.parametrize("place", LISTED, indirect=True)
+@only(listed=True)
 def test_jobs_are_listed_the_newest_first_and_in_pages(make: Callable[..., JobStore]) -> None:
     store, other = make(), make()
     jobs = [new(store, owner="one" if n % 2 else None) for n in range(5)]
@@ -196,13 +193,39 @@ def test_jobs_are_listed_the_newest_first_and_in_pages(make: Callable[..., JobSt
     counts = other.count(), other.count("state", "queued"), other.count("owner", "one")
     assert counts == (5, 4, 2)
     assert other.count("callback", jobs[0].callback) == 5
+    # Jobs without an owner are not found by it.
+    assert (other.list("owner", None, limit=9), other.count("owner", None)) == ([], 0)
 
 
-@pytest.mark.parametrize("place", sorted({*STORES} - {*LISTED}), indirect=True)
+@only(listed=False)
 def test_a_store_without_an_index_says_so(store: JobStore) -> None:
     for ask in (lambda: store.list(limit=1), store.count):
         with pytest.raises(StoreError, match=r"can't be listed or counted; use Redis"):
             ask()
+
+
+@only(queues=True)
+def test_a_job_that_may_not_begin_is_lost_in_words_and_holds_up_no_other(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stuck, behind = new(store), new(store)
+    for module in (job_store, records):
+        allowed = module.transition
+
+        def refuse(job: Job, event: Event, now: float, allowed: Any = allowed) -> Any:
+            refused = job.id == stuck.id and isinstance(event, Begin)
+            return None if refused else allowed(job, event, now)
+
+        monkeypatch.setattr(module, "transition", refuse)
+    begun = store.claim()
+    assert begun is not None
+    assert begun.id == behind.id
+    assert store.claim() is None
+    after = store.load(stuck.id)
+    assert after is not None
+    assert after.state is State.LOST
+    assert "could not begin" in str(after.error)
+    assert "may not begin" in caplog.text
 
 
 # Atomic
@@ -711,7 +734,7 @@ def test_a_wish_to_cancel_is_news(make: Callable[..., JobStore]) -> None:
         assert worker.cancel_asked(job.id)
 
 
-@pytest.mark.parametrize("place", [name for name in STORES if name != "diskcache"], indirect=True)
+@pytest.mark.parametrize("place", [name for name in having() if name != "diskcache"], indirect=True)
 def test_a_wish_that_came_before_the_worker_watched_is_news(make: Callable[..., JobStore]) -> None:
     worker, web = make(), make()
     job = started(worker)
@@ -719,6 +742,19 @@ def test_a_wish_that_came_before_the_worker_watched_is_news(make: Callable[..., 
     with worker.subscribe_to_cancels() as subscription:
         subscription.follow([job.id])
         assert subscription.wait(30)
+
+
+def test_a_store_that_was_closed_opens_again(make: Callable[..., JobStore]) -> None:
+    store, other = make(), make()
+    job = started(store)
+    store.close()
+    with store.subscribe() as subscription:
+        subscription.follow([job.id])
+        drained(subscription)
+        put(other, job, 0, b"1")
+        assert subscription.wait(30)
+    assert store.load(job.id) is not None
+    store.close()
 
 
 # Shared jobs and kept results
@@ -919,7 +955,7 @@ def fill(store: JobStore) -> list[Job]:
 def test_all_is_gone_for_every_reader_when_it_has_expired(
     place: Place, make: Callable[..., JobStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_store, "WAITING", 1)
+    monkeypatch.setattr(timing, "WAITING", 1)
     store = make(2.0)  # on a busy machine it takes half of it to fill the store
     jobs = fill(store)
     running = jobs[1]
@@ -940,7 +976,7 @@ def test_all_is_gone_for_every_reader_when_it_has_expired(
         return found == [None] * len(found) and not any(flags)
 
     assert not gone()
-    listed = place.name in LISTED
+    listed = place.kind.listed
     if listed:
         assert (other.count(), len(other.list(limit=9))) == (3, 3)
         assert [job.id for job in other.active()] == [running.id]

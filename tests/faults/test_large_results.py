@@ -17,7 +17,7 @@ from apps import wait_until
 from celery_stack import Stack
 from engine import APP, EngineServer
 
-from dash_long_callback.stores.job_store import PIECE_BYTES
+from dash_long_callback.stores.large_results import PIECE_BYTES
 
 MB = 1 << 20
 #: Of a result, and what a web process may grow by when somebody asks for it.

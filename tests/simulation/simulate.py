@@ -17,7 +17,7 @@ from world import ENGINES, World
 from dash_long_callback.executors.celery.executor import CeleryExecutor
 from dash_long_callback.executors.local.orphans import Orphans
 from dash_long_callback.executors.local.supervisor import Supervisor
-from dash_long_callback.stores import job_store
+from dash_long_callback.stores.records import Records
 from dash_long_callback.worker.limits import Limits
 
 #: Seeds that are printed with what has gone wrong.
@@ -49,8 +49,8 @@ def break_engine(part: str) -> None:
             engine = Limits
             engine.overdue = lambda _limits, _now: False
         case "attempts":  # who comes late may write
-            engine = job_store
-            engine._held = _anybody(engine._held)
+            engine = Records
+            engine.held = staticmethod(_anybody(engine.held))
         case _:
             raise SystemExit(f"there is nothing to break that is called {part!r}")
 

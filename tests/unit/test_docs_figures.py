@@ -16,7 +16,7 @@ from dash_long_callback.folders import unused
 from dash_long_callback.managers import celery as celery_manager
 from dash_long_callback.managers import diskcache as diskcache_manager
 from dash_long_callback.server import pacing, submit, updates, wire
-from dash_long_callback.stores import job_store, sqlite_notifier, timing
+from dash_long_callback.stores import large_results, sqlite_notifier, timing
 from dash_long_callback.worker import reporter, run_job
 
 HOW_TO = "docs/how-to/"
@@ -98,11 +98,11 @@ FIGURES = [
     ),
     (HOW_TO + "celery.md", f"try again for {minutes(celery_manager.WORKER_SECONDS)}"),
     (HOW_TO + "celery.md", f"less than {minutes(broker.START_SECONDS)}"),
-    (HOW_TO + "celery.md", f"is kept {job_store.WAITING} times as long"),
-    (HOW_TO + "faults.md", f"a result of more than {job_store.INLINE_BYTES >> 10} KB"),
+    (HOW_TO + "celery.md", f"is kept {timing.WAITING} times as long"),
+    (HOW_TO + "faults.md", f"a result of more than {large_results.INLINE_BYTES >> 10} KB"),
     (HOW_TO + "faults.md", f"room again within {run_job.SETTLE_SECONDS:g} s"),
     ("docs/architecture.md", f"has waited for {P.submit * 1000:g} ms"),
-    ("docs/architecture.md", f"a result of up to {job_store.INLINE_BYTES >> 10} KB"),
+    ("docs/architecture.md", f"a result of up to {large_results.INLINE_BYTES >> 10} KB"),
     ("docs/architecture.md", f"{LEASE:g} s, renewed every {BEAT:g} s"),
     ("docs/architecture.md", f"{P.wanted:g} s, renewed while the page asks; {P.gone:g} s when"),
     ("docs/architecture.md", f"has expired once {minutes(supervisor.PURGE_SECONDS)}"),
@@ -111,7 +111,7 @@ FIGURES = [
     ("docs/architecture.md", f"{P.hold:g} s at most; an ASGI server up to {pacing.HOLDS_ASYNC:,}"),
     ("docs/architecture.md", f"between {PACE} and {pacing.PACE_MAX:g} s"),
     ("docs/architecture.md", f"A result above {submit.ANSWER_BYTES >> 20} MB"),
-    ("docs/architecture.md", f"pieces of {job_store.PIECE_BYTES >> 10} KB"),
+    ("docs/architecture.md", f"pieces of {large_results.PIECE_BYTES >> 10} KB"),
     (
         "docs/architecture.md",
         f"above {wire.MAX_BODY >> 10} KiB or with more than {wire.MAX_JOBS} jobs",

@@ -22,7 +22,7 @@ from dash_long_callback.server.wire import (
     parse,
     whole,
 )
-from dash_long_callback.stores.job_store import PIECE_BYTES, LargeResult
+from dash_long_callback.stores.large_results import PIECE_BYTES, LargeResult
 
 
 def job(**kwargs: Any) -> Job:

@@ -110,6 +110,8 @@ class Effect(Flag):
     ENQUEUE = auto()
     #: It waits no more.
     DEQUEUE = auto()
+    #: A worker that begins it in this very moment is to hear that it was cancelled.
+    TELL_WORKER = auto()
     #: Its arguments, with cookies and headers, are not needed any more; nor is a lease.
     DROP_REQUEST = auto()
 
@@ -199,6 +201,8 @@ def _enter(job: Job, state: State, **changes: Any) -> Transition | None:
         changes["started"] = None
     elif job.state is State.QUEUED:
         effects |= Effect.DEQUEUE
+        if state is State.CANCELLED:
+            effects |= Effect.TELL_WORKER
     if state.ended:
         effects |= Effect.DROP_REQUEST
     return Transition(replace(job, state=state, seq=job.seq + 1, **changes), effects)

@@ -12,7 +12,8 @@ from dash_long_callback.jobs import CONTEXT, Begin, Call, Cancel, Job, Result, S
 from dash_long_callback.managers.following import Following
 from dash_long_callback.managers.liveness import Checks
 from dash_long_callback.registry import registry
-from dash_long_callback.stores.job_store import Disposition, LargeResult
+from dash_long_callback.stores.large_results import LargeResult
+from dash_long_callback.stores.shared_jobs import Disposition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

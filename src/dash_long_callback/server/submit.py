@@ -18,7 +18,7 @@ from dash_long_callback.server import pacing
 from dash_long_callback.server.client import ANYBODY
 from dash_long_callback.server.sharing import sharing_of
 from dash_long_callback.server.wire import news_json, object_json, result_json, whole
-from dash_long_callback.stores.job_store import LargeResult
+from dash_long_callback.stores.large_results import LargeResult
 from dash_long_callback.threads import in_thread
 
 if TYPE_CHECKING:

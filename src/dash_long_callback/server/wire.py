@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dash_long_callback.errors import BadRequest, RequestTooLarge
 from dash_long_callback.jobs import is_job_id
 from dash_long_callback.server.failures import failure
-from dash_long_callback.stores.job_store import PIECE_BYTES, LargeResult
+from dash_long_callback.stores.large_results import PIECE_BYTES, LargeResult
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence

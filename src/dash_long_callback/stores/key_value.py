@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.stores import names as row
-from dash_long_callback.stores.job_store import LONGEST_SECONDS, JobStore
+from dash_long_callback.stores import timing
+from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.key_value_notifier import RowNotifier
 from dash_long_callback.stores.ports import Batch, Cursor, Field, Rows
 from dash_long_callback.stores.row_results import RowResults
@@ -192,11 +193,11 @@ class KeyValueRows(Rows):
             self._set(name, found[1], seconds)
 
     def _set(self, name: str, value: bytes, seconds: float) -> None:
-        seconds = min(seconds, LONGEST_SECONDS)
+        seconds = min(seconds, timing.LONGEST_SECONDS)
         data = _pack(time.time() + seconds, value)
         with self._process.backend() as backend:
             # In whole seconds, and memcached's seconds end early. Ours, in the value, are exact.
-            backend.expires = min(math.ceil(seconds) + 1, int(LONGEST_SECONDS))
+            backend.expires = min(math.ceil(seconds) + 1, int(timing.LONGEST_SECONDS))
             try:
                 stored = backend.set(backend.key_t(self.key(name)), data)
             except OSError:

@@ -68,9 +68,9 @@ def read_joined(data: bytes | None) -> Joined | None:
             return None
 
 
-def read_ids(data: bytes | None, what: str) -> list[str]:
-    """A list of ids."""
-    ids = read_json(data, what)
+def read_waiters(data: bytes | None) -> list[str]:
+    """The ids of those who share a job."""
+    ids = read_json(data, "the list of those who share a job")
     return [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []
 
 

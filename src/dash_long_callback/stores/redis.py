@@ -140,12 +140,16 @@ class RedisRows(Rows):
         lists = [self._list("callback", entry.callback), self._list("all", None)]
         if entry.owner is not None:
             lists.append(self._list("owner", entry.owner))
-        others = [self._list("state", state.value) for state in State]
         own = self._list("state", entry.state)
-        others.remove(own)
+        left = [] if entry.left is None else [self._list("state", entry.left)]
+        others = [one for one in self._states() if one not in (own, *left)]
         member = json.dumps([entry.id, *lists])
-        sets = [self._key("index:expiry"), own, *lists, *others]
-        return sets, [1 + len(lists), entry.id, repr(entry.created), _ms(seconds), member]
+        sets = [self._key("index:expiry"), own, *lists, *left, *others]
+        counts = [1 + len(lists), len(left)]
+        return sets, [*counts, entry.id, repr(entry.created), _ms(seconds), member]
+
+    def _states(self) -> list[str]:
+        return [self._list("state", state.value) for state in State]
 
     def _told(self, batch: Batch) -> list[str]:
         """The channels of the news."""
@@ -190,8 +194,8 @@ class RedisRows(Rows):
 
     def _trim(self) -> None:
         """Take what has expired from the index."""
-        sets = [self._list("state", state.value) for state in State]
-        while self._connected.trim(keys=[self._key("index:expiry"), *sets]) == _TRIMMED:
+        keys = [self._key("index:expiry"), *self._states()]
+        while self._connected.trim(keys=keys) == _TRIMMED:
             pass
 
     def next_queued(self) -> str | None:

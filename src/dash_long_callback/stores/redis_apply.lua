@@ -1,12 +1,12 @@
 -- Applies a batch (see ports.Batch) in one step.
 --
 -- KEYS: rows to compare, to write, to touch, to delete; then, if a job is entered into the index, the
---       set of expiries, the set that it is to be in by its state, its other sets, and those that it
---       is not to be in.
+--       set of expiries, the set that it is to be in by its state, its other sets, the one that it
+--       leaves, and those of the other states.
 -- ARGV: how many of each kind of row there are, and how many channels; what the rows to compare
 --       must hold, with "=" before it, "" for nothing; values and milliseconds of the rows to write;
---       milliseconds of the rows to touch; how many sets the job is to be in, 0 for no entry, then
---       its id, score, milliseconds and member of the set of expiries; the channels to tell.
+--       milliseconds of the rows to touch; how many sets the job is to be in, 0 for no entry, and
+--       how many it leaves, its id, score, milliseconds and member of the set of expiries; the channels to tell.
 --
 -- With pcall, a key that holds another type counts as another value, and not as an error.
 
@@ -49,7 +49,7 @@ end
 
 local sets = tonumber(next_argument())
 if sets > 0 then
-  local id, score = next_argument(), next_argument()
+  local leaves, id, score = tonumber(next_argument()), next_argument(), next_argument()
   local milliseconds, member = next_argument(), next_argument()
   local expiries = next_key()
   local states = { KEYS[key + 1], unpack(KEYS, key + sets + 1) }
@@ -64,7 +64,7 @@ if sets > 0 then
     enter(set, score, id)
     redis.call('PEXPIREAT', set, last)
   end
-  for other = key + 1, #KEYS do redis.pcall('ZREM', KEYS[other], id) end
+  for _ = 1, leaves do redis.pcall('ZREM', next_key(), id) end
 end
 
 for _ = 1, channels do

@@ -13,14 +13,12 @@ import json
 import secrets
 from typing import TYPE_CHECKING
 
+from dash_long_callback.stores import timing
 from dash_long_callback.stores.parse import read_json
 from dash_long_callback.stores.ports import Batch, Results, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-#: Seconds that the word of a generation is kept: as long as any store keeps anything.
-GENERATION_SECONDS = 30 * 24 * 3600.0
 
 
 class RowResults(Results):
@@ -72,8 +70,9 @@ class RowResults(Results):
 
     def _begin(self, callback: str) -> str:
         word = secrets.token_hex(8)
-        put = {_generation(callback): (word.encode(), GENERATION_SECONDS)}
-        self._rows.apply(Batch(put=put))
+        # As long as any store keeps anything.
+        row = word.encode(), timing.LONGEST_SECONDS
+        self._rows.apply(Batch(put={_generation(callback): row}))
         return word
 
     def _words(self, callback: str) -> list[str | None]:

@@ -1,0 +1,141 @@
+"""Records of jobs. A change reads, computes, and writes if what was read is still true."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from dash_long_callback.jobs import Effect, Finish, Job, State, transition
+from dash_long_callback.stores import names, timing
+from dash_long_callback.stores.large_results import INLINE_BYTES
+from dash_long_callback.stores.ports import Batch, Entry, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dash_long_callback.jobs import Event
+    from dash_long_callback.stores.large_results import LargeResults
+    from dash_long_callback.stores.ports import Rows
+
+
+class Records:
+    """Reads and changes records, and what changes with them.
+
+    Args:
+        rows: where they are.
+        large: where large results go.
+        retention: seconds that a job and its outcome are kept.
+    """
+
+    def __init__(self, rows: Rows, large: LargeResults, retention: float) -> None:
+        self.rows = rows
+        self.retention = retention
+        self._large = large
+
+    def row(self, name: str) -> bytes | None:
+        """What a row holds."""
+        return self.rows.read([name])[0]
+
+    def load(self, job_id: str) -> tuple[Job, bytes | None] | None:
+        """A record, and the result that is with it."""
+        data = self.row(names.job(job_id))
+        return None if data is None else parse(data, job_id)
+
+    def creation(self, job: Job, request: bytes) -> Batch:
+        """What there is of a new job."""
+        seconds = self.seconds(job)
+        put = {
+            names.request(job.id): (request, seconds),
+            names.job(job.id): (job.dump(), seconds),
+        }
+        if job.state is State.RUNNING:
+            put |= self._begun(job)
+        place = Place() if job.state is State.QUEUED else None
+        return Batch({names.job(job.id): None}, put, entry=entry_of(job), place=place)
+
+    def change(self, job_id: str, event: Event, response: bytes | None) -> Job | None:
+        """Change a record as ``jobs.transition`` says, in one step; None if that is refused."""
+        if response is None or len(response) <= INLINE_BYTES:
+            return self._change(job_id, event, response)
+        if not isinstance(event, Finish) or not self._large.put(job_id, event.attempt, response):
+            return None
+        job = self._change(job_id, event, size=len(response))
+        if job is None:
+            self._large.drop(job_id, event.attempt, len(response))
+        return job
+
+    def _change(
+        self, job_id: str, event: Event, response: bytes | None = None, size: int | None = None
+    ) -> Job | None:
+        name = names.job(job_id)
+        while (old := self.row(name)) is not None:
+            before = parse(old, job_id)[0]
+            change = transition(before, event, time.time())
+            if change is None:
+                break
+            job = change.job
+            if size is not None:
+                job.result_size = size
+            batch = self._batch(before, job, change.effects, response)
+            batch.expect[name] = old
+            if self.rows.apply(batch):
+                return job
+        return None
+
+    def _batch(self, before: Job, job: Job, effects: Effect, response: bytes | None) -> Batch:
+        seconds, record = self.seconds(job), job.dump()
+        batch = Batch(news=job.id)
+        if Effect.START_LEASE in effects:
+            batch.put |= self._begun(job)
+        elif job.state is not State.RUNNING:
+            batch.drop += [names.attempt(job.id), names.lease(job.id)]
+        if Effect.DROP_REQUEST in effects:
+            batch.drop.append(names.request(job.id))
+        if Effect.ENQUEUE in effects:
+            batch.place = Place(front=True)
+            batch.touch[names.request(job.id)] = seconds
+        if Effect.TELL_WORKER in effects and not self.rows.atomic:
+            # It may begin it between two rows of this, and overwrite them.
+            batch.put[names.cancel(job.id)] = b"1", self.retention
+            batch.cancel = job.id
+        if job.state is not before.state:
+            batch.entry = entry_of(job, left=before.state)
+        # Behind the rest: who sees the record finds what it speaks of.
+        whole = record + b"\n" + response if response else record
+        batch.put[names.job(job.id)] = whole, seconds
+        return batch
+
+    def _begun(self, job: Job) -> dict[str, tuple[bytes, float]]:
+        """The rows of a job that begins."""
+        return {
+            names.attempt(job.id): (b"%d" % job.attempt, self.retention),
+            names.lease(job.id): (str(time.time()).encode(), timing.LEASE_SECONDS),
+        }
+
+    def write(self, job: Job, values: dict[int, bytes], stale: Iterable[int]) -> bool:
+        """Write a running job's record and slots; False if another worker was given it."""
+        put = {names.update(job.id, n): (value, self.retention) for n, value in values.items()}
+        put[names.job(job.id)] = job.dump(), self.retention
+        drop = [names.update(job.id, n) for n in stale]
+        return self.rows.apply(Batch(self.held(job), put, drop=drop, news=job.id))
+
+    @staticmethod
+    def held(job: Job) -> dict[str, bytes | None]:
+        """What is true as long as the worker that has this record is the one that may write it."""
+        return {names.attempt(job.id): b"%d" % job.attempt}
+
+    def seconds(self, job: Job) -> float:
+        """How long a record is kept."""
+        return self.retention * (timing.WAITING if job.state is State.QUEUED else 1)
+
+
+def parse(data: bytes, job_id: str) -> tuple[Job, bytes | None]:
+    """What a row of a record holds: the record, and the result that is with it."""
+    record, _, response = data.partition(b"\n")
+    return Job.load(record, job_id), response or None
+
+
+def entry_of(job: Job, left: State | None = None) -> Entry:
+    """What the index knows of a job."""
+    state = None if left is None else left.value
+    return Entry(job.id, job.state.value, job.callback, job.owner, job.created, state)
