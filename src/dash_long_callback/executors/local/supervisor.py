@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import math
 import threading
 import time
-from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.local.messages import (
     Begun,
@@ -23,9 +20,10 @@ from dash_long_callback.executors.local.messages import (
     Unready,
 )
 from dash_long_callback.executors.local.orphans import SLACK, Orphans
+from dash_long_callback.executors.local.pending_writes import PendingWrites
 from dash_long_callback.executors.local.pool_worker import EXIT_SECONDS, PoolWorker
 from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.jobs import Cancelled, Failed, Job, Lost, Problem, Requeue, State
+from dash_long_callback.jobs import Failed, Job, Lost
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.limits import Limits
 
@@ -85,8 +83,7 @@ class Supervisor:
         self._start_problem = ""
         #: What the workers could not import, one line for each module.
         self._import_problems: list[str] = []
-        #: Writes to the store that are yet to succeed.
-        self._writes: deque[Callable[[], object]] = deque()
+        self._writes = PendingWrites(store, self._expect_queued)
         self._turned = time.monotonic()
         self._upkeep_at = self._orphans_at = 0.0
         self._faults = FaultLog(f"the engine of {machine.name} stumbled; trying again")
@@ -127,7 +124,7 @@ class Supervisor:
             if worker is not None:
                 self._dispatch(worker, job)
             else:
-                self._requeue(job)
+                self._writes.requeue(job)
             written = not self._writes
         if not written:
             self.wake()
@@ -165,7 +162,7 @@ class Supervisor:
 
     def _turn(self) -> None:
         with self._lock:
-            self._flush()  # how jobs have ended, before anything that takes long
+            self._writes.flush()  # how jobs have ended, before anything that takes long
         self._start_workers()
         if not self._took_over:  # once workers are on their way
             self._orphans.take_over()
@@ -173,7 +170,7 @@ class Supervisor:
         self._keep_up()
         with self._lock:
             self._assign()
-            self._flush()
+            self._writes.flush()
 
     def _wait(self) -> tuple[bool, list[Any]]:
         """Wait for what happens, at most until something is due."""
@@ -233,7 +230,7 @@ class Supervisor:
         if job is None or job.id != done.job_id:
             return  # of a process that a function has forked
         if done.problem is not None:
-            self._end(job, Lost(done.problem), final=True)
+            self._writes.end(job, Lost(done.problem), final=True)
         elif done.unloaded is not None:
             self._unable(job, done.unloaded)
         self._tries.pop(job.id, None)
@@ -263,19 +260,19 @@ class Supervisor:
         self._check_queue = self._queued = True
         limits.expire(time.monotonic())
         if limits.told:
-            self._end(job, limits.outcome)
+            self._writes.end(job, limits.outcome)
         elif not worker.begun and self._tries.get(job.id, 0) < BEGIN_TRIES:
             self._tries[job.id] = self._tries.get(job.id, 0) + 1
-            self._requeue(job)
+            self._writes.requeue(job)
         else:
             lost = Lost(f"the worker process {worker.death} while it ran the job")
-            self._end(job, lost)
+            self._writes.end(job, lost)
 
     def _fail_waiting(self, why: str) -> None:
         lost = Lost(f"no worker process could be started: {why}", "unavailable")
         log.error("workers die before they are ready: %s", why)
         while (job := self._store.claim()) is not None:
-            self._end(job, lost, final=True)
+            self._writes.end(job, lost, final=True)
 
     # Jobs: assign, stop, end
 
@@ -303,7 +300,7 @@ class Supervisor:
         if not isinstance(start, Start):
             self._unable(job, start)
         elif not worker.give(start, Limits.of(job, self._options.grace + SLACK)):
-            self._requeue(job)
+            self._writes.requeue(job)
 
     def _pass_on_cancels(self) -> None:
         for worker in self._workers:
@@ -313,45 +310,17 @@ class Supervisor:
 
     def _end_orphans(self) -> None:
         for job, outcome in self._orphans.judge():
-            self._end(job, outcome)
+            self._writes.end(job, outcome)
 
     def _unable(self, job: Job, outcome: Failed) -> None:
         """End a job whose function no worker can call: by its ``on_error`` if it has one."""
         if self._import_problems and outcome.kind == "unavailable":
             more = "; a worker could not import the app: " + "; ".join(self._import_problems)
             outcome = replace(outcome, message=outcome.message + more)
-        self._end(job, outcome)
+        self._writes.end(job, outcome)
 
-    def _end(self, job: Job, outcome: Problem | Cancelled, *, final: bool = False) -> None:
-        def write() -> None:
-            after = end(self._store, job.id, outcome, job.attempt, final=final)
-            if after is not None and after.state is State.QUEUED:
-                self._check_queue = self._queued = True
-
-        self._writes.append(write)
-
-    def _requeue(self, job: Job) -> None:
-        def requeue() -> None:
-            self._store.change(job.id, Requeue(job.attempt, begun=False))
-            self._check_queue = self._queued = True
-
-        self._writes.append(requeue)
-
-    def _flush(self) -> None:
-        """Write what is pending.
-
-        Raises:
-            StoreError: if the store can't take it now: then it stays.
-        """
-        while self._writes:
-            try:
-                self._writes[0]()
-            except StoreError:
-                raise
-            except Exception:
-                # It will not be better with the next try, and others wait behind it.
-                log.exception("a change of a job is given up")
-            self._writes.popleft()
+    def _expect_queued(self) -> None:
+        self._check_queue = self._queued = True
 
     def _end_all(self) -> None:
         """Leave as ``stop`` said. What waits is for the next leader."""
@@ -364,7 +333,7 @@ class Supervisor:
                 self._take_away(busy)
             # Before the stop: the workers would write Cancelled, which nobody wished.
             with contextlib.suppress(StoreError):
-                self._flush()
+                self._writes.flush()
         # Before they end: the children of who has ended can't be found any more.
         below = [process for w in self._workers for process in processes.descendants(w.process.pid)]
         for worker in self._workers:
@@ -382,17 +351,9 @@ class Supervisor:
 
         An ``on_error`` is called by the next leader, too: this one's workers are about to end.
         """
-        stopped = Lost("the server was stopped while the job ran", "stopped")
         for worker in busy:
             assert worker.job is not None
-            self._writes.append(functools.partial(self._take, worker.job, stopped))
-
-    def _take(self, job: Job, stopped: Lost) -> None:
-        requeue = Requeue(job.attempt, begun=True)
-        if self._ending == "requeue" and self._store.change(job.id, requeue):
-            log.warning("no. %s: the server ends; %s queues again", job.ref, job.name)
-        else:
-            end(self._store, job.id, stopped, job.attempt)
+            self._writes.take_away(worker.job, again=self._ending == "requeue")
 
     def _let_finish(self, busy: list[PoolWorker]) -> None:
         """Let go of these workers: they finish their jobs and exit, and the store has the rest."""
