@@ -51,7 +51,7 @@ class Function:
         self._world = world
 
     def outcome(self, run: Run) -> Outcome:
-        if run.store.request(run.job.id) is None:
+        if run.request() is None:
             return Lost("its arguments have expired")
         plan = self._world.plan_of(run.job)
         ending: Problem | None = run.problem

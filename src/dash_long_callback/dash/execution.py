@@ -110,7 +110,7 @@ class Execution:
 
     def _arguments(self) -> dict[str, Any] | Outcome:
         """The request; or how the job ends, as there are no arguments for its function."""
-        request = self.run.store.request(self.run.job.id)
+        request = self.run.request()
         if request is None:
             return Lost("its arguments have expired")
         fields = json.loads(request)

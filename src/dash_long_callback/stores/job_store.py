@@ -148,6 +148,14 @@ class JobStore:
         """
         return self._records.change(job_id, event, response)
 
+    def begin(self, job_id: str) -> tuple[Job, bytes | None] | None:
+        """Begin a job of which a worker has heard: ``change`` and ``request`` in one.
+
+        Returns:
+            The changed record, and the request; None if that was refused, or there is none.
+        """
+        return self._records.begin(job_id)
+
     def write(self, job: Job, values: dict[int, bytes], stale: Iterable[int]) -> bool:
         """Write a running job's record and slots, as its worker.
 

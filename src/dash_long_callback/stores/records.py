@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from dash_long_callback.jobs import Effect, Finish, Job, State, transition
+from dash_long_callback.jobs import Begin, Effect, Finish, Job, State, transition
 from dash_long_callback.stores import names, timing
 from dash_long_callback.stores.large_results import INLINE_BYTES
 from dash_long_callback.stores.ports import Batch, Entry, Place
@@ -64,11 +64,24 @@ class Records:
             self._large.drop(job_id, event.attempt, len(response))
         return job
 
+    def begin(self, job_id: str) -> tuple[Job, bytes | None] | None:
+        """Begin a job, and read its request in one go with its record."""
+        old, request = self.rows.read([names.job(job_id), names.request(job_id)])
+        job = None if old is None else self._change(job_id, Begin(), old=old)
+        return None if job is None else (job, request)
+
     def _change(
-        self, job_id: str, event: Event, response: bytes | None = None, size: int | None = None
+        self,
+        job_id: str,
+        event: Event,
+        response: bytes | None = None,
+        *,
+        size: int | None = None,
+        old: bytes | None = None,
     ) -> Job | None:
+        """Change a record. One that was read is ``old``; it is read again if that is not true."""
         name = names.job(job_id)
-        while (old := self.row(name)) is not None:
+        while (old := old or self.row(name)) is not None:
             before = parse(old, job_id)[0]
             change = transition(before, event, time.time())
             if change is None:
@@ -80,6 +93,7 @@ class Records:
             batch.expect[name] = old
             if self.rows.apply(batch):
                 return job
+            old = None
         return None
 
     def _batch(self, before: Job, job: Job, effects: Effect, response: bytes | None) -> Batch:

@@ -53,8 +53,8 @@ if sets > 0 then
   local milliseconds, member = next_argument(), next_argument()
   local expiries = next_key()
   local states = { KEYS[key + 1], unpack(KEYS, key + sets + 1) }
-  -- A few with each entry: so there are never many.
-  trim(expiries, states, 10)
+  -- A few with each that comes: so there are never many.
+  if leaves == 0 then trim(expiries, states, 10) end
   enter(expiries, milliseconds_now() + tonumber(milliseconds), member)
   -- A set is there as long as any job is.
   local last = redis.call('ZRANGE', expiries, -1, -1, 'WITHSCORES')[2]

@@ -43,6 +43,7 @@ class Run:
         job: its record, as its worker has begun it.
         callback: what to run.
         problem: why its function can't be called here; None: as the record says.
+        request: the JSON of its arguments and context, if that was read.
         worker: this process, as the store is to name it.
         exit_codes: those of the ``SystemExit`` by which this process is told to end.
         lose: ends a job that its worker can't end: by its ``on_error`` in another, if it has one.
@@ -56,6 +57,7 @@ class Run:
         callback: Runnable,
         problem: Problem | None = None,
         *,
+        request: bytes | None = None,
         worker: bytes | None = None,
         exit_codes: Collection[int] = (),
         lose: Callable[[Job, Unfinished], object] | None = None,
@@ -68,6 +70,7 @@ class Run:
         self.ended_by: SystemExit | None = None
         self.on_stop: Callable[[], object] = lambda: None
         self.reporter = Reporter(store, job, self.revoke)
+        self._request = request
         self._worker = worker
         self._lose = lose
         self._exit_codes = exit_codes
@@ -77,6 +80,10 @@ class Run:
     def job(self) -> Job:
         """The record, as this worker knows it."""
         return self.reporter.job
+
+    def request(self) -> bytes | None:
+        """The JSON of its arguments and context; None if they have expired."""
+        return self.store.request(self.job.id) if self._request is None else self._request
 
     @property
     def name(self) -> str:

@@ -27,7 +27,7 @@ from dash_long_callback.executors.celery.preparation import (
     WorkerStart,
     in_words,
 )
-from dash_long_callback.jobs import Begin, Changed, Failed, Lost
+from dash_long_callback.jobs import Changed, Failed, Lost
 from dash_long_callback.registry import registry
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.run import Run
@@ -114,19 +114,20 @@ class MessageRunner:
         # While the job still waits: these may take longer than a lease lasts.
         made = self._factory.problem()
         problem = self._start.problem()
-        job = self._store.change(job_id, Begin())
-        if job is None:
+        begun = self._store.begin(job_id)
+        if begun is None:
             return
+        job, request = begun
         try:
             callback = self.callback(job, digest)
             # One that is declared by an import needs no factory.
             problem = problem or (callback is None and made) or None
-            problem = problem or self._problem(callback, digest, job, worker)
+            problem = problem or _problem(callback, digest, job, request, worker)
             if problem is None:
                 assert callback is not None
-                self._run(job, callback)
+                self._run(job, callback, request)
             elif callback is not None and job.handles_errors and not job.handler:
-                self._run(job, callback, problem)
+                self._run(job, callback, request, problem)
             else:
                 self._fail(job, problem)
         except StoreError:
@@ -136,20 +137,12 @@ class MessageRunner:
             self._fail(job, _unexpected(error))
             raise
 
-    def _problem(
-        self, callback: Callback | None, digest: str, job: Job, worker: str
-    ) -> Failed | None:
-        problem = _problem(callback, digest, job, worker)
-        if problem is not None and callback is not None:
-            # Other code. If its arguments are others as well, a restart would not help.
-            request = self._store.request(job.id)
-            if request is not None and not callback.is_current(json.loads(request)):
-                return Changed()
-        return problem
-
-    def _run(self, job: Job, callback: Callback, problem: Failed | None = None) -> None:
+    def _run(
+        self, job: Job, callback: Callback, request: bytes | None, problem: Failed | None = None
+    ) -> None:
         run = Run(
             *(self._store, job, callback, problem),
+            request=request,
             exit_codes=EXIT_CODES,
             lose=self._lose,
         )
@@ -192,7 +185,9 @@ def _end_children(since: float) -> None:
                 process.kill()
 
 
-def _problem(callback: Callback | None, digest: str, job: Job, worker: str) -> Failed | None:
+def _problem(
+    callback: Callback | None, digest: str, job: Job, request: bytes | None, worker: str
+) -> Failed | None:
     if callback is None:
         return Failed(
             "CallbackNotFound",
@@ -202,6 +197,8 @@ def _problem(callback: Callback | None, digest: str, job: Job, worker: str) -> F
             kind="unavailable",
         )
     if digest and callback.digest != digest:
+        if request is not None and not callback.is_current(json.loads(request)):
+            return Changed()  # its arguments are others as well: a restart would not help
         return Failed(
             "CallbackOutdated",
             f"the Celery worker {worker} has another version of {callback.name} than the web "
