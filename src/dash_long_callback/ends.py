@@ -17,10 +17,10 @@ from dash_long_callback.errors import (
     StoreError,
     UserError,
 )
-from dash_long_callback.jobs import End, Failed, Unfinished
+from dash_long_callback.jobs import Cancelled, End, Failed
 
 if TYPE_CHECKING:
-    from dash_long_callback.jobs import Cancelled, Job, Problem
+    from dash_long_callback.jobs import Job, Problem
     from dash_long_callback.stores.job_store import JobStore
 
 log = logging.getLogger("dash_long_callback")
@@ -54,13 +54,13 @@ def end(
     if job is None:
         return None
     if job.state.ended:
-        if job.handler and isinstance(outcome, Unfinished):
+        if job.handler and not isinstance(outcome, Cancelled):
             # The job ends for what it was to handle.
-            log.error("the on_error of no. %s did not end: %s", job.ref, outcome.reason)
+            log.error("the on_error of no. %s did not run to its end: %s", job.ref, outcome.reason)
         log_end(job)
     else:
-        words = (job.error or {}).get("message")
-        log.warning("no. %s: %s: %s; on_error is called", job.ref, job.name, words)
+        message = (job.error or {}).get("message")
+        log.warning("no. %s: %s: %s; on_error is called", job.ref, job.name, message)
     return job
 
 

@@ -99,6 +99,11 @@ class Failed:
             user=error.get("user") is True,
         )
 
+    @property
+    def reason(self) -> str:
+        """What happened, in a line."""
+        return f"{self.error_type}: {self.message}"
+
     def exception(self) -> JobEnded:
         """What ``on_error`` is given, if the worker of the job could not call it."""
         return JobNotStarted(self.message)
@@ -110,13 +115,12 @@ class Failed:
 
     def log_line(self, name: str, seconds: float) -> str:
         """What the log says of a job, with the name of its callback and how long it took."""
-        words = f"{self.error_type}: {self.message}"
         if self.user:
-            return f"{name}: {words}"
+            return f"{name}: {self.reason}"
         started = self.kind not in _NOT_STARTED
         how = f"failed after {seconds:.1f} s" if started else "could not be started"
         details = f"\n{self.traceback.rstrip()}" if self.traceback else ""
-        return f"{name} {how}: {words}{details}"
+        return f"{name} {how}: {self.reason}{details}"
 
 
 @dataclass(frozen=True)

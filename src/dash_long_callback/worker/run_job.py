@@ -102,5 +102,5 @@ def _log_unstored(run: Run, outcome: Outcome) -> None:
     """What nobody else will say: whoever ends the job later knows only that this failed."""
     if isinstance(outcome, Failed):
         head = f"no. {run.job.ref}: {run.name}"
-        text = outcome.traceback or f"{outcome.error_type}: {outcome.message}"
+        text = outcome.traceback or outcome.reason
         log.error("%s failed, and that can't be stored\n%s", head, text)
