@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from typing import TYPE_CHECKING
 
 from dash_long_callback.errors import (
     CacheByFailed,
@@ -17,11 +16,8 @@ from dash_long_callback.errors import (
     StoreError,
     UserError,
 )
-from dash_long_callback.jobs import Cancelled, End, Failed
-
-if TYPE_CHECKING:
-    from dash_long_callback.jobs import Job, Problem
-    from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.jobs import Cancelled, End, Failed, Job, Problem
+from dash_long_callback.stores.job_store import JobStore
 
 log = logging.getLogger("dash_long_callback")
 

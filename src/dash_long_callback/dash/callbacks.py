@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
+
+import dash
+from dash import Output
 
 from dash_long_callback import app_names, changed_values
 from dash_long_callback.code_digest import code_digest
@@ -13,21 +17,13 @@ from dash_long_callback.dash.declaration import Declaration
 from dash_long_callback.dash.declaration_checks import module_load
 from dash_long_callback.dash.execution import Execution
 from dash_long_callback.dash.grouping import leaves
-from dash_long_callback.jobs import Call, Job, new_job_id
+from dash_long_callback.dash.internals import Registration
+from dash_long_callback.dash.options import Options
+from dash_long_callback.jobs import Call, Job, Outcome, Sharing, new_job_id
+from dash_long_callback.managers.base import Manager
 from dash_long_callback.registry import ByValue, Registry
 from dash_long_callback.registry import registry as process_registry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import dash
-    from dash import Output
-
-    from dash_long_callback.dash.internals import Registration
-    from dash_long_callback.dash.options import Options
-    from dash_long_callback.jobs import Outcome, Sharing
-    from dash_long_callback.managers.base import Manager
-    from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.run import Run
 
 
 class Recipe(ByValue, Protocol):

@@ -5,18 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash import ClientsideFunction
 from dash.development.base_component import Component
 
+from dash_long_callback.dash.internals import Wired
 from dash_long_callback.errors import RegistrationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from dash_long_callback.dash.internals import Wired
 
 #: What the parameter is called in all documentation.
 SET_PROGRESS = "set_progress"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import difflib
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import dash
 import flask
 from dash import Input, Output, State
 
@@ -21,19 +23,14 @@ from dash_long_callback.dash.declaration_checks import (
     repeats,
 )
 from dash_long_callback.dash.grouping import leaves
-from dash_long_callback.dash.options import DASH_KEYWORDS, OPTIONS, Options, signature_of
+from dash_long_callback.dash.options import DASH_KEYWORDS, OPTIONS, Keywords, Options, signature_of
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.server.client import client_of
 from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.submit import submit, submit_async
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import dash
     from typing_extensions import Unpack
-
-    from dash_long_callback.dash.options import Keywords
 
 F = TypeVar("F", bound="Callable[..., Any]")
 

@@ -7,20 +7,16 @@ meaning is told in ``long_callback``. Then it is used.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from dash import ALLSMALLER, Input, Output
 
 from dash_long_callback.dash.grouping import leaves, spread
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.jobs import CONTEXT
-from dash_long_callback.managers.base import Manager, check_cache_by, check_expire
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from dash_long_callback.managers.base import CacheBy
+from dash_long_callback.managers.base import CacheBy, Manager, check_cache_by, check_expire
 
 #: What a trigger does while a job runs, and what becomes of a job whose page has gone.
 Retrigger: TypeAlias = Literal["replace", "ignore", "queue", "parallel"]

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import sys
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import dash
 
 from dash_long_callback.dash import internals
 from dash_long_callback.errors import RegistrationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: The id of what a page of a plugged app has.
 PAGE_DATA = "_dash-long-callbacks"

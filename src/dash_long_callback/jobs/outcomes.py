@@ -7,8 +7,9 @@ a list of them.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
+from typing import Any, ClassVar, Literal, TypeAlias, cast
 
 from dash_long_callback.errors import (
     JobEnded,
@@ -18,9 +19,6 @@ from dash_long_callback.errors import (
     JobTimedOut,
 )
 from dash_long_callback.jobs.states import State
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: What the page tells a user, where the state alone does not say it; empty: it does. Of these and
 #: of the states without success, ``server.failures.SENTENCES`` has the words.

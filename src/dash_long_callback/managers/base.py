@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import inspect
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from dash_long_callback.errors import JobNotFound, RegistrationError
+from dash_long_callback.executors.base import Executor
 from dash_long_callback.jobs import CONTEXT, Begin, Call, Cancel, Job, Result, State, transition
 from dash_long_callback.managers.following import Following
 from dash_long_callback.managers.liveness import Checks
 from dash_long_callback.registry import registry
-from dash_long_callback.stores.job_store import Disposition, LargeResult
+from dash_long_callback.stores.job_store import Disposition, JobStore, LargeResult
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from dash_long_callback.executors.base import Executor
-    from dash_long_callback.stores.job_store import JobStore
-
-    CacheBy: TypeAlias = Callable[[], Any] | Sequence[Callable[[], Any]]
+CacheBy: TypeAlias = Callable[[], Any] | Sequence[Callable[[], Any]]
 
 
 #: Seconds that a job may go on without a word of its page, if it is to end with it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from multiprocessing import get_all_start_methods
 from pathlib import Path
@@ -19,15 +20,11 @@ from dash_long_callback.executors.local import LocalExecutor
 from dash_long_callback.executors.local.machine import Machine
 from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
 from dash_long_callback.folders.claim import DefaultFolder
-from dash_long_callback.managers.base import Manager
+from dash_long_callback.managers.base import CacheBy, Manager
 from dash_long_callback.stores.diskcache import SIZE_LIMIT, DiskcacheStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import diskcache
-
-    from dash_long_callback.managers.base import CacheBy
 
 #: Seconds that a job and its outcome are kept: a laptop may sleep over night.
 RETENTION = 24 * 3600.0

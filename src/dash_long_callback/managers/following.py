@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dash_long_callback.managers import liveness
-from dash_long_callback.stores.notifier import Waker
+from dash_long_callback.stores.notifier import Subscription, Waker
 from dash_long_callback.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
-
     from typing_extensions import Self
 
     from dash_long_callback.managers.base import Manager, News
-    from dash_long_callback.stores.notifier import Subscription
 
     #: What a wait is made of: a call that asks stores, or seconds to wait to be woken.
     Step: TypeAlias = "Callable[[], dict[str, News]] | float"

@@ -12,12 +12,10 @@ text of a ``UserError``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash_long_callback.dash.callbacks import registry
-
-if TYPE_CHECKING:
-    from dash_long_callback.jobs import Job
+from dash_long_callback.jobs import Job
 
 #: For each kind of end, a state or a ``jobs.Kind``, what any user may read. ``{ref}`` is the
 #: number that the log has, too. ``browser/sentences.js`` has the same, and those of ends that only

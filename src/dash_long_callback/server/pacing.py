@@ -14,18 +14,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import dash
 
 from dash_long_callback.errors import RegistrationError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Mapping
-
-    import dash
-
-    from dash_long_callback.stores.notifier import Waker
+from dash_long_callback.stores.notifier import Waker
 
 #: Requests that a process holds at most. A development server starts a thread per request; others
 #: have a few threads, and ordinary requests need them. On an event loop a wait costs little.

@@ -13,11 +13,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any
 
 _pid: int | None = None
 _calls: list[Callable[[], object]] = []

@@ -5,28 +5,23 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash_long_callback.dash import declaration, internals
+from dash_long_callback.dash.callbacks import LongCallback
 from dash_long_callback.ends import log_end, refusal
 from dash_long_callback.errors import OwnerChanged, OwnerUnknown, StoreError
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Changed, End, Failed, Job, is_job_id, new_job_id, transition
-from dash_long_callback.managers.base import News
+from dash_long_callback.managers.base import Manager, News, Receipt
 from dash_long_callback.managers.following import Following
 from dash_long_callback.server import pacing
-from dash_long_callback.server.client import ANYBODY
+from dash_long_callback.server.client import ANYBODY, Client
+from dash_long_callback.server.pacing import Capacity, Pacer
 from dash_long_callback.server.sharing import sharing_of
-from dash_long_callback.server.wire import news_json, object_json, result_json, whole
+from dash_long_callback.server.wire import Piece, news_json, object_json, result_json, whole
 from dash_long_callback.stores.job_store import LargeResult
 from dash_long_callback.threads import in_thread
-
-if TYPE_CHECKING:
-    from dash_long_callback.dash.callbacks import LongCallback
-    from dash_long_callback.managers.base import Manager, Receipt
-    from dash_long_callback.server.client import Client
-    from dash_long_callback.server.pacing import Capacity, Pacer
-    from dash_long_callback.server.wire import Piece
 
 #: A client names its job here: 192 random bits. One that got no answer sends the same request
 #: again, and does not start a second job.

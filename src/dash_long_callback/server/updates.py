@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Mapping
 
 from dash_long_callback.errors import JobNotFound, StoreError
 from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.jobs import is_job_id
+from dash_long_callback.jobs import Job, is_job_id
+from dash_long_callback.managers.base import Manager, News
 from dash_long_callback.managers.following import Following, news_since
 from dash_long_callback.server import pacing
 from dash_long_callback.server.route import Request, Route
@@ -24,12 +25,6 @@ from dash_long_callback.server.wire import (
     tab_of,
 )
 from dash_long_callback.threads import each_in_thread, in_thread
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
-
-    from dash_long_callback.jobs import Job
-    from dash_long_callback.managers.base import Manager, News
 
 #: Seconds without news after which a stream sends a sign of life: less than the timeouts of
 #: proxies, and the time that a client waits before it takes the stream for dead.

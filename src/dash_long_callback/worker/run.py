@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Protocol
 
 from dash_long_callback.ends import end
 from dash_long_callback.errors import JobCancelled, JobTimedOut
+from dash_long_callback.jobs import Job, Outcome, Problem, Unfinished
+from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker.reporter import Reporter
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-
-    from dash_long_callback.jobs import Job, Outcome, Problem, Unfinished
-    from dash_long_callback.stores.job_store import JobStore
-    from dash_long_callback.worker.updates import Update
+from dash_long_callback.worker.updates import Update
 
 log = logging.getLogger("dash_long_callback")
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
 
 from dash_long_callback.ends import log_end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.jobs import Cancelled, Failed, Finish, Lost, Succeeded
+from dash_long_callback.jobs import Cancelled, Failed, Finish, Lost, Outcome, Succeeded
 from dash_long_callback.stores import timing
 from dash_long_callback.worker.heartbeat import heartbeat
-
-if TYPE_CHECKING:
-    from dash_long_callback.jobs import Outcome
-    from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.run import Run
 
 log = logging.getLogger("dash_long_callback")
 

@@ -7,25 +7,21 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Generator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import TimedOut
-from dash_long_callback.stores.notifier import Waker
+from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.stores.notifier import Subscription, Waker
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.interrupt import interrupt_main_thread
 from dash_long_callback.worker.limits import Limits
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from contextlib import AbstractContextManager
-
-    from dash_long_callback.stores.job_store import JobStore
-    from dash_long_callback.stores.notifier import Subscription
-    from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.run import Run
 
 log = logging.getLogger("dash_long_callback")
 

@@ -34,11 +34,11 @@ try:
 except ImportError:
     app_context: Any = None
 
+from collections.abc import Collection, Generator, Mapping
+
+import dash
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Mapping
-
-    import dash
-
     from dash_long_callback.dash.internals.registration import Registration
 
 

@@ -11,8 +11,9 @@ import copyreg
 import enum
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dash
 
@@ -27,9 +28,6 @@ from dash._callback import (
 from dash.dependencies import (
     _Wildcard as Wildcard,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 #: The clientside namespace that our browser client defines.
 NAMESPACE = "long_callback"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+import celery
 from celery import signals
 from celery.exceptions import NotRegistered, TimeLimitExceeded, WorkerLostError
 from kombu.exceptions import KombuError
@@ -15,11 +17,6 @@ from kombu.pools import ProducerPool
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Job, Lost, TimedOut, Unfinished
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    import celery
 
 #: The one task.
 TASK = "dash_long_callback.run"

@@ -21,10 +21,10 @@ from dash_long_callback.jobs import (
     TimedOut,
     Unfinished,
 )
+from dash_long_callback.stores.job_store import JobStore
 
 if TYPE_CHECKING:
     from dash_long_callback.executors.celery.broker import Broker
-    from dash_long_callback.stores.job_store import JobStore
 
 log = logging.getLogger("dash_long_callback")
 

@@ -7,14 +7,11 @@ import os
 import signal
 import threading
 import traceback
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from dash_long_callback.executors import app_factory
 from dash_long_callback.executors.worker_start import name_of
 from dash_long_callback.jobs import Failed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 log = logging.getLogger("dash_long_callback")
 

@@ -14,7 +14,9 @@ import os
 import threading
 import time
 import traceback
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
 
 import psutil
 from celery import signals
@@ -27,20 +29,13 @@ from dash_long_callback.executors.celery.preparation import (
     WorkerStart,
     in_words,
 )
-from dash_long_callback.jobs import Begin, Changed, Failed, Lost
-from dash_long_callback.registry import registry
+from dash_long_callback.jobs import Begin, Changed, Failed, Job, Lost, Unfinished
+from dash_long_callback.registry import Callback, registry
+from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.run import Run
 from dash_long_callback.worker.run_job import run_job
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
-    from dash_long_callback.jobs import Job, Unfinished
-    from dash_long_callback.registry import Callback
-    from dash_long_callback.stores.job_store import JobStore
-    from dash_long_callback.worker.watchdog import Watchdog
+from dash_long_callback.worker.watchdog import Watchdog
 
 log = logging.getLogger("dash_long_callback")
 

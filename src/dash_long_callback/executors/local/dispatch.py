@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash_long_callback import by_value, unsendable
 from dash_long_callback.errors import NotPickleable
 from dash_long_callback.executors.local.messages import Ready, Start
-from dash_long_callback.jobs import Changed, Failed
-from dash_long_callback.registry import registry
-
-if TYPE_CHECKING:
-    from dash_long_callback.jobs import Job
-    from dash_long_callback.registry import Callback
+from dash_long_callback.jobs import Changed, Failed, Job
+from dash_long_callback.registry import Callback, registry
 
 
 def start_message(job: Job, ready: Ready) -> Start | Failed:

@@ -11,14 +11,12 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator
+from typing import Any
 
 from werkzeug import serving
 
 from dash_long_callback.errors import RegistrationError
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 WORDS = (
     "a worker process imports the app's script, which starts a server there: put what starts it "

@@ -6,22 +6,19 @@ import logging
 import multiprocessing
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash_long_callback import by_value, changed_values
 from dash_long_callback.executors.local import logging_setup, preload
 from dash_long_callback.executors.local.dispatch import start_message
-from dash_long_callback.executors.local.messages import WorkerOptions
+from dash_long_callback.executors.local.messages import Ready, Start, WorkerOptions
+from dash_long_callback.executors.local.pool_options import PoolOptions
 from dash_long_callback.executors.local.pool_worker import PoolWorker
 from dash_long_callback.executors.local.worker import worker_main
 from dash_long_callback.executors.worker_start import refer
+from dash_long_callback.jobs import Failed, Job
 from dash_long_callback.registry import registry
-
-if TYPE_CHECKING:
-    from dash_long_callback.executors.local.messages import Ready, Start
-    from dash_long_callback.executors.local.pool_options import PoolOptions
-    from dash_long_callback.jobs import Failed, Job
-    from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.stores.diskcache import DiskcacheStore
 
 log = logging.getLogger("dash_long_callback")
 

@@ -7,18 +7,13 @@ next leader finds the job in the store, and ends it if the worker can't.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from dash_long_callback.jobs import Lost, State
+from dash_long_callback.jobs import Cancelled, Job, Lost, Problem, State
+from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.limits import Limits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dash_long_callback.jobs import Cancelled, Job, Problem
-    from dash_long_callback.stores.job_store import JobStore
 
 #: Seconds after the grace in which a worker ends its job, or itself, without the leader's help.
 SLACK = 2.0

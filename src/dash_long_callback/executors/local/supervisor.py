@@ -9,6 +9,7 @@ import math
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,15 +27,13 @@ from dash_long_callback.executors.local.orphans import SLACK, Orphans
 from dash_long_callback.executors.local.pool_worker import EXIT_SECONDS, PoolWorker
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Cancelled, Failed, Job, Lost, Problem, Requeue, State
+from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dash_long_callback.executors.local.machine import Machine
     from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
-    from dash_long_callback.stores.job_store import JobStore
 
 log = logging.getLogger("dash_long_callback")
 

@@ -14,8 +14,8 @@ import signal
 import sys
 import threading
 import traceback
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dash_long_callback import by_value, changed_values
 from dash_long_callback.errors import StoreError
@@ -33,23 +33,17 @@ from dash_long_callback.executors.local.messages import (
     WorkerOptions,
 )
 from dash_long_callback.executors.local.preload import import_app, imported
+from dash_long_callback.executors.worker_start import Reference
 from dash_long_callback.folders import claim
-from dash_long_callback.jobs import Cancelled, Failed, TimedOut
+from dash_long_callback.jobs import Cancelled, Failed, Job, TimedOut
 from dash_long_callback.registry import ByValue, registry
 from dash_long_callback.stores.diskcache import WORKER_SECONDS, DiskcacheStore
+from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.timing import HEARTBEAT_SECONDS
 from dash_long_callback.worker import processes
-from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.run import Run, Runnable
 from dash_long_callback.worker.run_job import run_job
 from dash_long_callback.worker.watchdog import Watchdog
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
-    from dash_long_callback.executors.worker_start import Reference
-    from dash_long_callback.jobs import Job
-    from dash_long_callback.stores.job_store import JobStore
-    from dash_long_callback.worker.run import Runnable
 
 log = logging.getLogger("dash_long_callback")
 
