@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import platformdirs
 
+from dash_long_callback.checks import CacheBy
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors import app_factory
 from dash_long_callback.executors import worker_start as worker_starts
@@ -20,7 +21,7 @@ from dash_long_callback.executors.local import LocalExecutor
 from dash_long_callback.executors.local.machine import Machine
 from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
 from dash_long_callback.folders.claim import DefaultFolder
-from dash_long_callback.managers.base import CacheBy, Manager
+from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import SIZE_LIMIT, DiskcacheStore
 
 if TYPE_CHECKING:

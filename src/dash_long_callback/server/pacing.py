@@ -21,6 +21,7 @@ from typing import Any
 
 import dash
 
+from dash_long_callback.checks import is_positive
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.stores.notifier import Waker
 
@@ -83,7 +84,7 @@ class Pacing:
     silent: float = 120.0
 
     @property
-    def wanted(self) -> float:
+    def presence(self) -> float:
         """Seconds that a job may go on after a question of its page, which may wait itself."""
         return self.hold + self.silent
 
@@ -92,16 +93,10 @@ class Pacing:
             value = getattr(self, field.name)
             if field.name == "stream" or (value is None and field.default is None):
                 continue
-            positive = field.name == "rate"
-            if not _is_number(value, positive=positive):
-                least = "above 0" if positive else "from 0 on"
+            or_zero = field.name != "rate"
+            if not is_positive(value, or_zero=or_zero):
+                least = "from 0 on" if or_zero else "above 0"
                 raise RegistrationError(f"Pacing: {field.name}={value!r} must be a number {least}")
-
-
-def _is_number(value: Any, *, positive: bool) -> bool:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return False
-    return value > 0 if positive else value >= 0
 
 
 def pace(age: float, interval: float | None) -> float:

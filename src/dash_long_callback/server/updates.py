@@ -183,7 +183,7 @@ class _Question:
         pacer = self.request.pacer
         for manager, job_ids in self._end_with_page.items():
             for job_id in pacer.hear(job_ids):
-                manager.store.note_presence(job_id, pacer.pacing.wanted)
+                manager.store.note_presence(job_id, pacer.pacing.presence)
 
     @property
     def news(self) -> dict[str, News | None]:

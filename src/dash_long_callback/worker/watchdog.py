@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Generator
@@ -19,7 +21,6 @@ from dash_long_callback.jobs import TimedOut
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.notifier import Subscription, Waker
 from dash_long_callback.worker import processes
-from dash_long_callback.worker.interrupt import interrupt_main_thread
 from dash_long_callback.worker.limits import Limits
 from dash_long_callback.worker.run import Run
 
@@ -194,3 +195,12 @@ class Watchdog:
             log.warning("%s goes on until its next update", watched.run.name)
             return
         processes.end_this()
+
+
+def interrupt_main_thread() -> None:
+    """Have the main thread run its SIGINT handler now."""
+    if hasattr(signal, "pthread_kill"):
+        # Unlike an exception set from another thread, a signal ends a sleep or a read.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()

@@ -154,12 +154,10 @@ class Broker:
     @contextmanager
     def _producer(self) -> Generator[Any]:
         """A producer of a pool that fails soon when the broker is down."""
-        pools = self._pools
-        if pools is None or pools.pid != os.getpid():
-            with self._lock:
-                pools = self._pools
-                if pools is None or pools.pid != os.getpid():
-                    pools = self._pools = _Pools(self._app)
+        with self._lock:
+            pools = self._pools
+            if pools is None or pools.pid != os.getpid():
+                pools = self._pools = _Pools(self._app)
         try:
             with pools.producers.acquire(block=True, timeout=CONNECT_SECONDS) as producer:
                 yield producer

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dash_long_callback.ends import end
@@ -25,6 +24,7 @@ from dash_long_callback.executors.local.messages import (
 )
 from dash_long_callback.executors.local.orphans import SLACK, Orphans
 from dash_long_callback.executors.local.pool_worker import EXIT_SECONDS, PoolWorker
+from dash_long_callback.executors.local.starts import Starts
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Cancelled, Failed, Job, Lost, Problem, Requeue, State
 from dash_long_callback.stores.job_store import JobStore
@@ -46,10 +46,6 @@ PAUSED_SECONDS = 6.0
 PURGE_SECONDS = 60.0
 #: Times that a job is given to another worker, if one dies before it calls the function.
 BEGIN_TRIES = 2
-#: Workers in a row that may die before they are ready; then waiting jobs are told so.
-START_TRIES = 3
-#: Seconds before another try to start workers, once that has failed.
-START_PAUSE = 5.0
 
 
 class Supervisor:
@@ -78,12 +74,7 @@ class Supervisor:
         #: Whether to look into the queue: a datagram may have got lost.
         self._check_queue = True
         self._tries: dict[str, int] = {}
-        self._failed_starts = 0
-        self._start_after = 0.0
-        #: Why the last worker that died before it was ready did so, as far as it could say.
-        self._start_problem = ""
-        #: What the workers could not import, one line for each module.
-        self._import_problems: list[str] = []
+        self._starts = Starts()
         #: Writes to the store that are yet to succeed.
         self._writes: deque[Callable[[], object]] = deque()
         self._turned = time.monotonic()
@@ -203,9 +194,7 @@ class Supervisor:
     # Workers: start, drain, reap
 
     def _start_workers(self) -> None:
-        if time.monotonic() < self._start_after:
-            return
-        while len(self._workers) < self._options.workers:
+        while self._starts.due and len(self._workers) < self._options.workers:
             self._workers.append(self._launcher.start())
 
     def _drain(self, worker: PoolWorker) -> None:
@@ -213,7 +202,7 @@ class Supervisor:
             if isinstance(message, Ready):
                 self._accept(worker, message)
             elif isinstance(message, Unready):
-                self._start_problem = message.problem
+                self._starts.problem = message.problem
             elif isinstance(message, Begun):
                 worker.begun = worker.job is not None and worker.job.id == message.job_id
             elif isinstance(message, Done):
@@ -222,10 +211,7 @@ class Supervisor:
     def _accept(self, worker: PoolWorker, ready: Ready) -> None:
         worker.retiring = not self._launcher.accepts(ready)
         worker.ready = ready
-        self._failed_starts, self._start_problem = 0, ""
-        self._import_problems = [e.strip().splitlines()[-1] for e in ready.errors]
-        for error in ready.errors:
-            log.warning("a worker could not import a module of the app\n%s", error)
+        self._starts.succeeded(ready)
 
     def _done(self, worker: PoolWorker, done: Done) -> None:
         job = worker.job
@@ -250,11 +236,8 @@ class Supervisor:
         worker.kill()  # children of the job that outlived their worker
         worker.close()
         self._workers.remove(worker)
-        if worker.ready is None:
-            self._failed_starts += 1
-            if self._failed_starts >= START_TRIES:
-                self._start_after = time.monotonic() + START_PAUSE
-                self._fail_waiting(self._start_problem or f"it {worker.death}")
+        if worker.ready is None and (why := self._starts.failed(worker.death)) is not None:
+            self._fail_waiting(why)
         job, limits = worker.job, worker.limits
         if job is None or limits is None:
             return
@@ -272,7 +255,6 @@ class Supervisor:
 
     def _fail_waiting(self, why: str) -> None:
         lost = Lost(f"no worker process could be started: {why}", "unavailable")
-        log.error("workers die before they are ready: %s", why)
         while (job := self._store.claim()) is not None:
             self._end(job, lost, final=True)
 
@@ -314,10 +296,7 @@ class Supervisor:
 
     def _unable(self, job: Job, outcome: Failed) -> None:
         """End a job whose function no worker can call: by its ``on_error`` if it has one."""
-        if self._import_problems and outcome.kind == "unavailable":
-            more = "; a worker could not import the app: " + "; ".join(self._import_problems)
-            outcome = replace(outcome, message=outcome.message + more)
-        self._end(job, outcome)
+        self._end(job, self._starts.explained(outcome))
 
     def _end(self, job: Job, outcome: Problem | Cancelled, *, final: bool = False) -> None:
         def write() -> None:
