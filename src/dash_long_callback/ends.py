@@ -73,15 +73,15 @@ def refusal(error: Exception) -> Failed:
     """How a click ends that was refused: there is no job."""
     # What these say is all there is to know, or is in the log already; of others it matters where
     # they come from.
-    told = isinstance(error, (OwnerChanged, OwnerUnknown, StoreError, UserError))
-    text = "" if told else _text(error)
+    is_known = isinstance(error, (OwnerChanged, OwnerUnknown, StoreError, UserError))
+    text = "" if is_known else _text(error)
     kind = "session" if isinstance(error, OwnerChanged) else "refused"
     return Failed(type(error).__name__, str(error), text, kind, user=isinstance(error, UserError))
 
 
 def _text(error: BaseException) -> str:
     if isinstance(error, CacheByFailed) and error.__cause__ is not None:
-        # Our own frames say nothing; its words name the function.
+        # Our own frames say nothing; its message names the function.
         lines = traceback.format_exception(error.__cause__)
         return "".join([*lines, *traceback.format_exception_only(error)])
     return "".join(traceback.format_exception(error))

@@ -103,9 +103,9 @@ class JobNotFound(LongCallbackError):
 
     status = 404
 
-    def __init__(self, **told: str | None) -> None:
+    def __init__(self, **details: str | None) -> None:
         #: What the page is told beside.
-        self.told = told
+        self.details = details
         # The id is left out on purpose: an answer must not echo what a client made up.
         super().__init__("no such job: it never existed or has expired; run the callback again")
 

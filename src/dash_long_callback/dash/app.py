@@ -272,4 +272,4 @@ def _config_tag(app: dash.Dash, callbacks: list[LongCallback]) -> str:
 
 _plain = plain_apps.PlainApps(_plug_plain, _is_plugged)
 _plain.listen()
-decorator.without_app.append(_plain.want)
+decorator.without_app.append(_plain.before_declaration)

@@ -173,15 +173,15 @@ def check_outputs(name: str, ours: Wired, others: Iterable[Wired]) -> None:
         both = [o for o in ours.outputs if any(overlap(o, theirs) for theirs in other.outputs)]
         if not both:
             continue
-        words = f"{name} and {other.name} both set {shown(both[0])}"
+        message = f"{name} and {other.name} both set {shown(both[0])}"
         if "@" in both[0][1]:
             raise RegistrationError(
-                f"{words}, and have the same "
+                f"{message}, and have the same "
                 "inputs: with allow_duplicate, Dash tells callbacks apart by their inputs. Make "
                 "them one function, or give one of them another Input"
             )
         raise RegistrationError(
-            f"{words}: give both outputs "
+            f"{message}: give both outputs "
             "allow_duplicate=True, or make them one function that asks ctx.triggered_id"
         )
 

@@ -125,8 +125,8 @@ def declare(
 ) -> Callable[[F], F]:
     """Declare a long callback on an app, or for the next app if there is none."""
     if app is None:
-        for tell in without_app:
-            tell()
+        for call in without_app:
+            call()
     where = "long_callback" if app is None else "app.long_callback"
     check_called(args, f"@{where}")
 

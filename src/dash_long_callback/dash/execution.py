@@ -165,7 +165,7 @@ class Execution:
             if self.callback.handler is None or is_ctrl_c(error):
                 raise
             if isinstance(error, SystemExit):
-                if self.run.is_told_to_end(error):
+                if self.run.is_shutdown(error):
                     raise
                 error = exited(error)
             value = self._handle(internals.explained(error))
@@ -198,7 +198,7 @@ class Execution:
     def _unsuccessful(self, error: BaseException) -> Outcome:
         error = internals.explained(error)
         if isinstance(error, SystemExit):
-            if self.run.is_told_to_end(error):
+            if self.run.is_shutdown(error):
                 return Lost("the worker was stopped while the job ran", "stopped")
             error = exited(error)
         if error is self.error and self.ending is not None:

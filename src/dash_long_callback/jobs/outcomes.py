@@ -91,7 +91,7 @@ class Failed:
         """The reverse of ``error``."""
         return cls(
             str(error.get("type")),
-            _words_in(error),
+            _message_in(error),
             str(error.get("traceback")),
             _kind_in(error),
             user=error.get("user") is True,
@@ -166,7 +166,7 @@ class Unfinished:
     @classmethod
     def read(cls, error: Mapping[str, Any]) -> Unfinished:
         """The reverse of ``error``."""
-        return cls(_words_in(error), _kind_in(error))
+        return cls(_message_in(error), _kind_in(error))
 
     def exception(self) -> JobEnded:
         """What ``on_error`` is given."""
@@ -225,7 +225,7 @@ class Unknown(Unfinished):
     @classmethod
     def read(cls, error: Mapping[str, Any]) -> Unknown:
         """The reverse of ``error``."""
-        return cls(_words_in(error), _kind_in(error), error)
+        return cls(_message_in(error), _kind_in(error), error)
 
 
 #: An end that ``on_error`` may be called for.
@@ -242,7 +242,7 @@ def problem_of(error: Mapping[str, Any] | None) -> Problem:
     return BY_TYPE.get(str(error.get("type")), Unknown).read(error)
 
 
-def _words_in(error: Mapping[str, Any]) -> str:
+def _message_in(error: Mapping[str, Any]) -> str:
     return str(error.get("message", "its record does not say why"))
 
 

@@ -10,7 +10,7 @@ class State(str, Enum):
 
         QUEUED ──► RUNNING ──► SUCCEEDED
           ▲ │        │ ├─────► FAILED       the function raised, or its result was not usable
-          │ ├────────┼─┼─────► CANCELLED    the user's wish
+          │ ├────────┼─┼─────► CANCELLED    a cancel was requested
           │ │        │ ├─────► TIMED_OUT    the callback's ``timeout`` passed
           │ └────────┼─┴─────► LOST         the worker died, or none could be started
           └──────────┘                      another attempt

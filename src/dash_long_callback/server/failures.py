@@ -55,19 +55,19 @@ def failure(job: Job, *, details: bool) -> dict[str, Any]:
     kind = str(error.get("kind") or job.state.value)
     if kind not in SENTENCES:  # of a newer version of this package
         kind = "failed"
-    words = str(error.get("message") or "")
-    user = error.get("user") is True and bool(words.strip())
+    message = str(error.get("message") or "")
+    user = error.get("user") is True and bool(message.strip())
     sentence = SENTENCES[kind].format(ref=job.ref)
-    told: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "kind": kind,
-        "message": words if words and (user or details) else sentence,
+        "message": message if message and (user or details) else sentence,
         "user": user,
         "ref": job.ref,
     }
     if details:
-        told["type"] = str(error.get("type") or "")
+        shown["type"] = str(error.get("type") or "")
         if error.get("traceback") and not user:
-            told["traceback"] = str(error["traceback"])
+            shown["traceback"] = str(error["traceback"])
         callback = registry.get(job.callback)
-        told["callback"] = job.callback if callback is None else callback.function_name
-    return told
+        shown["callback"] = job.callback if callback is None else callback.function_name
+    return shown

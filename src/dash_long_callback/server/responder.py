@@ -165,8 +165,8 @@ class Responder:
             self._route.faults.failed(error, traceback=True)
             error = InternalError()
             message = str(error)
-        words: dict[str, Any] = {"error": type(error).__name__, "message": message}
+        answer: dict[str, Any] = {"error": type(error).__name__, "message": message}
         if isinstance(error, JobNotFound):
-            words |= error.told
+            answer |= error.details
         headers = {**_NO_STORE, "Content-Type": JSON}
-        return Answer(error.status, headers, json.dumps(words).encode())
+        return Answer(error.status, headers, json.dumps(answer).encode())

@@ -130,7 +130,7 @@ class Run:
         else:
             end(self.store, self.job.id, outcome, self.job.attempt)
 
-    def is_told_to_end(self, error: BaseException) -> bool:
+    def is_shutdown(self, error: BaseException) -> bool:
         """Whether an exception tells this process to end: not the function has called ``exit``."""
         code: Any = error.code if isinstance(error, SystemExit) else None
         if not isinstance(error, SystemExit) or code not in self._exit_codes:

@@ -85,8 +85,8 @@ def _settle(run: Run, outcome: Outcome) -> Outcome:
                 _log_unstored(run, outcome)
                 raise
             # It may be too large for the store, or its disk: then there is room for the words.
-            words = f"the result could not be stored: {error}"
-            outcome = Failed(type(error).__name__, words, kind="not_stored")
+            message = f"the result could not be stored: {error}"
+            outcome = Failed(type(error).__name__, message, kind="not_stored")
             ended = run.store.change(run.job.id, Finish(outcome, run.job.attempt))
         _faults.succeeded()
         if ended is not None:

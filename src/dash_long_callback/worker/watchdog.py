@@ -48,16 +48,16 @@ class Watchdog:
     process ends, if it is the job's own.
 
     Args:
-        store: where wishes to cancel are.
+        store: has the requests to cancel.
         grace: seconds from the one to the other.
-        told: whether ``stop`` is called for wishes to cancel: then the store is not asked.
+        notified: whether ``stop`` is called for each cancel: then the store is not asked.
     """
 
-    def __init__(self, store: JobStore, grace: float, *, told: bool = False) -> None:
+    def __init__(self, store: JobStore, grace: float, *, notified: bool = False) -> None:
         self._store = store
         self._grace = grace
-        self._told = told
-        #: Whether nobody tells any more.
+        self._notified = notified
+        #: Whether nobody does that any more.
         self._alone = False
         self._lock = threading.RLock()
         self._jobs: dict[str, _Watched] = {}
@@ -87,7 +87,7 @@ class Watchdog:
             self._jobs[run.job.id] = watched
             if run.job.id == self._early:
                 self._stop(watched)
-        if limits.timeout or (idle and (self._alone or not self._told)):
+        if limits.timeout or (idle and (self._alone or not self._notified)):
             self._waker.wake()
         try:
             yield
@@ -118,7 +118,7 @@ class Watchdog:
     def _watch(self) -> None:
         while True:
             self._waker.wait(threading.TIMEOUT_MAX)
-            if not self._told:
+            if not self._notified:
                 time.sleep(FOLLOW_SECONDS)
             try:
                 with self._subscribed() as subscription:
@@ -132,7 +132,7 @@ class Watchdog:
                 self._waker.wake()
 
     def _subscribed(self) -> AbstractContextManager[Subscription | None]:
-        if self._told:
+        if self._notified:
             return contextlib.nullcontext()
         return self._store.subscribe_to_cancels(self._waker)
 
@@ -142,7 +142,7 @@ class Watchdog:
         if subscription is not None:
             subscription.follow([watched.run.job.id for watched in jobs])
         for watched in jobs:
-            self._look_at_clock(watched)
+            self._check_limits(watched)
         now = time.monotonic()
         until = min((watched.limits.next for watched in jobs), default=now)
         if subscription is not None or self._alone:
@@ -150,20 +150,20 @@ class Watchdog:
         woken = self._waker.wait(min(max(0.0, until - now), threading.TIMEOUT_MAX))
         if self._alone or (woken and subscription is not None):
             for watched in jobs:
-                if not watched.limits.told and self._store.cancel_asked(watched.run.job.id):
+                if not watched.limits.stopping and self._store.cancel_asked(watched.run.job.id):
                     self._stop(watched)
 
-    def _look_at_clock(self, watched: _Watched) -> None:
+    def _check_limits(self, watched: _Watched) -> None:
         now = time.monotonic()
         limits = watched.limits
         with self._lock:
             if self._jobs.get(watched.run.job.id) is not watched:
                 return  # it has ended
-            if watched.run.stopping is not None and not limits.told:
+            if watched.run.stopping is not None and not limits.stopping:
                 # Others have ended the job, or given it to another worker.
                 self._stop(watched)
             if limits.expire(now):
-                self._tell(watched)
+                self._stop_function(watched)
             if not limits.overdue(now):
                 return
             del self._jobs[watched.run.job.id]  # there is nothing more that could be done
@@ -171,10 +171,10 @@ class Watchdog:
 
     def _stop(self, watched: _Watched) -> None:
         if watched.limits.stop(time.monotonic()):
-            self._tell(watched)
+            self._stop_function(watched)
             self._waker.wake()
 
-    def _tell(self, watched: _Watched) -> None:
+    def _stop_function(self, watched: _Watched) -> None:
         if watched.run.stopping is None:
             watched.run.stop(watched.limits.reason)
         if watched.interrupt:

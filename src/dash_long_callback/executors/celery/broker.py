@@ -47,7 +47,7 @@ class Broker:
         grace: seconds that a cancelled function has before its process is ended.
         starts: whether workers call a ``worker_start`` before their first job.
 
-    Every method but ``serve`` raises StoreError, in words, if the broker can't be reached.
+    Every method but ``serve`` raises StoreError if the broker can't be reached.
     """
 
     def __init__(
@@ -217,5 +217,5 @@ def _death(exception: Any) -> Unfinished | None:
         return TimedOut.after(exception.args[0])
     if not isinstance(exception, WorkerLostError):
         return None
-    words = str(exception).removeprefix("Worker exited prematurely: ").rstrip(".")
-    return Lost(f"its worker process died while it ran the job: {words}")
+    message = str(exception).removeprefix("Worker exited prematurely: ").rstrip(".")
+    return Lost(f"its worker process died while it ran the job: {message}")

@@ -82,8 +82,8 @@ class CeleryExecutor(Executor):
 
     def _check_waiting(self, job: Job) -> None:
         waited = time.time() - (job.queued or job.created)
-        if waited > UNKNOWN_SECONDS and (words := self.broker.refused(job)):
-            end(self._store, job.id, Failed("CallbackNotFound", words, kind="unavailable"))
+        if waited > UNKNOWN_SECONDS and (message := self.broker.refused(job)):
+            end(self._store, job.id, Failed("CallbackNotFound", message, kind="unavailable"))
         elif waited > RESEND_SECONDS * 2**job.resends:
             again = self._store.change(job.id, Resend(job.attempt, job.resends))
             if again is not None:

@@ -49,7 +49,7 @@ class WorkerStart:
         name = name_of(self._function)
         return Failed(
             "WorkerStartFailed",
-            f"worker_start={name} raised {in_words(error)}. It is called again for the next job.",
+            f"worker_start={name} raised {described(error)}. It is called again for the next job.",
             "".join(traceback.format_exception(error)),
             "unavailable",
         )
@@ -78,13 +78,14 @@ class AppFactory:
                 return Failed(
                     "CallbackNotFound",
                     f"the function that makes the app, app={self._named!r}, raised "
-                    f"{in_words(error)} in the Celery worker. It is called again for the next job.",
+                    f"{described(error)} in the Celery worker. It is called again for the next "
+                    "job.",
                     "".join(traceback.format_exception(error)),
                 )
         return None
 
 
-def in_words(error: BaseException) -> str:
+def described(error: BaseException) -> str:
     """An exception, for messages."""
     try:
         return f"{type(error).__name__}: {error}"

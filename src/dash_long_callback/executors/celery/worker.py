@@ -27,7 +27,7 @@ from dash_long_callback.executors.celery.preparation import (
     EXIT_CODES,
     AppFactory,
     WorkerStart,
-    in_words,
+    described,
 )
 from dash_long_callback.jobs import Begin, Changed, Failed, Job, Lost, Unfinished
 from dash_long_callback.registry import Callback, registry
@@ -174,7 +174,7 @@ def _unexpected(error: BaseException) -> Failed | Lost:
         return Lost("the worker was stopped while the job ran", "stopped")
     return Failed(
         type(error).__name__,
-        f"the worker could not run the job: {in_words(error)}",
+        f"the worker could not run the job: {described(error)}",
         "".join(traceback.format_exception(error)),
     )
 

@@ -18,7 +18,7 @@ from werkzeug import serving
 
 from dash_long_callback.errors import RegistrationError
 
-WORDS = (
+MESSAGE = (
     "a worker process imports the app's script, which starts a server there: put what starts it "
     'below `if __name__ == "__main__":`, or start it with app.run(), which does nothing in a worker'
 )
@@ -62,7 +62,7 @@ def serve_nothing() -> None:
     def bind_others(self: socket.socket, address: Any) -> None:
         given = isinstance(address, tuple) and any(address[1:2])  # pyright: ignore[reportUnknownArgumentType]
         if given and self.type == socket.SOCK_STREAM and is_importing():
-            raise RegistrationError(WORDS)
+            raise RegistrationError(MESSAGE)
         bind(self, address)
 
     def serve(*args: Any, **kwargs: Any) -> None:

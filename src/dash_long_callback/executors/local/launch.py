@@ -49,7 +49,7 @@ _CHANGED = (
     "manager's worker_start"
 )
 
-_said: set[str] = set()
+_warned: set[str] = set()
 
 
 class Launcher:
@@ -196,6 +196,6 @@ def _warn(message: str, name: str, what: list[str]) -> None:
     """Log a warning, once in this process."""
     names = ", ".join(what[:MAX_NAMES]) + (", …" if len(what) > MAX_NAMES else "")
     text = message % (name, names)
-    if text not in _said:
-        _said.add(text)
+    if text not in _warned:
+        _warned.add(text)
         log.warning("%s", text)

@@ -17,7 +17,7 @@ from dash_long_callback.worker.limits import Limits
 
 #: Seconds after the grace in which a worker ends its job, or itself, without the leader's help.
 SLACK = 2.0
-_UNHEARD = "its worker process has not been heard of since the server restarted"
+_NO_HEARTBEAT = "its worker process has not been heard of since the server restarted"
 
 
 class Orphans:
@@ -57,7 +57,7 @@ class Orphans:
                 continue
             now = time.monotonic()
             limits.expire(now)
-            if not limits.told and self._store.cancel_asked(job_id):
+            if not limits.stopping and self._store.cancel_asked(job_id):
                 limits.stop(now)
             worker = processes.ProcessId.load(self._store.worker(job_id))
             # Of one in another container nothing is known but its lease.
@@ -66,4 +66,4 @@ class Orphans:
                 if worker is not None and worker.runs():
                     processes.kill_tree(worker.pid)
                 del self._limits[job_id]
-                yield job, limits.outcome if limits.told else Lost(_UNHEARD)
+                yield job, limits.outcome if limits.stopping else Lost(_NO_HEARTBEAT)

@@ -79,7 +79,7 @@ class Supervisor:
         self._writes: deque[Callable[[], object]] = deque()
         self._turned = time.monotonic()
         self._upkeep_at = self._orphans_at = 0.0
-        self._faults = FaultLog(f"the engine of {machine.name} stumbled; trying again")
+        self._faults = FaultLog(f"the engine of {machine.name} has an error; trying again")
         #: For what workers do. Never held while workers start, which takes seconds.
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -167,7 +167,7 @@ class Supervisor:
 
     def _wait(self) -> tuple[bool, list[Any]]:
         """Wait for what happens, at most until something is due."""
-        waiting: list[Any] = [w.pipe for w in self._workers if not w.deaf]
+        waiting: list[Any] = [w.pipe for w in self._workers if not w.disconnected]
         waiting += [w.process.sentinel for w in self._workers]
         due = min((w.due() for w in self._workers), default=math.inf)
         return self._inbox.wait(waiting, max(0.0, min(TICK_SECONDS, due - time.monotonic())))
@@ -244,7 +244,7 @@ class Supervisor:
         # It may have written the end itself, and have left the on_error to another.
         self._check_queue = self._queued = True
         limits.expire(time.monotonic())
-        if limits.told:
+        if limits.stopping:
             self._end(job, limits.outcome)
         elif not worker.begun and self._tries.get(job.id, 0) < BEGIN_TRIES:
             self._tries[job.id] = self._tries.get(job.id, 0) + 1
@@ -281,12 +281,12 @@ class Supervisor:
         start = self._launcher.start_message(job, worker.ready)
         if not isinstance(start, Start):
             self._unable(job, start)
-        elif not worker.give(start, Limits.of(job, self._options.grace + SLACK)):
+        elif not worker.dispatch(start, Limits.of(job, self._options.grace + SLACK)):
             self._requeue(job)
 
     def _pass_on_cancels(self) -> None:
         for worker in self._workers:
-            job = worker.unstopped
+            job = worker.job_to_stop
             if job is not None and self._store.cancel_asked(job.id):
                 worker.stop()
 
@@ -338,7 +338,7 @@ class Supervisor:
                 self._let_finish(busy)
             else:
                 self._take_away(busy)
-            # Before the stop: the workers would write Cancelled, which nobody wished.
+            # Before the stop: the workers would write Cancelled, which nobody asked for.
             with contextlib.suppress(StoreError):
                 self._flush()
         # Before they end: the children of who has ended can't be found any more.
@@ -376,7 +376,7 @@ class Supervisor:
             assert worker.job is not None
             job = worker.job
             log.warning("no. %s: the server ends; the job of %s goes on", job.ref, job.name)
-            worker.let_go()
+            worker.release()
             self._workers.remove(worker)
         deadline = time.monotonic() + self._options.stop_wait
         sentinels: list[Any] = [worker.process.sentinel for worker in busy]
