@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import dis
 import hashlib
+from collections.abc import Iterable
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash_long_callback.app_names import MAIN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 #: Parts of a value. A larger one is not compared, which keeps all of this below milliseconds.
 MAX_PARTS = 1000

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from typing import TYPE_CHECKING
 
 from dash_long_callback.errors import (
     CacheByFailed,
@@ -17,11 +16,8 @@ from dash_long_callback.errors import (
     StoreError,
     UserError,
 )
-from dash_long_callback.jobs import End, Failed, Unfinished
-
-if TYPE_CHECKING:
-    from dash_long_callback.jobs import Cancelled, Job, Problem
-    from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.jobs import Cancelled, End, Failed, Job, Problem
+from dash_long_callback.stores.job_store import JobStore
 
 log = logging.getLogger("dash_long_callback")
 
@@ -54,13 +50,13 @@ def end(
     if job is None:
         return None
     if job.state.ended:
-        if job.handler and isinstance(outcome, Unfinished):
+        if job.handler and not isinstance(outcome, Cancelled):
             # The job ends for what it was to handle.
-            log.error("the on_error of no. %s did not end: %s", job.ref, outcome.reason)
+            log.error("the on_error of no. %s did not run to its end: %s", job.ref, outcome.reason)
         log_end(job)
     else:
-        words = (job.error or {}).get("message")
-        log.warning("no. %s: %s: %s; on_error is called", job.ref, job.name, words)
+        message = (job.error or {}).get("message")
+        log.warning("no. %s: %s: %s; on_error is called", job.ref, job.name, message)
     return job
 
 
@@ -77,15 +73,15 @@ def refusal(error: Exception) -> Failed:
     """How a click ends that was refused: there is no job."""
     # What these say is all there is to know, or is in the log already; of others it matters where
     # they come from.
-    told = isinstance(error, (OwnerChanged, OwnerUnknown, StoreError, UserError))
-    text = "" if told else _text(error)
+    is_known = isinstance(error, (OwnerChanged, OwnerUnknown, StoreError, UserError))
+    text = "" if is_known else _text(error)
     kind = "session" if isinstance(error, OwnerChanged) else "refused"
     return Failed(type(error).__name__, str(error), text, kind, user=isinstance(error, UserError))
 
 
 def _text(error: BaseException) -> str:
     if isinstance(error, CacheByFailed) and error.__cause__ is not None:
-        # Our own frames say nothing; its words name the function.
+        # Our own frames say nothing; its message names the function.
         lines = traceback.format_exception(error.__cause__)
         return "".join([*lines, *traceback.format_exception_only(error)])
     return "".join(traceback.format_exception(error))

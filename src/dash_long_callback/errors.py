@@ -3,7 +3,6 @@
 LongCallbackError
 ├── UserError              words of the author, for the user to read
 ├── RegistrationError      the decorator was used wrongly; raised at import
-├── NotPickleable          the function can be neither imported nor sent to a worker
 ├── CacheByFailed          a ``cache_by`` function raised, or returned what is not JSON
 ├── StoreError             the store can't be read or written
 ├── OwnerUnknown           who has sent a request can't be told, as ``user`` has failed
@@ -46,10 +45,6 @@ class UserError(LongCallbackError):
 
 class RegistrationError(LongCallbackError, TypeError):
     """A long callback was declared wrongly. The message names the callback and the fix."""
-
-
-class NotPickleable(LongCallbackError):
-    """A worker can neither import the function nor be sent it by value."""
 
 
 class CacheByFailed(LongCallbackError):
@@ -108,9 +103,9 @@ class JobNotFound(LongCallbackError):
 
     status = 404
 
-    def __init__(self, **told: str | None) -> None:
+    def __init__(self, **details: str | None) -> None:
         #: What the page is told beside.
-        self.told = told
+        self.details = details
         # The id is left out on purpose: an answer must not echo what a client made up.
         super().__init__("no such job: it never existed or has expired; run the callback again")
 

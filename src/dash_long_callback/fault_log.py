@@ -27,9 +27,9 @@ class FaultLog:
     def __init__(self, what: str) -> None:
         self._what = what
         self._lock = threading.Lock()
-        self._words = ""
+        self._message = ""
         self._count = 0
-        self._since = self._said = 0.0
+        self._since = self._logged_at = 0.0
 
     def failed(self, error: BaseException, *, traceback: bool = False) -> None:
         """Count a failure; log it if it is another one, or was last logged some time ago.
@@ -39,16 +39,16 @@ class FaultLog:
             traceback: whether the log gets it, too; not for errors that say all in words.
         """
         now = time.monotonic()
-        words = f"{type(error).__name__}: {error}"
+        message = f"{type(error).__name__}: {error}"
         with self._lock:
             if self._count == 0:
                 self._since = now
             self._count += 1
-            if words == self._words and now - self._said < AGAIN_SECONDS:
+            if message == self._message and now - self._logged_at < AGAIN_SECONDS:
                 return
             times = "" if self._count == 1 else f" ({self._count} times so far)"
-            self._words, self._said = words, now
-        log.error("%s%s: %s", self._what, times, words, exc_info=error if traceback else None)
+            self._message, self._logged_at = message, now
+        log.error("%s%s: %s", self._what, times, message, exc_info=error if traceback else None)
 
     def succeeded(self) -> None:
         """Log the end of a fault, if there was one."""
@@ -56,6 +56,6 @@ class FaultLog:
             return
         with self._lock:
             count, seconds = self._count, time.monotonic() - self._since
-            self._words, self._count = "", 0
+            self._message, self._count = "", 0
         if count:
             log.warning("%s: over after %.0f s and %d failures", self._what, seconds, count)

@@ -9,12 +9,9 @@ import asyncio
 import contextvars
 import functools
 import os
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
-    from typing import Any
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 

@@ -65,9 +65,9 @@ class Opened:
         if self.worker is not None:
             return self.worker.pids()
         election = getattr(self.manager.executor, "_election", None)
-        if election is None or election._supervisor is None:
+        if election is None or election.supervisor is None:
             return []
-        return [w.process.pid for w in election._supervisor._workers if w.ready is not None]
+        return [w.process.pid for w in election.supervisor._workers if w.ready is not None]
 
 
 def inline(folder: Path, services: Services) -> Opened:

@@ -85,6 +85,13 @@ def identity(*args: Any) -> Any:
     return args[0]
 
 
+def registered(*args: Any) -> internals.Registration:
+    """A callback that its app, or the next one, has."""
+    registration = internals.register(*args)
+    internals.add(registration)
+    return registration
+
+
 def imported_from_dash(file: Path) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
@@ -126,7 +133,7 @@ def test_callbacks_without_an_app_are_collected_in_global_callback_list_and_map(
 
 
 def test_an_app_takes_over_what_was_collected_with_what_we_changed(app: dash.Dash) -> None:
-    found = internals.register(None, identity, (OUT, IN), {})
+    found = registered(None, identity, (OUT, IN), {})
     found.spec["state"] = [{"id": "more", "property": "id"}]
     app.server.test_client().get("/")
     assert [s["state"] for s in app._callback_list if s["output"] == "out.children"] == [
@@ -160,7 +167,7 @@ def test_dash_callback_takes_the_lists_to_register_in() -> None:
     "key", ["output", "inputs", "state", "clientside_function", "prevent_initial_call"]
 )
 def test_a_registered_spec_has_the_key_that_the_renderer_reads(key: str) -> None:
-    found = internals.register(None, identity, (OUT, IN, State("s", "v")), {})
+    found = registered(None, identity, (OUT, IN, State("s", "v")), {})
     assert key in found.spec
     assert found.spec["inputs"] == [{"id": "in", "property": "value"}]
     assert found.spec["state"] == [{"id": "s", "property": "v"}]
@@ -180,7 +187,7 @@ def test_a_registered_spec_has_the_key_that_the_renderer_reads(key: str) -> None
 def test_an_entry_says_how_outputs_and_inputs_are_grouped(
     args: Any, kwargs: Any, outputs: Any, inputs: Any
 ) -> None:
-    entry = internals.register(None, identity, args, kwargs).entry
+    entry = registered(None, identity, args, kwargs).entry
     assert entry["outputs_indices"] == outputs
     assert entry["inputs_state_indices"] == (
         {"b": 0, "c": (1,)} if inputs is None else inputs
@@ -192,23 +199,23 @@ def test_an_entry_has_what_was_declared_and_keeps_it_when_the_spec_is_extended()
     each = {"index": ALL, "type": "t"}
     outputs = [OUT, Output("more", "title", allow_duplicate=True)]
     args = (outputs, Input(each, "value"), State("s", "v"))
-    found = internals.register(None, identity, args, {"prevent_initial_call": True})
+    found = registered(None, identity, args, {"prevent_initial_call": True})
     found.spec["state"] = [*found.spec["state"], {"id": "another", "property": "id"}]
     assert internals.declared(found) == {
         "inputs": [('{"index":["ALL"],"type":"t"}', "value")],
         "states": [("s", "v")],
         "outputs": [("out", "children"), ("more", "title")],
     }
-    single = internals.register(None, identity, (OUT, IN), {}, scratch=True)
+    single = internals.register(None, identity, (OUT, IN), {})
     assert internals.declared(single)["outputs"] == [("out", "children")]
-    none = internals.register(None, identity, (IN,), {}, scratch=True)
+    none = internals.register(None, identity, (IN,), {})
     assert internals.declared(none)["outputs"] == []
 
 
 def test_the_callback_of_an_entry_can_be_exchanged_before_the_first_request(
     app: dash.Dash,
 ) -> None:
-    found = internals.register(app, identity, (OUT, IN), {})
+    found = registered(app, identity, (OUT, IN), {})
 
     def entry(*_args: Any, callback_context: Any, app: Any, **_kwargs: Any) -> bytes:
         return json.dumps(
@@ -238,7 +245,7 @@ def post(app: dash.Dash, **kwargs: Any) -> Any:
 
 def test_a_scratch_registration_is_kept_nowhere(app: dash.Dash) -> None:
     before = list(app._callback_list)
-    found = internals.register(None, identity, (OUT, IN), {}, scratch=True)
+    found = internals.register(None, identity, (OUT, IN), {})
     assert found.callback_id == "out.children"
     assert app._callback_list == before
     assert _callback.GLOBAL_CALLBACK_LIST == []
@@ -266,7 +273,7 @@ def test_the_same_clientside_callback_is_registered_once(own: bool, app: dash.Da
 
 
 def test_what_is_removed_is_in_no_list_and_another_of_its_id_is_left_alone(app: dash.Dash) -> None:
-    found = internals.register(app, identity, (OUT, IN), {})
+    found = registered(app, identity, (OUT, IN), {})
     assert internals.is_there(found)
     app.callback(OUT, IN)(identity)
     assert not internals.is_there(found)
@@ -295,10 +302,10 @@ def test_an_app_s_callbacks_are_seen_as_the_renderer_sees_them(app: dash.Dash) -
 
 
 def test_callbacks_without_outputs_have_an_id_for_each_function(app: dash.Dash) -> None:
-    one = internals.register(app, identity, (IN,), {})
-    other = internals.register(app, post, (IN,), {})
+    one = registered(app, identity, (IN,), {})
+    other = registered(app, post, (IN,), {})
     assert len({one.callback_id, other.callback_id, *app.callback_map}) == 2
-    assert internals.register(app, identity, (IN,), {}).callback_id == one.callback_id
+    assert registered(app, identity, (IN,), {}).callback_id == one.callback_id
 
 
 def test_long_callback_ids_are_those_of_our_namespace(app: dash.Dash) -> None:
@@ -323,7 +330,7 @@ def test_context_value_is_where_dash_ctx_looks() -> None:
 @pytest.mark.parametrize("name", ["cookies", "headers", "path", "remote", "origin"])
 def test_the_context_of_a_request_has_the_field_that_a_job_needs(name: str, app: dash.Dash) -> None:
     seen: dict[str, Any] = {}
-    found = internals.register(app, identity, (OUT, IN), {})
+    found = registered(app, identity, (OUT, IN), {})
 
     def entry(*_args: Any, callback_context: Any, **_kwargs: Any) -> bytes:
         seen.update(internals.context_fields(callback_context))
@@ -337,7 +344,7 @@ def test_the_context_of_a_request_has_the_field_that_a_job_needs(name: str, app:
 
 def test_context_fields_have_the_lists_as_the_renderer_sent_them(app: dash.Dash) -> None:
     seen: dict[str, Any] = {}
-    found = internals.register(app, identity, (OUT, IN), {})
+    found = registered(app, identity, (OUT, IN), {})
 
     def entry(*_args: Any, callback_context: Any, **_kwargs: Any) -> bytes:
         seen.update(internals.context_fields(callback_context))
@@ -362,7 +369,7 @@ FIELDS: dict[str, Any] = {
 
 
 def run(function: Callable[..., Any], **fields: Any) -> Any:
-    found = internals.register(None, function, (OUT, IN), {}, scratch=True)
+    found = internals.register(None, function, (OUT, IN), {})
     props: dict[str, Any] = {}
     answer = copy_context().run(internals.run_in_context, found, {**FIELDS, **fields}, props)
     return json.loads(answer), props
@@ -508,17 +515,17 @@ def test_the_fastapi_middleware_keeps_the_json_that_it_has_read() -> None:
 
 def test_the_on_error_is_that_of_the_callback_s_app(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_get_app, "APP", None)
-    nobody_s = internals.register(None, identity, (OUT, IN), {}, scratch=True)
+    nobody_s = internals.register(None, identity, (OUT, IN), {})
     assert internals.app_error_handler(nobody_s) is None
     first = dash.Dash("first", on_error=print)
-    found = internals.register(first, identity, (OUT, IN), {})
+    found = registered(first, identity, (OUT, IN), {})
     dash.Dash("second", on_error=repr)
     assert internals.app_error_handler(found) is print
     assert internals.app_error_handler(nobody_s) is repr
 
 
 def test_an_app_without_on_error_has_none(app: dash.Dash) -> None:
-    found = internals.register(app, identity, (OUT, IN), {})
+    found = registered(app, identity, (OUT, IN), {})
     dash.Dash("second", on_error=repr)
     assert internals.app_error_handler(found) is None
 
@@ -526,7 +533,7 @@ def test_an_app_without_on_error_has_none(app: dash.Dash) -> None:
 @pytest.mark.newest_only  # before, dash.get_app knows the last app only, also in Dash itself
 def test_get_app_gives_the_callback_s_app_while_it_runs() -> None:
     first = dash.Dash("first")
-    found = internals.register(first, lambda _: dash.get_app().config.name, (OUT, IN), {})
+    found = registered(first, lambda _: dash.get_app().config.name, (OUT, IN), {})
     dash.Dash("second")
     answer = internals.run_in_context(found, dict(FIELDS), {})
     assert json.loads(answer)["response"]["out"]["children"] == "first"
@@ -557,7 +564,7 @@ def test_a_callback_runs_with_an_app_that_knows_its_settings_only(
 ) -> None:
     absent = AbsentApp({"name": "absent", "requests_pathname_prefix": "/some/"})
     found = internals.register(
-        None, lambda _: dash.get_app().get_relative_path("/page"), (OUT, IN), {}, scratch=True
+        None, lambda _: dash.get_app().get_relative_path("/page"), (OUT, IN), {}
     )
     found.app = absent
     monkeypatch.setattr(get_app, "APP", None)
@@ -640,9 +647,7 @@ def test_each_name_of_ctx_works_in_a_job_or_says_why_not(app: dash.Dash) -> None
                 found[name] = type(internals.explained(error)).__name__
         return found
 
-    registration = internals.register(
-        app, ask, (Output("out", "children"), Input("in", "value")), {}
-    )
+    registration = registered(app, ask, (Output("out", "children"), Input("in", "value")), {})
     everything = dict.fromkeys(CONTEXT)
     fields = {
         **everything,

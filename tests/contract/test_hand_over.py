@@ -51,7 +51,7 @@ def test_of_more_jobs_than_idle_workers_in_the_same_moment_some_queue_again(
     executor: Any = pool.executor
     names = [f"{i}" for i in range(WORKERS + 2)]
     with ThreadPoolExecutor(len(names)) as threads:
-        with executor._election._supervisor._lock:  # no worker is given anything meanwhile
+        with executor._supervisor._lock:  # no worker is given anything meanwhile
             submits = [
                 threads.submit(submit, pool, contract_callbacks.wait, name, tmp_path)
                 for name in names

@@ -32,7 +32,7 @@ from dash_long_callback.jobs import Begin, Finish, Job, Sharing, State, Succeede
 from dash_long_callback.managers.base import Disposition, Manager, News, Receipt
 from dash_long_callback.server import pacing
 from dash_long_callback.server.sharing import sharing_of
-from dash_long_callback.server.submit import submit as serve
+from dash_long_callback.server.submit import Click
 from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.stores.large_results import LargeResult
 from dash_long_callback.stores.timing import WAITING
@@ -702,7 +702,7 @@ def test_fifty_megabytes_are_kept_and_served_as_they_are(
 
     monkeypatch.setattr(json, "loads", small_only)
     context = context_of(callback, kind, tmp_path)
-    answer = serve(callback, context, pool, pacing.shared, pacing.Capacity(0, 100))
+    answer = Click(callback, context, pool, pacing.shared, pacing.Capacity(0, 100)).submit()
     assert runs(tmp_path) == 1
     head, _, rest = answer.partition(b',"response":')
     assert rest[: len(written)] == written
@@ -718,7 +718,8 @@ def test_a_result_that_is_not_even_json_is_passed_on(store: DiskcacheStore) -> N
     assert sharing is not None
     odd = b"\x00\xff{{{" * 1000
     store.keep(Job(new_job_id(), callback.key, cache_key=sharing.key, kept=True), odd)
-    assert odd in serve(callback, context, manager, pacing.shared, pacing.Capacity(0, 100))
+    click = Click(callback, context, manager, pacing.shared, pacing.Capacity(0, 100))
+    assert odd in click.submit()
 
 
 def test_results_survive_a_restart(tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ def test_a_store_that_is_locked_while_a_process_takes_the_lead_does_not_end_the_
     server.stop()
     with server.locked_store():
         server.start()
-        wait_until(lambda: "stumbled" in server.log, what="the leader to fail")
+        wait_until(lambda: "has an error" in server.log, what="the leader to fail")
     assert server.value(server.submit("sleep", 0, "after")) == "after"
 
 

@@ -193,7 +193,7 @@ def test_every_kind_of_connection_is_found_and_nothing_else(tmp_path: Path) -> N
         udp.bind(("127.0.0.1", 0))
         journal = listening(tmp_path / "log", socket.SOCK_DGRAM)
         stack.enter_context((tmp_path / "file").open("w"))
-        assert inherited.look(before, [], {}).peers == []
+        assert inherited.since(before, [], {}).peers == []
         ports = [f"127.0.0.1:{one.getsockname()[1]}" for one in (tcp, udp)]
         opened(socket.AF_INET).connect(tcp.getsockname())
         opened(socket.AF_INET, socket.SOCK_DGRAM).connect(udp.getsockname())
@@ -202,7 +202,7 @@ def test_every_kind_of_connection_is_found_and_nothing_else(tmp_path: Path) -> N
         opened(socket.AF_UNIX, socket.SOCK_DGRAM).connect(journal.getsockname())
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(inherited, "ONE_WAY", (journal.getsockname(),))
-            found = inherited.look(before, [], {}).peers
+            found = inherited.since(before, [], {}).peers
     assert found == [*ports, str(tmp_path / "db")]
 
 
@@ -575,4 +575,4 @@ def test_other_server_that_is_started_without_a_guard_is_refused_in_words(
     server = app(body, OTHERS.replace("METRICS", str(port)))
     outcome = server.outcome(server.dispatch(1, "a")["job"])
     assert "no worker process could be started" in outcome["error"]["message"]
-    assert importing.WORDS in server.log
+    assert importing.MESSAGE in server.log

@@ -396,7 +396,7 @@ def test_worker_that_dies_while_the_disk_is_full_ends_its_job_later(
         # The other worker is idle, and is not given what could not be stored.
         assert "its disk is not full" in _refusal(server, ["sleep", 300, "x" * 50_000])
         os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: "stumbled" in server.log, what="the leader to fail")
+        wait_until(lambda: "has an error" in server.log, what="the leader to fail")
         assert server.news(job)["state"] == "running"
     outcome = server.outcome(job)
     assert outcome["state"] == "lost"
@@ -436,7 +436,7 @@ def test_workers_that_die_before_they_begin_a_job_while_the_disk_is_full_do_not_
     with full(small_disk):
         for worker in workers:
             os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: "stumbled" in server.log, what="the leader to fail")
+        wait_until(lambda: "has an error" in server.log, what="the leader to fail")
     assert server.value(job) == "in the end"
 
 

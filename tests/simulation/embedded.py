@@ -140,7 +140,7 @@ class Launcher:
         process.start(lambda: self._work(theirs))
         handle: Any = process
         pipe: Any = ours
-        return PoolWorker(handle, pipe, _heard=scheduler.now)
+        return PoolWorker(handle, pipe, _last_message=scheduler.now)
 
     def _work(self, leader: Any) -> None:
         machine = self._machine

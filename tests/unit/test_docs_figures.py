@@ -11,7 +11,7 @@ from doc_pages import ROOT, read
 
 from dash_long_callback import Pacing, jobs
 from dash_long_callback.executors.celery import broker, executor
-from dash_long_callback.executors.local import election, supervisor
+from dash_long_callback.executors.local import election, starts, supervisor
 from dash_long_callback.folders import unused
 from dash_long_callback.managers import celery as celery_manager
 from dash_long_callback.managers import diskcache as diskcache_manager
@@ -104,7 +104,7 @@ FIGURES = [
     ("docs/architecture.md", f"has waited for {P.submit * 1000:g} ms"),
     ("docs/architecture.md", f"a result of up to {large_results.INLINE_BYTES >> 10} KB"),
     ("docs/architecture.md", f"{LEASE:g} s, renewed every {BEAT:g} s"),
-    ("docs/architecture.md", f"{P.wanted:g} s, renewed while the page asks; {P.gone:g} s when"),
+    ("docs/architecture.md", f"{P.presence:g} s, renewed while the page asks; {P.gone:g} s when"),
     ("docs/architecture.md", f"has expired once {minutes(supervisor.PURGE_SECONDS)}"),
     ("docs/architecture.md", f"at most {PER_SECOND} times a second"),
     ("docs/architecture.md", f"up to {pacing.HOLDS_DEVELOPMENT} requests"),
@@ -118,8 +118,8 @@ FIGURES = [
     ),
     ("docs/architecture.md", f"every {WORDS[updates.BEAT_SECONDS]} seconds shows"),
     ("docs/architecture.md", f"{WORDS[js('PLACES')].capitalize()} may be"),
-    ("docs/architecture.md", f"{WORDS[supervisor.START_TRIES]} in a row"),
-    ("docs/architecture.md", f"another try after {supervisor.START_PAUSE:g} s"),
+    ("docs/architecture.md", f"{WORDS[starts.START_TRIES]} in a row"),
+    ("docs/architecture.md", f"another try after {starts.START_PAUSE:g} s"),
     ("docs/architecture.md", {2: "of the queue, twice at most"}[supervisor.BEGIN_TRIES]),
     ("docs/architecture.md", f"tries again for {minutes(P.patience)}, pausing {RETRIES}"),
     ("docs/architecture.md", f"tried for {run_job.SETTLE_SECONDS:g} s, then"),

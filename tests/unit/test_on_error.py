@@ -16,6 +16,7 @@ from inline_page import Click, Ended
 
 from dash_long_callback import ContextNotSent, Dash, JobEnded, JobExited, JobLost, UserError
 from dash_long_callback.dash.callbacks import registry
+from dash_long_callback.ends import end
 from dash_long_callback.jobs import Begin, End, Failed, Job, Lost, State, ref_of
 from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.worker.run import Run
@@ -263,6 +264,28 @@ def test_a_handed_over_job_ends_as_it_would_have_if_on_error_fails(
         "traceback": "",
         "kind": "unavailable",
     }
+
+
+@pytest.mark.parametrize(
+    "outcome,reason",
+    [
+        (Failed("NotPickleable", "no worker can have it"), "NotPickleable: no worker can have it"),
+        (Lost("its worker died"), "its worker died"),
+    ],
+    ids=["failed", "lost"],
+)
+def test_the_log_says_why_on_error_could_not_be_called_to_its_end(
+    outcome: Failed | Lost, reason: str, app: Dash, store: DiskcacheStore, caplog: Any
+) -> None:
+    app.long_callback(OUT, IN, on_error=print)(print)
+    job = stored(store)
+    assert end(store, job.id, Lost("the first worker died"), job.attempt) is not None
+    after = end(store, job.id, outcome)
+    assert after is not None
+    assert (after.state, after.problem) == (State.LOST, Lost("the first worker died"))
+    first, second = logged(caplog, logging.ERROR)
+    assert first == f"the on_error of no. {after.ref} did not run to its end: {reason}"
+    assert second.endswith("the first worker died")
 
 
 # dash.ctx: what belongs to the answer to a click

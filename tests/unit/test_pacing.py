@@ -213,8 +213,8 @@ def test_a_new_request_of_a_tab_ends_the_older_one(pacer: Pacer) -> None:
     waker = Waker()
     with pacer.hold("tab", waker, FREE) as old, hold(pacer, "tab") as new:
         assert old is not None
-        assert new.wanted
-        assert not old.wanted
+        assert new.waits
+        assert not old.waits
         assert waker.wait(0), "whoever waits is told at once"
 
 
@@ -223,14 +223,14 @@ def test_the_end_of_a_replaced_request_leaves_the_newer_one_its_place(pacer: Pac
     older.__enter__()
     with hold(pacer, "tab") as newer:
         older.__exit__(None, None, None)
-        assert newer.wanted
+        assert newer.waits
         assert pacer._tabs == {"tab": newer}
 
 
 def test_another_tab_ends_nothing(pacer: Pacer) -> None:
     with hold(pacer, "one") as one, hold(pacer, "other") as other:
-        assert one.wanted
-        assert other.wanted
+        assert one.waits
+        assert other.waits
 
 
 def test_a_request_of_a_tab_ends_the_older_one_also_where_it_is_not_held_itself(
@@ -238,7 +238,7 @@ def test_a_request_of_a_tab_ends_the_older_one_also_where_it_is_not_held_itself(
 ) -> None:
     with hold(pacer, "tab") as old, hold(pacer, "tab", FULL) as new:
         assert new is None
-        assert not old.wanted
+        assert not old.waits
 
 
 def test_an_error_while_holding_gives_the_place_back(pacer: Pacer) -> None:
@@ -256,7 +256,7 @@ def test_an_error_while_holding_gives_the_place_back(pacer: Pacer) -> None:
 def test_a_server_that_ends_answers_those_who_wait_and_holds_nobody_more(pacer: Pacer) -> None:
     with hold(pacer, "tab") as held:
         pacer.end()
-        assert not held.wanted
+        assert not held.waits
     with hold(pacer, "tab") as held:
         assert held is None
 

@@ -32,7 +32,7 @@ with pacer.hold("tab", waker, Capacity(5, 100)) as hold:
         signal.raise_signal(signal.SIGTERM)
         assert told
     assert waker.wait(30), "it was not woken"
-    assert not hold.wanted
+    assert not hold.waits
 with pacer.hold("another", Waker(), Capacity(5, 100)) as hold:
     assert hold is None
 print("done")

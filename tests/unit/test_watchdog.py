@@ -54,10 +54,10 @@ def watched(watchdog: Watchdog, run: Run) -> AbstractContextManager[None]:
     return watchdog.over(run, interrupt=False)
 
 
-@pytest.mark.parametrize("told", [False, True], ids=["asks", "is told"])
-def test_a_job_that_takes_too_long_is_told_so(store: MemoryStore, *, told: bool) -> None:
+@pytest.mark.parametrize("notified", [False, True], ids=["asks", "is told"])
+def test_a_job_that_takes_too_long_is_told_so(store: MemoryStore, *, notified: bool) -> None:
     run = begun(store, timeout=0.3)
-    with watched(Watchdog(store, 60, told=told), run):
+    with watched(Watchdog(store, 60, notified=notified), run):
         until(lambda: run.stopping)
     assert isinstance(run.stopping, JobTimedOut)
 
@@ -81,7 +81,7 @@ def test_a_wish_from_before_the_job_was_watched_is_seen(store: MemoryStore) -> N
 
 def test_a_job_is_stopped_when_it_begins_if_that_was_said_before(store: MemoryStore) -> None:
     run = begun(store)
-    watchdog = Watchdog(store, 60, told=True)
+    watchdog = Watchdog(store, 60, notified=True)
     watchdog.stop(run.job.id)
     with watched(watchdog, run):
         assert isinstance(run.stopping, JobCancelled)
@@ -93,7 +93,7 @@ def test_a_job_is_stopped_when_it_begins_if_that_was_said_before(store: MemorySt
 @pytest.mark.parametrize("before", [True, False], ids=["then begins", "runs"])
 def test_one_that_is_told_no_more_asks_the_store(store: MemoryStore, *, before: bool) -> None:
     run = begun(store)
-    watchdog = Watchdog(store, 60, told=True)
+    watchdog = Watchdog(store, 60, notified=True)
     if before:
         watchdog.ask()
     with watched(watchdog, run):
@@ -112,7 +112,7 @@ def test_one_that_holds_out_is_ended_for_the_page_and_goes_on_until_its_next_upd
     store: MemoryStore,
 ) -> None:
     run = begun(store)
-    watchdog = Watchdog(store, GRACE, told=True)
+    watchdog = Watchdog(store, GRACE, notified=True)
 
     def state() -> State:
         job = store.load(run.job.id)
@@ -131,7 +131,7 @@ def test_a_job_that_others_have_ended_is_told_to_stop_and_not_ended_once_more(
     store: MemoryStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = begun(store)
-    with watched(Watchdog(store, GRACE, told=True), run):
+    with watched(Watchdog(store, GRACE, notified=True), run):
         store.change(run.job.id, End(Lost("it was silent")))
         run.revoke()
         until(lambda: "goes on until its next update" in caplog.text)

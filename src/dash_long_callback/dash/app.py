@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,10 +14,10 @@ import dash
 from dash_long_callback.dash import app_reference, dash_proxy, decorator, internals, plain_apps
 from dash_long_callback.dash.app_checks import check_app
 from dash_long_callback.dash.app_reference import MANAGER
-from dash_long_callback.dash.callbacks import registry
+from dash_long_callback.dash.callbacks import LongCallback, registry
 from dash_long_callback.dash.client_config import client_config
-from dash_long_callback.dash.decorator import declare, register
-from dash_long_callback.dash.options import signature_of
+from dash_long_callback.dash.decorator import F, declare, register
+from dash_long_callback.dash.options import Keywords, signature_of
 from dash_long_callback.errors import OwnerUnknown, RegistrationError
 from dash_long_callback.executors.local import election, importing
 from dash_long_callback.managers.base import Manager
@@ -27,13 +28,7 @@ from dash_long_callback.server.pacing import Pacing, pacer_of, set_pacing
 from dash_long_callback.server.routes import add_routes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from typing_extensions import Unpack
-
-    from dash_long_callback.dash.callbacks import LongCallback
-    from dash_long_callback.dash.decorator import F
-    from dash_long_callback.dash.options import Keywords
 
 A = TypeVar("A", bound=dash.Dash)
 
@@ -277,4 +272,4 @@ def _config_tag(app: dash.Dash, callbacks: list[LongCallback]) -> str:
 
 _plain = plain_apps.PlainApps(_plug_plain, _is_plugged)
 _plain.listen()
-decorator.without_app.append(_plain.want)
+decorator.without_app.append(_plain.before_declaration)

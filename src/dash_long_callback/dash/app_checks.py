@@ -6,19 +6,16 @@ that a class such as DashProxy has changed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
+
+import dash
 
 from dash_long_callback.dash import circles, internals
+from dash_long_callback.dash.callbacks import LongCallback
 from dash_long_callback.dash.declaration_checks import check_outputs
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.managers.base import Manager
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import dash
-
-    from dash_long_callback.dash.callbacks import LongCallback
 
 #: How many callbacks an app had when it was found to be right.
 _CHECKED = "_long_callbacks_checked"

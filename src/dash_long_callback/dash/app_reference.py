@@ -116,7 +116,7 @@ class AbsentApp(dash.Dash):
         self.logger = logging.getLogger(dash.dash.__name__)
 
     def __getattr__(self, name: str) -> NoReturn:
-        _say("app", name)
+        _refuse("app", name)
 
 
 class Absent:
@@ -126,10 +126,10 @@ class Absent:
         self._part = part
 
     def __getattr__(self, name: str) -> NoReturn:
-        _say("manager" if name == "_part" else self._part, name)
+        _refuse("manager" if name == "_part" else self._part, name)
 
 
-def _say(part: str, name: str) -> NoReturn:
+def _refuse(part: str, name: str) -> NoReturn:
     if name.startswith("__"):  # Python itself asks for what may not be there
         raise AttributeError(name)
     raise AppNotInWorker(part, name)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import dash
+from dash import Output
 
 from dash_long_callback import app_names, changed_values
 from dash_long_callback.code_digest import code_digest
@@ -13,39 +17,52 @@ from dash_long_callback.dash.declaration import Declaration
 from dash_long_callback.dash.declaration_checks import module_load
 from dash_long_callback.dash.execution import Execution
 from dash_long_callback.dash.grouping import leaves
-from dash_long_callback.jobs import Call, Job, new_job_id
-from dash_long_callback.registry import ByValue, Registry
+from dash_long_callback.dash.internals import Registration
+from dash_long_callback.dash.options import Options
+from dash_long_callback.jobs import Call, Job, Outcome, Sharing, new_job_id
+from dash_long_callback.managers.base import Manager
+from dash_long_callback.registry import Registry
 from dash_long_callback.registry import registry as process_registry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import dash
-    from dash import Output
-
-    from dash_long_callback.dash.internals import Registration
-    from dash_long_callback.dash.options import Options
-    from dash_long_callback.jobs import Outcome, Sharing
-    from dash_long_callback.managers.base import Manager
-    from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.run import Run
 
 
-class Recipe(ByValue, Protocol):
-    """What a long callback was declared with. Calling it declares the callback again."""
+@dataclass(frozen=True)
+class Recipe:
+    """What a long callback was declared with. Calling it, in a worker, declares it again.
+
+    Attributes:
+        declare: makes a callback of what follows, where no app has it.
+        function: what the user wrote.
+        args: positional arguments of the declaration.
+        kwargs: keyword arguments of it.
+        key: of the callback where it was declared.
+        app: which it is to know.
+    """
+
+    declare: Callable[[Any, tuple[Any, ...], dict[str, Any]], LongCallback]
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    key: str | None = None
+    app: dash.Dash | None = None
 
     def __call__(self) -> LongCallback:
         """Declare the callback in this process, where its app does not have it."""
-        ...
+        callback = self.declare(self.function, self.args, self.kwargs)
+        callback.sent_as = self.key
+        callback.registration.app = self.app
+        internals.provide_app(self.app)
+        return callback
 
-    def to_send(self, key: str, app: dash.Dash | None, *, whole: bool) -> Recipe:
-        """The same for a worker.
 
-        Args:
-            key: of the callback.
-            app: that it is to know there.
-            whole: with its function, which may be what can't be sent.
-        """
-        ...
+class _NotSent:
+    """In the place of a function that is not called."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = self.__qualname__ = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(self.__name__)
 
 
 @dataclass
@@ -140,11 +157,6 @@ class LongCallback:
         return self.options.queue
 
     @property
-    def ends_with_page(self) -> bool:
-        """Whether its jobs are cancelled when their page has gone."""
-        return self.options.on_disconnect == "cancel"
-
-    @property
     def handler(self) -> Callable[[Any], Any] | None:
         """The ``on_error``, its own or the app's."""
         return self.options.on_error or internals.app_error_handler(self.registration)
@@ -170,8 +182,11 @@ class LongCallback:
         Args:
             whole: with its function; else with its ``on_error`` only.
         """
+        function = self.function
+        if not whole:
+            function = _NotSent(getattr(function, "__qualname__", ""))
         app = internals.app_of(self.registration)
-        return self.recipe.to_send(self.key, app, whole=whole)
+        return replace(self.recipe, function=function, key=self.key, app=app)
 
     def withdraw(self) -> None:
         """Have Dash forget it."""
@@ -206,7 +221,7 @@ class LongCallback:
             interval=options.interval,
             timeout=options.timeout,
             handles_errors=self.handles_errors,
-            ends_with_page=self.ends_with_page,
+            ends_with_page=options.on_disconnect == "cancel",
             digest=self.digest,
             queue=options.queue,
             priority=options.priority,

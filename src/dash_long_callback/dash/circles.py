@@ -15,17 +15,13 @@ meet. A wildcard stands for one unknown value (``MATCH``), or for all (``ALL``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+from dash_long_callback.dash.callbacks import LongCallback
 from dash_long_callback.dash.declaration_checks import shown
-from dash_long_callback.dash.internals import id_as_wired
+from dash_long_callback.dash.internals import Wired, id_as_wired
 from dash_long_callback.errors import RegistrationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from dash_long_callback.dash.callbacks import LongCallback
-    from dash_long_callback.dash.internals import Wired
 
 _MATCH, _ALL, _SMALLER = ["MATCH"], ["ALL"], ["ALLSMALLER"]
 

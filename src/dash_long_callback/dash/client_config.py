@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import dash
 from dash import ALL, MATCH, Input, Output, State
 
 from dash_long_callback.dash import internals
-
-if TYPE_CHECKING:
-    import dash
-
-    from dash_long_callback.dash.callbacks import LongCallback
+from dash_long_callback.dash.callbacks import LongCallback
 
 
 def extend_client(app: dash.Dash | None, callback: LongCallback) -> None:

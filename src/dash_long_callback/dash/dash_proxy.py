@@ -13,7 +13,8 @@ from __future__ import annotations
 import copy
 import inspect
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import dash
 from dash import ClientsideFunction, Input, Output, State
@@ -23,10 +24,7 @@ from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.dash.grouping import leaves
 from dash_long_callback.errors import RegistrationError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Register = Callable[[dash.Dash, Any, tuple[Any, ...], dict[str, Any]], object]
+Register = Callable[[dash.Dash, Any, tuple[Any, ...], dict[str, Any]], object]
 
 #: Set on an app once its callbacks are registered.
 _REGISTERED = "_long_callback_registered"

@@ -12,17 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from dash import Output
 
 from dash_long_callback.dash import internals
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from dash import Output
-
-    from dash_long_callback.dash.internals import Registration
+from dash_long_callback.dash.internals import Registration
 
 #: Carries the page's hash of the declaration.
 HEADER = "x-long-callback-declared"

@@ -5,18 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash import ClientsideFunction
 from dash.development.base_component import Component
 
+from dash_long_callback.dash.internals import Wired
 from dash_long_callback.errors import RegistrationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from dash_long_callback.dash.internals import Wired
 
 #: What the parameter is called in all documentation.
 SET_PROGRESS = "set_progress"
@@ -62,8 +59,11 @@ def check_signature(name: str, function: Any, grouping: Any, *, progress: bool) 
         return
     names = list(signature.parameters)
     kinds = {p.kind for p in signature.parameters.values()}
-    asks = SET_PROGRESS in names and SET_PROGRESS not in _keys(grouping)
-    wanted = [*([SET_PROGRESS] if progress else []), *_parameters(grouping)]
+    own = argument_names(grouping)
+    by_name = isinstance(grouping, dict)
+    asks = SET_PROGRESS in names and not (by_name and SET_PROGRESS in own)
+    first = [SET_PROGRESS] if progress else []
+    wanted = [*first, *_parameters(own)]
     if (
         asks
         and not progress
@@ -83,46 +83,32 @@ def check_signature(name: str, function: Any, grouping: Any, *, progress: bool) 
             f"{name}: {SET_PROGRESS} must be its first parameter, and is number "
             f"{names.index(SET_PROGRESS) + 1}: def {_def(function, wanted)}"
         )
-    args, kwargs = _arguments(grouping, progress=progress)
+    args, kwargs = (first, dict.fromkeys(own)) if by_name else ([*first, *own], {})
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
+        values = f"{len(own)} value{'' if len(own) == 1 else 's'} of its inputs and states"
+        if by_name:
+            values = f"the inputs and states {', '.join(map(repr, own))} by name"
+        more = f"{SET_PROGRESS}, as there is a progress=, and " if progress else ""
         raise RegistrationError(
-            f"{name} can't be called with what it gets ({error}): it gets "
-            f"{_words(grouping, progress=progress)}, so write "
+            f"{name} can't be called with what it gets ({error}): it gets {more}{values}, so write "
             f"def {_def(function, wanted)}"
         ) from None
 
 
-def _keys(grouping: Any) -> list[str]:
-    return list(grouping) if isinstance(grouping, dict) else []
-
-
-def _count(grouping: Any) -> int:
-    return 1 if isinstance(grouping, int) else len(grouping)
-
-
-def _arguments(grouping: Any, *, progress: bool) -> tuple[list[None], dict[str, None]]:
-    first = [None] if progress else []
+def argument_names(grouping: Any) -> list[Any]:
+    """What tells the arguments of a function apart: their names, or their indices."""
     if isinstance(grouping, dict):
-        return first, dict.fromkeys(grouping)
-    return first + [None] * _count(grouping), {}
+        return list(grouping)
+    return list(range(1 if isinstance(grouping, int) else len(grouping)))
 
 
-def _words(grouping: Any, *, progress: bool) -> str:
-    if isinstance(grouping, dict):
-        own = f"the inputs and states {', '.join(map(repr, grouping))} by name"
-    else:
-        count = _count(grouping)
-        own = f"{count} value{'' if count == 1 else 's'} of its inputs and states"
-    return f"{SET_PROGRESS}, as there is a progress=, and {own}" if progress else own
-
-
-def _parameters(grouping: Any) -> list[str]:
-    if isinstance(grouping, dict):
-        return [str(key) for key in grouping]
-    count = _count(grouping)
-    return ["value"] if count == 1 else [f"value{i + 1}" for i in range(count)]
+def _parameters(names: list[Any]) -> list[str]:
+    """Names for the parameters of a function, where they are only counted."""
+    if names == [0]:
+        return ["value"]
+    return [f"value{name + 1}" if isinstance(name, int) else str(name) for name in names]
 
 
 def _def(function: Any, parameters: list[str]) -> str:
@@ -187,15 +173,15 @@ def check_outputs(name: str, ours: Wired, others: Iterable[Wired]) -> None:
         both = [o for o in ours.outputs if any(overlap(o, theirs) for theirs in other.outputs)]
         if not both:
             continue
-        words = f"{name} and {other.name} both set {shown(both[0])}"
+        message = f"{name} and {other.name} both set {shown(both[0])}"
         if "@" in both[0][1]:
             raise RegistrationError(
-                f"{words}, and have the same "
+                f"{message}, and have the same "
                 "inputs: with allow_duplicate, Dash tells callbacks apart by their inputs. Make "
                 "them one function, or give one of them another Input"
             )
         raise RegistrationError(
-            f"{words}: give both outputs "
+            f"{message}: give both outputs "
             "allow_duplicate=True, or make them one function that asks ctx.triggered_id"
         )
 

@@ -5,35 +5,32 @@ from __future__ import annotations
 import asyncio
 import difflib
 import functools
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import dash
 import flask
 from dash import Input, Output, State
 
 from dash_long_callback.dash import dash_proxy, execution, internals
-from dash_long_callback.dash.callbacks import LongCallback, registry
+from dash_long_callback.dash.callbacks import LongCallback, Recipe, registry
 from dash_long_callback.dash.client_config import extend_client
 from dash_long_callback.dash.declaration_checks import (
+    argument_names,
     check_called,
     check_outputs,
     check_signature,
     repeats,
 )
 from dash_long_callback.dash.grouping import leaves
-from dash_long_callback.dash.options import DASH_KEYWORDS, OPTIONS, Options, signature_of
+from dash_long_callback.dash.options import DASH_KEYWORDS, OPTIONS, Keywords, Options, signature_of
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.server.client import client_of
 from dash_long_callback.server.pacing import pacer_of
-from dash_long_callback.server.submit import submit, submit_async
+from dash_long_callback.server.submit import Click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import dash
     from typing_extensions import Unpack
-
-    from dash_long_callback.dash.options import Keywords
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -128,8 +125,8 @@ def declare(
 ) -> Callable[[F], F]:
     """Declare a long callback on an app, or for the next app if there is none."""
     if app is None:
-        for tell in without_app:
-            tell()
+        for call in without_app:
+            call()
     where = "long_callback" if app is None else "app.long_callback"
     check_called(args, f"@{where}")
 
@@ -137,7 +134,7 @@ def declare(
         if app is not None and dash_proxy.collects(app):
             name = f"the long callback {_name_of(function)}"
             rest = dash_proxy.check(app, name, function, kwargs)
-            _declare(app, function, args, rest)  # what can be wrong is said at once
+            _declare(function, args, rest, app)  # what can be wrong is said at once
             dash_proxy.collect(app, function, args, kwargs, register)
         else:
             register(app, function, args, kwargs)
@@ -150,7 +147,7 @@ def register(
     app: dash.Dash | None, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> LongCallback:
     """Declare a long callback, and have Dash and our registry know it."""
-    callback = _declare(app, function, args, kwargs)
+    callback = _declare(function, args, kwargs, app)
     callback.arguments = args, kwargs
     name = f"the long callback {_name_of(function)}"
     registration = callback.registration
@@ -180,53 +177,8 @@ def _former(callback: LongCallback) -> LongCallback | None:
     return None
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a long callback was declared with. Calling it, in a worker, declares it again.
-
-    Attributes:
-        function: what the user wrote.
-        args: positional arguments of the declaration.
-        kwargs: keyword arguments of it.
-        key: of the callback where it was declared.
-        app: which it is to know.
-    """
-
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    key: str | None = None
-    app: dash.Dash | None = None
-
-    def __call__(self) -> LongCallback:
-        """Declare the callback in this process, where its app does not have it."""
-        callback = _declare(None, self.function, self.args, self.kwargs)
-        callback.sent_as = self.key
-        callback.registration.app = self.app
-        internals.provide_app(self.app)
-        return callback
-
-    def to_send(self, key: str, app: dash.Dash | None, *, whole: bool) -> Recipe:
-        """The same for a worker: see ``LongCallback.by_value``."""
-        name = getattr(self.function, "__qualname__", "")
-        return replace(self, function=self.function if whole else _NotSent(name), key=key, app=app)
-
-
-class _NotSent:
-    """In the place of a function that is not called."""
-
-    def __init__(self, name: str) -> None:
-        self.__name__ = self.__qualname__ = name
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(self.__name__)
-
-
 def _declare(
-    app: dash.Dash | None,
-    function: Any,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], app: dash.Dash | None = None
 ) -> LongCallback:
     name = f"the long callback {_name_of(function)}"
     if not callable(function):
@@ -242,7 +194,7 @@ def _declare(
         return execution.body(function, options, outputs, body_args, body_kwargs)
 
     try:
-        registration = internals.register(app, body, args, theirs, scratch=True)
+        registration = internals.register(app, body, args, theirs)
     except RegistrationError:
         raise
     except Exception as error:
@@ -257,7 +209,7 @@ def _declare(
     # there, too: all but its on_error.
     on_error = options.on_error or internals.app_error_handler(registration)
     travel = {**kwargs, "manager": None, "cache_by": None, "on_error": on_error}
-    recipe = Recipe(function, args, travel)
+    recipe = Recipe(_declare, function, args, travel)
     return LongCallback(function, options, registration, recipe)
 
 
@@ -267,13 +219,11 @@ def _name_of(function: Any) -> str:
 
 def _entry(callback: LongCallback) -> Callable[..., Any]:
     def entry(*_args: Any, callback_context: Any, app: Any, **_kwargs: Any) -> Any:
-        manager, pacer = app.long_callback_manager, pacer_of(app)
-        client = client_of(app)
-        if _in_event_loop():  # there, Dash's dispatch awaits what it gets
-            capacity = pacer.capacity_asgi()
-            return submit_async(callback, callback_context, manager, pacer, capacity, client)
-        capacity = pacer.capacity_wsgi(flask.request.environ)
-        return submit(callback, callback_context, manager, pacer, capacity, client)
+        manager, pacer, on_loop = app.long_callback_manager, pacer_of(app), _in_event_loop()
+        capacity = pacer.capacity_asgi() if on_loop else pacer.capacity_wsgi(flask.request.environ)
+        click = Click(callback, callback_context, manager, pacer, capacity, client_of(app))
+        # On an event loop, Dash's dispatch awaits what it gets.
+        return click.submit_async() if on_loop else click.submit()
 
     entry.__qualname__ = _name_of(callback.function)  # for messages that name it
     return entry
@@ -305,10 +255,7 @@ def _check_keywords(name: str, kwargs: dict[str, Any]) -> None:
 
 
 def _check_ignored(name: str, ignored: list[int | str], grouping: Any) -> None:
-    if isinstance(grouping, dict):
-        known: list[Any] = list(grouping)
-    else:
-        known = list(range(1 if isinstance(grouping, int) else len(grouping)))
+    known = argument_names(grouping)
     for value in ignored:
         if value not in known:
             raise RegistrationError(

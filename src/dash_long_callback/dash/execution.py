@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from dash.exceptions import PreventUpdate
 from dash_long_callback.dash import internals
 from dash_long_callback.dash.events import kind_of
 from dash_long_callback.dash.grouping import NoUpdate, fill_no_update, leaves, spread
+from dash_long_callback.dash.options import Options
 from dash_long_callback.errors import JobCancelled, JobLost, JobTimedOut, UserError
 from dash_long_callback.jobs import (
     Cancelled,
@@ -30,19 +32,16 @@ from dash_long_callback.jobs import (
     Outcome,
     Problem,
     Succeeded,
+    Target,
     TimedOut,
 )
 from dash_long_callback.worker.call import call
 from dash_long_callback.worker.failures import exited, failed, is_ctrl_c
+from dash_long_callback.worker.run import Run
 from dash_long_callback.worker.updates import Kind, Update, is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from dash_long_callback.dash.callbacks import LongCallback
-    from dash_long_callback.dash.options import Options
-    from dash_long_callback.jobs import Target
-    from dash_long_callback.worker.run import Run
 
 log = logging.getLogger("dash_long_callback")
 
@@ -166,7 +165,7 @@ class Execution:
             if self.callback.handler is None or is_ctrl_c(error):
                 raise
             if isinstance(error, SystemExit):
-                if self.run.is_told_to_end(error):
+                if self.run.is_shutdown(error):
                     raise
                 error = exited(error)
             value = self._handle(internals.explained(error))
@@ -199,7 +198,7 @@ class Execution:
     def _unsuccessful(self, error: BaseException) -> Outcome:
         error = internals.explained(error)
         if isinstance(error, SystemExit):
-            if self.run.is_told_to_end(error):
+            if self.run.is_shutdown(error):
                 return Lost("the worker was stopped while the job ran", "stopped")
             error = exited(error)
         if error is self.error and self.ending is not None:

@@ -7,20 +7,24 @@ meaning is told in ``long_callback``. Then it is used.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from dash import ALLSMALLER, Input, Output
 
+from dash_long_callback.checks import (
+    CacheBy,
+    Check,
+    check_cache_by,
+    check_expire,
+    check_value,
+    is_positive,
+)
 from dash_long_callback.dash.grouping import leaves, spread
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.jobs import CONTEXT
-from dash_long_callback.managers.base import Manager, check_cache_by, check_expire
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from dash_long_callback.managers.base import CacheBy
+from dash_long_callback.managers.base import Manager
 
 #: What a trigger does while a job runs, and what becomes of a job whose page has gone.
 Retrigger: TypeAlias = Literal["replace", "ignore", "queue", "parallel"]
@@ -71,54 +75,47 @@ class _NotGiven:
 NOT_GIVEN = _NotGiven()
 
 
-def _option(check: Callable[[str, Any], Any], default: Any = None) -> Any:
+def _option(check: Check, default: Any = None) -> Any:
     """An option.
 
     Args:
-        check: brings what was given, or the default, into the shape that ``Options`` has. Gets the
-            name of the callback, for its message. Raises RegistrationError.
+        check: brings what was given, or the default, into the shape that ``Options`` has.
         default: what is taken if nothing is given.
     """
     return field(metadata={"check": check, "default": default})
 
 
-def _number(option: str, least: str, *, scale: float = 1) -> Callable[[str, Any], float | None]:
-    def check(name: str, value: Any) -> float | None:
-        if value is None:
-            return None
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not (value > 0 or (value == 0 and least == "from 0 on")):
-            raise RegistrationError(f"{name}: {option}={value!r} must be a number {least}")
-        return value / scale if scale != 1 else value
-
-    return check
+def _choice(option: str, choices: Any) -> Check:
+    known = get_args(choices)
+    message = f"must be one of {', '.join(map(repr, known))}"
+    return check_value(option, lambda value: value in known, message, known[0])
 
 
-def _choice(option: str, choices: Any) -> Callable[[str, Any], Any]:
-    words = get_args(choices)
+_manager = check_value(
+    "manager",
+    lambda value: isinstance(value, Manager),
+    "is not a manager; pass a DiskcacheLongCallbackManager",
+)
+_on_error = check_value("on_error", callable, "must be a function of one argument")
+_milliseconds = check_value(
+    "interval", lambda value: is_positive(value, or_zero=True), "must be a number from 0 on"
+)
+_timeout = check_value("timeout", is_positive, "must be a number above 0")
+_queue = check_value(
+    "queue",
+    lambda value: isinstance(value, str) and value != "",
+    "must be the name of a Celery queue",
+)
+_priority = check_value(
+    "priority",
+    lambda value: type(value) is int and value >= 0,
+    "must be a whole number from 0 on",
+)
 
-    def check(name: str, value: Any) -> Any:
-        if value is not None and value not in words:
-            raise RegistrationError(
-                f"{name}: {option}={value!r} must be one of {', '.join(map(repr, words))}"
-            )
-        return words[0] if value is None else value
 
-    return check
-
-
-def _manager(name: str, manager: Any) -> Manager | None:
-    if manager is not None and not isinstance(manager, Manager):
-        raise RegistrationError(
-            f"{name}: manager={manager!r} is not a manager; pass a DiskcacheLongCallbackManager"
-        )
-    return manager
-
-
-def _on_error(name: str, on_error: Any) -> Any:
-    if on_error is not None and not callable(on_error):
-        raise RegistrationError(f"{name}: on_error={on_error!r} must be a function of one argument")
-    return on_error
+def _interval(name: str, interval: Any) -> float | None:
+    given = _milliseconds(name, interval)
+    return None if given is None else given / 1000
 
 
 def _progress(name: str, progress: Any) -> Any:
@@ -149,18 +146,6 @@ def _context(name: str, context: Any) -> list[str] | None:
                 f"{name}: context takes names of {', '.join(map(repr, CONTEXT))}, got {value!r}"
             )
     return names
-
-
-def _queue(name: str, queue: Any) -> str | None:
-    if queue is not None and (not isinstance(queue, str) or not queue):
-        raise RegistrationError(f"{name}: queue={queue!r} must be the name of a Celery queue")
-    return queue
-
-
-def _priority(name: str, priority: Any) -> int | None:
-    if priority is not None and (type(priority) is not int or priority < 0):
-        raise RegistrationError(f"{name}: priority={priority!r} must be a whole number from 0 on")
-    return priority
 
 
 def _running(name: str, running: Any) -> list[tuple[Output, Any, Any]]:
@@ -218,9 +203,9 @@ class Options:
     #: Values for the flat outputs of ``progress``; None if none were given.
     progress_default: list[Any] | None = _option(lambda *_: None, default=NOT_GIVEN)
     #: In seconds, unlike what is given.
-    interval: float | None = _option(_number("interval", "from 0 on", scale=1000))
+    interval: float | None = _option(_interval)
     on_error: Callable[[Exception], Any] | None = _option(_on_error)
-    timeout: float | None = _option(_number("timeout", "above 0"))
+    timeout: float | None = _option(_timeout)
     cache_by: list[Callable[[], Any]] | None = _option(check_cache_by)
     expire: float | None = _option(check_expire)
     cache_args_to_ignore: list[int | str] = _option(_ignored)

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import sys
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import dash
 
 from dash_long_callback.dash import internals
 from dash_long_callback.errors import RegistrationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: The id of what a page of a plugged app has.
 PAGE_DATA = "_dash-long-callbacks"
@@ -42,20 +40,20 @@ class PlainApps:
 
     def listen(self) -> None:
         """Have Dash tell of apps that are made from now on, and look at the one that was."""
-        dash.hooks.setup()(self._offer)
+        dash.hooks.setup()(self._prepare)
         dash.hooks.index()(self._check)
         try:
-            self._offer(dash.get_app())
+            self._prepare(dash.get_app())
         except Exception:  # there is none
             return
 
-    def want(self) -> None:
+    def before_declaration(self) -> None:
         """A long callback is declared that the next app takes over."""
         for app in self._found():
             if not internals.has_started(app):
                 self._ensure(app)
 
-    def _offer(self, app: dash.Dash) -> None:
+    def _prepare(self, app: dash.Dash) -> None:
         own = getattr(type(app), "long_callback", None)
         module = str(getattr(own, "__module__", ""))
         if module.startswith("dash_long_callback."):

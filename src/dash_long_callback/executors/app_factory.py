@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import operator
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -53,14 +54,11 @@ def call(named: str) -> None:
     if named in _called:
         return
     module, function, args, kwargs = _parse(named)
-    value: Any = _module(module)
-    for part in function.split("."):
-        try:
-            value = getattr(value, part)
-        except AttributeError:
-            raise RegistrationError(
-                f"app={named!r}: the module {module} has no {function}"
-            ) from None
+    imported = _module(module)
+    try:
+        value: Any = operator.attrgetter(function)(imported)
+    except AttributeError:
+        raise RegistrationError(f"app={named!r}: the module {module} has no {function}") from None
     # A server is callable, too, but nobody has to: the app was made by the import.
     if not any(is_one(value) for is_one in is_made):
         if not callable(value):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from dash_long_callback.jobs import Job
+from dash_long_callback.jobs import Job
 
 
 class Executor(ABC):

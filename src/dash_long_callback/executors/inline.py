@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dash_long_callback.ends import end
 from dash_long_callback.executors.base import Executor
 from dash_long_callback.jobs import Begin, Job, Lost
 from dash_long_callback.registry import registry
+from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker.run import Run
 from dash_long_callback.worker.run_job import run_job
-
-if TYPE_CHECKING:
-    from dash_long_callback.stores.job_store import JobStore
 
 
 class InlineExecutor(Executor):

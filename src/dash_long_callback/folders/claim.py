@@ -32,21 +32,21 @@ LOCK_SECONDS = 10.0
 #: Seconds to wait for a server that was started in just the same way to end: after SIGTERM it may
 #: take two for its workers, while the next one has been started.
 ENDING_SECONDS = 5.0
-#: Seconds between two looks at it.
-LOOK_SECONDS = 0.1
+#: Seconds between two checks of it.
+CHECK_SECONDS = 0.1
 #: Held while a folder is chosen or removed.
 LOCK = "folders.lock"
 
 #: What a job worker was told, by the first folder of the app file. It must not choose by itself:
 #: its server may have ended, and it then ends its job alone.
-_told: dict[Path, Path] = {}
+_assigned: dict[Path, Path] = {}
 
 
 def use(directory: Path) -> None:
     """Have this process, a job worker, use the folder that its server has."""
     match = record.NAME.fullmatch(directory.name)
     if match is not None:
-        _told[directory.with_name(directory.name.removesuffix(match[1] or ""))] = directory
+        _assigned[directory.with_name(directory.name.removesuffix(match[1] or ""))] = directory
 
 
 class DefaultFolder:
@@ -76,7 +76,7 @@ class DefaultFolder:
         if self._chosen is None:
             with self._lock:
                 if self._chosen is None:
-                    self._chosen = _told.get(self._base / self._name) or self._choose()
+                    self._chosen = _assigned.get(self._base / self._name) or self._choose()
         return self._chosen
 
     def _choose(self) -> Path:
@@ -96,7 +96,7 @@ class DefaultFolder:
                         if choice.claim(folder, self._app):
                             unused.remove_in_background(self._base, self._base / LOCK)
                         return folder
-                time.sleep(LOOK_SECONDS)
+                time.sleep(CHECK_SECONDS)
         except OSError as error:
             raise StoreError(
                 f"no folder for jobs can be chosen in {self._base} ({error}); check that it is "
@@ -165,10 +165,10 @@ class _Choice:
         known.add(self._server)
         record.write(folder, known)
         if folder != self._first:
-            self._say(folder, is_new=is_new)
+            self._warn(folder, is_new=is_new)
         return True
 
-    def _say(self, folder: Path, *, is_new: bool) -> None:
+    def _warn(self, folder: Path, *, is_new: bool) -> None:
         first = self._records.get(self._first)
         running = first.running() if first is not None else None
         if running is not None:

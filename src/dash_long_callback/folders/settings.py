@@ -78,8 +78,8 @@ class Settings:
     def differences(self, sealed: dict[str, Any]) -> list[str]:
         """What was different, in words, when ``sealed`` was made."""
         mine = self.seal(sealed["salt"])
-        words = {"arguments": "the arguments", "directory": "the working directory"}
-        found = [word for name, word in words.items() if mine[name] != sealed[name]]
+        names = {"arguments": "the arguments", "directory": "the working directory"}
+        found = [shown for name, shown in names.items() if mine[name] != sealed[name]]
         ours, theirs = mine["environment"], sealed["environment"]
         return found + sorted(k for k in {*ours, *theirs} if ours.get(k) != theirs.get(k))
 

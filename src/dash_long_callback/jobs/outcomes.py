@@ -7,8 +7,9 @@ a list of them.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
+from typing import Any, ClassVar, Literal, TypeAlias, cast
 
 from dash_long_callback.errors import (
     JobEnded,
@@ -18,9 +19,6 @@ from dash_long_callback.errors import (
     JobTimedOut,
 )
 from dash_long_callback.jobs.states import State
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: What the page tells a user, where the state alone does not say it; empty: it does. Of these and
 #: of the states without success, ``server.failures.SENTENCES`` has the words.
@@ -93,11 +91,16 @@ class Failed:
         """The reverse of ``error``."""
         return cls(
             str(error.get("type")),
-            _words_in(error),
+            _message_in(error),
             str(error.get("traceback")),
             _kind_in(error),
             user=error.get("user") is True,
         )
+
+    @property
+    def reason(self) -> str:
+        """What happened, in a line."""
+        return f"{self.error_type}: {self.message}"
 
     def exception(self) -> JobEnded:
         """What ``on_error`` is given, if the worker of the job could not call it."""
@@ -110,13 +113,12 @@ class Failed:
 
     def log_line(self, name: str, seconds: float) -> str:
         """What the log says of a job, with the name of its callback and how long it took."""
-        words = f"{self.error_type}: {self.message}"
         if self.user:
-            return f"{name}: {words}"
+            return f"{name}: {self.reason}"
         started = self.kind not in _NOT_STARTED
         how = f"failed after {seconds:.1f} s" if started else "could not be started"
         details = f"\n{self.traceback.rstrip()}" if self.traceback else ""
-        return f"{name} {how}: {words}{details}"
+        return f"{name} {how}: {self.reason}{details}"
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ class Unfinished:
     @classmethod
     def read(cls, error: Mapping[str, Any]) -> Unfinished:
         """The reverse of ``error``."""
-        return cls(_words_in(error), _kind_in(error))
+        return cls(_message_in(error), _kind_in(error))
 
     def exception(self) -> JobEnded:
         """What ``on_error`` is given."""
@@ -223,7 +225,7 @@ class Unknown(Unfinished):
     @classmethod
     def read(cls, error: Mapping[str, Any]) -> Unknown:
         """The reverse of ``error``."""
-        return cls(_words_in(error), _kind_in(error), error)
+        return cls(_message_in(error), _kind_in(error), error)
 
 
 #: An end that ``on_error`` may be called for.
@@ -240,7 +242,7 @@ def problem_of(error: Mapping[str, Any] | None) -> Problem:
     return BY_TYPE.get(str(error.get("type")), Unknown).read(error)
 
 
-def _words_in(error: Mapping[str, Any]) -> str:
+def _message_in(error: Mapping[str, Any]) -> str:
     return str(error.get("message", "its record does not say why"))
 
 

@@ -170,31 +170,31 @@ class Job:
             }
             unknown |= {name: raw.pop(name) for name in raw.keys() - _FIELDS}
             job = cls(**raw, unknown=unknown)
-        except (
-            ValueError,
-            TypeError,
-            LookupError,
-            AttributeError,
-            ArithmeticError,
-            RecursionError,
-        ):
+        except _NOT_A_RECORD:
             return cls._unreadable(job_id)
-        plausible = all(map(isinstance, _values(job), _KINDS.values())) and all(
-            n > 0  # 0 is before the first
-            for n in job.slots
-        )
+        plausible = all(map(isinstance, _values(job), _KINDS.values()))
+        plausible = plausible and all(n > 0 for n in job.slots)  # 0 is before the first
         return job if job.id == job_id and plausible else cls._unreadable(job_id)
 
     @classmethod
     def _unreadable(cls, job_id: str) -> Job:
-        words = (
+        message = (
             "the record of this job can't be read: it is damaged, or was written by another "
             "version of this package; run the callback again"
         )
-        error = {"type": "JobUnreadable", "message": words, "kind": "lost"}
+        error = {"type": "JobUnreadable", "message": message, "kind": "lost"}
         return cls(job_id, "", State.FAILED, seq=LAST_SEQ, error=error)
 
 
+#: What is raised over JSON of any other shape.
+_NOT_A_RECORD = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 #: Of a record that nobody writes any more: newer than all that a page can have seen.
 LAST_SEQ = 2**53 - 1

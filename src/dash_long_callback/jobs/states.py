@@ -10,7 +10,7 @@ class State(str, Enum):
 
         QUEUED ──► RUNNING ──► SUCCEEDED
           ▲ │        │ ├─────► FAILED       the function raised, or its result was not usable
-          │ ├────────┼─┼─────► CANCELLED    the user's wish
+          │ ├────────┼─┼─────► CANCELLED    a cancel was requested
           │ │        │ ├─────► TIMED_OUT    the callback's ``timeout`` passed
           │ └────────┼─┴─────► LOST         the worker died, or none could be started
           └──────────┘                      another attempt
@@ -36,25 +36,10 @@ class State(str, Enum):
         return not NEXT[self] and self is not State.NEWER
 
 
+_WITHOUT_SUCCESS = {State.FAILED, State.CANCELLED, State.TIMED_OUT, State.LOST}
 #: Which states may follow which. A job that has ended never changes again.
-NEXT: dict[State, frozenset[State]] = {
-    State.QUEUED: frozenset(
-        {State.RUNNING, State.FAILED, State.CANCELLED, State.TIMED_OUT, State.LOST}
-    ),
-    State.RUNNING: frozenset(
-        {
-            State.QUEUED,
-            State.SUCCEEDED,
-            State.FAILED,
-            State.CANCELLED,
-            State.TIMED_OUT,
-            State.LOST,
-        }
-    ),
-    State.SUCCEEDED: frozenset(),
-    State.FAILED: frozenset(),
-    State.CANCELLED: frozenset(),
-    State.TIMED_OUT: frozenset(),
-    State.LOST: frozenset(),
-    State.NEWER: frozenset(),
+NEXT: dict[State, set[State]] = {
+    **{state: set() for state in State},
+    State.QUEUED: {State.RUNNING, *_WITHOUT_SUCCESS},
+    State.RUNNING: {State.QUEUED, State.SUCCEEDED, *_WITHOUT_SUCCESS},
 }

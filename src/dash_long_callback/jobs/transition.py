@@ -56,7 +56,7 @@ class End:
 
 @dataclass(frozen=True)
 class Cancel:
-    """The user's wish, for a job that waits: one that runs is its worker's to end."""
+    """A cancel was requested of a job that waits: one that runs is its worker's to end."""
 
 
 @dataclass(frozen=True)

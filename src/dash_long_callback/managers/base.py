@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
-from dash_long_callback.errors import JobNotFound, RegistrationError
+from dash_long_callback.checks import CacheBy, check_cache_by, check_expire, check_user
+from dash_long_callback.errors import JobNotFound
+from dash_long_callback.executors.base import Executor
 from dash_long_callback.jobs import CONTEXT, Begin, Call, Cancel, Job, Result, State, transition
 from dash_long_callback.managers.following import Following
 from dash_long_callback.managers.liveness import Checks
 from dash_long_callback.registry import registry
+from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.large_results import LargeResult
 from dash_long_callback.stores.shared_jobs import Disposition
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from dash_long_callback.executors.base import Executor
-    from dash_long_callback.stores.job_store import JobStore
-
-    CacheBy: TypeAlias = Callable[[], Any] | Sequence[Callable[[], Any]]
-
 
 #: Seconds that a job may go on without a word of its page, if it is to end with it.
 PRESENCE_SECONDS = 120.0
@@ -266,56 +260,6 @@ class Manager:
             if value is not None
         ]
         return News(job, updates, response)
-
-
-def check_cache_by(name: str, cache_by: CacheBy | None) -> list[Callable[[], Any]] | None:
-    """``cache_by`` as a list, or None.
-
-    Raises:
-        RegistrationError: if it is neither a function nor a list of functions.
-    """
-    if cache_by is None:
-        return None
-    listed = isinstance(cache_by, (list, tuple))
-    functions: list[Any] = list(cache_by) if listed else [cache_by]  # pyright: ignore[reportArgumentType, reportUnknownVariableType]
-    for function in functions:
-        if not callable(function):
-            raise RegistrationError(
-                f"{name}: cache_by takes a function of no arguments, or a list of them, "
-                f"got {function!r}"
-            )
-    return functions
-
-
-def check_expire(name: str, expire: float | None) -> float | None:
-    """``expire`` as it is.
-
-    Raises:
-        RegistrationError: if it is not a number above 0.
-    """
-    number = isinstance(expire, (int, float)) and not isinstance(expire, bool)
-    if expire is not None and not (number and expire > 0):
-        raise RegistrationError(f"{name}: expire={expire!r} must be a number of seconds above 0")
-    return expire
-
-
-def check_user(name: str, user: Callable[[], Any] | None) -> Callable[[], Any] | None:
-    """``user`` as it is.
-
-    Raises:
-        RegistrationError: if it is not a function that can be called in any web request.
-    """
-    if user is not None and not callable(user):
-        raise RegistrationError(
-            f"{name}: user={user!r} must be a function of no arguments that returns who has sent "
-            'the request, as in user=lambda: flask.session.get("user_id")'
-        )
-    if inspect.iscoroutinefunction(user):
-        raise RegistrationError(
-            f"{name}: user={user!r} must not be async: it is also called where nothing can be "
-            "awaited; let a hook of your server find out who it is, and read that here"
-        )
-    return user
 
 
 def _may(owner: str | None, of: str | None) -> bool:

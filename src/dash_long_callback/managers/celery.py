@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from dash_long_callback.checks import CacheBy
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors import app_factory
 from dash_long_callback.executors import worker_start as worker_starts
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.registry import registry
+from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.key_value import KeyValueStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import celery
-
-    from dash_long_callback.managers.base import CacheBy
-    from dash_long_callback.stores.job_store import JobStore
 
 #: Seconds that a job and its outcome are kept in Redis, which is memory.
 RETENTION = 3600.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from multiprocessing import get_all_start_methods
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import platformdirs
 
+from dash_long_callback.checks import CacheBy
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors import app_factory
 from dash_long_callback.executors import worker_start as worker_starts
@@ -23,11 +25,7 @@ from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import SIZE_LIMIT, DiskcacheStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import diskcache
-
-    from dash_long_callback.managers.base import CacheBy
 
 #: Seconds that a job and its outcome are kept: a laptop may sleep over night.
 RETENTION = 24 * 3600.0

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dash_long_callback.managers import liveness
-from dash_long_callback.stores.notifier import Waker
+from dash_long_callback.stores.notifier import Subscription, Waker
 from dash_long_callback.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
-
     from typing_extensions import Self
 
     from dash_long_callback.managers.base import Manager, News
-    from dash_long_callback.stores.notifier import Subscription
 
     #: What a wait is made of: a call that asks stores, or seconds to wait to be woken.
     Step: TypeAlias = "Callable[[], dict[str, News]] | float"
@@ -87,17 +85,17 @@ class Following:
         self,
         timeout: float,
         enough: Callable[[dict[str, News]], bool],
-        wanted: Callable[[], bool] = lambda: True,
+        is_waited_for: Callable[[], bool] = lambda: True,
     ) -> dict[str, News]:
         """The news as soon as they are enough, or after ``timeout`` seconds.
 
-        Whoever changes what ``enough`` and ``wanted`` say calls the waker. The wait ends early if
-        it is not wanted any more.
+        Whoever changes what ``enough`` and ``is_waited_for`` say calls the waker. The wait ends
+        early if nobody waits any more.
 
         Raises:
             StoreError: if a store can't be read.
         """
-        steps = self._steps(timeout, enough, wanted)
+        steps = self._steps(timeout, enough, is_waited_for)
         try:
             step = next(steps)
             while True:
@@ -109,10 +107,10 @@ class Following:
         self,
         timeout: float,
         enough: Callable[[dict[str, News]], bool],
-        wanted: Callable[[], bool] = lambda: True,
+        is_waited_for: Callable[[], bool] = lambda: True,
     ) -> dict[str, News]:
         """As ``wait``, for an event loop: what asks a store runs in a thread."""
-        steps = self._steps(timeout, enough, wanted)
+        steps = self._steps(timeout, enough, is_waited_for)
         try:
             step = next(steps)
             while True:
@@ -127,16 +125,16 @@ class Following:
         self,
         timeout: float,
         enough: Callable[[dict[str, News]], bool],
-        wanted: Callable[[], bool],
+        is_waited_for: Callable[[], bool],
     ) -> Steps:
         deadline = time.monotonic() + timeout
-        while not enough(found := (yield self._look)):
+        while not enough(found := (yield self._read)):
             while True:
-                if not wanted():
+                if not is_waited_for():
                     return found
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    return (yield self._look)  # the record is the truth, whatever was heard
+                    return (yield self._read)  # the record is the truth, whatever was heard
                 if (yield left if self._supervised else min(left, liveness.every())):
                     break
                 # If one ends by that, there is news.
@@ -147,7 +145,7 @@ class Following:
     def _supervised(self) -> bool:
         return all(manager.executor.supervised for manager in self._jobs)
 
-    def _look(self) -> dict[str, News]:
+    def _read(self) -> dict[str, News]:
         merged: dict[str, News] = {}
         for manager, part in self._jobs.items():
             found = self._followed(manager, part)

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
 
+from dash_long_callback.jobs import Job
 from dash_long_callback.stores import timing
-
-if TYPE_CHECKING:
-    from dash_long_callback.jobs import Job
 
 
 def every() -> float:

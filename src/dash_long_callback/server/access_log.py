@@ -32,15 +32,13 @@ def quiet() -> None:
 
 def _is_wanted(record: logging.LogRecord) -> bool:
     match record.args:
+        # Of Werkzeug: the first line of the request, the status, a size. Of uvicorn: the client,
+        # method, path, version, status. And of hypercorn.
         case (
-            str(request),
-            status,
-            _,
-        ):  # Werkzeug: the first line of the request, the status, a size
-            pass
-        case (_, _, str(request), _, status):  # uvicorn: the client, method, path, version, status
-            pass
-        case {"r": str(request), "s": status}:  # hypercorn
+            (str(request), status, _)
+            | (_, _, str(request), _, status)
+            | {"r": str(request), "s": status}
+        ):
             pass
         case _:
             return True

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import flask
 
 from dash_long_callback.dash import internals
+from dash_long_callback.server.responder import Responder
 from dash_long_callback.server.wire import MAX_BODY
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     import quart
-
-    from dash_long_callback.server.responder import Responder
 
 
 def flask_view(responder: Responder) -> Callable[[], flask.Response]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from dash_long_callback.errors import JobNotFound
 from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.managers.base import Manager
 from dash_long_callback.server.route import Request, Route
 from dash_long_callback.server.wire import job_ids
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dash_long_callback.managers.base import Manager
 
 
 def cancel(request: Request) -> bytes:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import dash
 
 from dash_long_callback.dash import internals
 from dash_long_callback.server.owner import nobody, owner_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import dash
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,10 @@ text of a ``UserError``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash_long_callback.dash.callbacks import registry
-
-if TYPE_CHECKING:
-    from dash_long_callback.jobs import Job
+from dash_long_callback.jobs import Job
 
 #: For each kind of end, a state or a ``jobs.Kind``, what any user may read. ``{ref}`` is the
 #: number that the log has, too. ``browser/sentences.js`` has the same, and those of ends that only
@@ -57,19 +55,19 @@ def failure(job: Job, *, details: bool) -> dict[str, Any]:
     kind = str(error.get("kind") or job.state.value)
     if kind not in SENTENCES:  # of a newer version of this package
         kind = "failed"
-    words = str(error.get("message") or "")
-    user = error.get("user") is True and bool(words.strip())
+    message = str(error.get("message") or "")
+    user = error.get("user") is True and bool(message.strip())
     sentence = SENTENCES[kind].format(ref=job.ref)
-    told: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "kind": kind,
-        "message": words if words and (user or details) else sentence,
+        "message": message if message and (user or details) else sentence,
         "user": user,
         "ref": job.ref,
     }
     if details:
-        told["type"] = str(error.get("type") or "")
+        shown["type"] = str(error.get("type") or "")
         if error.get("traceback") and not user:
-            told["traceback"] = str(error["traceback"])
+            shown["traceback"] = str(error["traceback"])
         callback = registry.get(job.callback)
-        told["callback"] = job.callback if callback is None else callback.function_name
-    return told
+        shown["callback"] = job.callback if callback is None else callback.function_name
+    return shown

@@ -16,8 +16,10 @@ import inspect
 import json
 import sys
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
+import dash
 import flask
 from werkzeug.exceptions import HTTPException
 
@@ -25,11 +27,6 @@ from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.errors import OwnerUnknown
 from dash_long_callback.fault_log import FaultLog
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import dash
 
 _faults = FaultLog("it can't be told who sends a request")
 

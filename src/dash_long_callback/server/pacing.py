@@ -14,18 +14,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import dash
+
+from dash_long_callback.checks import is_positive
 from dash_long_callback.errors import RegistrationError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Mapping
-
-    import dash
-
-    from dash_long_callback.stores.notifier import Waker
+from dash_long_callback.stores.notifier import Waker
 
 #: Requests that a process holds at most. A development server starts a thread per request; others
 #: have a few threads, and ordinary requests need them. On an event loop a wait costs little.
@@ -41,7 +39,7 @@ TURN_MAX = 15.0
 #: Jobs whose turns a process remembers; beyond that, it begins anew.
 TURNS_MAX = 10_000
 #: Jobs that a process remembers to have noted; then those are forgotten that are due again.
-HEARD_MAX = 1000
+PRESENCE_MAX = 1000
 #: The pace of a client that is not held: this part of the job's age ...
 PACE_RATIO = 0.15
 #: ... within these seconds.
@@ -86,7 +84,7 @@ class Pacing:
     silent: float = 120.0
 
     @property
-    def wanted(self) -> float:
+    def presence(self) -> float:
         """Seconds that a job may go on after a question of its page, which may wait itself."""
         return self.hold + self.silent
 
@@ -95,16 +93,10 @@ class Pacing:
             value = getattr(self, field.name)
             if field.name == "stream" or (value is None and field.default is None):
                 continue
-            positive = field.name == "rate"
-            if not _is_number(value, positive=positive):
-                least = "above 0" if positive else "from 0 on"
+            or_zero = field.name != "rate"
+            if not is_positive(value, or_zero=or_zero):
+                least = "from 0 on" if or_zero else "above 0"
                 raise RegistrationError(f"Pacing: {field.name}={value!r} must be a number {least}")
-
-
-def _is_number(value: Any, *, positive: bool) -> bool:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return False
-    return value > 0 if positive else value >= 0
 
 
 def pace(age: float, interval: float | None) -> float:
@@ -143,7 +135,7 @@ class Pacer:
         self._next = 0.0
         self._turns: dict[str, float] = {}
         self._saved, self._saved_at = SUBMIT_SAVED, time.monotonic()
-        self._heard: dict[str, float] = {}
+        self._noted: dict[str, float] = {}
         self._ending = False
 
     def capacity_wsgi(self, environ: Mapping[str, Any]) -> Capacity:
@@ -161,15 +153,15 @@ class Pacer:
     def _holds(self, default: int) -> int:
         return default if self.pacing.holds is None else self.pacing.holds
 
-    def after(self, wanted: float, capacity: Capacity, jobs: Collection[str]) -> float:
-        """Seconds until a client asks again that would like to do so in ``wanted`` seconds.
+    def after(self, seconds: float, capacity: Capacity, jobs: Collection[str]) -> float:
+        """Seconds until a client asks again that would like to do so in so many seconds.
 
         Each gets the next moment that nobody else has, so however many there are, they come one
         after the other. A client that asks before its turn keeps the turn that it has: nobody
         waits for one who is impatient.
 
         Args:
-            wanted: seconds.
+            seconds: until it would like to ask.
             capacity: what the server can do.
             jobs: those that the client waits for. They tell clients apart: a name of its own could
                 be another each time, but nobody has another's jobs.
@@ -181,7 +173,7 @@ class Pacer:
                 turn = min(max(self._next, now), now + TURN_MAX)
                 self._next = turn + 1 / capacity.rate
             self._remember(turn, jobs, now)
-        return max(wanted, turn - now)
+        return max(seconds, turn - now)
 
     def _remember(self, turn: float, jobs: Collection[str], now: float) -> None:
         self._turns.update(dict.fromkeys(jobs, turn))
@@ -190,22 +182,22 @@ class Pacer:
             if len(self._turns) > TURNS_MAX:
                 self._turns = {}
 
-    def hear(self, job_ids: Iterable[str]) -> list[str]:
+    def presence_due(self, job_ids: Iterable[str]) -> list[str]:
         """The jobs of these whose page has to be noted as heard of: not with each question."""
         now = time.monotonic()
         pacing = self.pacing
         every = min(pacing.silent / 8, pacing.gone / 4)
         with self._lock:
-            due = [i for i in job_ids if now >= self._heard.get(i, 0)]
-            if len(self._heard) > HEARD_MAX:
-                self._heard = {i: until for i, until in self._heard.items() if until > now}
-            self._heard.update(dict.fromkeys(due, now + every))
+            due = [i for i in job_ids if now >= self._noted.get(i, 0)]
+            if len(self._noted) > PRESENCE_MAX:
+                self._noted = {i: until for i, until in self._noted.items() if until > now}
+            self._noted.update(dict.fromkeys(due, now + every))
         return due
 
     def leave(self, job_id: str) -> None:
         """The page of a job was left: note it at once when it is heard of again."""
         with self._lock:
-            self._heard.pop(job_id, None)
+            self._noted.pop(job_id, None)
 
     @contextmanager
     def submit(self, capacity: Capacity) -> Generator[float]:
@@ -237,7 +229,7 @@ class Pacer:
             else:
                 hold.end()
         try:
-            yield hold if hold.wanted else None
+            yield hold if hold.waits else None
         finally:
             with self._lock:
                 if self._tabs.get(tab) is hold:
@@ -255,16 +247,16 @@ class Hold:
     """A request that waits.
 
     Attributes:
-        wanted: whether somebody still waits for the answer, as far as is known.
+        waits: whether somebody still waits for the answer, as far as is known.
     """
 
     def __init__(self, waker: Waker) -> None:
-        self.wanted = True
+        self.waits = True
         self._waker = waker
 
     def end(self) -> None:
         """Nobody waits any more."""
-        self.wanted = False
+        self.waits = False
         self._waker.wake()
 
 

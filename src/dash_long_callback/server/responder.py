@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 
+import dash
 from werkzeug.exceptions import HTTPException
 
 from dash_long_callback.errors import (
@@ -18,21 +19,13 @@ from dash_long_callback.errors import (
     OwnerUnknown,
     StoreError,
 )
+from dash_long_callback.managers.base import Manager
 from dash_long_callback.server import access_log
 from dash_long_callback.server.client import client_of
-from dash_long_callback.server.pacing import pacer_of
-from dash_long_callback.server.route import Request
+from dash_long_callback.server.pacing import Capacity, pacer_of
+from dash_long_callback.server.route import Request, Route
 from dash_long_callback.server.wire import LargeBody
 from dash_long_callback.threads import each_in_thread, in_thread
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
-
-    import dash
-
-    from dash_long_callback.managers.base import Manager
-    from dash_long_callback.server.pacing import Capacity
-    from dash_long_callback.server.route import Route
 
 JSON = "application/json"
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -172,8 +165,8 @@ class Responder:
             self._route.faults.failed(error, traceback=True)
             error = InternalError()
             message = str(error)
-        words: dict[str, Any] = {"error": type(error).__name__, "message": message}
+        answer: dict[str, Any] = {"error": type(error).__name__, "message": message}
         if isinstance(error, JobNotFound):
-            words |= error.told
+            answer |= error.details
         headers = {**_NO_STORE, "Content-Type": JSON}
-        return Answer(error.status, headers, json.dumps(words).encode())
+        return Answer(error.status, headers, json.dumps(answer).encode())

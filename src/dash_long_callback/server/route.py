@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.managers.base import Manager
 from dash_long_callback.server.client import ANYBODY, Client
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-
-    from dash_long_callback.fault_log import FaultLog
-    from dash_long_callback.managers.base import Manager
-    from dash_long_callback.server.pacing import Capacity, Pacer
-    from dash_long_callback.server.wire import LargeBody
+from dash_long_callback.server.pacing import Capacity, Pacer
+from dash_long_callback.server.wire import LargeBody
 
 #: Of all routes, below the app's prefix.
 PREFIX = "_dash-long-callback/"

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+
+import dash
 
 from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import registry
+from dash_long_callback.managers.base import Manager
 from dash_long_callback.server import cancel, leave, updates
 from dash_long_callback.server.backends import VIEWS
 from dash_long_callback.server.responder import Responder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import dash
-
-    from dash_long_callback.managers.base import Manager
-    from dash_long_callback.server.route import Route
+from dash_long_callback.server.route import Route
 
 #: Each is declared at the end of its own file.
 ROUTES = (updates.ROUTE, cancel.ROUTE, leave.ROUTE)

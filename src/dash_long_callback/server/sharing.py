@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash_long_callback.cache_key import cache_key
 from dash_long_callback.dash import internals
+from dash_long_callback.dash.callbacks import LongCallback
 from dash_long_callback.errors import CacheByFailed, UserError
 from dash_long_callback.jobs import Sharing
-
-if TYPE_CHECKING:
-    from dash_long_callback.dash.callbacks import LongCallback
-    from dash_long_callback.managers.base import Manager
+from dash_long_callback.managers.base import Manager
 
 
 def sharing_of(callback: LongCallback, manager: Manager, context: Any) -> Sharing | None:

@@ -13,11 +13,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any
 
 _pid: int | None = None
 _calls: list[Callable[[], object]] = []
@@ -40,26 +38,26 @@ def at_end(call: Callable[[], object]) -> None:
 
 
 def _listen() -> None:
-    told: SimpleQueue[None] = SimpleQueue()
-    threading.Thread(target=_wait, args=(told,), daemon=True, name="server end").start()
+    signals: SimpleQueue[None] = SimpleQueue()
+    threading.Thread(target=_wait, args=(signals,), daemon=True, name="server end").start()
     for name in (signal.SIGINT, signal.SIGTERM):
         previous = signal.getsignal(name)
         if callable(previous):  # else nobody waits for anything
-            signal.signal(name, _before(previous, told))
+            signal.signal(name, _before(previous, signals))
 
 
-def _wait(told: SimpleQueue[None]) -> None:
+def _wait(signals: SimpleQueue[None]) -> None:
     while True:
-        told.get()
+        signals.get()
         for call in tuple(_calls):
             call()
 
 
 def _before(
-    previous: Callable[[int, Any], object], told: SimpleQueue[None]
+    previous: Callable[[int, Any], object], signals: SimpleQueue[None]
 ) -> Callable[[int, Any], object]:
     def handle(number: int, frame: Any) -> object:
-        told.put(None)
+        signals.put(None)
         return previous(number, frame)
 
     return handle

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import contextmanager
 
 from dash_long_callback.errors import JobNotFound, StoreError
 from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.jobs import is_job_id
+from dash_long_callback.jobs import Job, is_job_id
+from dash_long_callback.managers.base import Manager, News
 from dash_long_callback.managers.following import Following, news_since
 from dash_long_callback.server import pacing
+from dash_long_callback.server.pacing import Hold
 from dash_long_callback.server.route import Request, Route
 from dash_long_callback.server.shutdown import at_end
 from dash_long_callback.server.wire import (
@@ -24,12 +27,6 @@ from dash_long_callback.server.wire import (
     tab_of,
 )
 from dash_long_callback.threads import each_in_thread, in_thread
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
-
-    from dash_long_callback.jobs import Job
-    from dash_long_callback.managers.base import Manager, News
 
 #: Seconds without news after which a stream sends a sign of life: less than the timeouts of
 #: proxies, and the time that a client waits before it takes the stream for dead.
@@ -59,20 +56,15 @@ def updates(request: Request) -> bytes | LargeBody:
         OwnerUnknown: if the owner can't be found out.
         StoreError: if a store can't be read.
     """
-    question, pacer = _Question(request), request.pacer
-    if question.at_once:
-        return question.paced()
-    with (
-        Following(question.parts, question.owner) as following,
-        pacer.hold(question.tab, following.waker, request.capacity) as hold,
-    ):
+    poll, seconds = _Poll(request), request.pacer.pacing.hold
+    if poll.at_once:
+        return poll.paced()
+    with poll.waiting() as (following, hold):
         if hold is None:
-            return question.paced()
-        if not question.news:
-            question.found |= following.wait(
-                pacer.pacing.hold, following.fresh, lambda: hold.wanted
-            )
-    return question.held()
+            return poll.paced()
+        if not poll.news:
+            poll.found |= following.wait(seconds, following.fresh, lambda: hold.waits)
+    return poll.held()
 
 
 async def updates_async(request: Request) -> bytes | LargeBody | AsyncGenerator[bytes]:
@@ -81,50 +73,42 @@ async def updates_async(request: Request) -> bytes | LargeBody | AsyncGenerator[
     Returns:
         The JSON, or server-sent events, each with such JSON, for a client that takes a stream.
     """
-    pacer = request.pacer
-    at_end(pacer.end)
-    question = await in_thread(_Question, request)
-    if question.at_once:
-        return await in_thread(question.paced)
-    if question.streams and pacer.pacing.stream:
-        return _stream(question)
-    with (
-        Following(question.parts, question.owner) as following,
-        pacer.hold(question.tab, following.waker, request.capacity) as hold,
-    ):
+    at_end(request.pacer.end)
+    poll = await in_thread(_Poll, request)
+    if poll.at_once:
+        return await in_thread(poll.paced)
+    if poll.streams and request.pacer.pacing.stream:
+        return _stream(poll)
+    with poll.waiting() as (following, hold):
         if hold is None:
-            return await in_thread(question.paced)
-        if not question.news:
-            question.found |= await following.wait_async(
-                pacer.pacing.hold, following.fresh, lambda: hold.wanted
-            )
-    return question.held()
+            return await in_thread(poll.paced)
+        if not poll.news:
+            seconds = request.pacer.pacing.hold
+            poll.found |= await following.wait_async(seconds, following.fresh, lambda: hold.waits)
+    return poll.held()
 
 
-async def _stream(question: _Question) -> AsyncGenerator[bytes]:
-    request, pacer = question.request, question.request.pacer
-    with (
-        Following(question.parts, question.owner) as following,
-        pacer.hold(question.tab, following.waker, request.capacity) as hold,
-    ):
+async def _stream(poll: _Poll) -> AsyncGenerator[bytes]:
+    request, pacer = poll.request, poll.request.pacer
+    with poll.waiting() as (following, hold):
         if hold is None:
-            async for part in _event(await in_thread(question.paced)):
+            async for part in _event(await in_thread(poll.paced)):
                 yield part
             return
         # At once, even if nothing is new: the client sees that no proxy keeps its stream back.
-        async for part in _event(question.answer(question.news, 0)):
+        async for part in _event(poll.answer(poll.news, 0)):
             yield part
-        following.see(question.news)
+        following.see(poll.news)
         until = time.monotonic() + STREAM_SECONDS
-        hear = time.monotonic() + BEAT_SECONDS
-        while hold.wanted and following.jobs and (now := time.monotonic()) < until:
+        note_at = time.monotonic() + BEAT_SECONDS
+        while hold.waits and following.jobs and (now := time.monotonic()) < until:
             try:
                 found = await following.wait_async(
-                    BEAT_SECONDS, following.fresh, lambda: hold.wanted
+                    BEAT_SECONDS, following.fresh, lambda: hold.waits
                 )
-                if now >= hear:
-                    hear = now + BEAT_SECONDS
-                    await in_thread(question.hear)
+                if now >= note_at:
+                    note_at = now + BEAT_SECONDS
+                    await in_thread(poll.note_presence)
             except Exception as error:
                 _faults.failed(error, traceback=not isinstance(error, StoreError))
                 return  # the client asks again, and is told
@@ -133,7 +117,7 @@ async def _stream(question: _Question) -> AsyncGenerator[bytes]:
             if not news:
                 yield BEAT
                 continue
-            async for part in _event(question.answer(news, 0)):
+            async for part in _event(poll.answer(news, 0)):
                 yield part
             following.see(news)
             # With many streams, each sends less often; what came meanwhile goes together.
@@ -150,7 +134,7 @@ async def _event(data: bytes | LargeBody) -> AsyncGenerator[bytes]:
         yield part
 
 
-class _Question:
+class _Poll:
     """What a client asks, and what was known when it came."""
 
     def __init__(self, request: Request) -> None:
@@ -181,14 +165,24 @@ class _Question:
             manager: [job.id for job in manager.end_with_page(self.found[i].job for i in part)]
             for manager, part in self.parts.items()
         }
-        self.hear()
+        self.note_presence()
 
-    def hear(self) -> None:
+    @contextmanager
+    def waiting(self) -> Generator[tuple[Following, Hold | None]]:
+        """Follow the jobs while the block runs, which may wait if it has a hold."""
+        pacer, capacity = self.request.pacer, self.request.capacity
+        with (
+            Following(self.parts, self.owner) as following,
+            pacer.hold(self.tab, following.waker, capacity) as hold,
+        ):
+            yield following, hold
+
+    def note_presence(self) -> None:
         """Note that the page is there."""
         pacer = self.request.pacer
         for manager, job_ids in self._end_with_page.items():
-            for job_id in pacer.hear(job_ids):
-                manager.store.note_presence(job_id, pacer.pacing.wanted)
+            for job_id in pacer.presence_due(job_ids):
+                manager.store.note_presence(job_id, pacer.pacing.presence)
 
     @property
     def news(self) -> dict[str, News | None]:
@@ -230,9 +224,9 @@ class _Question:
             wanted = max(wanted, self.request.pacer.pacing.hidden)
         return self.answer(self.news, self._after(wanted))
 
-    def _after(self, wanted: float) -> float:
+    def _after(self, seconds: float) -> float:
         running, request = self._running, self.request
-        return request.pacer.after(wanted, request.capacity, running) if running else 0
+        return request.pacer.after(seconds, request.capacity, running) if running else 0
 
     @property
     def _running(self) -> dict[str, Job]:

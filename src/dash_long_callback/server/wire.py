@@ -9,19 +9,15 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from dash_long_callback.errors import BadRequest, RequestTooLarge
-from dash_long_callback.jobs import is_job_id
+from dash_long_callback.jobs import Result, Target, is_job_id
+from dash_long_callback.managers.base import News
 from dash_long_callback.server.failures import failure
 from dash_long_callback.stores.large_results import PIECE_BYTES, LargeResult
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
-
-    from dash_long_callback.jobs import Result, Target
-    from dash_long_callback.managers.base import News
 
 #: A part of an answer.
 Piece: TypeAlias = "bytes | memoryview | LargeResult"

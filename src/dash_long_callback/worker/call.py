@@ -7,15 +7,11 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from typing import Any
 
 from dash_long_callback.errors import JobCancelled, JobTimedOut
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
-
-    from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.run import Run
 
 
 def call(

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import signal
 import traceback
-from typing import TYPE_CHECKING
+from types import TracebackType
 
 from dash_long_callback.errors import JobExited, UserError
 from dash_long_callback.jobs import Failed
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 #: Frames of these packages are between the worker and the user's function: not the user's concern.
 _PLUMBING = ("dash", "dash_long_callback")

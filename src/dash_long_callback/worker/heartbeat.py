@@ -5,17 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.stores import timing
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.run import Run
 
 log = logging.getLogger("dash_long_callback")
 

@@ -50,23 +50,23 @@ class Limits:
         return cls(time.monotonic(), job.timeout, grace)
 
     @property
-    def told(self) -> bool:
+    def stopping(self) -> bool:
         """Whether it was told to stop."""
         return self.stopped < math.inf
 
     def stop(self, now: float) -> bool:
-        """Its end is wished for. Returns whether it is to be told: once."""
-        if self.told:
+        """It is to stop. Returns whether its function is to be told: once."""
+        if self.stopping:
             return False
         self.stopped = now
         return True
 
     def expire(self, now: float) -> bool:
-        """See whether it takes too long. Returns whether it is to be told: once.
+        """See whether it takes too long. Returns whether its function is to be told: once.
 
         The grace begins when that is seen: who was paused itself has told nobody.
         """
-        if self.told or not self.timeout or now - self.since < self.timeout:
+        if self.stopping or not self.timeout or now - self.since < self.timeout:
             return False
         self.stopped, self.timed_out = now, True
         return True
@@ -78,7 +78,7 @@ class Limits:
     @property
     def next(self) -> float:
         """When to look again."""
-        if self.told:
+        if self.stopping:
             return self.stopped + self.grace
         return self.since + self.timeout if self.timeout else math.inf
 

@@ -10,14 +10,12 @@ import platform
 import signal
 import sys
 import threading
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.jobs import transition
+from dash_long_callback.jobs import Event, Job, Target, transition
 from dash_long_callback.stores import timing
-from dash_long_callback.worker.updates import Joined, Kind, encoded
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from dash_long_callback.jobs import Event, Job, Target
-    from dash_long_callback.stores.job_store import JobStore
-    from dash_long_callback.worker.updates import Plain, Update
+from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.worker.updates import Joined, Kind, Plain, Update, encoded
 
 log = logging.getLogger("dash_long_callback")
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Protocol
 
 from dash_long_callback.ends import end
 from dash_long_callback.errors import JobCancelled, JobTimedOut
+from dash_long_callback.jobs import Job, Outcome, Problem, Unfinished
+from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker.reporter import Reporter
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-
-    from dash_long_callback.jobs import Job, Outcome, Problem, Unfinished
-    from dash_long_callback.stores.job_store import JobStore
-    from dash_long_callback.worker.updates import Update
+from dash_long_callback.worker.updates import Update
 
 log = logging.getLogger("dash_long_callback")
 
@@ -140,7 +137,7 @@ class Run:
         else:
             end(self.store, self.job.id, outcome, self.job.attempt)
 
-    def is_told_to_end(self, error: BaseException) -> bool:
+    def is_shutdown(self, error: BaseException) -> bool:
         """Whether an exception tells this process to end: not the function has called ``exit``."""
         code: Any = error.code if isinstance(error, SystemExit) else None
         if not isinstance(error, SystemExit) or code not in self._exit_codes:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
 
 from dash_long_callback.ends import log_end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import FaultLog
-from dash_long_callback.jobs import Cancelled, Failed, Finish, Lost, Succeeded
+from dash_long_callback.jobs import Cancelled, Failed, Finish, Lost, Outcome, Succeeded
 from dash_long_callback.stores import timing
 from dash_long_callback.worker.heartbeat import heartbeat
-
-if TYPE_CHECKING:
-    from dash_long_callback.jobs import Outcome
-    from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.run import Run
 
 log = logging.getLogger("dash_long_callback")
 
@@ -89,8 +85,8 @@ def _settle(run: Run, outcome: Outcome) -> Outcome:
                 _log_unstored(run, outcome)
                 raise
             # It may be too large for the store, or its disk: then there is room for the words.
-            words = f"the result could not be stored: {error}"
-            outcome = Failed(type(error).__name__, words, kind="not_stored")
+            message = f"the result could not be stored: {error}"
+            outcome = Failed(type(error).__name__, message, kind="not_stored")
             ended = run.store.change(run.job.id, Finish(outcome, run.job.attempt))
         _faults.succeeded()
         if ended is not None:
@@ -102,5 +98,5 @@ def _log_unstored(run: Run, outcome: Outcome) -> None:
     """What nobody else will say: whoever ends the job later knows only that this failed."""
     if isinstance(outcome, Failed):
         head = f"no. {run.job.ref}: {run.name}"
-        text = outcome.traceback or f"{outcome.error_type}: {outcome.message}"
+        text = outcome.traceback or outcome.reason
         log.error("%s failed, and that can't be stored\n%s", head, text)

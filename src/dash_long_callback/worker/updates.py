@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from dash_long_callback.jobs import Target
 
-    from dash_long_callback.jobs import Target
-
-    #: A value that can't change, and is sure to be JSON: so it is encoded when it is written.
-    Plain: TypeAlias = "str | int | float | bool | None"
+#: A value that can't change, and is sure to be JSON: so it is encoded when it is written.
+Plain: TypeAlias = "str | int | float | bool | None"
 
 #: Whole numbers up to here are JSON for every encoder.
 _LARGEST_INT = 2**53

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import logging
 import os
+import signal
 import threading
 import time
+from collections.abc import Generator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import TimedOut
-from dash_long_callback.stores.notifier import Waker
+from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.stores.notifier import Subscription, Waker
 from dash_long_callback.worker import processes
-from dash_long_callback.worker.interrupt import interrupt_main_thread
 from dash_long_callback.worker.limits import Limits
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from contextlib import AbstractContextManager
-
-    from dash_long_callback.stores.job_store import JobStore
-    from dash_long_callback.stores.notifier import Subscription
-    from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.run import Run
 
 log = logging.getLogger("dash_long_callback")
 
@@ -51,16 +48,16 @@ class Watchdog:
     process ends, if it is the job's own.
 
     Args:
-        store: where wishes to cancel are.
+        store: has the requests to cancel.
         grace: seconds from the one to the other.
-        told: whether ``stop`` is called for wishes to cancel: then the store is not asked.
+        notified: whether ``stop`` is called for each cancel: then the store is not asked.
     """
 
-    def __init__(self, store: JobStore, grace: float, *, told: bool = False) -> None:
+    def __init__(self, store: JobStore, grace: float, *, notified: bool = False) -> None:
         self._store = store
         self._grace = grace
-        self._told = told
-        #: Whether nobody tells any more.
+        self._notified = notified
+        #: Whether nobody does that any more.
         self._alone = False
         self._lock = threading.RLock()
         self._jobs: dict[str, _Watched] = {}
@@ -90,7 +87,7 @@ class Watchdog:
             self._jobs[run.job.id] = watched
             if run.job.id == self._early:
                 self._stop(watched)
-        if limits.timeout or (idle and (self._alone or not self._told)):
+        if limits.timeout or (idle and (self._alone or not self._notified)):
             self._waker.wake()
         try:
             yield
@@ -121,7 +118,7 @@ class Watchdog:
     def _watch(self) -> None:
         while True:
             self._waker.wait(threading.TIMEOUT_MAX)
-            if not self._told:
+            if not self._notified:
                 time.sleep(FOLLOW_SECONDS)
             try:
                 with self._subscribed() as subscription:
@@ -135,7 +132,7 @@ class Watchdog:
                 self._waker.wake()
 
     def _subscribed(self) -> AbstractContextManager[Subscription | None]:
-        if self._told:
+        if self._notified:
             return contextlib.nullcontext()
         return self._store.subscribe_to_cancels(self._waker)
 
@@ -145,7 +142,7 @@ class Watchdog:
         if subscription is not None:
             subscription.follow([watched.run.job.id for watched in jobs])
         for watched in jobs:
-            self._look_at_clock(watched)
+            self._check_limits(watched)
         now = time.monotonic()
         until = min((watched.limits.next for watched in jobs), default=now)
         if subscription is not None or self._alone:
@@ -153,20 +150,20 @@ class Watchdog:
         woken = self._waker.wait(min(max(0.0, until - now), threading.TIMEOUT_MAX))
         if self._alone or (woken and subscription is not None):
             for watched in jobs:
-                if not watched.limits.told and self._store.cancel_asked(watched.run.job.id):
+                if not watched.limits.stopping and self._store.cancel_asked(watched.run.job.id):
                     self._stop(watched)
 
-    def _look_at_clock(self, watched: _Watched) -> None:
+    def _check_limits(self, watched: _Watched) -> None:
         now = time.monotonic()
         limits = watched.limits
         with self._lock:
             if self._jobs.get(watched.run.job.id) is not watched:
                 return  # it has ended
-            if watched.run.stopping is not None and not limits.told:
+            if watched.run.stopping is not None and not limits.stopping:
                 # Others have ended the job, or given it to another worker.
                 self._stop(watched)
             if limits.expire(now):
-                self._tell(watched)
+                self._stop_function(watched)
             if not limits.overdue(now):
                 return
             del self._jobs[watched.run.job.id]  # there is nothing more that could be done
@@ -174,10 +171,10 @@ class Watchdog:
 
     def _stop(self, watched: _Watched) -> None:
         if watched.limits.stop(time.monotonic()):
-            self._tell(watched)
+            self._stop_function(watched)
             self._waker.wake()
 
-    def _tell(self, watched: _Watched) -> None:
+    def _stop_function(self, watched: _Watched) -> None:
         if watched.run.stopping is None:
             watched.run.stop(watched.limits.reason)
         if watched.interrupt:
@@ -198,3 +195,12 @@ class Watchdog:
             log.warning("%s goes on until its next update", watched.run.name)
             return
         processes.end_this()
+
+
+def interrupt_main_thread() -> None:
+    """Have the main thread run its SIGINT handler now."""
+    if hasattr(signal, "pthread_kill"):
+        # Unlike an exception set from another thread, a signal ends a sleep or a read.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()

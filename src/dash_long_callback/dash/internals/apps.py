@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import dash
@@ -15,8 +16,6 @@ import dash
 from dash import _get_app, _get_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
     from dash_long_callback.dash.internals.registration import Registration
 
 

@@ -34,11 +34,11 @@ try:
 except ImportError:
     app_context: Any = None
 
+from collections.abc import Collection, Generator, Mapping
+
+import dash
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Mapping
-
-    import dash
-
     from dash_long_callback.dash.internals.registration import Registration
 
 
@@ -199,33 +199,33 @@ class _NotSent:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def _say(self, *_: Any) -> Any:
+    def _refuse(self, *_: Any) -> Any:
         raise ContextNotSent(self._name)
 
-    __getitem__ = __iter__ = __len__ = __contains__ = __str__ = __repr__ = _say
+    __getitem__ = __iter__ = __len__ = __contains__ = __str__ = __repr__ = _refuse
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return self._say()
+        return self._refuse()
 
 
 class _NoResponse:
     """In the place of ``ctx.response``: says so when it is used."""
 
-    def _say(self, *_: Any) -> Any:
+    def _refuse(self, *_: Any) -> Any:
         raise ContextNotSent(
             "response",
             "is not there in a long callback, as the click has been answered before its function "
             "runs; set cookies and headers in an ordinary callback, with the result as its Input",
         )
 
-    __repr__ = __str__ = __bool__ = __eq__ = __hash__ = __setattr__ = _say  # pyright: ignore[reportAssignmentType]
+    __repr__ = __str__ = __bool__ = __eq__ = __hash__ = __setattr__ = _refuse  # pyright: ignore[reportAssignmentType]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self._say()
+        return self._refuse()
 
 
 #: What of ``dash.ctx`` asks the web server for the request that it answers.
@@ -233,14 +233,14 @@ _TIMING = ("record_timing", "timing_information")
 
 
 def explained(error: BaseException) -> BaseException:
-    """An error of a function in words, if ``dash.ctx`` has raised it for want of a request."""
+    """An error of a function, explained, if ``dash.ctx`` has raised it for want of a request."""
     tb = error.__traceback__
     while tb is not None:
         code = tb.tb_frame.f_code
         if code.co_name in _TIMING and code.co_filename == _callback_context.__file__:
             why = "belongs to the answer to the click, which has been given; use the log"
-            words = ContextNotSent(code.co_name, why).with_traceback(error.__traceback__)
-            words.__suppress_context__ = True
-            return words
+            refusal = ContextNotSent(code.co_name, why).with_traceback(error.__traceback__)
+            refusal.__suppress_context__ = True
+            return refusal
         tb = tb.tb_next
     return error

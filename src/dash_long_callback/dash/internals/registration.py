@@ -11,8 +11,9 @@ import copyreg
 import enum
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dash
 
@@ -27,9 +28,6 @@ from dash._callback import (
 from dash.dependencies import (
     _Wildcard as Wildcard,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 #: The clientside namespace that our browser client defines.
 NAMESPACE = "long_callback"
@@ -67,17 +65,14 @@ def register(
     function: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
-    *,
-    scratch: bool = False,
 ) -> Registration:
-    """Call ``dash.callback`` and hand out what it recorded.
+    """Call ``dash.callback`` and hand out what it would have recorded; see ``add``.
 
     Args:
-        app: register there; None for the list that the next app takes over, as ``dash.callback``.
+        app: where it is declared; None: without an app.
         function: the function to wrap.
         args: positional arguments of ``dash.callback``.
         kwargs: keyword arguments of ``dash.callback``.
-        scratch: record it nowhere; a worker needs the wrapper only.
     """
     # True, False or "initial_duplicate", which prevents nothing but allows duplicates.
     prevent = False if app is None else app.config.prevent_initial_callbacks
@@ -93,10 +88,7 @@ def register(
     [spec], [entry] = callbacks, by_id.values()
     if spec["no_output"]:
         spec["output"] = _id_without_outputs(spec, function)
-    registration = Registration(spec["output"], spec, entry, entry["callback"], app)
-    if not scratch:
-        add(registration)
-    return registration
+    return Registration(spec["output"], spec, entry, entry["callback"], app)
 
 
 def _id_without_outputs(spec: dict[str, Any], function: Any) -> str:

@@ -17,21 +17,16 @@ waits for a worker as the first did.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+import celery
 from celery import signals
 
 from dash_long_callback.executors.celery.broker import Broker
 from dash_long_callback.executors.celery.executor import CeleryExecutor
 from dash_long_callback.executors.celery.worker import MessageRunner
+from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker.watchdog import Watchdog
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import celery
-
-    from dash_long_callback.stores.job_store import JobStore
 
 __all__ = ["Broker", "CeleryExecutor", "engine"]
 

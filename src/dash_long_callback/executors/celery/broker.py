@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+import celery
 from celery import signals
 from celery.exceptions import NotRegistered, TimeLimitExceeded, WorkerLostError
 from kombu.exceptions import KombuError
@@ -15,11 +17,6 @@ from kombu.pools import ProducerPool
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Job, Lost, TimedOut, Unfinished
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    import celery
 
 #: The one task.
 TASK = "dash_long_callback.run"
@@ -50,7 +47,7 @@ class Broker:
         grace: seconds that a cancelled function has before its process is ended.
         starts: whether workers call a ``worker_start`` before their first job.
 
-    Every method but ``serve`` raises StoreError, in words, if the broker can't be reached.
+    Every method but ``serve`` raises StoreError if the broker can't be reached.
     """
 
     def __init__(
@@ -157,12 +154,10 @@ class Broker:
     @contextmanager
     def _producer(self) -> Generator[Any]:
         """A producer of a pool that fails soon when the broker is down."""
-        pools = self._pools
-        if pools is None or pools.pid != os.getpid():
-            with self._lock:
-                pools = self._pools
-                if pools is None or pools.pid != os.getpid():
-                    pools = self._pools = _Pools(self._app)
+        with self._lock:
+            pools = self._pools
+            if pools is None or pools.pid != os.getpid():
+                pools = self._pools = _Pools(self._app)
         try:
             with pools.producers.acquire(block=True, timeout=CONNECT_SECONDS) as producer:
                 yield producer
@@ -222,5 +217,5 @@ def _death(exception: Any) -> Unfinished | None:
         return TimedOut.after(exception.args[0])
     if not isinstance(exception, WorkerLostError):
         return None
-    words = str(exception).removeprefix("Worker exited prematurely: ").rstrip(".")
-    return Lost(f"its worker process died while it ran the job: {words}")
+    message = str(exception).removeprefix("Worker exited prematurely: ").rstrip(".")
+    return Lost(f"its worker process died while it ran the job: {message}")

@@ -21,10 +21,10 @@ from dash_long_callback.jobs import (
     TimedOut,
     Unfinished,
 )
+from dash_long_callback.stores.job_store import JobStore
 
 if TYPE_CHECKING:
     from dash_long_callback.executors.celery.broker import Broker
-    from dash_long_callback.stores.job_store import JobStore
 
 log = logging.getLogger("dash_long_callback")
 
@@ -82,8 +82,8 @@ class CeleryExecutor(Executor):
 
     def _check_waiting(self, job: Job) -> None:
         waited = time.time() - (job.queued or job.created)
-        if waited > UNKNOWN_SECONDS and (words := self.broker.refused(job)):
-            end(self._store, job.id, Failed("CallbackNotFound", words, kind="unavailable"))
+        if waited > UNKNOWN_SECONDS and (message := self.broker.refused(job)):
+            end(self._store, job.id, Failed("CallbackNotFound", message, kind="unavailable"))
         elif waited > RESEND_SECONDS * 2**job.resends:
             again = self._store.change(job.id, Resend(job.attempt, job.resends))
             if again is not None:

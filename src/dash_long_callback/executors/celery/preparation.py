@@ -7,14 +7,11 @@ import os
 import signal
 import threading
 import traceback
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from dash_long_callback.executors import app_factory
 from dash_long_callback.executors.worker_start import name_of
 from dash_long_callback.jobs import Failed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 log = logging.getLogger("dash_long_callback")
 
@@ -52,7 +49,7 @@ class WorkerStart:
         name = name_of(self._function)
         return Failed(
             "WorkerStartFailed",
-            f"worker_start={name} raised {in_words(error)}. It is called again for the next job.",
+            f"worker_start={name} raised {described(error)}. It is called again for the next job.",
             "".join(traceback.format_exception(error)),
             "unavailable",
         )
@@ -81,13 +78,14 @@ class AppFactory:
                 return Failed(
                     "CallbackNotFound",
                     f"the function that makes the app, app={self._named!r}, raised "
-                    f"{in_words(error)} in the Celery worker. It is called again for the next job.",
+                    f"{described(error)} in the Celery worker. It is called again for the next "
+                    "job.",
                     "".join(traceback.format_exception(error)),
                 )
         return None
 
 
-def in_words(error: BaseException) -> str:
+def described(error: BaseException) -> str:
     """An exception, for messages."""
     try:
         return f"{type(error).__name__}: {error}"

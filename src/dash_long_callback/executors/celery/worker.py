@@ -14,7 +14,9 @@ import os
 import threading
 import time
 import traceback
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
 
 import psutil
 from celery import signals
@@ -25,22 +27,15 @@ from dash_long_callback.executors.celery.preparation import (
     EXIT_CODES,
     AppFactory,
     WorkerStart,
-    in_words,
+    described,
 )
-from dash_long_callback.jobs import Changed, Failed, Lost
-from dash_long_callback.registry import registry
+from dash_long_callback.jobs import Changed, Failed, Job, Lost, Unfinished
+from dash_long_callback.registry import Callback, registry
+from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.run import Run
 from dash_long_callback.worker.run_job import run_job
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
-    from dash_long_callback.jobs import Job, Unfinished
-    from dash_long_callback.registry import Callback
-    from dash_long_callback.stores.job_store import JobStore
-    from dash_long_callback.worker.watchdog import Watchdog
+from dash_long_callback.worker.watchdog import Watchdog
 
 log = logging.getLogger("dash_long_callback")
 
@@ -172,7 +167,7 @@ def _unexpected(error: BaseException) -> Failed | Lost:
         return Lost("the worker was stopped while the job ran", "stopped")
     return Failed(
         type(error).__name__,
-        f"the worker could not run the job: {in_words(error)}",
+        f"the worker could not run the job: {described(error)}",
         "".join(traceback.format_exception(error)),
     )
 

@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING
 
 from dash_long_callback.executors.base import Executor
 from dash_long_callback.executors.local.election import Election
-from dash_long_callback.jobs import Requeue, State
+from dash_long_callback.executors.local.supervisor import Supervisor
+from dash_long_callback.jobs import Job, Requeue, State
+from dash_long_callback.stores.job_store import JobStore
 
 if TYPE_CHECKING:
     from dash_long_callback.executors.local.machine import Machine
     from dash_long_callback.executors.local.pool_options import PoolOptions
-    from dash_long_callback.jobs import Job
-    from dash_long_callback.stores.job_store import JobStore
 
 
 class LocalExecutor(Executor):
@@ -42,45 +42,52 @@ class LocalExecutor(Executor):
         self._options = options
         self._machine = machine
         self._lock = threading.Lock()
-        self._election: Election | None = None
-        self._pid = os.getpid()
+        self._last: Election | None = None
+
+    @property
+    def _election(self) -> Election | None:
+        """That of this process: a fork, as by gunicorn --preload, copies this, but no thread."""
+        last = self._last
+        return last if last is not None and last.pid == os.getpid() else None
+
+    @property
+    def _supervisor(self) -> Supervisor | None:
+        """What runs the jobs, if this process leads."""
+        election = self._election
+        return None if election is None else election.supervisor
 
     def is_ready(self) -> bool:
-        election = self._election
-        return election is not None and self._pid == os.getpid() and election.is_ready()
+        supervisor = self._supervisor
+        return supervisor is not None and supervisor.is_ready()
 
     def start(self, job: Job) -> None:
         self.ensure_running()
         if job.state is State.RUNNING:
-            if self._election is not None and self._election.take(job):
+            supervisor = self._supervisor
+            if supervisor is not None and supervisor.take(job):
                 return
-            self._store.change(
-                job.id, Requeue(job.attempt, begun=False)
-            )  # the engine was stopped a moment ago
+            # The engine was stopped a moment ago.
+            self._store.change(job.id, Requeue(job.attempt, begun=False))
         self._wake_leader()
 
-    def cancel(self, job_id: str) -> None:  # noqa: ARG002 - the leader reads the wish in the store
+    def cancel(self, job_id: str) -> None:  # noqa: ARG002 - the leader reads in the store which
         self.ensure_running()
         self._wake_leader()
 
     def ensure_running(self) -> None:
         with self._lock:
-            if self._election is not None and self._pid == os.getpid():
-                return
-            # A fork (a preloading gunicorn) copies this object but not its thread.
-            self._pid = os.getpid()
-            self._election = Election(self._store, self._options, self._machine)
-            self._election.start()
+            if self._election is None:
+                self._last = Election(self._store, self._options, self._machine)
+                self._last.start()
 
     def stop(self) -> None:
         with self._lock:
-            if self._election is not None and self._pid == os.getpid():
-                self._election.stop("end")
-                self._election = None
+            if (election := self._election) is not None:
+                election.stop("end")
+                self._last = None
 
     def _wake_leader(self) -> None:
-        if self._election is not None and self._election.wake():
-            return
-        port = self._store.port()
-        if port is not None:
+        if (supervisor := self._supervisor) is not None:
+            supervisor.wake()
+        elif (port := self._store.port()) is not None:
             self._machine.wake(port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
@@ -10,13 +11,12 @@ from typing import TYPE_CHECKING
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.local.supervisor import Supervisor
 from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.stores.job_store import JobStore
 
 if TYPE_CHECKING:
     from dash_long_callback.executors.local.leader_lock import LeaderLock
     from dash_long_callback.executors.local.machine import Machine
     from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
-    from dash_long_callback.jobs import Job
-    from dash_long_callback.stores.job_store import JobStore
 
 #: Seconds between two tries to become the leader; also the longest time without one.
 TRY_SECONDS = 0.5
@@ -34,7 +34,9 @@ class Election:
         self._options = options
         self._machine = machine
         self._stopping = threading.Event()
-        self._supervisor: Supervisor | None = None
+        self.pid = os.getpid()
+        #: What runs the jobs, while this process leads.
+        self.supervisor: Supervisor | None = None
         self._finalize: Finalize | None = None
         self._thread = threading.Thread(target=self._run, daemon=True, name="long-callbacks")
 
@@ -44,21 +46,6 @@ class Election:
         # A process of multiprocessing, such as Hypercorn's, has no atexit, but this.
         self._finalize = Finalize(None, self.stop, exitpriority=10)
         self._thread.start()
-
-    def is_ready(self) -> bool:
-        """Whether this process leads, and a worker would begin a new job at once."""
-        return self._supervisor is not None and self._supervisor.is_ready()
-
-    def take(self, job: Job) -> bool:
-        """Have a job run that is marked as running already. Returns whether this process leads."""
-        return self._supervisor is not None and self._supervisor.take(job)
-
-    def wake(self) -> bool:
-        """Have the supervisor look for news, if this process leads. Returns whether it does."""
-        if self._supervisor is None:
-            return False
-        self._supervisor.wake()
-        return True
 
     def stop(self, ending: Ending | None = None) -> None:
         """Free the lock, and end the workers.
@@ -70,9 +57,9 @@ class Election:
         if self._finalize is not None:
             self._finalize.cancel()
         self._stopping.set()
-        if self._supervisor is not None:
+        if (supervisor := self.supervisor) is not None:
             default: Ending = "end" if development else "finish"
-            self._supervisor.stop(ending or self._options.stop or default)
+            supervisor.stop(ending or self._options.stop or default)
         if self._thread.is_alive():
             self._thread.join()
 
@@ -90,13 +77,13 @@ class Election:
             except Exception as error:
                 faults.failed(error, traceback=True)
             finally:
-                self._supervisor = None
+                self.supervisor = None
                 if lock is not None:
                     lock.release()
             self._stopping.wait(TRY_SECONDS)
 
     def _lead(self, lock: LeaderLock) -> None:
-        self._supervisor = supervisor = Supervisor(
+        self.supervisor = supervisor = Supervisor(
             self._store, self._options, self._machine, lock.holds
         )
         if not self._stopping.is_set():

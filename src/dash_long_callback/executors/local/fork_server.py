@@ -23,4 +23,4 @@ if VARIABLE in os.environ:
     before = inherited.open_files(), threading.enumerate(), dict(os.environ)
     # Errors are told by the workers, which import again what could not be imported here.
     import_app(app)
-    inherited.here = inherited.look(*before)
+    inherited.here = inherited.since(*before)

@@ -11,16 +11,14 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator
+from typing import Any
 
 from werkzeug import serving
 
 from dash_long_callback.errors import RegistrationError
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-WORDS = (
+MESSAGE = (
     "a worker process imports the app's script, which starts a server there: put what starts it "
     'below `if __name__ == "__main__":`, or start it with app.run(), which does nothing in a worker'
 )
@@ -64,7 +62,7 @@ def serve_nothing() -> None:
     def bind_others(self: socket.socket, address: Any) -> None:
         given = isinstance(address, tuple) and any(address[1:2])  # pyright: ignore[reportUnknownArgumentType]
         if given and self.type == socket.SOCK_STREAM and is_importing():
-            raise RegistrationError(WORDS)
+            raise RegistrationError(MESSAGE)
         bind(self, address)
 
     def serve(*args: Any, **kwargs: Any) -> None:

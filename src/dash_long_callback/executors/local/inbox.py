@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Iterable
 from multiprocessing import connection
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import Any
 
 _HOST = "127.0.0.1"
 

@@ -47,7 +47,7 @@ def open_files() -> set[int]:
     return set()
 
 
-def look(files: set[int], threads: list[threading.Thread], environ: dict[str, str]) -> Inherited:
+def since(files: set[int], threads: list[threading.Thread], environ: dict[str, str]) -> Inherited:
     """What is there now and was not before the import.
 
     Args:

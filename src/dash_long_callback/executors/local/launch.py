@@ -6,22 +6,18 @@ import logging
 import multiprocessing
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dash_long_callback import by_value, changed_values
+from dash_long_callback import by_value, changed_values, unsendable
 from dash_long_callback.executors.local import logging_setup, preload
-from dash_long_callback.executors.local.dispatch import start_message
-from dash_long_callback.executors.local.messages import WorkerOptions
+from dash_long_callback.executors.local.messages import Ready, Start, WorkerOptions
+from dash_long_callback.executors.local.pool_options import PoolOptions
 from dash_long_callback.executors.local.pool_worker import PoolWorker
 from dash_long_callback.executors.local.worker import worker_main
 from dash_long_callback.executors.worker_start import refer
+from dash_long_callback.jobs import Changed, Failed, Job
 from dash_long_callback.registry import registry
-
-if TYPE_CHECKING:
-    from dash_long_callback.executors.local.messages import Ready, Start
-    from dash_long_callback.executors.local.pool_options import PoolOptions
-    from dash_long_callback.jobs import Failed, Job
-    from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.stores.diskcache import DiskcacheStore
 
 log = logging.getLogger("dash_long_callback")
 
@@ -53,7 +49,7 @@ _CHANGED = (
     "manager's worker_start"
 )
 
-_said: set[str] = set()
+_warned: set[str] = set()
 
 
 class Launcher:
@@ -124,8 +120,33 @@ class Launcher:
         return True
 
     def start_message(self, job: Job, ready: Ready) -> Start | Failed:
-        """What to tell a worker; or how the job ends, as no worker can run it."""
-        return start_message(job, ready)
+        """What to tell a worker; or how the job ends, as no worker can run it.
+
+        Args:
+            job: as it was claimed.
+            ready: what the worker has said of itself.
+        """
+        callback = registry.get(job.callback)
+        if callback is None:
+            message = f"this app has no long callback {job.callback!r} any more; reload the page"
+            return Changed(message=message)
+        if ready.digests.get(callback.key) == callback.digest:
+            return Start(job, callback.key)
+        sent = callback.by_value(whole=not job.handler)
+        try:
+            return Start(job, callback.key, by_value.dumps(sent, ready.modules))
+        except Exception as error:
+
+            def is_sendable(value: Any) -> bool:
+                return by_value.can_be_sent(value, ready.modules)
+
+            what = unsendable.where(sent.function, sent.kwargs, is_sendable)
+            return Failed(
+                "NotPickleable",
+                f"{callback.name} can't be imported by a worker process, nor sent to one, as it "
+                f"refers to {what}: {type(error).__name__}: {error}. {unsendable.HELP}.",
+                kind="unavailable",
+            )
 
     def _worker_options(self) -> WorkerOptions:
         options, start = self._options, self._options.worker_start
@@ -175,6 +196,6 @@ def _warn(message: str, name: str, what: list[str]) -> None:
     """Log a warning, once in this process."""
     names = ", ".join(what[:MAX_NAMES]) + (", …" if len(what) > MAX_NAMES else "")
     text = message % (name, names)
-    if text not in _said:
-        _said.add(text)
+    if text not in _warned:
+        _warned.add(text)
         log.warning("%s", text)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dash_long_callback.executors.local import inbox
 from dash_long_callback.executors.local.inbox import Inbox
 from dash_long_callback.executors.local.launch import Launcher
 from dash_long_callback.executors.local.leader_lock import LeaderLock
-
-if TYPE_CHECKING:
-    from dash_long_callback.executors.local.pool_options import PoolOptions
-    from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.executors.local.pool_options import PoolOptions
+from dash_long_callback.stores.diskcache import DiskcacheStore
 
 
 class Machine:

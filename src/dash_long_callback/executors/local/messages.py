@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dash_long_callback.executors.local.inherited import Inherited
+from dash_long_callback.executors.worker_start import Reference
+from dash_long_callback.jobs import Failed, Job
 
 if TYPE_CHECKING:
     from dash_long_callback.executors.local.preload import AppModules
-    from dash_long_callback.executors.worker_start import Reference
-    from dash_long_callback.jobs import Failed, Job
 
 
 @dataclass(frozen=True)

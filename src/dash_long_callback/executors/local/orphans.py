@@ -7,22 +7,17 @@ next leader finds the job in the store, and ends it if the worker can't.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from dash_long_callback.jobs import Lost, State
+from dash_long_callback.jobs import Cancelled, Job, Lost, Problem, State
+from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.limits import Limits
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dash_long_callback.jobs import Cancelled, Job, Problem
-    from dash_long_callback.stores.job_store import JobStore
-
 #: Seconds after the grace in which a worker ends its job, or itself, without the leader's help.
 SLACK = 2.0
-_UNHEARD = "its worker process has not been heard of since the server restarted"
+_NO_HEARTBEAT = "its worker process has not been heard of since the server restarted"
 
 
 class Orphans:
@@ -62,7 +57,7 @@ class Orphans:
                 continue
             now = time.monotonic()
             limits.expire(now)
-            if not limits.told and self._store.cancel_asked(job_id):
+            if not limits.stopping and self._store.cancel_asked(job_id):
                 limits.stop(now)
             worker = processes.ProcessId.load(self._store.worker(job_id))
             # Of one in another container nothing is known but its lease.
@@ -71,4 +66,4 @@ class Orphans:
                 if worker is not None and worker.runs():
                     processes.kill_tree(worker.pid)
                 del self._limits[job_id]
-                yield job, limits.outcome if limits.told else Lost(_UNHEARD)
+                yield job, limits.outcome if limits.stopping else Lost(_NO_HEARTBEAT)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from dash_long_callback.executors.worker_start import WorkerStart
+from dash_long_callback.executors.worker_start import WorkerStart
 
 #: What becomes of running jobs when a server is told to end.
 Ending: TypeAlias = Literal["finish", "requeue", "end"]

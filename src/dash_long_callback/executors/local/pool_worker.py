@@ -6,21 +6,20 @@ import contextlib
 import math
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from dash_long_callback.executors.local import preload
 from dash_long_callback.executors.local.messages import Done, Finish, Ready, Stop
+from dash_long_callback.jobs import Job
 from dash_long_callback.stores.timing import LEASE_SECONDS
 from dash_long_callback.worker import processes
+from dash_long_callback.worker.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from multiprocessing.connection import Connection
-
     from dash_long_callback.executors.local.messages import Message, Start
-    from dash_long_callback.jobs import Job
-    from dash_long_callback.worker.limits import Limits
 
 #: Seconds that a worker has to exit by itself when it is to.
 EXIT_SECONDS = 2.0
@@ -43,7 +42,7 @@ class PoolWorker:
         begun: whether its function may have been called.
         retiring: whether it gets no more jobs.
         exit_by: when it is killed, if it has not exited.
-        deaf: whether its end of the pipe is closed.
+        disconnected: whether its end of the pipe is closed.
         killed: why it was killed, if that was not the job's doing.
     """
 
@@ -55,11 +54,11 @@ class PoolWorker:
     begun: bool = False
     retiring: bool = False
     exit_by: float = math.inf
-    deaf: bool = False
+    disconnected: bool = False
     killed: str | None = None
-    _heard: float = field(default_factory=time.monotonic)
+    _last_message: float = field(default_factory=time.monotonic)
     #: Processor time at a moment, if it is silent and looked at.
-    _looked: tuple[float, float] | None = None
+    _sampled: tuple[float, float] | None = None
     _dying: bool = False
 
     @property
@@ -68,20 +67,20 @@ class PoolWorker:
         return self.ready is not None and self.job is None and not self.retiring
 
     @property
-    def unstopped(self) -> Job | None:
+    def job_to_stop(self) -> Job | None:
         """The job that it runs, unless that was told to stop."""
-        return None if self.limits is None or self.limits.told else self.job
+        return None if self.limits is None or self.limits.stopping else self.job
 
     def messages(self) -> Iterator[Message]:
         """What it has said since."""
         try:
             while self.pipe.poll():
                 message: Message = self.pipe.recv()
-                self._heard, self._looked = time.monotonic(), None
+                self._last_message, self._sampled = time.monotonic(), None
                 yield message
         except (EOFError, OSError):
             # It is dying, and the sentinel will say so, or its function has closed what it had.
-            self.deaf = True
+            self.disconnected = True
             self.retire()
 
     def retire(self) -> None:
@@ -89,7 +88,7 @@ class PoolWorker:
         self.retiring = True
         self.exit_by = min(self.exit_by, time.monotonic() + EXIT_SECONDS)
 
-    def give(self, start: Start, limits: Limits) -> bool:
+    def dispatch(self, start: Start, limits: Limits) -> bool:
         """Have it run a job. Returns False if it died a moment ago: then it never saw the job."""
         try:
             self.pipe.send(start)
@@ -106,7 +105,7 @@ class PoolWorker:
 
     def stop(self) -> None:
         """Have its job stop."""
-        if self.limits is not None and (job := self.unstopped) is not None:
+        if self.limits is not None and (job := self.job_to_stop) is not None:
             self.limits.stop(time.monotonic())
             self.send(Stop(job.id))
 
@@ -115,7 +114,7 @@ class PoolWorker:
         with contextlib.suppress(OSError):
             self.pipe.send(message)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Have it finish its job and exit, without this process."""
         self.send(Finish())
         self.pipe.close()
@@ -131,7 +130,7 @@ class PoolWorker:
         """Kill it if it has not exited, or not ended its job, as it should have done."""
         now = time.monotonic()
         late = now >= self.exit_by
-        if late and self.deaf:
+        if late and self.disconnected:
             self.killed = "closed its connection to the server and was ended"
         if self.limits is not None:
             self.limits.expire(now)  # its own watchdog tells its function
@@ -146,20 +145,20 @@ class PoolWorker:
             missed: seconds that the leader itself was busy or paused, which do not count.
         """
         now = time.monotonic()
-        self._heard = min(now, self._heard + missed)
-        silent = now - self._heard
-        if silent <= LEASE_SECONDS or self.ready is None or self.deaf or self.killed:
+        self._last_message = min(now, self._last_message + missed)
+        silent = now - self._last_message
+        if silent <= LEASE_SECONDS or self.ready is None or self.disconnected or self.killed:
             return
         used = processes.processor_time(self.process.pid)
-        if self._looked is None:
-            self._looked = now, used
+        if self._sampled is None:
+            self._sampled = now, used
             return
-        since, before = self._looked
+        since, before = self._sampled
         if now - since < COMPUTING_SECONDS:
             return
         computes = used - before > COMPUTING_SHARE * (now - since)
         if computes or processes.waits_for_processor(self.process.pid):
-            self._looked = now, used
+            self._sampled = now, used
             return
         self.killed = f"was not heard of for {silent:.0f} s and was ended"
         self.kill()

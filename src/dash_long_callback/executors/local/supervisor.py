@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 import time
-from dataclasses import replace
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dash_long_callback.errors import StoreError
@@ -22,17 +22,16 @@ from dash_long_callback.executors.local.messages import (
 from dash_long_callback.executors.local.orphans import SLACK, Orphans
 from dash_long_callback.executors.local.pending_writes import PendingWrites
 from dash_long_callback.executors.local.pool_worker import EXIT_SECONDS, PoolWorker
+from dash_long_callback.executors.local.starts import Starts
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Failed, Job, Lost
+from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dash_long_callback.executors.local.machine import Machine
     from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
-    from dash_long_callback.stores.job_store import JobStore
 
 log = logging.getLogger("dash_long_callback")
 
@@ -45,10 +44,6 @@ PAUSED_SECONDS = 6.0
 PURGE_SECONDS = 60.0
 #: Times that a job is given to another worker, if one dies before it calls the function.
 BEGIN_TRIES = 2
-#: Workers in a row that may die before they are ready; then waiting jobs are told so.
-START_TRIES = 3
-#: Seconds before another try to start workers, once that has failed.
-START_PAUSE = 5.0
 
 
 class Supervisor:
@@ -77,16 +72,11 @@ class Supervisor:
         #: Whether to look into the queue: a datagram may have got lost.
         self._check_queue = True
         self._tries: dict[str, int] = {}
-        self._failed_starts = 0
-        self._start_after = 0.0
-        #: Why the last worker that died before it was ready did so, as far as it could say.
-        self._start_problem = ""
-        #: What the workers could not import, one line for each module.
-        self._import_problems: list[str] = []
+        self._starts = Starts()
         self._writes = PendingWrites(store, self._expect_queued)
         self._turned = time.monotonic()
         self._upkeep_at = self._orphans_at = 0.0
-        self._faults = FaultLog(f"the engine of {machine.name} stumbled; trying again")
+        self._faults = FaultLog(f"the engine of {machine.name} has an error; trying again")
         #: For what workers do. Never held while workers start, which takes seconds.
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -174,7 +164,7 @@ class Supervisor:
 
     def _wait(self) -> tuple[bool, list[Any]]:
         """Wait for what happens, at most until something is due."""
-        waiting: list[Any] = [w.pipe for w in self._workers if not w.deaf]
+        waiting: list[Any] = [w.pipe for w in self._workers if not w.disconnected]
         waiting += [w.process.sentinel for w in self._workers]
         due = min((w.due() for w in self._workers), default=math.inf)
         return self._inbox.wait(waiting, max(0.0, min(TICK_SECONDS, due - time.monotonic())))
@@ -201,9 +191,7 @@ class Supervisor:
     # Workers: start, drain, reap
 
     def _start_workers(self) -> None:
-        if time.monotonic() < self._start_after:
-            return
-        while len(self._workers) < self._options.workers:
+        while self._starts.due and len(self._workers) < self._options.workers:
             self._workers.append(self._launcher.start())
 
     def _drain(self, worker: PoolWorker) -> None:
@@ -211,7 +199,7 @@ class Supervisor:
             if isinstance(message, Ready):
                 self._accept(worker, message)
             elif isinstance(message, Unready):
-                self._start_problem = message.problem
+                self._starts.problem = message.problem
             elif isinstance(message, Begun):
                 worker.begun = worker.job is not None and worker.job.id == message.job_id
             elif isinstance(message, Done):
@@ -220,10 +208,7 @@ class Supervisor:
     def _accept(self, worker: PoolWorker, ready: Ready) -> None:
         worker.retiring = not self._launcher.accepts(ready)
         worker.ready = ready
-        self._failed_starts, self._start_problem = 0, ""
-        self._import_problems = [e.strip().splitlines()[-1] for e in ready.errors]
-        for error in ready.errors:
-            log.warning("a worker could not import a module of the app\n%s", error)
+        self._starts.succeeded(ready)
 
     def _done(self, worker: PoolWorker, done: Done) -> None:
         job = worker.job
@@ -248,18 +233,15 @@ class Supervisor:
         worker.kill()  # children of the job that outlived their worker
         worker.close()
         self._workers.remove(worker)
-        if worker.ready is None:
-            self._failed_starts += 1
-            if self._failed_starts >= START_TRIES:
-                self._start_after = time.monotonic() + START_PAUSE
-                self._fail_waiting(self._start_problem or f"it {worker.death}")
+        if worker.ready is None and (why := self._starts.failed(worker.death)) is not None:
+            self._fail_waiting(why)
         job, limits = worker.job, worker.limits
         if job is None or limits is None:
             return
         # It may have written the end itself, and have left the on_error to another.
         self._check_queue = self._queued = True
         limits.expire(time.monotonic())
-        if limits.told:
+        if limits.stopping:
             self._writes.end(job, limits.outcome)
         elif not worker.begun and self._tries.get(job.id, 0) < BEGIN_TRIES:
             self._tries[job.id] = self._tries.get(job.id, 0) + 1
@@ -270,7 +252,6 @@ class Supervisor:
 
     def _fail_waiting(self, why: str) -> None:
         lost = Lost(f"no worker process could be started: {why}", "unavailable")
-        log.error("workers die before they are ready: %s", why)
         while (job := self._store.claim()) is not None:
             self._writes.end(job, lost, final=True)
 
@@ -299,12 +280,12 @@ class Supervisor:
         start = self._launcher.start_message(job, worker.ready)
         if not isinstance(start, Start):
             self._unable(job, start)
-        elif not worker.give(start, Limits.of(job, self._options.grace + SLACK)):
+        elif not worker.dispatch(start, Limits.of(job, self._options.grace + SLACK)):
             self._writes.requeue(job)
 
     def _pass_on_cancels(self) -> None:
         for worker in self._workers:
-            job = worker.unstopped
+            job = worker.job_to_stop
             if job is not None and self._store.cancel_asked(job.id):
                 worker.stop()
 
@@ -314,10 +295,7 @@ class Supervisor:
 
     def _unable(self, job: Job, outcome: Failed) -> None:
         """End a job whose function no worker can call: by its ``on_error`` if it has one."""
-        if self._import_problems and outcome.kind == "unavailable":
-            more = "; a worker could not import the app: " + "; ".join(self._import_problems)
-            outcome = replace(outcome, message=outcome.message + more)
-        self._writes.end(job, outcome)
+        self._writes.end(job, self._starts.explained(outcome))
 
     def _expect_queued(self) -> None:
         self._check_queue = self._queued = True
@@ -331,7 +309,7 @@ class Supervisor:
                 self._let_finish(busy)
             else:
                 self._take_away(busy)
-            # Before the stop: the workers would write Cancelled, which nobody wished.
+            # Before the stop: the workers would write Cancelled, which nobody asked for.
             with contextlib.suppress(StoreError):
                 self._writes.flush()
         # Before they end: the children of who has ended can't be found any more.
@@ -361,7 +339,7 @@ class Supervisor:
             assert worker.job is not None
             job = worker.job
             log.warning("no. %s: the server ends; the job of %s goes on", job.ref, job.name)
-            worker.let_go()
+            worker.release()
             self._workers.remove(worker)
         deadline = time.monotonic() + self._options.stop_wait
         sentinels: list[Any] = [worker.process.sentinel for worker in busy]

@@ -14,8 +14,8 @@ import signal
 import sys
 import threading
 import traceback
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dash_long_callback import by_value, changed_values
 from dash_long_callback.errors import StoreError
@@ -33,23 +33,17 @@ from dash_long_callback.executors.local.messages import (
     WorkerOptions,
 )
 from dash_long_callback.executors.local.preload import import_app, imported
+from dash_long_callback.executors.worker_start import Reference
 from dash_long_callback.folders import claim
-from dash_long_callback.jobs import Cancelled, Failed, TimedOut
+from dash_long_callback.jobs import Cancelled, Failed, Job, TimedOut
 from dash_long_callback.registry import ByValue, registry
 from dash_long_callback.stores.diskcache import WORKER_SECONDS, DiskcacheStore
+from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.timing import HEARTBEAT_SECONDS
 from dash_long_callback.worker import processes
-from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.run import Run, Runnable
 from dash_long_callback.worker.run_job import run_job
 from dash_long_callback.worker.watchdog import Watchdog
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
-    from dash_long_callback.executors.worker_start import Reference
-    from dash_long_callback.jobs import Job
-    from dash_long_callback.stores.job_store import JobStore
-    from dash_long_callback.worker.run import Runnable
 
 log = logging.getLogger("dash_long_callback")
 
@@ -66,7 +60,7 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
     store = DiskcacheStore(options.directory, options.retention, patience=WORKER_SECONDS)
     worker = Worker(leader, store, options.grace, finish=options.finish)
     signal.signal(signal.SIGINT, worker.watchdog.interrupted)
-    processes.on_sigterm(worker.told_to_end)  # a pool that a job forks is ended by it
+    processes.on_sigterm(worker.shut_down)  # a pool that a job forks is ended by it
     try:
         errors, values = _set_up(options)
     except BaseException as error:
@@ -123,8 +117,8 @@ def _call(reference: Reference) -> None:
     try:
         worker_start.resolve(reference)()
     except BaseException as error:
-        words = f"{type(error).__name__}: {error}"
-        raise _StartFailed(f"worker_start {reference.name} failed: {words}") from error
+        message = f"{type(error).__name__}: {error}"
+        raise _StartFailed(f"worker_start {reference.name} failed: {message}") from error
 
 
 class Worker:
@@ -141,7 +135,7 @@ class Worker:
         self._leader = leader
         self._finish = finish
         self._store = store
-        self.watchdog = Watchdog(store, grace, told=True)
+        self.watchdog = Watchdog(store, grace, notified=True)
         self._todo: queue.SimpleQueue[Start | None] = queue.SimpleQueue()
         self._by_value: dict[str, tuple[bytes, Runnable]] = {}
         self._sending = threading.Lock()
@@ -159,7 +153,7 @@ class Worker:
             if done.spent:
                 break
 
-    def told_to_end(self) -> None:
+    def shut_down(self) -> None:
         """SIGTERM, as systemd sends it to all processes of a service: finish the job and exit."""
         # The only queue that may be used where a signal has interrupted another use of it.
         self._todo.put(None)
@@ -169,9 +163,9 @@ class Worker:
         try:
             callback = self.callback(start)
         except Exception as problem:
-            words = f"a worker can't load it ({type(problem).__name__}: {problem})"
+            message = f"a worker can't load it ({type(problem).__name__}: {problem})"
             text = traceback.format_exc()
-            unloaded = Failed("CallbackNotLoaded", words, text, kind="unavailable")
+            unloaded = Failed("CallbackNotLoaded", message, text, kind="unavailable")
             return Done(job.id, unloaded=unloaded)
         run = Run(self._store, job, callback, worker=processes.this_process(os.getpid()))
         self._send(Begun(job.id))
