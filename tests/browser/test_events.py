@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from app_parts import EPILOGUE, PROLOGUE
 from apps import Server
 from celery_worker import CeleryWorker
-from conftest import EPILOGUE, PROLOGUE
 from page import Page
 from services import RedisServer
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from app_parts import EPILOGUE, PROLOGUE
 from apps import Server
-from conftest import EPILOGUE, PROLOGUE
 from page import Page
 
 source = """
