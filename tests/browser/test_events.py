@@ -11,6 +11,8 @@ from celery_worker import CeleryWorker
 from page import Page
 from services import RedisServer
 
+keep_page = True
+
 #: Sets up ``page`` and its long callbacks; the store and the server differ.
 source = """
 from dash_long_callback import Event
