@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+from app_parts import EPILOGUE, PROLOGUE
 from apps import Server, missing
 from firefox import Firefox, FirefoxPage, start_firefox
 from page import BasePage, Page
@@ -30,26 +31,6 @@ FLAGS = (
     "--disable-dev-shm-usage",  # /dev/shm is small in a container
     "--window-size=1400,1000",
 )
-
-#: The beginning of each app under test, and its end.
-PROLOGUE = """\
-import os, time
-import diskcache
-from dash import ALL, MATCH, Input, Output, Patch, State, ctx, dcc, html, no_update, set_props
-from dash.exceptions import PreventUpdate
-from dash_long_callback import Dash, DiskcacheLongCallbackManager, Pacing, long_callback
-from in_app import FOLDER, is_open, note, serve, wait_for
-
-cache = diskcache.Cache(str(FOLDER / "cache"))
-manager = DiskcacheLongCallbackManager(cache, workers=4, grace=1)
-app = Dash(__name__, long_callback_manager=manager, long_callback_pacing=Pacing({pacing}))
-page = []
-"""
-EPILOGUE = """
-app.layout = html.Div(page)
-if __name__ == "__main__":
-    serve(app)
-"""
 
 
 @pytest.fixture(scope="session")

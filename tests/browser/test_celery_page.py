@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,18 +17,28 @@ pytestmark = pytest.mark.newest_only  # Celery does not care which Dash there is
 EXAMPLE = Path(__file__).parents[2] / "examples" / "6_celery.py"
 
 
-@pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path / "redis").start()
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
     yield server
     server.stop()
 
 
-@pytest.fixture
-def worker(redis_server: RedisServer, tmp_path: Path) -> Iterator[CeleryWorker]:
+@pytest.fixture(scope="module")
+def app(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    quiet = {"DASH_DISABLE_VERSION_CHECK": "true", "DASH_HOT_RELOAD": "false"}
+    env = {**quiet, "REDIS_URL": redis_server.url}
+    server = Server(EXAMPLE, tmp_path_factory.mktemp("app"), env)
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def worker(
+    redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CeleryWorker]:
     """Started as the example says, in the folder of the file."""
-    folder = tmp_path / "worker"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("worker")
     (folder / EXAMPLE.name).write_text(EXAMPLE.read_text())
     env = {"REDIS_URL": redis_server.url}
     worker = CeleryWorker(folder, "6_celery:celery_app", env, "--concurrency", "2").start()
@@ -36,11 +46,18 @@ def worker(redis_server: RedisServer, tmp_path: Path) -> Iterator[CeleryWorker]:
     worker.stop()
 
 
-@pytest.fixture
-def page(serve: Callable[..., Server], blank: Page, redis_server: RedisServer) -> Page:
-    quiet = {"DASH_DISABLE_VERSION_CHECK": "true", "DASH_HOT_RELOAD": "false"}
-    blank.open(serve(EXAMPLE, env={**quiet, "REDIS_URL": redis_server.url}).url)
-    return blank
+# Before there is a worker: this one waits for a click to be sent.
+def test_a_redis_that_is_down_is_told_to_the_page(page: Page, redis_server: RedisServer) -> None:
+    redis_server.kill()
+    page.click("#run")
+    page.wait_error("StoreError: Redis can't be used")
+    page.wait_prop("run", "disabled", value=False)
+    redis_server.start()
+    page.click("#run")
+    page.wait_prop("cancel", "disabled", value=False)
+    assert page.stays(lambda: page.prop("run", "disabled") is True, 1)
+    page.click("#cancel")
+    page.wait_prop("run", "disabled", value=False)
 
 
 @pytest.mark.usefixtures("worker")
@@ -65,14 +82,3 @@ def test_a_process_that_is_killed_is_told_to_the_page(page: Page, worker: Celery
     page.wait_prop("run", "disabled", value=False)
     page.click("#run")
     page.wait_text("#result", "Clicks so far: 2", 20)
-
-
-def test_a_redis_that_is_down_is_told_to_the_page(page: Page, redis_server: RedisServer) -> None:
-    redis_server.kill()
-    page.click("#run")
-    page.wait_error("StoreError: Redis can't be used")
-    page.wait_prop("run", "disabled", value=False)
-    redis_server.start()
-    page.click("#run")
-    page.wait_prop("cancel", "disabled", value=False)
-    page.stays(lambda: page.prop("run", "disabled") is True, 1)

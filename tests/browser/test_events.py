@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from app_parts import EPILOGUE, PROLOGUE
 from apps import Server
 from celery_worker import CeleryWorker
-from conftest import EPILOGUE, PROLOGUE
 from page import Page
 from services import RedisServer
+
+keep_page = True
 
 #: Sets up ``page`` and its long callbacks; the store and the server differ.
 source = """

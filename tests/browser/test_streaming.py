@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from app_parts import EPILOGUE, PROLOGUE
 from apps import Server
-from conftest import EPILOGUE, PROLOGUE
 from page import Page
+
+keep_page = True
 
 source = """
 import asyncio
@@ -210,7 +212,9 @@ def test_a_slow_page_sees_the_latest_value_soon(page: Page):
 def test_a_stream_is_one_request_and_each_other_answer_one_more(
     page: Page, app: Server, request: pytest.FixtureRequest
 ):
+    page.js("performance.clearResourceTimings()")  # of the tests before
     page.click("#appended-run")
+    page.wait_text("#appended-state", "on")
     page.wait_text("#appended-state", "off")
     page.wait(lambda: page.requests("/updates") > 0)
     count = page.requests("/updates")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -48,48 +49,46 @@ def waiting_in(stack: Stack) -> dict[str, int]:
 
 
 def test_a_redis_with_password_database_and_prefix(
-    tmp_path: Path, stack: Callable[..., Stack]
+    run: Callable[..., RedisServer], stack: Callable[..., Stack]
 ) -> None:
-    server = RedisServer(tmp_path / "redis", requirepass="open-sesame").start()
-    try:
-        url = f"redis://:open-sesame@127.0.0.1:{server.port}/5"
-        conf = {"result_backend_transport_options": {"global_keyprefix": "mine:"}}
-        one = stack(url, url, conf)
-        web = one.web()
-        one.worker()
-        assert web.value(web.submit("sleep", 0)) == "slept"
-        client = redis.Redis(port=server.port, password="open-sesame", db=5)
-        keys = [key for key in client.scan_iter("*") if b"dlc:" in key]
-        assert keys
-        assert all(key.startswith(b"mine:dlc:") for key in keys)
-    finally:
-        server.stop()
+    server = run(RedisServer, requirepass="open-sesame")
+    url = f"redis://:open-sesame@127.0.0.1:{server.port}/5"
+    conf = {"result_backend_transport_options": {"global_keyprefix": "mine:"}}
+    one = stack(url, url, conf)
+    web = one.web()
+    one.worker()
+    assert web.value(web.submit("sleep", 0)) == "slept"
+    client = redis.Redis(port=server.port, password="open-sesame", db=5)
+    keys = [key for key in client.scan_iter("*") if b"dlc:" in key]
+    assert keys
+    assert all(key.startswith(b"mine:dlc:") for key in keys)
 
 
-def test_a_redis_with_tls(tmp_path: Path, stack: Callable[..., Stack]) -> None:
+class RedisWithTls(RedisServer):
+    """A Redis whose only port is encrypted."""
+
+    def __init__(self, folder: Path, key: Path, certificate: Path) -> None:
+        files = {"tls_key_file": key, "tls_cert_file": certificate, "tls_ca_cert_file": certificate}
+        options = {name: str(path) for name, path in files.items()}
+        super().__init__(folder, tls_auth_clients="no", **options)
+        self.options["tls-port"], self.options["port"] = str(self.port), "0"
+
+
+def test_a_redis_with_tls(
+    tmp_path: Path, run: Callable[..., RedisServer], stack: Callable[..., Stack]
+) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     command += ["-keyout", str(key), "-out", str(certificate)]
     subprocess.run(command, check=True, capture_output=True)
-    server = RedisServer(
-        tmp_path / "redis",
-        tls_key_file=str(key),
-        tls_cert_file=str(certificate),
-        tls_ca_cert_file=str(certificate),
-        tls_auth_clients="no",
-    )
-    server.options["tls-port"], server.options["port"] = str(server.port), "0"
-    server.start()
-    try:
-        checked = f"ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={certificate}"
-        url = f"rediss://127.0.0.1:{server.port}/0?{checked}"
-        one = stack(url, url)
-        web = one.web()
-        one.worker()
-        assert web.value(web.submit("steps", 3, 0.05)) == 3
-    finally:
-        server.stop()
+    server = run(RedisWithTls, key, certificate)
+    checked = f"ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={certificate}"
+    url = f"rediss://127.0.0.1:{server.port}/0?{checked}"
+    one = stack(url, url)
+    web = one.web()
+    one.worker()
+    assert web.value(web.submit("steps", 3, 0.05)) == 3
 
 
 class Sentinel(Service):
@@ -107,20 +106,15 @@ class Sentinel(Service):
         return [need("redis-server", "redis-server"), "sentinel.conf", "--sentinel"]
 
 
-def test_a_redis_behind_sentinel(tmp_path: Path, stack: Callable[..., Stack]) -> None:
-    server = RedisServer(tmp_path / "redis").start()
-    sentinel = Sentinel(tmp_path / "sentinel", server).start()
-    try:
-        url = f"sentinel://127.0.0.1:{sentinel.port}/0"
-        name = {"master_name": "mymaster"}
-        conf = {"broker_transport_options": name, "result_backend_transport_options": name}
-        one = stack(url, url, conf)
-        web = one.web()
-        one.worker()
-        assert web.value(web.submit("steps", 3, 0.05)) == 3
-    finally:
-        sentinel.stop()
-        server.stop()
+def test_a_redis_behind_sentinel(run: Callable[..., Any], stack: Callable[..., Stack]) -> None:
+    sentinel = run(Sentinel, run(RedisServer))
+    url = f"sentinel://127.0.0.1:{sentinel.port}/0"
+    name = {"master_name": "mymaster"}
+    conf = {"broker_transport_options": name, "result_backend_transport_options": name}
+    one = stack(url, url, conf)
+    web = one.web()
+    one.worker()
+    assert web.value(web.submit("steps", 3, 0.05)) == 3
 
 
 @pytest.mark.parametrize("kind", ["files", "memcached"])
@@ -165,24 +159,21 @@ def _steady_reads(client: redis.Redis) -> list[int] | None:
 
 
 def test_one_connection_listens_for_each_web_process(
-    stack: Callable[..., Stack], tmp_path: Path
+    stack: Callable[..., Stack], run: Callable[..., RedisServer]
 ) -> None:
-    server = RedisServer(tmp_path / "redis").start()
-    try:
-        one = stack(server.url, server.url)
-        web = one.web()
-        client = redis.Redis(port=server.port)
-        jobs = [web.submit("sleep", 0) for _ in range(10)]  # nobody runs them
-        with ThreadPoolExecutor(10) as tabs:
-            answers = [
-                tabs.submit(web.post, "updates", {"tab": job, "jobs": {job: 0}}) for job in jobs
-            ]
-            wait_until(lambda: len(client.pubsub_channels("dlc:news:*")) == 10, 10)
-            assert len(client.client_list("pubsub")) == 1
-            # Each has subscribed before it has read.
-            before = wait_until(lambda: _steady_reads(client), 10)
-            time.sleep(3)
-            assert _reads(client) == before, "nobody asks while nothing is new"
-            assert all(answer.result().ok for answer in answers)
-    finally:
-        server.stop()
+    server = run(RedisServer)
+    one = stack(server.url, server.url)
+    web = one.web()
+    client = redis.Redis(port=server.port)
+    jobs = [web.submit("sleep", 0) for _ in range(10)]  # nobody runs them
+    with ThreadPoolExecutor(10) as tabs:
+        answers = [tabs.submit(web.post, "updates", {"tab": job, "jobs": {job: 0}}) for job in jobs]
+        wait_until(lambda: len(client.pubsub_channels("dlc:news:*")) == 10, 10)
+        assert len(client.client_list("pubsub")) == 1
+        # Each has subscribed before it has read.
+        before = wait_until(lambda: _steady_reads(client), 10)
+        time.sleep(3)
+        assert _reads(client) == before, "nobody asks while nothing is new"
+        assert not any(answer.done() for answer in answers)
+        web.post("cancel", {"jobs": jobs})  # each is told, and need not wait any longer
+        assert all(answer.result().ok for answer in answers)

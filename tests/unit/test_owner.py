@@ -20,13 +20,21 @@ from dash_long_callback import Dash, DiskcacheLongCallbackManager, RegistrationE
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.errors import OwnerUnknown
 from dash_long_callback.executors.inline import InlineExecutor
+from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import new_job_id
 from dash_long_callback.managers.base import Manager
+from dash_long_callback.server import owner
 from dash_long_callback.server.owner import hash_of
 from dash_long_callback.server.submit import HEADER, OWNER_HEADER
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 ROUTES = ["updates", "cancel", "leave"]
+
+
+@pytest.fixture(autouse=True)
+def _own_faults(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    """The end of a fault is logged, too: in the test that had it, and not in the next one."""
+    monkeypatch.setattr(owner, "_faults", FaultLog("it can't be told who sends a request"))
 
 
 def cookie_user() -> str | None:
