@@ -122,6 +122,9 @@ class Rows(ABC):
             value: what that must be; None with ``"all"``, and only there.
             limit: how many at most.
             before: only such as are older than this one, which need not exist.
+
+        Raises:
+            NotListed: if there is no index.
         """
 
     @abstractmethod
