@@ -5,6 +5,7 @@ LongCallbackError
 ├── RegistrationError      the decorator was used wrongly; raised at import
 ├── CacheByFailed          a ``cache_by`` function raised, or returned what is not JSON
 ├── StoreError             the store can't be read or written
+│   └── NotListed          it has no index, so that its jobs can't be listed or counted
 ├── OwnerUnknown           who has sent a request can't be told, as ``user`` has failed
 ├── OwnerChanged           a click was made by another user than is logged in now
 ├── BadRequest             a client sent something that is not ours
@@ -55,6 +56,18 @@ class StoreError(LongCallbackError):
     """The store can't be read or written, for example because its disk is full."""
 
     status = 503
+
+
+class NotListed(StoreError):
+    """The store finds a job by its id only. Trying again does not help; another store does."""
+
+    status = 501
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this Celery result backend finds a value by its key only, so jobs can't be listed or "
+            "counted; use Redis"
+        )
 
 
 class BadRequest(LongCallbackError):

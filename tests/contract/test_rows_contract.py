@@ -118,9 +118,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(job_id=queued, state=st.sampled_from(State), again=st.booleans())
     def move(self, job_id: str, state: State, again: bool) -> None:
-        before = self.jobs[job_id]
-        left = None if before.state == state.value else before.state
-        entry = self.jobs[job_id] = before._replace(state=state.value, left=left)
+        entry = self.jobs[job_id] = self.jobs[job_id]._replace(state=state.value)
         touch = {names.job(job_id): KEPT}
         assert self.both(
             Batch(touch=touch, entry=entry, place=Place(front=True) if again else None)

@@ -26,7 +26,7 @@ from stores import (
     wait_until,
 )
 
-from dash_long_callback.errors import StoreError
+from dash_long_callback.errors import NotListed, StoreError
 from dash_long_callback.jobs import (
     Begin,
     Cancelled,
@@ -200,7 +200,7 @@ def test_jobs_are_listed_the_newest_first_and_in_pages(make: Callable[..., JobSt
 @only(listed=False)
 def test_a_store_without_an_index_says_so(store: JobStore) -> None:
     for ask in (lambda: store.list(limit=1), store.count):
-        with pytest.raises(StoreError, match=r"can't be listed or counted; use Redis"):
+        with pytest.raises(NotListed, match=r"can't be listed or counted; use Redis"):
             ask()
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from web import KINDS, Browser
 
 from dash_long_callback import Dash, Pacing
-from dash_long_callback.errors import StoreError
+from dash_long_callback.errors import NotListed, StoreError
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Job, new_job_id
@@ -299,6 +299,15 @@ def test_what_a_route_can_not_do_is_refused_in_words_and_logged_once(
         "no more can be had",
     ]
     assert "over after" in caplog.messages[-1]
+
+
+def test_a_store_without_lists_says_so_and_not_to_try_again(serve: Serve) -> None:
+    def handle(_: Request) -> bytes:
+        raise NotListed
+
+    answer = serve(route(handle, method="GET")).get(MORE)
+    assert answer.status == 501
+    assert "use Redis" in answer.json["message"]
 
 
 def test_an_event_loop_does_not_wait_for_a_route(serve: Serve) -> None:

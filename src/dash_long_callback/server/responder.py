@@ -16,6 +16,7 @@ from dash_long_callback.errors import (
     InternalError,
     JobNotFound,
     NotJson,
+    NotListed,
     OwnerUnknown,
     StoreError,
 )
@@ -153,14 +154,14 @@ class Responder:
     def _refusal(self, error: Exception) -> Answer[Any]:
         if isinstance(error, HTTPException):  # the server's own, such as a body above its limit
             raise error
-        if isinstance(error, StoreError):
+        if isinstance(error, (BadRequest, JobNotFound, NotListed, OwnerUnknown)):
+            message = str(error)
+        elif isinstance(error, StoreError):
             self._route.faults.failed(error)
             # Its own words name files and hosts.
             message = (
                 "the server can't use its store at the moment; try again. Its log has the details"
             )
-        elif isinstance(error, (BadRequest, JobNotFound, OwnerUnknown)):
-            message = str(error)
         else:
             self._route.faults.failed(error, traceback=True)
             error = InternalError()

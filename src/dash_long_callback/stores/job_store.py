@@ -286,7 +286,7 @@ class JobStore:
             before: only such as are older than this one.
 
         Raises:
-            StoreError: if this store has no index.
+            NotListed: if this store has no index.
         """
         if value is None and by != "all":
             return []
@@ -299,7 +299,7 @@ class JobStore:
         return [parse(data, job_id)[0] for (_, job_id), data in pairs if data is not None]
 
     def count(self, by: Field = "all", value: str | None = None) -> int:
-        """How many jobs ``list`` would find without a limit. Raises StoreError as it does."""
+        """How many jobs ``list`` would find without a limit. Raises NotListed as it does."""
         return 0 if value is None and by != "all" else self.rows.count(by, value)
 
     def active(self) -> Iterator[Job]:

@@ -16,9 +16,9 @@ import time
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from dash_long_callback.errors import StoreError
+from dash_long_callback.errors import NotListed, StoreError
 from dash_long_callback.stores import names as row
 from dash_long_callback.stores import timing
 from dash_long_callback.stores.job_store import JobStore
@@ -125,12 +125,12 @@ class KeyValueRows(Rows):
         limit: int,  # noqa: ARG002
         before: Cursor | None = None,  # noqa: ARG002
     ) -> list[Cursor]:
-        """Raises StoreError: such a backend finds a value by its key only."""
-        _no_index()
+        """Raises NotListed: such a backend finds a value by its key only."""
+        raise NotListed
 
     def count(self, by: Field, value: str | None) -> int:  # noqa: ARG002 - whatever it is
-        """Raises StoreError, as ``list`` does."""
-        _no_index()
+        """Raises NotListed, as ``list`` does."""
+        raise NotListed
 
     def next_queued(self) -> str | None:
         """None: jobs wait in the broker's queue."""
@@ -276,13 +276,6 @@ class _Process:
         self.news.close()
         while self._idle:
             _close(self._idle.pop())
-
-
-def _no_index() -> NoReturn:
-    raise StoreError(
-        "this Celery result backend finds a value by its key only, so jobs can't be listed or "
-        "counted; use Redis"
-    )
 
 
 def _pack(until: float, value: bytes) -> bytes:

@@ -37,7 +37,6 @@ class Entry(NamedTuple):
         callback: its callback's key.
         owner: whose it is; None if that is not known.
         created: seconds since 1970: lists have the newest first.
-        left: the state that it was in before, if that is another; None for a new entry.
     """
 
     id: str
@@ -45,7 +44,6 @@ class Entry(NamedTuple):
     callback: str
     owner: str | None
     created: float
-    left: str | None = None
 
 
 class Place(NamedTuple):
@@ -122,6 +120,9 @@ class Rows(ABC):
             value: what that must be; None with ``"all"``, and only there.
             limit: how many at most.
             before: only such as are older than this one, which need not exist.
+
+        Raises:
+            NotListed: if there is no index.
         """
 
     @abstractmethod

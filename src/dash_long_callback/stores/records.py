@@ -113,7 +113,7 @@ class Records:
             batch.put[names.cancel(job.id)] = b"1", self.retention
             batch.cancel = job.id
         if job.state is not before.state:
-            batch.entry = entry_of(job, left=before.state)
+            batch.entry = entry_of(job)
         # Behind the rest: who sees the record finds what it speaks of.
         whole = record + b"\n" + response if response else record
         batch.put[names.job(job.id)] = whole, seconds
@@ -149,7 +149,6 @@ def parse(data: bytes, job_id: str) -> tuple[Job, bytes | None]:
     return Job.load(record, job_id), response or None
 
 
-def entry_of(job: Job, left: State | None = None) -> Entry:
+def entry_of(job: Job) -> Entry:
     """What the index knows of a job."""
-    state = None if left is None else left.value
-    return Entry(job.id, job.state.value, job.callback, job.owner, job.created, state)
+    return Entry(job.id, job.state.value, job.callback, job.owner, job.created)

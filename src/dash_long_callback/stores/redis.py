@@ -3,8 +3,8 @@
 Keys, all of them below ``<prefix>dlc:``, all with an expiry:
 
     <name of a row>            its value
-    index:<field>:<value>      sorted set: ids of jobs by the time of their creation
-    index:expiry               sorted set: what is in those, by the time when it expires
+    index                      sorted set: <field>:<value>:<time of creation><id>, see ``_list``
+    expiry                     sorted set: what is in that, by the time when it expires
 
 Channels, see ``redis_notifier``:
 
@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import itertools
 import json
 import os
+import struct
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -29,7 +29,7 @@ from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import State
 from dash_long_callback.stores import names as row
 from dash_long_callback.stores.job_store import JobStore
-from dash_long_callback.stores.parse import read_id
+from dash_long_callback.stores.parse import ignored
 from dash_long_callback.stores.ports import Batch, Cursor, Field, Rows
 from dash_long_callback.stores.redis_notifier import RedisNotifier
 from dash_long_callback.stores.row_results import RowResults
@@ -44,7 +44,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _HERE = Path(__file__).parent
-_TRIM, _APPLY = ((_HERE / f"redis_{name}.lua").read_text() for name in ("trim", "apply"))
+_INDEX, _APPLY = ((_HERE / f"redis_{name}.lua").read_text() for name in ("index", "apply"))
 #: Jobs that have expired and are taken from the index in one go.
 _TRIMMED = 100
 
@@ -91,6 +91,7 @@ class RedisRows(Rows):
     def __init__(self, connect: Callable[[], redis.Redis], prefix: str) -> None:
         self._connect = connect
         self._prefix = f"{prefix}dlc:"
+        self._index = [self._key("index"), self._key("expiry")]
         self._lock = threading.Lock()
         self._opened: tuple[int, _Connected] | None = None
 
@@ -121,35 +122,14 @@ class RedisRows(Rows):
         expected = [b"" if value is None else b"=" + value for value in batch.expect.values()]
         written = [part for value, seconds in batch.put.values() for part in (value, _ms(seconds))]
         touched = [_ms(seconds) for seconds in batch.touch.values()]
-        sets, entry = self._index(batch)
-        told = self._told(batch)
+        entry, told = _entry(batch), self._told(batch)
+        counts += [1 if entry else 0, len(told)]
         return bool(
             self._connected.apply(
-                keys=[*map(self._key, names), *sets],
-                args=[*counts, len(told), *expected, *written, *touched, *entry, *told],
+                keys=[*self._index, *map(self._key, names)],
+                args=[*counts, *expected, *written, *touched, *entry, *told],
             )
         )
-
-    def _index(self, batch: Batch) -> tuple[list[str], list[Any]]:
-        """The sets of a batch's entry, and what is to become of it."""
-        if batch.entry is None:
-            return [], [0]
-        entry = batch.entry
-        record = row.job(entry.id)
-        seconds = batch.touch.get(record) or batch.put[record][1]
-        lists = [self._list("callback", entry.callback), self._list("all", None)]
-        if entry.owner is not None:
-            lists.append(self._list("owner", entry.owner))
-        own = self._list("state", entry.state)
-        left = [] if entry.left is None else [self._list("state", entry.left)]
-        others = [one for one in self._states() if one not in (own, *left)]
-        member = json.dumps([entry.id, *lists])
-        sets = [self._key("index:expiry"), own, *lists, *left, *others]
-        counts = [1 + len(lists), len(left)]
-        return sets, [*counts, entry.id, repr(entry.created), _ms(seconds), member]
-
-    def _states(self) -> list[str]:
-        return [self._list("state", state.value) for state in State]
 
     def _told(self, batch: Batch) -> list[str]:
         """The channels of the news."""
@@ -160,42 +140,29 @@ class RedisRows(Rows):
             told.append(self._key(f"stop:{batch.cancel}"))
         return told
 
-    def _list(self, by: Field, value: str | None) -> str:
-        # Keys of callbacks are long, and may hold anything.
-        name = (
-            hashlib.sha256((value or "").encode()).hexdigest()[:32] if by == "callback" else value
-        )
-        return self._key(f"index:{by}:{name or ''}")
-
     @_guarded
     def list(
         self, by: Field, value: str | None, limit: int, before: Cursor | None = None
     ) -> list[Cursor]:
-        client, key = self._connected.client, self._list(by, value)
         self._trim()
-        most = "+inf" if before is None else repr(before[0])
-        found: list[Cursor] = []
-        for start in itertools.count(0, limit + 1):
-            page = client.zrevrangebyscore(
-                key, most, "-inf", start=start, num=limit + 1, withscores=True
-            )
-            for member, created in page:
-                job_id = read_id(member, "the name of a job")
-                if job_id is not None and (before is None or (created, job_id) < before):
-                    found.append((created, job_id))
-            if len(page) <= limit or len(found) >= limit:
-                break
-        return found[:limit]
+        name = _list(by, value)
+        end = _end(name) if before is None else name + _place(*before)
+        found = self._connected.client.zrevrangebylex(
+            self._index[0], f"({end}", f"[{name}", start=0, num=limit
+        )
+        cursors = [_cursor(member[len(name) :]) for member in found]
+        return [cursor for cursor in cursors if cursor is not None]
 
     @_guarded
     def count(self, by: Field, value: str | None) -> int:
         self._trim()
-        return int(self._connected.client.zcard(self._list(by, value)))
+        name = _list(by, value)
+        count = self._connected.client.zlexcount(self._index[0], f"[{name}", f"({_end(name)}")
+        return int(count)
 
     def _trim(self) -> None:
         """Take what has expired from the index."""
-        keys = [self._key("index:expiry"), *self._states()]
-        while self._connected.trim(keys=keys) == _TRIMMED:
+        while self._connected.trim(keys=self._index) == _TRIMMED:
             pass
 
     def next_queued(self) -> str | None:
@@ -222,14 +189,57 @@ class _Connected:
 
     def __init__(self, client: Any) -> None:
         self.client = client
-        self.apply = client.register_script(_TRIM + _APPLY)
-        trim = f"return trim(KEYS[1], {{unpack(KEYS, 2)}}, {_TRIMMED})"
-        self.trim = client.register_script(_TRIM + trim)
+        states = ", ".join(f"'{_list('state', state.value)}'" for state in State)
+        index = f"local STATES = {{ {states} }}\n{_INDEX}"
+        trim = f"clean(KEYS[1]) return trim(KEYS[1], KEYS[2], milliseconds_now(), {_TRIMMED})"
+        self.apply = client.register_script(index + _APPLY)
+        self.trim = client.register_script(index + trim)
         self.news = RedisNotifier(client)
 
     def close(self) -> None:
         self.news.close()
         self.client.close()
+
+
+def _list(by: Field, value: str | None) -> str:
+    """What the members of a list begin with."""
+    # Keys of callbacks are long, and may hold anything; so may owners.
+    hashed = by in ("callback", "owner")
+    name = hashlib.sha256((value or "").encode()).hexdigest()[:32] if hashed else value
+    return f"{by}:{name or ''}:"
+
+
+def _end(name: str) -> str:
+    """What comes behind all members of a list: ";" is the character after ":"."""
+    return name[:-1] + ";"
+
+
+def _place(created: float, job_id: str) -> str:
+    """The rest of a member. Numbers of this form sort as they do as numbers."""
+    return struct.pack(">d", created).hex() + job_id
+
+
+def _cursor(place: bytes) -> Cursor | None:
+    try:
+        (created,) = struct.unpack(">d", bytes.fromhex(place[:16].decode()))
+        return created, place[16:].decode()
+    except (ValueError, struct.error) as error:
+        ignored("an entry of the index", error)
+        return None
+
+
+def _entry(batch: Batch) -> list[Any]:
+    """A batch's entry in the index: place and lists of the job, its list by state, milliseconds."""
+    entry = batch.entry
+    if entry is None:
+        return []
+    record = row.job(entry.id)
+    seconds = batch.touch.get(record) or batch.put[record][1]
+    lists = [_list("all", None), _list("callback", entry.callback)]
+    if entry.owner is not None:
+        lists.append(_list("owner", entry.owner))
+    job = json.dumps([_place(entry.created, entry.id), *lists])
+    return [job, _list("state", entry.state), _ms(seconds)]
 
 
 def _ms(seconds: float) -> int:

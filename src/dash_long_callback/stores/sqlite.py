@@ -121,7 +121,7 @@ class SqliteRows(Rows):
             for name in batch.drop:
                 execute(sql.DROP, (name,))
             if batch.entry is not None:
-                execute(sql.ENTER, (*batch.entry[:5], *_queued(batch.place, now)))
+                execute(sql.ENTER, (*batch.entry, *_queued(batch.place, now)))
             if batch.dequeue is not None:
                 execute(sql.DEQUEUE, (batch.dequeue,))
             if batch.news is not None:
