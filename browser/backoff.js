@@ -42,7 +42,7 @@ export class RetryBudget {
     }
 
     /** @param {string} what @param {RequestError} fault @returns {string} */
-    words(what, fault) {
+    message(what, fault) {
         return fault.final ? fault.message : `${what} (tried for ${Math.round(this.tried / 1000)} s): ${fault.message}`;
     }
 

@@ -1,4 +1,4 @@
-/* Cancel inputs: which changes of them are somebody's wish. What the page sets by itself, as it is drawn, is none. */
+/* Cancel inputs: which changes of them a user has made. What the page sets by itself, as it is drawn, does not cancel. */
 
 import { propsOf } from "./components.js";
 import { isCounter, matches, nameOf, noUpdate, parseId } from "./ids.js";
@@ -34,7 +34,7 @@ const cancelInputs = once(() => Object.values(settings().callbacks).flatMap((con
 /** The cancel inputs that are on the page. @type {Map<string, Stop>} */
 let stops = new Map();
 
-/** Look which are on the page. */
+/** Note which are on the page. */
 export function noteStops() {
     /** @type {Map<string, Stop>} */
     const found = new Map();
@@ -51,7 +51,7 @@ export function noteStops() {
 }
 
 /** @param {string} name @param {any} value that its change has brought, as a callback was told */
-export function hearStop(name, value) {
+export function noteChange(name, value) {
     const stop = stops.get(name);
     if (stop) {
         Object.assign(stop, { value, last: value });
@@ -68,7 +68,7 @@ export class CancelInputs {
     /** @param {Job} job */
     constructor(job) {
         this.job = job;
-        /** @type {Map<string, {born: number, value: any, heard: boolean}>} Whether they have changed since. */
+        /** @type {Map<string, {born: number, value: any, changed: boolean}>} Whether they have changed since. */
         this.known = new Map();
     }
 
@@ -79,7 +79,7 @@ export class CancelInputs {
                 const name = nameOf(id, target.property);
                 const [stop, mine] = [stops.get(name), this.known.get(name)];
                 if (stop && (!mine || mine.born !== stop.born)) {
-                    this.known.set(name, { born: stop.born, value: stop.value, heard: false });
+                    this.known.set(name, { born: stop.born, value: stop.value, changed: false });
                 }
             }
         }
@@ -89,7 +89,7 @@ export class CancelInputs {
      * @param {ComponentId} id @param {string} property @param {any} value that the renderer calls new
      * @returns {boolean} whether somebody cancels the job thereby
      */
-    isWish(id, property, value) {
+    cancels(id, property, value) {
         const { config } = this.job;
         if (!config.cancel.some((target) => target.property === property && matches(id, this.job.match(target.id)))) {
             return false;
@@ -99,13 +99,13 @@ export class CancelInputs {
         if (!stop || !mine || mine.born !== stop.born) {
             return isCounter(property) && value > 0; // it has just come
         }
-        const { value: before, heard } = mine;
-        Object.assign(mine, { value, heard: true });
+        const { value: before, changed } = mine;
+        Object.assign(mine, { value, changed: true });
         const reset = !sameJson(value, stop.last); // to another value than this, without a word
         if (isCounter(property)) {
             return value > 0 && (reset || !sameJson(value, before)); // at 0, it was set back
         }
-        return sameJson(value, before) ? reset && !settles(stop.since) : heard || !settles(stop.born);
+        return sameJson(value, before) ? reset && !settles(stop.since) : changed || !settles(stop.born);
     }
 }
 
@@ -116,9 +116,9 @@ export function cancel() {
         const dot = prop_id.lastIndexOf(".");
         const id = parseId(prop_id.slice(0, dot));
         alive()
-            .filter((job) => job.stops.isWish(id, prop_id.slice(dot + 1), value))
+            .filter((job) => job.stops.cancels(id, prop_id.slice(dot + 1), value))
             .forEach((job) => job.cancel());
-        hearStop(prop_id, value);
+        noteChange(prop_id, value);
     }
     return noUpdate(context.outputs_list);
 }

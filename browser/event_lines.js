@@ -98,7 +98,7 @@ export class EventLines {
                     await this.deliver(line, event);
                 }
             } catch (error) {
-                this.job.complain(line.id, line.property, error);
+                this.job.updates.report(line.id, line.property, error);
             } finally {
                 this.waiting -= 1;
                 if (!this.waiting && this.then) {

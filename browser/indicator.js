@@ -49,7 +49,7 @@ export class Indicator {
     /** @param {"on" | "off"} which */
     setRunning(which) {
         for (const target of this.job.config.running) {
-            this.job.components(target).forEach((id) => this.job.set(id, target.property, target[which]));
+            this.job.components(target).forEach((id) => this.job.updates.set(id, target.property, target[which]));
         }
     }
 
@@ -60,7 +60,7 @@ export class Indicator {
         afterPaint(() => (this.unseen -= 1));
         this.progress.set(index, value);
         for (const id of this.job.components(target)) {
-            inLine(nameOf(id, target.property), () => this.job.set(id, target.property, value));
+            inLine(nameOf(id, target.property), () => this.job.updates.set(id, target.property, value));
         }
     }
 
@@ -71,7 +71,7 @@ export class Indicator {
             for (const id of this.job.components(target)) {
                 const event = !defaults && this.job.events.has(id, target.property);
                 if (!event && !inProgress(id, target.property, this.job)) {
-                    this.job.set(id, target.property, defaults ? defaults[index] : null);
+                    this.job.updates.set(id, target.property, defaults ? defaults[index] : null);
                 }
             }
         });
@@ -100,7 +100,7 @@ export class Indicator {
         }
         for (const [id, property, value] of latest.values()) {
             if (!sameJson((propsOf(id) || {})[property], value)) {
-                this.job.set(id, property, value);
+                this.job.updates.set(id, property, value);
             }
         }
     }

@@ -7,23 +7,22 @@
  */
 
 import { CancelInputs } from "./cancel_inputs.js";
-import { afterPaint, propsOf, warnOnce } from "./components.js";
+import { afterPaint, propsOf } from "./components.js";
 import { EventLines } from "./event_lines.js";
-import { flat, nameOf, parseId, stringify } from "./ids.js";
+import { flat, stringify } from "./ids.js";
 import { Indicator } from "./indicator.js";
-import { lookAgain, setProperty } from "./layout.js";
+import { checkLayout } from "./layout.js";
 import { memory } from "./memory.js";
 import { fitting, give, load } from "./outputs.js";
 import { clientside } from "./page.js";
-import { apart, patched } from "./patches.js";
-import { componentsOf, isOutput, isSentAgain, matchOf } from "./pending.js";
+import { componentsOf, matchOf } from "./pending.js";
 import { poller } from "./poller.js";
-import { inLine, isEvents } from "./queue.js";
-import { attempt, renderer } from "./renderer.js";
+import { attempt } from "./renderer.js";
 import { alive, answered, inSlot, leave, spin } from "./slots.js";
 import { cancelJob, submit } from "./submit.js";
-import { describe, devToolsError, tell } from "./tell.js";
-import { wordsOf } from "./values.js";
+import { describe, devToolsError, emit } from "./window_events.js";
+import { Updates } from "./updates.js";
+import { messageOf } from "./values.js";
 
 /** @typedef {import("./types.js").ComponentId} ComponentId */
 /** @typedef {import("./types.js").Config} Config */
@@ -32,7 +31,6 @@ import { wordsOf } from "./values.js";
 /** @typedef {import("./types.js").Failure} Failure */
 /** @typedef {import("./outputs.js").Result} Result */
 /** @typedef {import("./types.js").Target} Target */
-/** @typedef {import("./types.js").Update} Update */
 
 /** Outcomes that wait for their outputs to be on the page again. */
 const OUTCOMES_MAX = 50;
@@ -62,12 +60,9 @@ export class Job {
         this.here = true;
         /** @type {News | null} The end of it, that waits for its outputs. */
         this.outcome = null;
-        /** @type {Set<string>} The outputs that have a value which was yielded. */
-        this.yielded = new Set();
-        /** @type {Set<string>} What it could not be given, and has been said. */
-        this.complaints = new Set();
         this.indicator = new Indicator(this);
         this.events = new EventLines(this);
+        this.updates = new Updates(this);
         this.stops = new CancelInputs(this);
         /** @type {(value: any) => void} */
         this.resolve = () => {};
@@ -96,36 +91,6 @@ export class Job {
         return matchOf(this.pending, id);
     }
 
-    /** @param {ComponentId} id @param {string} property @param {any} value */
-    set(id, property, value) {
-        const props = propsOf(id);
-        if (!props) {
-            this.here && warnOnce(id, property);
-            return;
-        }
-        for (const one of apart(value)) {
-            try {
-                setProperty(id, property, patched(one, (propsOf(id) || props)[property]));
-            } catch (error) {
-                this.complain(id, property, error);
-            }
-        }
-    }
-
-    /**
-     * Say, once for each property, that a value could not be set. The job and its other values go on.
-     * @param {ComponentId} id
-     * @param {string} property
-     * @param {any} error
-     */
-    complain(id, property, error) {
-        const name = nameOf(id, property);
-        if (!this.complaints.has(name)) {
-            this.complaints.add(name);
-            renderer.complain(`The long callback ${this.name} could not set ${name}\n${wordsOf(error)}`);
-        }
-    }
-
     /** The renderer waits for it no more. */
     detach() {
         if (!this.detached) {
@@ -136,7 +101,7 @@ export class Job {
     }
 
     /** @param {News} news */
-    hear(news) {
+    receive(news) {
         if (this.settled || this.outcome || (news.seq <= this.seq && !news.ended)) {
             return;
         }
@@ -145,7 +110,7 @@ export class Job {
             this.indicator.show();
         }
         for (const [target, value] of news.updates || []) {
-            attempt(this.name, () => this.update(target, value));
+            attempt(this.name, () => this.updates.apply(target, value));
         }
         if (news.ended) {
             poller.remove(this);
@@ -157,36 +122,13 @@ export class Job {
         }
     }
 
-    /** @param {Update[0]} target @param {any} value */
-    update(target, value) {
-        if (typeof target === "number") {
-            const { property } = this.config.progress[target];
-            if (isEvents(value)) {
-                this.components(this.config.progress[target]).forEach((id) => this.events.add(id, property, value));
-            } else {
-                this.indicator.setProgress(target, value);
-            }
-            return;
-        }
-        const [id, property] = [parseId(target[0]), target[1]];
-        if (isEvents(value)) {
-            this.events.add(id, property, value);
-        } else if (isOutput(this.pending, target[0], property)) {
-            // Yielded. Who listens to an output is called once, at the end.
-            this.yielded.add(target.join("."));
-            inLine(nameOf(id, property), () => renderer.silently(() => this.set(id, property, value)));
-        } else if (!isSentAgain(this.pending, id, property, value)) {
-            inLine(nameOf(id, property), () => this.set(id, property, value));
-        }
-    }
-
     /** @param {News} news The end: once all has happened that was to. */
     finish(news) {
         this.events.whenDone(async () => {
             try {
                 await this.conclude(news);
             } catch (error) {
-                this.settle({ error: devToolsError(`Long callback ${this.name}: ${wordsOf(error)}`) });
+                this.settle({ error: devToolsError(`Long callback ${this.name}: ${messageOf(error)}`) });
             }
         });
     }
@@ -249,7 +191,7 @@ export class Job {
      */
     settle(result, remember = false, failure = result.error && { kind: "failed" }) {
         // The renderer forgets a callback whose outputs have gone, also if they are back already.
-        lookAgain();
+        checkLayout();
         if (this.settled) {
             return;
         }
@@ -261,9 +203,9 @@ export class Job {
         const said = failure || (given.error && { kind: "failed" });
         // The server may never have had a doubtful one, which the user has been told.
         if (said && !this.cancelled && (given.error || !this.pending.doubtful)) {
-            tell("failed", this.name, this.outputs, said);
+            emit("failed", this.name, this.outputs, said);
         } else if (result.data) {
-            tell("succeeded", this.name, this.outputs);
+            emit("succeeded", this.name, this.outputs);
         }
         attempt(this.name, () => give(this, given));
         if (this.found && (result.data || given.error)) {

@@ -48,8 +48,8 @@ export function notePlaces(names) {
 /** Called when components have come or gone: jobs may have found their outputs again, or lost them. */
 let onChange = () => {};
 
-/** Have the page looked at, if it has changed. */
-export function lookAgain() {
+/** Call the listener, if components have come or gone. */
+export function checkLayout() {
     // What it sets on the page calls it again: that is for the next round, which the store's listener asks for.
     // Not a loop: values that hold components would keep the page in it.
     if (changing || !renderer.ready() || renderer.state().paths === paths) {
@@ -65,15 +65,15 @@ export function lookAgain() {
 }
 
 /**
- * Begin to look at the page, once there is one.
+ * Listen to changes of the page, once there is one.
  * @param {() => void} action what is done with each change
  */
 export function watchLayout(action) {
     onChange = action;
     if (page.store) {
         // Later: the renderer tells of what it does also in the middle of drawing it.
-        page.store.subscribe(() => renderer.state().paths !== paths && setTimeout(lookAgain));
-        setTimeout(lookAgain);
+        page.store.subscribe(() => renderer.state().paths !== paths && setTimeout(checkLayout));
+        setTimeout(checkLayout);
     } else {
         setTimeout(() => watchLayout(action), 50);
     }

@@ -8,7 +8,7 @@
  *      │
  *     Poller ── POST …/updates ──► news of all jobs of this tab, in one request at a time
  *      │
- *     Job.hear ── set_props for updates ── the outputs at the end
+ *     Job.receive ── set_props for updates ── the outputs at the end
  *
  * What runs is remembered in the tab's sessionStorage until the page has its outcome.
  */
@@ -17,15 +17,15 @@ import { cancel } from "./cancel_inputs.js";
 import { post } from "./http.js";
 import { bare } from "./ids.js";
 import { watchLayout } from "./layout.js";
-import { look } from "./look.js";
+import { onPageChange } from "./page_changes.js";
 import { clientside, settings } from "./page.js";
 import { poller } from "./poller.js";
 import { run } from "./run.js";
 import { alive, inProgress } from "./slots.js";
 import { SENTENCES, sentenceOf } from "./sentences.js";
-import { devToolsError, tell } from "./tell.js";
+import { devToolsError, emit } from "./window_events.js";
 
-/** Milliseconds after which a tab counts as one in the background: not while somebody looks around. */
+/** Milliseconds after which a tab counts as one in the background: not while a user switches tabs. */
 const HIDDEN_AFTER = 2000;
 
 /**
@@ -71,7 +71,7 @@ window.addEventListener("pagehide", () => {
     }
     poller.pause(); // until it is shown again, if the browser keeps it
 });
-watchLayout(look);
+watchLayout(onPageChange);
 
 // The renderer looks functions up by name; ours are the ids of callbacks.
 clientside.long_callback = new Proxy(
@@ -93,7 +93,7 @@ clientside.long_callback = new Proxy(
             return () => {
                 const { outputs_list } = clientside.callback_context;
                 const failure = { kind: "changed", reload: true };
-                tell("failed", key, outputs_list, failure);
+                emit("failed", key, outputs_list, failure);
                 return Promise.reject(devToolsError(sentenceOf(SENTENCES, failure)));
             };
         },

@@ -1,7 +1,7 @@
 /* What this tab remembers: the jobs whose answers the page does not have. */
 
 import { prefix, settings } from "./page.js";
-import { tell } from "./tell.js";
+import { emit } from "./window_events.js";
 import { once } from "./values.js";
 
 /** @typedef {import("./pending.js").PendingJob} PendingJob */
@@ -67,7 +67,7 @@ export const memory = {
                 } else if (mine !== null) {
                     sessionStorage.removeItem(key);
                     if (kept && mine) {
-                        tell("failed", pending.name, pending.outputs, { kind: "changed" });
+                        emit("failed", pending.name, pending.outputs, { kind: "changed" });
                     }
                 }
             }

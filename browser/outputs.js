@@ -6,8 +6,8 @@ import { clientside } from "./page.js";
 import { patched } from "./patches.js";
 import { attempt, renderer } from "./renderer.js";
 import { spin } from "./slots.js";
-import { devToolsError } from "./tell.js";
-import { wordsOf } from "./values.js";
+import { devToolsError } from "./window_events.js";
+import { messageOf } from "./values.js";
 
 /** @typedef {import("./job.js").Job} Job */
 
@@ -47,9 +47,9 @@ function pick(job, response, misfits) {
             try {
                 picked[id] = { ...picked[id], [property]: patched(values[property], props[property]) };
             } catch (error) {
-                misfits.push(`The Patch for ${id}.${property} can't be applied: ${wordsOf(error)}`);
+                misfits.push(`The Patch for ${id}.${property} can't be applied: ${messageOf(error)}`);
             }
-        } else if (props && job.yielded.has(`${id}.${property}`)) {
+        } else if (props && job.updates.yielded.has(`${id}.${property}`)) {
             // It is there already, but nobody was told.
             picked[id] = { ...picked[id], [property]: props[property] };
         }

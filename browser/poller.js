@@ -7,7 +7,7 @@ import { page, settings, TAB } from "./page.js";
 import { isPatch } from "./patches.js";
 import { isEvents } from "./queue.js";
 import { attempt } from "./renderer.js";
-import { devToolsError } from "./tell.js";
+import { devToolsError } from "./window_events.js";
 
 /** @typedef {import("./job.js").Job} Job */
 /** @typedef {import("./types.js").News} News */
@@ -23,7 +23,7 @@ const STREAM_NEXT = 25000;
 /** Milliseconds between two questions while clicks are on their way: each brings another job. */
 const GATHER = 200;
 
-/** @param {News} first @param {News} second @returns {News} what both tell, without what is out of date */
+/** @param {News} first @param {News} second @returns {News} the news of both, without what is out of date */
 function merged(first, second) {
     const later = second.updates || [];
     const plain = later.filter(([, value]) => !isPatch(value) && !isEvents(value));
@@ -129,11 +129,11 @@ class Poller {
         try {
             const response = await post("_dash-long-callback/updates", body, { signal: request.signal });
             if (response.status === 404) {
-                const words = await response.json().catch(() => ({}));
-                if (words.error !== "JobNotFound") {
+                const answer = await response.json().catch(() => ({}));
+                if (answer.error !== "JobNotFound") {
                     throw new RequestError("status 404"); // a proxy that has lost its server
                 }
-                asked.filter((job) => this.jobs.get(job.id) === job).forEach((job) => missed(job, words.owner));
+                asked.filter((job) => this.jobs.get(job.id) === job).forEach((job) => missed(job, answer.owner));
             } else {
                 const fault = await errorOf(response);
                 if (fault) {
@@ -152,7 +152,7 @@ class Poller {
         } catch (error) {
             if (this.request === request) {
                 this.request = null;
-                this.stumble(error instanceof RequestError ? error : new RequestError("the server did not respond"));
+                this.fail(error instanceof RequestError ? error : new RequestError("the server did not respond"));
             }
             return;
         } finally {
@@ -189,7 +189,7 @@ class Poller {
         for (const [id, news] of found) {
             const job = this.jobs.get(id);
             if (job) {
-                attempt(job.name, () => (news ? job.hear(news) : missed(job, owner)));
+                attempt(job.name, () => (news ? job.receive(news) : missed(job, owner)));
             }
         }
         return answers.length ? answers[answers.length - 1].after : 0;
@@ -240,19 +240,19 @@ class Poller {
     }
 
     /** @param {RequestError} fault */
-    stumble(fault) {
+    fail(fault) {
         const pause = this.budget.fail(fault);
         if (pause !== null) {
             this.schedule(pause);
             return;
         }
-        const words = this.budget.words(
+        const message = this.budget.message(
             "The server can't be reached. If the job still runs, reload the page to find it again",
             fault
         );
         this.budget.succeed();
         const failure = { kind: fault.session ? "session" : "unreachable", reload: true };
-        Array.from(this.jobs.values()).forEach((job) => job.settle({ error: devToolsError(words) }, true, failure));
+        Array.from(this.jobs.values()).forEach((job) => job.settle({ error: devToolsError(message) }, true, failure));
     }
 }
 
@@ -266,11 +266,11 @@ holder.lost = () => poller.hurry();
  */
 function missed(job, owner) {
     const other = owner !== undefined && job.pending.owner && job.pending.owner !== owner;
-    const words = other
+    const message = other
         ? "SessionExpired: you are not logged in any more, or as another user. Log in again and reload the page"
         : "JobNotFound: no such job: it never existed or has expired; run the callback again";
     // Of one that was found by a reload the page has shown nothing yet.
     const failure = { kind: other ? "session" : "gone", reload: Boolean(other) };
-    const result = job.found && !job.seq ? {} : { error: devToolsError(words) };
+    const result = job.found && !job.seq ? {} : { error: devToolsError(message) };
     job.settle(result, Boolean(other && owner === null), failure);
 }

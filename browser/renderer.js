@@ -2,7 +2,7 @@
 
 import { bare, flat, isCounter, matches, parseId, stringify } from "./ids.js";
 import { clientside, page } from "./page.js";
-import { once, pause, wordsOf } from "./values.js";
+import { once, pause, messageOf } from "./values.js";
 
 /** @typedef {import("./types.js").ComponentId} ComponentId */
 /** @typedef {import("./types.js").Dependency} Dependency */
@@ -209,6 +209,6 @@ export function attempt(name, action) {
     try {
         action();
     } catch (error) {
-        renderer.complain(`A step of the long callback ${name} has failed\n${wordsOf(error)}`);
+        renderer.complain(`A step of the long callback ${name} has failed\n${messageOf(error)}`);
     }
 }

@@ -1,8 +1,8 @@
 /* A long callback is triggered. */
 
-import { hearStop } from "./cancel_inputs.js";
+import { noteChange } from "./cancel_inputs.js";
 import { Job } from "./job.js";
-import { lookAgain } from "./layout.js";
+import { checkLayout } from "./layout.js";
 import { memory } from "./memory.js";
 import { clientside } from "./page.js";
 import { pendingJob } from "./pending.js";
@@ -24,7 +24,7 @@ const SHOW_AFTER = 60;
 export function run(name, config) {
     const context = clientside.callback_context;
     const job = new Job(pendingJob(name, config, context), config);
-    lookAgain();
+    checkLayout();
     const others = inSlot(job.slot);
     if (isAskedAlready(job, context.triggered) || (config.retrigger === "ignore" && others.length)) {
         // The renderer forgets a callback when it calls it again.
@@ -34,7 +34,7 @@ export function run(name, config) {
     }
     enter(job);
     // The change that has triggered it does not cancel it, but others may have since.
-    context.triggered.forEach((/** @type {any} */ one) => hearStop(one.prop_id, one.value));
+    context.triggered.forEach((/** @type {any} */ one) => noteChange(one.prop_id, one.value));
     job.stops.watch();
     if (config.retrigger === "replace") {
         others.forEach((other) => replace(other, job));

@@ -8,7 +8,7 @@ import { poller } from "./poller.js";
 import { attempt, renderer } from "./renderer.js";
 import { SENTENCES, sentenceOf } from "./sentences.js";
 import { alive } from "./slots.js";
-import { devToolsError, tell } from "./tell.js";
+import { devToolsError, emit } from "./window_events.js";
 import { has } from "./values.js";
 
 /** @typedef {import("./job.js").Job} Job */
@@ -28,7 +28,7 @@ const PLACES = 4;
  */
 export async function submit(job, now = false) {
     job.begun = true;
-    tell("started", job.name, job.outputs);
+    emit("started", job.name, job.outputs);
     if (job.pending.declared !== job.config.declared) {
         refuse(job, { kind: "changed" }); // what was asked would be taken for something else
         return;
@@ -97,9 +97,9 @@ export async function submit(job, now = false) {
             job.pending.payload = undefined;
             job.pending.doubtful = true;
             memory.keep(job.pending);
-            const words = budget.words("The server can't be reached", fault);
+            const message = budget.message("The server can't be reached", fault);
             const failure = fault.session ? { kind: "session", reload: true } : { kind: "unreachable" };
-            job.settle({ error: devToolsError(words) }, !fault.final, failure);
+            job.settle({ error: devToolsError(message) }, !fault.final, failure);
             return;
         }
         await budget.wait(pause);
@@ -148,7 +148,7 @@ function accept(job, answer) {
     if (!answer.news.ended && !job.settled) {
         memory.keep(job.pending);
     }
-    job.hear(answer.news);
+    job.receive(answer.news);
     if (!job.settled && !answer.news.ended) {
         if (alive().filter((other) => other !== job && other.known && !other.detached).length >= PLACES) {
             job.detach();
@@ -158,7 +158,7 @@ function accept(job, answer) {
 }
 
 /**
- * Tell the server to cancel a job, until it has heard: else the job would run on for nobody.
+ * Ask the server to cancel a job, until it has answered: else the job would run on for nobody.
  * @param {string} id
  */
 export async function cancelJob(id) {

@@ -23,6 +23,6 @@ export function sameJson(one, other) {
 }
 
 /** @param {any} error @returns {string} */
-export function wordsOf(error) {
+export function messageOf(error) {
     return (error && error.message) || String(error);
 }

@@ -1,7 +1,7 @@
 /*
  * Notices: what the user of a page sees of a long callback that did not succeed.
  *
- * The client tells by events of the window, so that neither script waits for the other, and an
+ * The client dispatches events of the window, so that neither script waits for the other, and an
  * app can do the same:
  *
  *     long-callback-failed      a notice, unless the app has prevented it
@@ -50,8 +50,8 @@ region.setAttribute("aria-live", "polite");
 region.setAttribute("aria-atomic", "false");
 
 /** Room at the end of a page that scrolls, so that no notice covers its end for good. */
-const room = element("div", "-room");
-room.setAttribute("aria-hidden", "true");
+const spacer = element("div", "-room");
+spacer.setAttribute("aria-hidden", "true");
 
 /** What had the focus before a notice got it. @type {Element | null} */
 let before = null;
@@ -63,34 +63,34 @@ class Notice {
         /** How often each callback and its outputs have failed so. @type {Map<string, number>} */
         this.counts = new Map();
         this.element = element("div", "");
-        const words = element("p", "-text", text);
+        const paragraph = element("p", "-text", text);
         if (own) {
-            words.lang = language();
+            paragraph.lang = language();
         }
         this.details = element("p", "-details");
-        this.element.append(words, this.details);
+        this.element.append(paragraph, this.details);
     }
 
     /** @param {Failure} failure */
     add(failure) {
-        const { reload, dismiss: words } = texts();
+        const { reload, dismiss: label } = texts();
         if (!this.counts.size) {
             if (failure.reload) {
                 this.element.append(button("-reload", reload, () => location.reload()));
             }
             const dismiss = button("-dismiss", "×", () => remove(this));
-            dismiss.setAttribute("aria-label", words);
-            dismiss.title = words;
+            dismiss.setAttribute("aria-label", label);
+            dismiss.title = label;
             this.element.append(dismiss);
         }
         const work = nameOf(failure);
         this.counts.set(work, (this.counts.get(work) || 0) + 1);
         this.ref = failure.ref;
-        this.tell();
+        this.showDetails();
     }
 
     /** Write how often, and the number under which the server has more. */
-    tell() {
+    showDetails() {
         const { times, number } = texts();
         const count = Array.from(this.counts.values()).reduce((sum, one) => sum + one, 0);
         const parts = [count > 1 ? `${count} ${times}` : "", this.ref ? `${number} ${this.ref}` : ""];
@@ -104,7 +104,7 @@ class Notice {
     /** @param {string} work that has begun anew, or was done */
     forget(work) {
         if (this.counts.delete(work)) {
-            this.counts.size ? this.tell() : remove(this);
+            this.counts.size ? this.showDetails() : remove(this);
         }
     }
 }
@@ -137,7 +137,7 @@ function show(failure) {
     }
     region.scrollTop = region.scrollHeight; // on a small screen not all may be seen
     adapt();
-    makeRoom();
+    fitSpacer();
 }
 
 /** @param {Notice} notice */
@@ -155,31 +155,31 @@ function remove(notice) {
     if (!notices.length) {
         resized.disconnect();
     }
-    makeRoom();
+    fitSpacer();
 }
 
-function makeRoom() {
+function fitSpacer() {
     const page = document.scrollingElement || document.documentElement;
     const { top, bottom } = region.getBoundingClientRect();
     // A page that fits needs no scrollbar, and a body that arranges its children not one more.
     // Authors may place notices at the upper edge, where one can scroll away from them.
     const needed =
-        page.scrollHeight - room.offsetHeight > page.clientHeight &&
+        page.scrollHeight - spacer.offsetHeight > page.clientHeight &&
         getComputedStyle(document.body).display === "block" &&
         top > page.clientHeight - bottom;
     if (!notices.length || !needed) {
-        room.remove();
+        spacer.remove();
         return;
     }
-    room.style.height = `${page.clientHeight - top}px`;
-    if (!room.isConnected) {
-        document.body.append(room);
+    spacer.style.height = `${page.clientHeight - top}px`;
+    if (!spacer.isConnected) {
+        document.body.append(spacer);
     }
 }
 
 // The page may grow or shrink below a notice: a figure that is drawn, a window that is made narrow.
-// In a frame of its own, as the room is a change of size itself.
-const resized = new ResizeObserver(() => requestAnimationFrame(makeRoom));
+// In a frame of its own, as the spacer is a change of size itself.
+const resized = new ResizeObserver(() => requestAnimationFrame(fitSpacer));
 
 function adapt() {
     if (notices.length) {
@@ -188,7 +188,7 @@ function adapt() {
 }
 
 dark.addEventListener("change", adapt);
-window.addEventListener("resize", makeRoom);
+window.addEventListener("resize", fitSpacer);
 
 window.addEventListener("long-callback-failed", (event) => {
     const failure = /** @type {CustomEvent<Failure>} */ (event).detail;

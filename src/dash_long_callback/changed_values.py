@@ -38,9 +38,7 @@ def read_by(function: Any) -> dict[str, str]:
         that is imported in the web process as in a worker.
     """
     function = getattr(function, "__wrapped__", function)
-    if not isinstance(function, FunctionType):
-        return {}
-    if function.__module__ not in MAIN:
+    if not isinstance(function, FunctionType) or function.__module__ not in MAIN:
         return {}
     try:
         return _hashes(function.__globals__, function.__code__)
@@ -95,9 +93,7 @@ def _text(value: Any, depth: int, budget: list[int]) -> str | None:
         return None
     if kind in _ATOMS:
         return None if kind in (str, bytes) and len(value) > MAX_LENGTH else repr(value)
-    if kind not in (list, tuple, set, frozenset, dict) or not depth:
-        return None
-    if len(value) > budget[0]:
+    if kind not in (list, tuple, set, frozenset, dict) or not depth or len(value) > budget[0]:
         return None
     parts = [_text(part, depth - 1, budget) for part in (value.items() if kind is dict else value)]
     if None in parts:

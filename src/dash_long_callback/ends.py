@@ -5,7 +5,6 @@ An end that ``on_error`` has handled is a success. The line has the number that 
 
 from __future__ import annotations
 
-import logging
 import time
 import traceback
 
@@ -16,10 +15,9 @@ from dash_long_callback.errors import (
     StoreError,
     UserError,
 )
+from dash_long_callback.fault_log import log
 from dash_long_callback.jobs import Cancelled, End, Failed, Job, Problem
 from dash_long_callback.stores.job_store import JobStore
-
-log = logging.getLogger("dash_long_callback")
 
 
 def end(

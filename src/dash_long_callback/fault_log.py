@@ -1,4 +1,4 @@
-"""Says once in the log what fails again and again: a full disk, a server that is away."""
+"""The log, and what logs once what fails again and again: a full disk, a server that is away."""
 
 from __future__ import annotations
 

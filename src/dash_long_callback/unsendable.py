@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable, Iterator
 from types import FunctionType, MethodType
 from typing import Any, TypeAlias
@@ -49,7 +50,7 @@ def where(function: Any, options: dict[str, Any], is_sendable: Sendable) -> str:
     starts = [(_name(function), function), *options.items()]
     path, value = next((one for one in starts if not is_sendable(one[1])), starts[0])
     for _ in range(MAX_DEPTH):
-        for step, part in _first(_parts(value), MAX_PARTS):
+        for step, part in list(itertools.islice(_parts(value), MAX_PARTS)):
             if not is_sendable(part):
                 path, value = path + step, part
                 break
@@ -57,10 +58,6 @@ def where(function: Any, options: dict[str, Any], is_sendable: Sendable) -> str:
             break
     kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
     return f"{path} (a {kind})"
-
-
-def _first(parts: Iterator[tuple[str, Any]], count: int) -> list[tuple[str, Any]]:
-    return [part for _, part in zip(range(count), parts, strict=False)]
 
 
 def _name(function: Any) -> str:

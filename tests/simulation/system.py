@@ -57,6 +57,10 @@ class Processes:
             cls.known[pid].kill()
 
     @staticmethod
+    def clock() -> float:
+        return running().now
+
+    @staticmethod
     def end_this() -> None:
         running().here.process.kill()
 

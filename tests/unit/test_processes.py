@@ -12,6 +12,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
+from dash_long_callback.worker import processes
 from dash_long_callback.worker.processes import ProcessId
 
 
@@ -86,3 +87,11 @@ def test_it_does_not_depend_on_a_clock_that_may_be_set(monkeypatch: pytest.Monke
     monkeypatch.setattr(psutil.Process, "create_time", lambda process: created(process) + 3600)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     assert ProcessId.of(os.getpid()) == before
     assert before.runs()
+
+
+def test_a_child_starts_by_the_clock_after_what_came_before_it() -> None:
+    before = processes.clock()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        started = psutil.Process(child.pid).create_time()
+        child.kill()
+    assert before - 0.1 <= started <= processes.clock() + 0.1

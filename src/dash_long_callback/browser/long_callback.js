@@ -1,7 +1,7 @@
 /* Made from browser/ by scripts/build-browser: do not edit. */
 "use strict";(()=>{function once(make){let made;return()=>(made=made||{value:make()}).value}function pause(ms){return new Promise(resolve=>setTimeout(
 resolve,ms))}function has(value,key){return value!=null&&Object.prototype.hasOwnProperty.call(value,key)}function sameJson(one,other){
-return JSON.stringify(one===void 0?null:one)===JSON.stringify(other===void 0?null:other)}function wordsOf(error){return error&&
+return JSON.stringify(one===void 0?null:one)===JSON.stringify(other===void 0?null:other)}function messageOf(error){return error&&
 error.message||String(error)}var page=window,clientside=page.dash_clientside=page.dash_clientside||{};function random(bytes){let numbers=crypto.getRandomValues(
 new Uint8Array(bytes));return btoa(String.fromCharCode(...numbers)).replace(/\+/g,"-").replace(/\//g,"_").replace(/=/g,"")}
 var TAB=random(16);function json(id){let element=document.getElementById(id);return element?JSON.parse(element.textContent||
@@ -47,7 +47,7 @@ ready&&typeof ready.then=="function"&&await Promise.race([ready,pause(READY_MAX)
 map(({id,property})=>({path:this.path(id),property:bare(property),id:stringify(id)})).filter(one=>one.path);payload.length&&
 this.dispatch({type:on?"LOADING":"LOADED",payload})}};function attempt(name,action){try{action()}catch(error){renderer.complain(
 `A step of the long callback ${name} has failed
-${wordsOf(error)}`)}}var slots=new Map,answered=new Map;function inSlot(slot){return slots.get(slot)||[]}function alive(){return Array.from(slots.
+${messageOf(error)}`)}}var slots=new Map,answered=new Map;function inSlot(slot){return slots.get(slot)||[]}function alive(){return Array.from(slots.
 values()).flat()}function enter(job){slots.set(job.slot,[...inSlot(job.slot),job])}function leave(job){let others=inSlot(
 job.slot).filter(other=>other!==job);others.length?slots.set(job.slot,others):slots.delete(job.slot)}function spin(slot){
 setTimeout(()=>{let job=inSlot(slot).find(one=>one.detached&&!one.outcome);job&&renderer.loading(!0,flat(job.outputs))})}
@@ -57,18 +57,18 @@ what,()=>touched=performance.now(),{capture:!0,passive:!0});var cancelInputs=onc
 flatMap(config=>config.cancel)),stops=new Map;function noteStops(){let found=new Map,now=performance.now();for(let target of cancelInputs())
 for(let id of renderer.ids(target.id)){let[name,path]=[nameOf(id,target.property),renderer.path(id)],value=(propsOf(id)||
 {})[target.property],stop=stops.get(name)||{born:now,value,path,last:value,since:now};found.set(name,stop.path===path?stop:
-{...stop,path,last:value,since:now})}stops=found}function hearStop(name,value){let stop=stops.get(name);stop&&Object.assign(
+{...stop,path,last:value,since:now})}stops=found}function noteChange(name,value){let stop=stops.get(name);stop&&Object.assign(
 stop,{value,last:value})}function settles(since){return touched<since&&performance.now()-since<SETTLE}var CancelInputs=class{constructor(job){
 this.job=job,this.known=new Map}watch(){for(let target of this.job.config.cancel)for(let id of renderer.ids(this.job.match(
 target.id))){let name=nameOf(id,target.property),[stop,mine]=[stops.get(name),this.known.get(name)];stop&&(!mine||mine.born!==
-stop.born)&&this.known.set(name,{born:stop.born,value:stop.value,heard:!1})}}isWish(id,property,value){let{config}=this.
+stop.born)&&this.known.set(name,{born:stop.born,value:stop.value,changed:!1})}}cancels(id,property,value){let{config}=this.
 job;if(!config.cancel.some(target=>target.property===property&&matches(id,this.job.match(target.id))))return!1;let name=nameOf(
 id,property),[stop,mine]=[stops.get(name),this.known.get(name)];if(!stop||!mine||mine.born!==stop.born)return isCounter(
-property)&&value>0;let{value:before,heard}=mine;Object.assign(mine,{value,heard:!0});let reset=!sameJson(value,stop.last);
-return isCounter(property)?value>0&&(reset||!sameJson(value,before)):sameJson(value,before)?reset&&!settles(stop.since):
-heard||!settles(stop.born)}};function cancel(){let context=clientside.callback_context;for(let{prop_id,value}of context.
-triggered){let dot=prop_id.lastIndexOf("."),id=parseId(prop_id.slice(0,dot));alive().filter(job=>job.stops.isWish(id,prop_id.
-slice(dot+1),value)).forEach(job=>job.cancel()),hearStop(prop_id,value)}return noUpdate(context.outputs_list)}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",lost:"\
+property)&&value>0;let{value:before,changed}=mine;Object.assign(mine,{value,changed:!0});let reset=!sameJson(value,stop.
+last);return isCounter(property)?value>0&&(reset||!sameJson(value,before)):sameJson(value,before)?reset&&!settles(stop.since):
+changed||!settles(stop.born)}};function cancel(){let context=clientside.callback_context;for(let{prop_id,value}of context.
+triggered){let dot=prop_id.lastIndexOf("."),id=parseId(prop_id.slice(0,dot));alive().filter(job=>job.stops.cancels(id,prop_id.
+slice(dot+1),value)).forEach(job=>job.cancel()),noteChange(prop_id,value)}return noUpdate(context.outputs_list)}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",lost:"\
 This was interrupted before it had finished. Try again.",stopped:"The server was stopped before this had finished. Try a\
 gain.",refused:"The server could not start this. Try again in a moment.",unavailable:"The server can't run this at the m\
 oment. Try again later.",not_stored:"The result could not be stored. Try again later.",session:"Your session has expired\
@@ -92,10 +92,10 @@ Number(response.headers.get("Retry-After"))||0,TRY_MAX/1e3)*1e3;return new Reque
 name)))}function setProperty(id,property,value){let[name,path]=[stringify(id),renderer.path(id)],known=places.get(name)===
 path;clientside.set_props(id,{[property]:value}),known&&places.has(name)&&places.set(name,renderer.path(id))}function isNew(name){
 let path=renderer.path(parseId(name));return!!path&&places.has(name)&&places.get(name)!==path}function notePlaces(names){
-places=new Map;for(let name of names)notePlace(name)}var onChange=()=>{};function lookAgain(){if(!(changing||!renderer.ready()||
-renderer.state().paths===paths)){changing=!0;try{paths=renderer.state().paths,onChange()}finally{changing=!1}}}function watchLayout(action){
-onChange=action,page.store?(page.store.subscribe(()=>renderer.state().paths!==paths&&setTimeout(lookAgain)),setTimeout(lookAgain)):
-setTimeout(()=>watchLayout(action),50)}function tell(what,callback,outputs,failure){let detail={callback,outputs:flat(outputs).map(({id,property})=>({id,property:bare(
+places=new Map;for(let name of names)notePlace(name)}var onChange=()=>{};function checkLayout(){if(!(changing||!renderer.
+ready()||renderer.state().paths===paths)){changing=!0;try{paths=renderer.state().paths,onChange()}finally{changing=!1}}}
+function watchLayout(action){onChange=action,page.store?(page.store.subscribe(()=>renderer.state().paths!==paths&&setTimeout(
+checkLayout)),setTimeout(checkLayout)):setTimeout(()=>watchLayout(action),50)}function emit(what,callback,outputs,failure){let detail={callback,outputs:flat(outputs).map(({id,property})=>({id,property:bare(
 property)})),...failure&&{kind:failure.kind,message:failure.message||sentenceOf(SENTENCES,failure),user:!!failure.user,ref:failure.
 ref||null,reload:!!failure.reload}};window.dispatchEvent(new CustomEvent("long-callback-"+what,{detail,cancelable:what===
 "failed"}))}function devToolsError(text,by=""){return Object.assign(new Error(text),{html:text,by})}function describe({type,
@@ -106,7 +106,7 @@ setItem(this.prefix()+pending.id,JSON.stringify(pending))}catch{}},drop(id){try{
 id)}catch{}},all(){let found=[];try{for(let key of Object.keys(sessionStorage).filter(one=>one.startsWith(this.prefix()))){
 let pending=JSON.parse(sessionStorage.getItem(key)||"null"),kept=pending&&Date.now()-pending.at<REMEMBER,known=kept&&settings().
 callbacks[pending.name],mine=kept?this.mine(pending):!1;known&&mine?found.push(pending):mine!==null&&(sessionStorage.removeItem(
-key),kept&&mine&&tell("failed",pending.name,pending.outputs,{kind:"changed"}))}}catch{}return found.sort((one,other)=>one.
+key),kept&&mine&&emit("failed",pending.name,pending.outputs,{kind:"changed"}))}}catch{}return found.sort((one,other)=>one.
 at-other.at)}};var DRAWN_MAX=1e3;function isEvents(value){return has(value,"__dash_long_callback_events")}var lines=new Map;function inLine(name,action){
 let before=lines.get(name),done=before?before.then(action):action();done&&(lines.set(name,done),done.then(()=>lines.get(
 name)===done&&lines.delete(name)))}async function settled(){for(let turn=0;turn<4;turn++)await new Promise(resolve=>{let{
@@ -123,8 +123,8 @@ event),this.happen(line,event)}for(let event of line.kept){if(line.kept.size<=EV
 for(let line of this.lines.values()){let here=!!componentOf(line.id);here&&!line.here&&(line.round+=1,line.kept.forEach(
 event=>this.happen(line,event))),line.here=here}}happen(line,event){let{round}=line;this.waiting+=1,inLine(nameOf(line.id,
 line.property),async()=>{try{!this.job.settled&&line.round===round&&await this.deliver(line,event)}catch(error){this.job.
-complain(line.id,line.property,error)}finally{if(this.waiting-=1,!this.waiting&&this.then){let then=this.then;this.then=
-null,then()}}})}async deliver(line,event){let component=componentOf(line.id);if(!component){line.here=!1,this.job.here&&
+updates.report(line.id,line.property,error)}finally{if(this.waiting-=1,!this.waiting&&this.then){let then=this.then;this.
+then=null,then()}}})}async deliver(line,event){let component=componentOf(line.id);if(!component){line.here=!1,this.job.here&&
 warnOnce(line.id,line.property);return}if(await renderer.loaded(component),!this.job.settled){if(event.kind==="once"||event.
 kind==="file"&&component.type==="Download"){line.kept.delete(event);let{pending}=this.job,name=nameOf(line.id,line.property),
 happened=pending.happened=pending.happened||{};if(event.seq<=(happened[name]||0))return;happened[name]=event.seq,memory.
@@ -155,27 +155,28 @@ if(!isPatch(value)||!Array.isArray(value.lengths))return[value];let end=0;return
 {...value,operations:value.operations.slice(end-length,end)}))}var Indicator=class{constructor(job){this.job=job,this.shown=!1,this.progress=new Map,this.unseen=0}show(){!this.shown&&
 !this.job.settled&&(this.shown=!0,this.setRunning("on"),this.signs().forEach(([id])=>notePlace(stringify(id))))}hide(){this.
 shown&&(this.shown=!1,inSlot(this.job.slot).some(other=>other!==this.job&&!other.outcome)||this.setRunning("off"),this.reset())}setRunning(which){
-for(let target of this.job.config.running)this.job.components(target).forEach(id=>this.job.set(id,target.property,target[which]))}setProgress(index,value){
-let target=this.job.config.progress[index];this.unseen+=1,afterPaint(()=>this.unseen-=1),this.progress.set(index,value);
-for(let id of this.job.components(target))inLine(nameOf(id,target.property),()=>this.job.set(id,target.property,value))}reset(){
-let{progress,defaults}=this.job.config;progress.forEach((target,index)=>{for(let id of this.job.components(target))!(!defaults&&
-this.job.events.has(id,target.property))&&!inProgress(id,target.property,this.job)&&this.job.set(id,target.property,defaults?
-defaults[index]:null)})}signs(){let{running,progress}=this.job.config,targets=running.map(target=>[target,target.on]);return progress.
-forEach((target,index)=>targets.push([target,this.progress.get(index)])),targets.flatMap(([target,value])=>this.job.components(
-target).map(id=>[id,target.property,value]))}renew(isNew2){let latest=new Map;for(let sign of this.shown?this.signs():[])
-sign[2]!==void 0&&!isPatch(sign[2])&&isNew2(stringify(sign[0]))&&latest.set(nameOf(sign[0],sign[1]),sign);for(let[id,property,
-value]of latest.values())sameJson((propsOf(id)||{})[property],value)||this.job.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
+for(let target of this.job.config.running)this.job.components(target).forEach(id=>this.job.updates.set(id,target.property,
+target[which]))}setProgress(index,value){let target=this.job.config.progress[index];this.unseen+=1,afterPaint(()=>this.unseen-=
+1),this.progress.set(index,value);for(let id of this.job.components(target))inLine(nameOf(id,target.property),()=>this.job.
+updates.set(id,target.property,value))}reset(){let{progress,defaults}=this.job.config;progress.forEach((target,index)=>{
+for(let id of this.job.components(target))!(!defaults&&this.job.events.has(id,target.property))&&!inProgress(id,target.property,
+this.job)&&this.job.updates.set(id,target.property,defaults?defaults[index]:null)})}signs(){let{running,progress}=this.job.
+config,targets=running.map(target=>[target,target.on]);return progress.forEach((target,index)=>targets.push([target,this.
+progress.get(index)])),targets.flatMap(([target,value])=>this.job.components(target).map(id=>[id,target.property,value]))}renew(isNew2){
+let latest=new Map;for(let sign of this.shown?this.signs():[])sign[2]!==void 0&&!isPatch(sign[2])&&isNew2(stringify(sign[0]))&&
+latest.set(nameOf(sign[0],sign[1]),sign);for(let[id,property,value]of latest.values())sameJson((propsOf(id)||{})[property],
+value)||this.job.updates.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
 length?devToolsError(misfits.join(`
 `)):result.error;return{data:Object.keys(data).length?data:void 0,error}}function pick(job,response,misfits){let byId=new Map(
 Object.entries(response).map(([id,props])=>[stringify(parseId(id)),props])),picked={};for(let output of flat(job.outputs)){
 let[id,property]=[stringify(output.id),bare(output.property)],[values,props]=[byId.get(id),propsOf(output.id)];if(props&&
 values&&property in values)try{picked[id]={...picked[id],[property]:patched(values[property],props[property])}}catch(error){
-misfits.push(`The Patch for ${id}.${property} can't be applied: ${wordsOf(error)}`)}else props&&job.yielded.has(`${id}.${property}`)&&
-(picked[id]={...picked[id],[property]:props[property]})}return picked}function give(job,{data,error}){error&&(error=renderer.
-titled(job,error)),data&&error&&job.detach(),job.detached?(data&&attempt(job.name,()=>renderer.executed(job,{data})),error&&
-attempt(job.name,()=>renderer.executed(job,{error})),renderer.loading(!1,flat(job.outputs)),spin(job.slot)):error?job.reject(
-error):data?job.resolve(shaped(job.outputs,data)):job.reject(clientside.PreventUpdate)}function shaped(outputs,data){if(Array.
-isArray(outputs))return outputs.map(output=>shaped(output,data));let values=data[stringify(outputs.id)]||{},property=bare(
+misfits.push(`The Patch for ${id}.${property} can't be applied: ${messageOf(error)}`)}else props&&job.updates.yielded.has(
+`${id}.${property}`)&&(picked[id]={...picked[id],[property]:props[property]})}return picked}function give(job,{data,error}){
+error&&(error=renderer.titled(job,error)),data&&error&&job.detach(),job.detached?(data&&attempt(job.name,()=>renderer.executed(
+job,{data})),error&&attempt(job.name,()=>renderer.executed(job,{error})),renderer.loading(!1,flat(job.outputs)),spin(job.
+slot)):error?job.reject(error):data?job.resolve(shaped(job.outputs,data)):job.reject(clientside.PreventUpdate)}function shaped(outputs,data){
+if(Array.isArray(outputs))return outputs.map(output=>shaped(output,data));let values=data[stringify(outputs.id)]||{},property=bare(
 outputs.property);return property in values?values[property]:clientside.no_update}function load(library){return new Promise(
 (resolve,reject)=>{let element=library.type==="_js_dist"?document.createElement("script"):document.createElement("link");
 element instanceof HTMLScriptElement?element.src=library.url:(element.href=library.url,element.rel="stylesheet"),element.
@@ -198,7 +199,7 @@ some(one=>stringify(one.id)===id&&bare(one.property)===property)}function isSent
 went=value,memory.keep(pending),again}var RETRY_MIN=250,RETRY_MAX=5e3,RetryBudget=class{constructor(){this.failures=0,this.tried=0,this.since=Date.now()}begin(){
 this.since=Date.now()}succeed(){this.failures=0,this.tried=0}fail(fault){let pause2=Math.min(RETRY_MIN*2**this.failures,
 RETRY_MAX);return this.failures+=1,navigator.onLine!==!1&&(this.tried+=Math.min(Date.now()-this.since,TRY_MAX)+pause2),fault.
-final||this.tried>settings().patience*1e3?null:Math.max(pause2*(.75+Math.random()/2),fault.pause)}words(what,fault){return fault.
+final||this.tried>settings().patience*1e3?null:Math.max(pause2*(.75+Math.random()/2),fault.pause)}message(what,fault){return fault.
 final?fault.message:`${what} (tried for ${Math.round(this.tried/1e3)} s): ${fault.message}`}renew(){this.failures=0}wait(ms){
 return new Promise(resolve=>{let online=()=>{this.renew(),done()},done=()=>{clearTimeout(timer),window.removeEventListener(
 "online",online),resolve()},timer=setTimeout(done,ms);window.addEventListener("online",online)})}};var HOLDERS=2,HOLDER_LEASE=8e3,HOLDER_RENEW=3e3,holder={key:"",timer:void 0,lost(){},take(){try{this.key&&!this.isMine()&&
@@ -222,17 +223,17 @@ let holds=!this.hidden&&holder.take(),stream=!!page.ReadableStream&&Date.now()>t
 body=JSON.stringify({tab:TAB,jobs:Object.fromEntries(asked.map(job=>[job.id,job.seq])),hidden:this.hidden||void 0,pace:!holds||
 void 0,stream:stream||void 0}),timer=setTimeout(()=>{stream&&(this.noStreams=Date.now()+this.streamPause,this.streamPause*=
 2),request.abort()},stream?STREAM_FIRST:ANSWER_MAX);this.budget.begin();let after=0;try{let response=await post("_dash-l\
-ong-callback/updates",body,{signal:request.signal});if(response.status===404){let words=await response.json().catch(()=>({}));
-if(words.error!=="JobNotFound")throw new RequestError("status 404");asked.filter(job=>this.jobs.get(job.id)===job).forEach(
-job=>missed(job,words.owner))}else{let fault=await errorOf(response);if(fault)throw fault;response.body&&(response.headers.
+ong-callback/updates",body,{signal:request.signal});if(response.status===404){let answer=await response.json().catch(()=>({}));
+if(answer.error!=="JobNotFound")throw new RequestError("status 404");asked.filter(job=>this.jobs.get(job.id)===job).forEach(
+job=>missed(job,answer.owner))}else{let fault=await errorOf(response);if(fault)throw fault;response.body&&(response.headers.
 get("Content-Type")||"").startsWith("text/event-stream")?after=await this.read(response.body,request,()=>{clearTimeout(timer),
 this.streamPause=STREAM_PAUSE}):after=this.take([await response.json()],request)}this.budget.succeed()}catch(error){this.
-request===request&&(this.request=null,this.stumble(error instanceof RequestError?error:new RequestError("the server did \
-not respond")));return}finally{clearTimeout(timer)}this.request===request&&(this.request=null,this.jobs.size&&this.schedule(
+request===request&&(this.request=null,this.fail(error instanceof RequestError?error:new RequestError("the server did not\
+ respond")));return}finally{clearTimeout(timer)}this.request===request&&(this.request=null,this.jobs.size&&this.schedule(
 after*1e3))}take(answers,request){if(this.request!==request)return 0;let found=new Map,owner;for(let answer of answers){
 owner="owner"in answer?answer.owner:owner;for(let[id,news]of Object.entries(answer.jobs)){let before=found.get(id);found.
 set(id,before&&news?merged(before,news):news)}}for(let[id,news]of found){let job=this.jobs.get(id);job&&attempt(job.name,
-()=>news?job.hear(news):missed(job,owner))}return answers.length?answers[answers.length-1].after:0}async read(body,request,flows){
+()=>news?job.receive(news):missed(job,owner))}return answers.length?answers[answers.length-1].after:0}async read(body,request,flows){
 let reader=body.getReader(),decoder=new TextDecoder,[text,from,after]=["",0,0],timer;try{for(;;){let{done,value}=await reader.
 read();if(done)return after;flows(),clearTimeout(timer),timer=setTimeout(()=>request.abort(),STREAM_NEXT),text+=decoder.
 decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
@@ -241,15 +242,15 @@ decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
 
 `)){let event=text.slice(0,end);text=text.slice(end+2),from=0,event.startsWith("data: ")&&answers.push(JSON.parse(event.
 slice(6)))}if(from=Math.max(0,text.length-1),this.request!==request)return 0;this.budget.succeed(),this.budget.begin(),after=
-answers.length?this.take(answers,request):after}}finally{clearTimeout(timer)}}stumble(fault){let pause2=this.budget.fail(
-fault);if(pause2!==null){this.schedule(pause2);return}let words=this.budget.words("The server can't be reached. If the j\
-ob still runs, reload the page to find it again",fault);this.budget.succeed();let failure={kind:fault.session?"session":
-"unreachable",reload:!0};Array.from(this.jobs.values()).forEach(job=>job.settle({error:devToolsError(words)},!0,failure))}},
+answers.length?this.take(answers,request):after}}finally{clearTimeout(timer)}}fail(fault){let pause2=this.budget.fail(fault);
+if(pause2!==null){this.schedule(pause2);return}let message=this.budget.message("The server can't be reached. If the job \
+still runs, reload the page to find it again",fault);this.budget.succeed();let failure={kind:fault.session?"session":"un\
+reachable",reload:!0};Array.from(this.jobs.values()).forEach(job=>job.settle({error:devToolsError(message)},!0,failure))}},
 poller=new Poller;holder.lost=()=>poller.hurry();function missed(job,owner){let other=owner!==void 0&&job.pending.owner&&
-job.pending.owner!==owner,words=other?"SessionExpired: you are not logged in any more, or as another user. Log in again \
-and reload the page":"JobNotFound: no such job: it never existed or has expired; run the callback again",failure={kind:other?
-"session":"gone",reload:!!other},result=job.found&&!job.seq?{}:{error:devToolsError(words)};job.settle(result,!!(other&&
-owner===null),failure)}var PLACES=4;async function submit(job,now=!1){if(job.begun=!0,tell("started",job.name,job.outputs),job.pending.declared!==
+job.pending.owner!==owner,message=other?"SessionExpired: you are not logged in any more, or as another user. Log in agai\
+n and reload the page":"JobNotFound: no such job: it never existed or has expired; run the callback again",failure={kind:other?
+"session":"gone",reload:!!other},result=job.found&&!job.seq?{}:{error:devToolsError(message)};job.settle(result,!!(other&&
+owner===null),failure)}var PLACES=4;async function submit(job,now=!1){if(job.begun=!0,emit("started",job.name,job.outputs),job.pending.declared!==
 job.config.declared){refuse(job,{kind:"changed"});return}let body=job.pending.payload||"",budget=new RetryBudget;for(;;){
 budget.begin();let fault,answer=null;try{let headers={"X-Long-Callback-Job":job.id,"X-Long-Callback-Declared":job.pending.
 declared||""};!now&&job.pending.owner&&(headers["X-Long-Callback-Owner"]=job.pending.owner),now=!1,poller.submitting+=1;
@@ -260,66 +261,67 @@ await response.text())});return}}else{if(answer=await response.json(),has(answer
 reload:!0});return}if(!has(answer,"news"))throw new RequestError("the answer is not from the app")}fault=found}catch{fault=
 new RequestError("the server did not respond")}if(!fault){attempt(job.name,()=>accept(job,answer));return}let pause2=budget.
 fail(fault);if(job.cancelled||job.settled){job.settle({}),cancelJob(job.id);return}if(pause2===null){job.pending.payload=
-void 0,job.pending.doubtful=!0,memory.keep(job.pending);let words=budget.words("The server can't be reached",fault),failure=fault.
-session?{kind:"session",reload:!0}:{kind:"unreachable"};job.settle({error:devToolsError(words)},!fault.final,failure);return}
-await budget.wait(pause2)}}function refuse(job,failure){job.settle({error:devToolsError(sentenceOf(SENTENCES,failure))},
-!1,failure)}async function isChanged(name){let find=declarations=>{let{inputs=0,state=0}=declarations.find(one=>one.output===
-name)||{};return JSON.stringify([inputs,state])};try{let response=await fetch(prefix()+"_dash-dependencies",{credentials:"\
+void 0,job.pending.doubtful=!0,memory.keep(job.pending);let message=budget.message("The server can't be reached",fault),
+failure=fault.session?{kind:"session",reload:!0}:{kind:"unreachable"};job.settle({error:devToolsError(message)},!fault.final,
+failure);return}await budget.wait(pause2)}}function refuse(job,failure){job.settle({error:devToolsError(sentenceOf(SENTENCES,
+failure))},!1,failure)}async function isChanged(name){let find=declarations=>{let{inputs=0,state=0}=declarations.find(one=>one.
+output===name)||{};return JSON.stringify([inputs,state])};try{let response=await fetch(prefix()+"_dash-dependencies",{credentials:"\
 same-origin",...dashConfig().fetch});return response.ok&&find(await response.json())!==find(renderer.declarations())}catch{
 return!1}}function accept(job,answer){job.known=!0,answer.owner!==void 0&&(job.pending.owner=settings().owner=answer.owner),
 job.pending.payload=void 0,answer.job!==job.id&&(memory.drop(job.id),job.id=job.pending.id=answer.job),job.cancelled&&cancelJob(
-job.id),!answer.news.ended&&!job.settled&&memory.keep(job.pending),job.hear(answer.news),!job.settled&&!answer.news.ended&&
+job.id),!answer.news.ended&&!job.settled&&memory.keep(job.pending),job.receive(answer.news),!job.settled&&!answer.news.ended&&
 (alive().filter(other=>other!==job&&other.known&&!other.detached).length>=PLACES&&job.detach(),poller.add(job,answer.after))}
 async function cancelJob(id){let budget=new RetryBudget,pause2=0;for(;pause2!==null;){budget.begin();try{let response=await post(
 "_dash-long-callback/cancel",JSON.stringify({jobs:[id]})),fault=await errorOf(response);if(!fault)return;pause2=budget.fail(
-fault)}catch(error){pause2=budget.fail(new RequestError(String(error)))}await budget.wait(pause2||0)}}var OUTCOMES_MAX=50,INITIAL_CALL=5e3,Job=class{constructor(pending,config){this.pending=pending,this.id=pending.id,this.
+fault)}catch(error){pause2=budget.fail(new RequestError(String(error)))}await budget.wait(pause2||0)}}var Updates=class{constructor(job){this.job=job,this.yielded=new Set,this.reported=new Set}apply(target,value){if(typeof target==
+"number"){let{property:property2}=this.job.config.progress[target];isEvents(value)?this.job.components(this.job.config.progress[target]).
+forEach(id2=>this.job.events.add(id2,property2,value)):this.job.indicator.setProgress(target,value);return}let[id,property]=[
+parseId(target[0]),target[1]];isEvents(value)?this.job.events.add(id,property,value):isOutput(this.job.pending,target[0],
+property)?(this.yielded.add(target.join(".")),inLine(nameOf(id,property),()=>renderer.silently(()=>this.set(id,property,
+value)))):isSentAgain(this.job.pending,id,property,value)||inLine(nameOf(id,property),()=>this.set(id,property,value))}set(id,property,value){
+let props=propsOf(id);if(!props){this.job.here&&warnOnce(id,property);return}for(let one of apart(value))try{setProperty(
+id,property,patched(one,(propsOf(id)||props)[property]))}catch(error){this.report(id,property,error)}}report(id,property,error){
+let name=nameOf(id,property);this.reported.has(name)||(this.reported.add(name),renderer.complain(`The long callback ${this.
+job.name} could not set ${name}
+${messageOf(error)}`))}};var OUTCOMES_MAX=50,INITIAL_CALL=5e3,Job=class{constructor(pending,config){this.pending=pending,this.id=pending.id,this.
 name=pending.name,this.config=config,this.outputs=pending.outputs,this.slot=pending.name+" "+JSON.stringify(pending.matched.
 map(stringify)),this.seq=0,this.settled=!1,this.cancelled=!1,this.begun=!1,this.known=!1,this.found=!1,this.detached=!1,
-this.here=!0,this.outcome=null,this.yielded=new Set,this.complaints=new Set,this.indicator=new Indicator(this),this.events=
-new EventLines(this),this.stops=new CancelInputs(this),this.resolve=()=>{},this.reject=()=>{},this.promise=new Promise((resolve,reject)=>{
+this.here=!0,this.outcome=null,this.indicator=new Indicator(this),this.events=new EventLines(this),this.updates=new Updates(
+this),this.stops=new CancelInputs(this),this.resolve=()=>{},this.reject=()=>{},this.promise=new Promise((resolve,reject)=>{
 this.resolve=resolve,this.reject=reject}),this.promise.catch(()=>{})}isHere(){let ids=this.outputs?flat(this.outputs).map(
 output=>output.id):this.pending.matched;return!ids.length||ids.some(id=>propsOf(id))}components(target){return componentsOf(
-this.pending,target)}match(id){return matchOf(this.pending,id)}set(id,property,value){let props=propsOf(id);if(!props){this.
-here&&warnOnce(id,property);return}for(let one of apart(value))try{setProperty(id,property,patched(one,(propsOf(id)||props)[property]))}catch(error){
-this.complain(id,property,error)}}complain(id,property,error){let name=nameOf(id,property);this.complaints.has(name)||(this.
-complaints.add(name),renderer.complain(`The long callback ${this.name} could not set ${name}
-${wordsOf(error)}`))}detach(){this.detached||(this.detached=!0,this.reject(clientside.PreventUpdate),spin(this.slot))}hear(news){
-if(!(this.settled||this.outcome||news.seq<=this.seq&&!news.ended)){this.seq=news.seq,news.ended||this.indicator.show();for(let[
-target,value]of news.updates||[])attempt(this.name,()=>this.update(target,value));news.ended&&(poller.remove(this),this.
-indicator.unseen?afterPaint(()=>this.finish(news)):this.finish(news))}}update(target,value){if(typeof target=="number"){
-let{property:property2}=this.config.progress[target];isEvents(value)?this.components(this.config.progress[target]).forEach(
-id2=>this.events.add(id2,property2,value)):this.indicator.setProgress(target,value);return}let[id,property]=[parseId(target[0]),
-target[1]];isEvents(value)?this.events.add(id,property,value):isOutput(this.pending,target[0],property)?(this.yielded.add(
-target.join(".")),inLine(nameOf(id,property),()=>renderer.silently(()=>this.set(id,property,value)))):isSentAgain(this.pending,
-id,property,value)||inLine(nameOf(id,property),()=>this.set(id,property,value))}finish(news){this.events.whenDone(async()=>{
-try{await this.conclude(news)}catch(error){this.settle({error:devToolsError(`Long callback ${this.name}: ${wordsOf(error)}`)})}})}async conclude(news){
-if(news.response&&!this.isHere()&&!this.cancelled&&!this.settled)this.outcome=news,this.detach(),this.indicator.hide(),alive().
-filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).forEach(job=>job.settle({}));else if(news.error){let reload=news.error.kind===
-"session"||news.error.kind==="changed"&&!this.found,error=devToolsError(describe(news.error),news.error.callback);this.settle(
-{error},!1,{...news.error,reload})}else if(!news.response||this.cancelled)this.settle({});else{let{response={},dist}=news.
-response;try{await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{let missing2=devToolsError("A c\
-omponent library could not be loaded.");this.settle({error:missing2},!1,{kind:"library",reload:!0})}}}appear(here){if(here!==
-this.here&&(this.here=here,!!here))if(this.found=!0,this.outcome){let outcome=this.outcome;this.outcome=null,this.finish(
-outcome)}else this.indicator.shown&&(this.detach(),spin(this.slot))}settle(result,remember=!1,failure=result.error&&{kind:"\
-failed"}){if(lookAgain(),this.settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.name,()=>this.
-indicator.hide());let given=fitting(this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&(given.
-error||!this.pending.doubtful)?tell("failed",this.name,this.outputs,said):result.data&&tell("succeeded",this.name,this.outputs),
-attempt(this.name,()=>give(this,given)),this.found&&(result.data||given.error)&&(answered.set(this.slot,this),setTimeout(
-()=>answered.delete(this.slot),INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(this.slot),
-next=others.find(job=>!job.begun);next&&!others.some(job=>job.begun)&&(attempt(next.name,()=>next.indicator.show()),submit(
-next))}cancel(){this.cancelled=!0,this.outcome||!this.begun?this.settle({}):this.known&&cancelJob(this.id)}};var lost=once(()=>memory.all());function look(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(job.slot));
-let jobs=alive();for(let job of jobs)attempt(job.name,()=>job.events.reappear()),attempt(job.name,()=>{job.indicator.renew(
-isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs.flatMap(job=>job.indicator.signs().map(([id])=>stringify(
+this.pending,target)}match(id){return matchOf(this.pending,id)}detach(){this.detached||(this.detached=!0,this.reject(clientside.
+PreventUpdate),spin(this.slot))}receive(news){if(!(this.settled||this.outcome||news.seq<=this.seq&&!news.ended)){this.seq=
+news.seq,news.ended||this.indicator.show();for(let[target,value]of news.updates||[])attempt(this.name,()=>this.updates.apply(
+target,value));news.ended&&(poller.remove(this),this.indicator.unseen?afterPaint(()=>this.finish(news)):this.finish(news))}}finish(news){
+this.events.whenDone(async()=>{try{await this.conclude(news)}catch(error){this.settle({error:devToolsError(`Long callbac\
+k ${this.name}: ${messageOf(error)}`)})}})}async conclude(news){if(news.response&&!this.isHere()&&!this.cancelled&&!this.
+settled)this.outcome=news,this.detach(),this.indicator.hide(),alive().filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).forEach(
+job=>job.settle({}));else if(news.error){let reload=news.error.kind==="session"||news.error.kind==="changed"&&!this.found,
+error=devToolsError(describe(news.error),news.error.callback);this.settle({error},!1,{...news.error,reload})}else if(!news.
+response||this.cancelled)this.settle({});else{let{response={},dist}=news.response;try{await(dist&&Promise.all(dist.map(load))),
+this.settle({data:response})}catch{let missing2=devToolsError("A component library could not be loaded.");this.settle({error:missing2},
+!1,{kind:"library",reload:!0})}}}appear(here){if(here!==this.here&&(this.here=here,!!here))if(this.found=!0,this.outcome){
+let outcome=this.outcome;this.outcome=null,this.finish(outcome)}else this.indicator.shown&&(this.detach(),spin(this.slot))}settle(result,remember=!1,failure=result.
+error&&{kind:"failed"}){if(checkLayout(),this.settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.
+name,()=>this.indicator.hide());let given=fitting(this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&
+(given.error||!this.pending.doubtful)?emit("failed",this.name,this.outputs,said):result.data&&emit("succeeded",this.name,
+this.outputs),attempt(this.name,()=>give(this,given)),this.found&&(result.data||given.error)&&(answered.set(this.slot,this),
+setTimeout(()=>answered.delete(this.slot),INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(
+this.slot),next=others.find(job=>!job.begun);next&&!others.some(job=>job.begun)&&(attempt(next.name,()=>next.indicator.show()),
+submit(next))}cancel(){this.cancelled=!0,this.outcome||!this.begun?this.settle({}):this.known&&cancelJob(this.id)}};var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
+job.slot));let jobs=alive();for(let job of jobs)attempt(job.name,()=>job.events.reappear()),attempt(job.name,()=>{job.indicator.
+renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs.flatMap(job=>job.indicator.signs().map(([id])=>stringify(
 id))));let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.name]));for(let job of found.filter(one=>one.
 isHere()))lost().splice(lost().indexOf(job.pending),1),attempt(job.name,()=>pickUp(job))}function pickUp(job){let queues=job.
 config.retrigger==="queue"&&inSlot(job.slot).length;job.found=job.detached=!0,job.pending.declared!==job.config.declared&&
 (job.config={...job.config,progress:[]}),enter(job),job.stops.watch(),!(queues&&job.pending.payload)&&(job.pending.doubtful||
 (job.indicator.show(),spin(job.slot)),job.pending.payload?submit(job):(job.begun=job.known=!0,poller.add(job,0)))}var SHOW_AFTER=60;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(name,config,context),
-config);lookAgain();let others=inSlot(job.slot);return isAskedAlready(job,context.triggered)||config.retrigger==="ignore"&&
-others.length?(others.forEach(other=>other.detach()),spin(job.slot),Promise.reject(clientside.PreventUpdate)):(enter(job),
-context.triggered.forEach(one=>hearStop(one.prop_id,one.value)),job.stops.watch(),config.retrigger==="replace"?others.forEach(
-other=>replace(other,job)):job.detach(),(config.retrigger!=="queue"||!others.length)&&(config.cached?setTimeout(()=>job.
-indicator.show(),SHOW_AFTER):job.indicator.show(),submit(job,!0)),memory.keep(job.pending),job.promise)}function isAskedAlready(job,triggered){
+config);checkLayout();let others=inSlot(job.slot);return isAskedAlready(job,context.triggered)||config.retrigger==="igno\
+re"&&others.length?(others.forEach(other=>other.detach()),spin(job.slot),Promise.reject(clientside.PreventUpdate)):(enter(
+job),context.triggered.forEach(one=>noteChange(one.prop_id,one.value)),job.stops.watch(),config.retrigger==="replace"?others.
+forEach(other=>replace(other,job)):job.detach(),(config.retrigger!=="queue"||!others.length)&&(config.cached?setTimeout(
+()=>job.indicator.show(),SHOW_AFTER):job.indicator.show(),submit(job,!0)),memory.keep(job.pending),job.promise)}function isAskedAlready(job,triggered){
 if(renderer.isChange(job.name,triggered.map(one=>one.prop_id)))return!1;let last=answered.get(job.slot);return answered.
 delete(job.slot),[...inSlot(job.slot),...last?[last]:[]].some(other=>!other.cancelled&&other.pending.values===job.pending.
 values)}function replace(old,job){if(old.cancel(),!old.settled){old.settled=!0,poller.remove(old),memory.drop(old.id),leave(
@@ -331,7 +333,7 @@ poller.hidden=!0,poller.hurry()},HIDDEN_AFTER):poller.hidden&&(poller.hidden=!1,
 "online",()=>{poller.budget.renew(),poller.hurry()});window.addEventListener("pageshow",event=>event.persisted&&poller.hurry());
 window.addEventListener("pagehide",()=>{let jobs=alive().filter(job=>job.config.leave&&job.known).map(job=>job.id);jobs.
 length&&post("_dash-long-callback/leave",JSON.stringify({jobs}),{keepalive:!0}).catch(()=>{}),poller.pause()});watchLayout(
-look);clientside.long_callback=new Proxy({},{get(_,name){let key=String(name),config=settings().callbacks[key];if(config)
+onPageChange);clientside.long_callback=new Proxy({},{get(_,name){let key=String(name),config=settings().callbacks[key];if(config)
 return()=>run(key,config);if(key==="cancel")return cancel;if(key.startsWith("default ")){let value=JSON.parse(key.slice(
 8));return()=>progressDefault(value)}return()=>{let{outputs_list}=clientside.callback_context,failure={kind:"changed",reload:!0};
-return tell("failed",key,outputs_list,failure),Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();
+return emit("failed",key,outputs_list,failure),Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();

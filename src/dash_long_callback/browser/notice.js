@@ -34,34 +34,35 @@ return TEXTS[language()]}var NOTICES_MAX=3,OWN_ESCAPE="input, textarea, select, 
 box], [aria-modal]";function element(tag,name,text=""){let made=document.createElement(tag);return made.className="long-\
 callback-notice"+name,made.textContent=text,made}function button(name,text,click){let made=element("button",name,text);return made.
 setAttribute("type","button"),made.addEventListener("click",click),made}var region=element("div","s");region.setAttribute(
-"role","alert");region.setAttribute("aria-live","polite");region.setAttribute("aria-atomic","false");var room=element("d\
-iv","-room");room.setAttribute("aria-hidden","true");var before=null,Notice=class{constructor(text,own){this.text=text,this.
-counts=new Map,this.element=element("div","");let words=element("p","-text",text);own&&(words.lang=language()),this.details=
-element("p","-details"),this.element.append(words,this.details)}add(failure){let{reload,dismiss:words}=texts();if(!this.
-counts.size){failure.reload&&this.element.append(button("-reload",reload,()=>location.reload()));let dismiss=button("-di\
-smiss","×",()=>remove(this));dismiss.setAttribute("aria-label",words),dismiss.title=words,this.element.append(dismiss)}
-let work=nameOf(failure);this.counts.set(work,(this.counts.get(work)||0)+1),this.ref=failure.ref,this.tell()}tell(){let{
-times,number}=texts(),count=Array.from(this.counts.values()).reduce((sum,one)=>sum+one,0),details=[count>1?`${count} ${times}`:
-"",this.ref?`${number} ${this.ref}`:""].filter(Boolean).join(" · ");this.details.textContent!==details&&(this.details.textContent=
-details),this.details.hidden=!details}forget(work){this.counts.delete(work)&&(this.counts.size?this.tell():remove(this))}},
-notices=[];function nameOf({callback,outputs}){return JSON.stringify([callback,outputs])}function show(failure){region.isConnected||
-document.body.append(region),[document.body,...document.body.children].forEach(one=>resized.observe(one));let text=textOf(
-failure),notice=notices.find(one=>one.text===text);notice||(notice=new Notice(text,!failure.user),notices.push(notice)),
-notice.add(failure),notices.slice(0,-NOTICES_MAX).forEach(remove),notice.element.isConnected||region.append(notice.element),
-region.scrollTop=region.scrollHeight,adapt(),makeRoom()}function remove(notice){let focused=notice.element.contains(document.
-activeElement),next=notices[notices.indexOf(notice)+1]||notices[notices.indexOf(notice)-1];if(notices=notices.filter(one=>one!==
-notice),notice.element.remove(),focused){let target=next?next.element.querySelector("button"):before;target instanceof HTMLElement&&
-target.focus()}notices.length||resized.disconnect(),makeRoom()}function makeRoom(){let page=document.scrollingElement||document.
-documentElement,{top,bottom}=region.getBoundingClientRect(),needed=page.scrollHeight-room.offsetHeight>page.clientHeight&&
-getComputedStyle(document.body).display==="block"&&top>page.clientHeight-bottom;if(!notices.length||!needed){room.remove();
-return}room.style.height=`${page.clientHeight-top}px`,room.isConnected||document.body.append(room)}var resized=new ResizeObserver(
-()=>requestAnimationFrame(makeRoom));function adapt(){notices.length&&(region.dataset.scheme=schemeOfPage())}dark.addEventListener(
-"change",adapt);window.addEventListener("resize",makeRoom);window.addEventListener("long-callback-failed",event=>{let failure=event.
-detail;queueMicrotask(()=>event.defaultPrevented||show(failure))});for(let name of["long-callback-started","long-callbac\
-k-succeeded"])window.addEventListener(name,event=>{let work=nameOf(event.detail);notices.slice().forEach(notice=>notice.
-forget(work))});region.addEventListener("focusin",event=>{let from=event.relatedTarget;before=from instanceof Element&&!region.
-contains(from)?from:before});document.addEventListener("keydown",event=>{let focused=document.activeElement,elsewhere=focused&&
-!region.contains(focused)&&focused.closest(OWN_ESCAPE);event.key==="Escape"&&notices.length&&!event.defaultPrevented&&!elsewhere&&
-remove(notices.find(one=>one.element.contains(focused))||notices[notices.length-1])});function begin(){document.body.append(
-region);let observer=new MutationObserver(adapt);observer.observe(document.documentElement,{attributes:!0}),observer.observe(
-document.body,{attributes:!0})}document.body?begin():document.addEventListener("DOMContentLoaded",begin);})();
+"role","alert");region.setAttribute("aria-live","polite");region.setAttribute("aria-atomic","false");var spacer=element(
+"div","-room");spacer.setAttribute("aria-hidden","true");var before=null,Notice=class{constructor(text,own){this.text=text,
+this.counts=new Map,this.element=element("div","");let paragraph=element("p","-text",text);own&&(paragraph.lang=language()),
+this.details=element("p","-details"),this.element.append(paragraph,this.details)}add(failure){let{reload,dismiss:label}=texts();
+if(!this.counts.size){failure.reload&&this.element.append(button("-reload",reload,()=>location.reload()));let dismiss=button(
+"-dismiss","×",()=>remove(this));dismiss.setAttribute("aria-label",label),dismiss.title=label,this.element.append(dismiss)}
+let work=nameOf(failure);this.counts.set(work,(this.counts.get(work)||0)+1),this.ref=failure.ref,this.showDetails()}showDetails(){
+let{times,number}=texts(),count=Array.from(this.counts.values()).reduce((sum,one)=>sum+one,0),details=[count>1?`${count}\
+ ${times}`:"",this.ref?`${number} ${this.ref}`:""].filter(Boolean).join(" · ");this.details.textContent!==details&&(this.
+details.textContent=details),this.details.hidden=!details}forget(work){this.counts.delete(work)&&(this.counts.size?this.
+showDetails():remove(this))}},notices=[];function nameOf({callback,outputs}){return JSON.stringify([callback,outputs])}function show(failure){
+region.isConnected||document.body.append(region),[document.body,...document.body.children].forEach(one=>resized.observe(
+one));let text=textOf(failure),notice=notices.find(one=>one.text===text);notice||(notice=new Notice(text,!failure.user),
+notices.push(notice)),notice.add(failure),notices.slice(0,-NOTICES_MAX).forEach(remove),notice.element.isConnected||region.
+append(notice.element),region.scrollTop=region.scrollHeight,adapt(),fitSpacer()}function remove(notice){let focused=notice.
+element.contains(document.activeElement),next=notices[notices.indexOf(notice)+1]||notices[notices.indexOf(notice)-1];if(notices=
+notices.filter(one=>one!==notice),notice.element.remove(),focused){let target=next?next.element.querySelector("button"):
+before;target instanceof HTMLElement&&target.focus()}notices.length||resized.disconnect(),fitSpacer()}function fitSpacer(){
+let page=document.scrollingElement||document.documentElement,{top,bottom}=region.getBoundingClientRect(),needed=page.scrollHeight-
+spacer.offsetHeight>page.clientHeight&&getComputedStyle(document.body).display==="block"&&top>page.clientHeight-bottom;if(!notices.
+length||!needed){spacer.remove();return}spacer.style.height=`${page.clientHeight-top}px`,spacer.isConnected||document.body.
+append(spacer)}var resized=new ResizeObserver(()=>requestAnimationFrame(fitSpacer));function adapt(){notices.length&&(region.
+dataset.scheme=schemeOfPage())}dark.addEventListener("change",adapt);window.addEventListener("resize",fitSpacer);window.
+addEventListener("long-callback-failed",event=>{let failure=event.detail;queueMicrotask(()=>event.defaultPrevented||show(
+failure))});for(let name of["long-callback-started","long-callback-succeeded"])window.addEventListener(name,event=>{let work=nameOf(
+event.detail);notices.slice().forEach(notice=>notice.forget(work))});region.addEventListener("focusin",event=>{let from=event.
+relatedTarget;before=from instanceof Element&&!region.contains(from)?from:before});document.addEventListener("keydown",event=>{
+let focused=document.activeElement,elsewhere=focused&&!region.contains(focused)&&focused.closest(OWN_ESCAPE);event.key===
+"Escape"&&notices.length&&!event.defaultPrevented&&!elsewhere&&remove(notices.find(one=>one.element.contains(focused))||
+notices[notices.length-1])});function begin(){document.body.append(region);let observer=new MutationObserver(adapt);observer.
+observe(document.documentElement,{attributes:!0}),observer.observe(document.body,{attributes:!0})}document.body?begin():
+document.addEventListener("DOMContentLoaded",begin);})();

@@ -11,7 +11,6 @@ request (JSON) ──► Dash's wrapper ──► body() ──► the user's fu
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from dash_long_callback.dash.events import kind_of
 from dash_long_callback.dash.grouping import NoUpdate, fill_no_update, leaves, spread
 from dash_long_callback.dash.options import Options
 from dash_long_callback.errors import JobCancelled, JobLost, JobTimedOut, UserError
+from dash_long_callback.fault_log import log
 from dash_long_callback.jobs import (
     Cancelled,
     Changed,
@@ -42,8 +42,6 @@ from dash_long_callback.worker.updates import Kind, Update, is_plain
 
 if TYPE_CHECKING:
     from dash_long_callback.dash.callbacks import LongCallback
-
-log = logging.getLogger("dash_long_callback")
 
 
 class Execution:

@@ -9,7 +9,6 @@ arguments, working directory and environment. So do all processes of one server.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import secrets
 import threading
@@ -19,13 +18,12 @@ from pathlib import Path
 import filelock
 
 from dash_long_callback.errors import StoreError
+from dash_long_callback.fault_log import log
 from dash_long_callback.folders import record, unused
 from dash_long_callback.folders.processes import server_processes
 from dash_long_callback.folders.record import Record
 from dash_long_callback.folders.settings import Settings
 from dash_long_callback.worker.processes import ProcessId
-
-log = logging.getLogger("dash_long_callback")
 
 #: Seconds to wait for other processes that choose a folder, which takes milliseconds each.
 LOCK_SECONDS = 10.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import shutil
 import threading
@@ -12,9 +11,8 @@ from pathlib import Path
 
 import filelock
 
+from dash_long_callback.fault_log import log
 from dash_long_callback.folders import record
-
-log = logging.getLogger("dash_long_callback")
 
 #: Seconds without a change after which a folder is removed. Its jobs have expired long before,
 #: unless ``retention`` says otherwise; the results of a monthly report are worth keeping.

@@ -2,7 +2,7 @@
 
 Three ways, from the quickest to the one that costs a server least:
 
-    stream   one answer that goes on: each update is sent as it comes. ASGI servers.
+    stream   a streaming response: each update is sent as it comes. ASGI servers.
     hold     a request waits until there is news, then the client asks again. Servers with threads.
     pace     an answer at once, and the client is told when to ask again: soon for a young job,
              later for an old one, and later for everybody if too many ask.
@@ -59,7 +59,7 @@ class Pacing:
         rate: answers with news that a process gives a second, at most. With more pages than
             that, each hears less often. None: 300 on an ASGI server, else 100.
         hidden: seconds between two questions of a tab in the background.
-        stream: whether an ASGI server may send one answer that goes on.
+        stream: whether an ASGI server may send a streaming response.
         patience: seconds that a page tries to reach the server before it shows an error.
         gone: seconds after which a job with ``on_disconnect="cancel"`` is cancelled once its page
             was left, unless it is back: more than a reload takes.

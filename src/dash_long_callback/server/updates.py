@@ -219,10 +219,10 @@ class _Poll:
     def paced(self) -> bytes | LargeBody:
         """The answer for a client that is told to wait before it asks again."""
         now, jobs = time.time(), self._running.values()
-        wanted = min((pacing.pace(now - job.created, job.interval) for job in jobs), default=0)
+        seconds = min((pacing.pace(now - job.created, job.interval) for job in jobs), default=0)
         if self.hidden:
-            wanted = max(wanted, self.request.pacer.pacing.hidden)
-        return self.answer(self.news, self._after(wanted))
+            seconds = max(seconds, self.request.pacer.pacing.hidden)
+        return self.answer(self.news, self._after(seconds))
 
     def _after(self, seconds: float) -> float:
         running, request = self._running, self.request

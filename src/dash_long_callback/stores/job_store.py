@@ -12,10 +12,10 @@ an adapter's business (see ``ports``).
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING
 
+from dash_long_callback.fault_log import log
 from dash_long_callback.jobs import Begin, End, Lost, State, transition
 from dash_long_callback.stores import names
 from dash_long_callback.stores.kept_results import KeptResults
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from dash_long_callback.stores.parse import Joined
     from dash_long_callback.stores.ports import Cursor, Field, Results, Rows
     from dash_long_callback.stores.shared_jobs import InFlight
-
-log = logging.getLogger("dash_long_callback")
 
 #: Running jobs that are looked up in one go.
 PAGE = 100

@@ -14,8 +14,9 @@ local function add(set, ...)
   local done = redis.pcall('ZADD', set, ...)
   if type(done) == 'table' and done.err then  -- it is no set
     redis.call('DEL', set)
-    redis.call('ZADD', set, ...)
+    done = redis.call('ZADD', set, ...)
   end
+  return done
 end
 
 -- Takes what has expired from the index, up to a number of jobs. Returns how many there were.
@@ -46,9 +47,9 @@ end
 -- Has a job in its lists, and of those of states in one.
 local function enter(index, expiries, job, state, milliseconds)
   local now = milliseconds_now()
-  -- A few with each entry: so there are never many.
-  trim(index, expiries, now, 10)
-  add(expiries, now + milliseconds, job)
+  if add(expiries, now + milliseconds, job) > 0 then
+    trim(index, expiries, now, 10)  -- a few with each that comes: so there are never many
+  end
   local place = cjson.decode(job)
   local added, left = { 0, state .. place[1] }, {}
   for n = 2, #place do

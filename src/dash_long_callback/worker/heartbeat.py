@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.fault_log import FaultLog, log
 from dash_long_callback.stores import timing
 from dash_long_callback.worker.run import Run
-
-log = logging.getLogger("dash_long_callback")
 
 
 class Heartbeat:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.fault_log import FaultLog, log
 from dash_long_callback.jobs import Event, Job, Target, transition
 from dash_long_callback.stores import timing
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker.updates import Joined, Kind, Plain, Update, encoded
-
-log = logging.getLogger("dash_long_callback")
 
 #: Seconds between two writes of updates: no screen shows more than 60 pictures a second.
 WRITE_SECONDS = 1 / 60

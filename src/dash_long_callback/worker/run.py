@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Protocol
 
 from dash_long_callback.ends import end
 from dash_long_callback.errors import JobCancelled, JobTimedOut
+from dash_long_callback.fault_log import log
 from dash_long_callback.jobs import Job, Outcome, Problem, Unfinished
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker.reporter import Reporter
 from dash_long_callback.worker.updates import Update
-
-log = logging.getLogger("dash_long_callback")
 
 
 class Runnable(Protocol):

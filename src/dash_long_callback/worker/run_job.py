@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import time
 
 from dash_long_callback.ends import log_end
 from dash_long_callback.errors import StoreError
-from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.fault_log import FaultLog, log
 from dash_long_callback.jobs import Cancelled, Failed, Finish, Lost, Outcome, Succeeded
 from dash_long_callback.stores import timing
 from dash_long_callback.worker.heartbeat import heartbeat
 from dash_long_callback.worker.run import Run
-
-log = logging.getLogger("dash_long_callback")
 
 #: Seconds that a worker tries to store an outcome: a disk may be full, or a server away, for a
 #: moment, and the work of hours is in its hands.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import contextlib
-import logging
 import os
 import signal
 import threading
@@ -16,15 +15,13 @@ from typing import Any
 
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
-from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.fault_log import FaultLog, log
 from dash_long_callback.jobs import TimedOut
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.notifier import Subscription, Waker
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.limits import Limits
 from dash_long_callback.worker.run import Run
-
-log = logging.getLogger("dash_long_callback")
 
 #: Seconds that a job runs before the store is asked about it: most have ended by then.
 FOLLOW_SECONDS = 0.1

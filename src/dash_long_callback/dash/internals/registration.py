@@ -120,10 +120,9 @@ def remove(registration: Registration) -> None:
 
 def remove_helpers() -> None:
     """Take away what our browser client needs for callbacks without an app."""
-    for one in wired(None):
-        if one.helper:
-            GLOBAL_CALLBACK_MAP.pop(one.callback_id, None)
     helpers = {one.callback_id for one in wired(None) if one.helper}
+    for callback_id in helpers:
+        GLOBAL_CALLBACK_MAP.pop(callback_id, None)
     GLOBAL_CALLBACK_LIST[:] = [s for s in GLOBAL_CALLBACK_LIST if s["output"] not in helpers]
 
 

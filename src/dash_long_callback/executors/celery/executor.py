@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING
 
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.base import Executor
-from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.fault_log import FaultLog, log
 from dash_long_callback.jobs import (
     Cancel,
     End,
@@ -25,8 +24,6 @@ from dash_long_callback.stores.job_store import JobStore
 
 if TYPE_CHECKING:
     from dash_long_callback.executors.celery.broker import Broker
-
-log = logging.getLogger("dash_long_callback")
 
 #: Seconds after which a job that has not begun is looked at, and how long it may wait until its
 #: message is sent again; that doubles with each time.

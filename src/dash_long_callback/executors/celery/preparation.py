@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -11,9 +10,8 @@ from collections.abc import Callable
 
 from dash_long_callback.executors import app_factory
 from dash_long_callback.executors.worker_start import name_of
+from dash_long_callback.fault_log import log
 from dash_long_callback.jobs import Failed
-
-log = logging.getLogger("dash_long_callback")
 
 #: What billiard raises into a process that gets one of these signals.
 EXIT_CODES = tuple(
@@ -31,10 +29,8 @@ class WorkerStart:
 
     def problem(self) -> Failed | None:
         """Call the function, if it is time. Returns how a job ends if it has failed."""
-        if self._function is None or self._done_in == os.getpid():
-            return None
         with self._lock:
-            if self._done_in == os.getpid():
+            if self._function is None or self._done_in == os.getpid():
                 return None
             try:
                 self._function()

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -36,8 +34,6 @@ from dash_long_callback.worker import processes
 from dash_long_callback.worker.run import Run
 from dash_long_callback.worker.run_job import run_job
 from dash_long_callback.worker.watchdog import Watchdog
-
-log = logging.getLogger("dash_long_callback")
 
 #: Seconds by which the system may count the start of a process as before that of its job.
 CLOCK_SECONDS = 0.5
@@ -141,7 +137,7 @@ class MessageRunner:
             exit_codes=EXIT_CODES,
             lose=self._lose,
         )
-        began = time.time() - CLOCK_SECONDS
+        began = processes.clock() - CLOCK_SECONDS
         with self._unchanged(), self._watchdog.over(run, interrupt=can_interrupt()):
             run_job(run)
         if run.stopping is not None and can_interrupt():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import functools
 import multiprocessing
 import os
 from pathlib import Path
@@ -15,11 +15,10 @@ from dash_long_callback.executors.local.pool_options import PoolOptions
 from dash_long_callback.executors.local.pool_worker import PoolWorker
 from dash_long_callback.executors.local.worker import worker_main
 from dash_long_callback.executors.worker_start import refer
+from dash_long_callback.fault_log import log
 from dash_long_callback.jobs import Changed, Failed, Job
 from dash_long_callback.registry import registry
 from dash_long_callback.stores.diskcache import DiskcacheStore
-
-log = logging.getLogger("dash_long_callback")
 
 #: The module that the fork server imports.
 FORK_SERVER = "dash_long_callback.executors.local.fork_server"
@@ -136,10 +135,7 @@ class Launcher:
         try:
             return Start(job, callback.key, by_value.dumps(sent, ready.modules))
         except Exception as error:
-
-            def is_sendable(value: Any) -> bool:
-                return by_value.can_be_sent(value, ready.modules)
-
+            is_sendable = functools.partial(by_value.can_be_sent, modules=ready.modules)
             what = unsendable.where(sent.function, sent.kwargs, is_sendable)
             return Failed(
                 "NotPickleable",

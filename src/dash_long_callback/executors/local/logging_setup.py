@@ -14,7 +14,7 @@ import logging
 import sys
 from typing import Any
 
-log = logging.getLogger("dash_long_callback")
+from dash_long_callback.fault_log import log
 
 
 def describe() -> dict[str, Any]:

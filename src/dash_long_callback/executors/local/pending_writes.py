@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
+from dash_long_callback.fault_log import log
 from dash_long_callback.jobs import Lost, Requeue, State
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from dash_long_callback.jobs import Cancelled, Job, Problem
     from dash_long_callback.stores.job_store import JobStore
-
-log = logging.getLogger("dash_long_callback")
 
 
 class PendingWrites:

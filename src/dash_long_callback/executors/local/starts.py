@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import replace
 
 from dash_long_callback.executors.local.messages import Ready
+from dash_long_callback.fault_log import log
 from dash_long_callback.jobs import Failed
-
-log = logging.getLogger("dash_long_callback")
 
 #: Workers in a row that may die before they are ready; then waiting jobs are told so.
 START_TRIES = 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import threading
 import time
@@ -23,7 +22,7 @@ from dash_long_callback.executors.local.orphans import SLACK, Orphans
 from dash_long_callback.executors.local.pending_writes import PendingWrites
 from dash_long_callback.executors.local.pool_worker import EXIT_SECONDS, PoolWorker
 from dash_long_callback.executors.local.starts import Starts
-from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.fault_log import FaultLog, log
 from dash_long_callback.jobs import Failed, Job, Lost
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker import processes
@@ -32,8 +31,6 @@ from dash_long_callback.worker.limits import Limits
 if TYPE_CHECKING:
     from dash_long_callback.executors.local.machine import Machine
     from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
-
-log = logging.getLogger("dash_long_callback")
 
 #: Seconds between two looks at what nobody wakes it for: leases of orphans, lost datagrams.
 TICK_SECONDS = 0.5

@@ -7,7 +7,6 @@ exits; its watchdog then asks the store for cancels.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import queue
 import signal
@@ -34,6 +33,7 @@ from dash_long_callback.executors.local.messages import (
 )
 from dash_long_callback.executors.local.preload import import_app, imported
 from dash_long_callback.executors.worker_start import Reference
+from dash_long_callback.fault_log import log
 from dash_long_callback.folders import claim
 from dash_long_callback.jobs import Cancelled, Failed, Job, TimedOut
 from dash_long_callback.registry import ByValue, registry
@@ -44,8 +44,6 @@ from dash_long_callback.worker import processes
 from dash_long_callback.worker.run import Run, Runnable
 from dash_long_callback.worker.run_job import run_job
 from dash_long_callback.worker.watchdog import Watchdog
-
-log = logging.getLogger("dash_long_callback")
 
 
 def worker_main(leader: Connection, options: WorkerOptions) -> None:

@@ -1,4 +1,4 @@
-/* What the page is told, by events of the window: notice.js listens, and so may the app. */
+/* Events of the window: notice.js listens to them, and so may the app. */
 
 import { bare, flat } from "./ids.js";
 import { SENTENCES, sentenceOf } from "./sentences.js";
@@ -11,7 +11,7 @@ import { SENTENCES, sentenceOf } from "./sentences.js";
  * @param {any} outputs as the renderer gives them
  * @param {Failure} [failure]
  */
-export function tell(what, callback, outputs, failure) {
+export function emit(what, callback, outputs, failure) {
     const detail = {
         callback,
         outputs: flat(outputs).map(({ id, property }) => ({ id, property: bare(property) })),

@@ -16,7 +16,7 @@ import { once } from "./values.js";
 const lost = once(() => memory.all());
 
 /** Bring what is known of the page up to date. */
-export function look() {
+export function onPageChange() {
     noteStops();
     answered.forEach((job) => job.isHere() || answered.delete(job.slot));
     const jobs = alive();
