@@ -13,7 +13,7 @@ import griffe
 
 import dash_long_callback
 
-#: What the docs show has these names at both places: the function, and the method of ``Dash``.
+#: Of the function, and of the method of ``Dash``.
 NAME = "long_callback"
 
 

@@ -754,7 +754,6 @@ def test_a_store_that_was_closed_opens_again(make: Callable[..., JobStore]) -> N
         put(other, job, 0, b"1")
         assert subscription.wait(30)
     assert store.load(job.id) is not None
-    store.close()
 
 
 # Shared jobs and kept results

@@ -206,7 +206,7 @@ def test_a_wish_to_cancel_ends_what_waits_and_leaves_the_rest_to_its_worker() ->
         change = transition(waits, Cancel(), NOW)
         assert change is not None
         assert (change.job.state, change.job.error) == (State.CANCELLED, None)
-        assert change.effects == Effect.DEQUEUE | Effect.TELL_WORKER | Effect.DROP_REQUEST
+        assert change.effects == Effect.DEQUEUE | Effect.NOTIFY_WORKER | Effect.DROP_REQUEST
     assert transition(running(), Cancel(), NOW) is None
 
 

@@ -111,7 +111,7 @@ class Effect(Flag):
     #: It waits no more.
     DEQUEUE = auto()
     #: A worker that begins it in this very moment is to hear that it was cancelled.
-    TELL_WORKER = auto()
+    NOTIFY_WORKER = auto()
     #: Its arguments, with cookies and headers, are not needed any more; nor is a lease.
     DROP_REQUEST = auto()
 
@@ -202,7 +202,7 @@ def _enter(job: Job, state: State, **changes: Any) -> Transition | None:
     elif job.state is State.QUEUED:
         effects |= Effect.DEQUEUE
         if state is State.CANCELLED:
-            effects |= Effect.TELL_WORKER
+            effects |= Effect.NOTIFY_WORKER
     if state.ended:
         effects |= Effect.DROP_REQUEST
     return Transition(replace(job, state=state, seq=job.seq + 1, **changes), effects)

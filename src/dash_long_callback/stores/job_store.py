@@ -262,7 +262,6 @@ class JobStore:
         """Take a job from the queue that can't begin. One that has come back meanwhile stays."""
         record = self._records.row(names.job(job_id))
         job = None if record is None else parse(record, job_id)[0]
-        # Else it has expired, or can't be read; or somebody else was quicker.
         if job is not None and job.state is State.QUEUED:
             if transition(job, Begin(), time.time()) is not None:
                 return
@@ -270,6 +269,7 @@ class JobStore:
             self.change(
                 job_id, End(Lost("it waited in the queue, but could not begin"), final=True)
             )
+        # It has expired, or can't be read; or somebody else was quicker.
         self.rows.apply(Batch({names.job(job_id): record}, dequeue=job_id))
 
     def list(

@@ -108,7 +108,7 @@ class Records:
         if Effect.ENQUEUE in effects:
             batch.place = Place(front=True)
             batch.touch[names.request(job.id)] = seconds
-        if Effect.TELL_WORKER in effects and not self.rows.atomic:
+        if Effect.NOTIFY_WORKER in effects and not self.rows.atomic:
             # It may begin it between two rows of this, and overwrite them.
             batch.put[names.cancel(job.id)] = b"1", self.retention
             batch.cancel = job.id

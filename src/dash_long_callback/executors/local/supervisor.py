@@ -236,7 +236,7 @@ class Supervisor:
         if job is None or limits is None:
             return
         # It may have written the end itself, and have left the on_error to another.
-        self._check_queue = self._queued = True
+        self._expect_queued()
         limits.expire(time.monotonic())
         if limits.stopping:
             self._writes.end(job, limits.outcome)
