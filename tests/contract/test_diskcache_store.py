@@ -22,7 +22,6 @@ from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import (
     Cancelled,
     End,
-    Finish,
     Job,
     Lost,
     Requeue,
@@ -60,7 +59,7 @@ def fill(store: DiskcacheStore) -> list[Job]:
         store.ask_cancel(job.id)
     store.note_presence(running.id, store.retention)
     store.clear()
-    store.change(ended.id, Finish(Succeeded(big), 1), big)
+    store.finish(ended, Succeeded(big))
     store.set_port(12345)
     return [waiting, running, ended]
 
@@ -365,24 +364,24 @@ TOO_LARGE = """
 import resource, signal, sys
 from pathlib import Path
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Begin, End, Finish, Job, State, Succeeded
+from dash_long_callback.jobs import Begin, Job, State, Succeeded
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 folder, big = Path(sys.argv[1]), b"x" * 5_000_000
 store = DiskcacheStore(folder, 60)
 store.create(Job("id", "cb"), b"{}")
-store.change("id", Begin())
+running = store.change("id", Begin())
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
 try:
-    store.change("id", Finish(Succeeded(big), 1), big)
+    store.finish(running, Succeeded(big))
 except StoreError as error:
     print(error)
 job = store.load("id")
 assert (job.state, job.result_size, store.has_result(job)) == (State.RUNNING, None, False)
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-ended = store.change("id", Finish(Succeeded(big), 1), big)
+ended = store.finish(running, Succeeded(big))
 assert ended.result_size == len(big)
 assert b"".join(store.pieces(ended)) == big
 store.close()

@@ -19,7 +19,7 @@ from services import Memcached
 from stores import REQUEST, celery_store, new, put, response, started, wait_until
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Begin, Cancelled, End, Finish, Job, State, Succeeded, new_job_id
+from dash_long_callback.jobs import Begin, Cancelled, End, Job, State, Succeeded, new_job_id
 from dash_long_callback.stores import key_value, names, timing
 from dash_long_callback.stores.key_value import KeyValueStore
 
@@ -64,7 +64,7 @@ def live(store: KeyValueStore, expire: float) -> Job:
     store.leave(running, "second")
     store.keep(running, b"{}")
     store.ask_cancel(job.id)
-    store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
+    store.finish(running, Succeeded(b"{}"))
     other = started(store, cache_key="other", kept=True, expire=expire)
     store.renew(other)
     return other
@@ -398,7 +398,7 @@ def test_a_record_and_its_result_are_seen_together(files: KeyValueStore, folder:
 
     thread = threading.Thread(target=read)
     thread.start()
-    files.change(job.id, Finish(Succeeded(big), 1), big)
+    files.finish(job, Succeeded(big))
     time.sleep(0.05)
     done.set()
     thread.join()

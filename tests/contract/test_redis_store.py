@@ -17,7 +17,7 @@ from services import RedisServer
 from stores import celery_store, new, put, response, started, wait_until
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Begin, Cancelled, End, Finish, Job, State, Succeeded, new_job_id
+from dash_long_callback.jobs import Begin, Cancelled, End, Job, State, Succeeded, new_job_id
 from dash_long_callback.stores import redis_notifier, timing
 from dash_long_callback.stores.notifier import Subscription
 from dash_long_callback.stores.redis import RedisStore
@@ -74,7 +74,7 @@ def live(store: RedisStore, expire: float | None) -> None:
     store.renew(running)
     store.leave(running, "second")
     store.keep(running, b"{}")
-    store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
+    store.finish(running, Succeeded(b"{}"))
     store.kept("key", expire)
     store.clear(job.callback)
     cancelled = started(store, cache_key="cancelled")
@@ -265,7 +265,7 @@ def test_a_watch_goes_on_when_redis_was_killed_and_comes_back(own: RedisServer) 
         own.start()
         wait_until(lambda: is_heard(own))
         drain(subscription)
-        writer.change(job.id, Finish(Succeeded(b"1"), 1), b"1")
+        writer.finish(job, Succeeded(b"1"))
         assert subscription.wait(10)
         assert response(reader, job.id) == b"1"
     reader.close()
@@ -286,7 +286,7 @@ def test_a_watch_that_began_while_redis_was_down_hears_of_news(own: RedisServer)
         own.start()
         wait_until(lambda: is_heard(own))
         drain(subscription)
-        writer.change(job.id, Finish(Succeeded(b"1"), 1), b"1")
+        writer.finish(job, Succeeded(b"1"))
         assert subscription.wait(10)
     reader.close()
     writer.close()
@@ -305,7 +305,7 @@ def test_news_go_on_when_another_thread_closes_the_connection_while_it_is_read(
             connection.disconnect()
             time.sleep(n % 20 / 10_000)
         drain(subscription)
-        store.change(job.id, Finish(Succeeded(b"1"), 1), b"1")
+        store.finish(job, Succeeded(b"1"))
         assert subscription.wait(10)
 
 

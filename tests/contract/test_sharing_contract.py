@@ -28,7 +28,7 @@ from dash_long_callback import long_callback, plug
 from dash_long_callback.dash.callbacks import LongCallback, registry
 from dash_long_callback.errors import CacheByFailed, JobNotFound, StoreError
 from dash_long_callback.executors.inline import InlineExecutor
-from dash_long_callback.jobs import Begin, Finish, Job, Sharing, State, Succeeded, new_job_id
+from dash_long_callback.jobs import Begin, Job, Sharing, State, Succeeded, new_job_id
 from dash_long_callback.managers.base import Disposition, Manager, News, Receipt
 from dash_long_callback.server import pacing
 from dash_long_callback.server.sharing import sharing_of
@@ -385,11 +385,12 @@ def test_who_asks_after_the_last_cancel_gets_a_run_of_its_own(store: DiskcacheSt
     manager = Manager(store, Never(store))
     callback, sharing = callback_of(callbacks.work), Sharing("k", True, True, None)
     first = manager.submit(callback.call(b"{}", sharing))
-    store.change(first.job_id, Begin())
+    running = store.change(first.job_id, Begin())
+    assert running is not None
     manager.cancel(first.job_id)  # it runs on until its function lets go
     second = manager.submit(callback.call(b"{}", sharing))
     assert second.disposition is Disposition.NEW
-    store.change(first.job_id, Finish(Succeeded(b"{}"), 1))
+    store.finish(running, Succeeded(b"{}"))
     # The end of the first one does not hide the second.
     third = manager.submit(callback.call(b"{}", sharing))
     assert third.disposition is Disposition.JOINED

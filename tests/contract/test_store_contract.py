@@ -116,7 +116,8 @@ def test_a_job_that_never_existed_is_none_everywhere(store: JobStore) -> None:
     assert store.request("nothing") is None
     assert response(store, "nothing") is None
     assert store.values("nothing", [1, 2]) == [None, None]
-    assert store.change("nothing", Begin(), b"{}") is None
+    assert store.change("nothing", Begin()) is None
+    assert store.finish(Job("nothing", "cb", State.RUNNING, attempt=1), Succeeded(b"{}")) is None
     assert response(store, "nothing") is None
     assert not store.leased("nothing")
     assert not store.cancel_asked("nothing")
@@ -132,7 +133,10 @@ def test_a_change_is_kept_and_returned(store: JobStore) -> None:
 
 def test_a_change_that_is_refused_leaves_record_and_response_alone(store: JobStore) -> None:
     job = new(store)
-    assert store.change(job.id, Finish(Succeeded(b'"result"'), 1), b'"result"') is None
+    assert store.finish(job, Succeeded(b'"result"')) is None
+    begun = replace(job, state=State.RUNNING, attempt=1)
+    assert store.finish(begun, Succeeded(b'"result"'), {1: b"1"}) is None
+    assert store.values(job.id, [1]) == [None]
     assert store.load(job.id) == job
     assert response(store, job.id) is None
 
@@ -140,7 +144,7 @@ def test_a_change_that_is_refused_leaves_record_and_response_alone(store: JobSto
 def test_a_response_is_read_byte_for_byte(store: JobStore) -> None:
     job = started(store)
     written = '{"multi":true,  "☃":1.50}\n'.encode()
-    store.change(job.id, Finish(Succeeded(written), 1), written)
+    store.finish(job, Succeeded(written))
     assert response(store, job.id) == written
     assert store.load_all(job.id) == (store.load(job.id), written)
 
@@ -152,7 +156,7 @@ def test_reads_delete_nothing(make: Callable[..., JobStore]) -> None:
     put(store, job, ("a", "b"), b"2", patch=True)
     store.ask_cancel(job.id)
     store.renew(job)
-    store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
+    store.finish(job, Succeeded(b"{}"))
 
     def read(handle: JobStore) -> list[Any]:
         return [
@@ -171,7 +175,7 @@ def test_reads_delete_nothing(make: Callable[..., JobStore]) -> None:
 def test_request_is_kept_until_the_job_ends_and_no_longer(store: JobStore) -> None:
     job = started(store)
     assert store.request(job.id) is not None
-    store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
+    store.finish(job, Succeeded(b"{}"))
     assert store.request(job.id) is None
 
 
@@ -434,12 +438,12 @@ def test_a_worker_that_a_job_was_taken_from_is_refused(store: JobStore) -> None:
     slot, _ = late.put(0, patch=False)
     assert not store.write(late, {slot: b"1"}, [])
     assert not store.renew(late)
-    assert store.change(late.id, Finish(Succeeded(b"1"), late.attempt), b"1") is None
+    assert store.finish(late, Succeeded(b"1")) is None
     handling = store.change(late.id, Begin())
     assert handling is not None
     assert store.renew(handling)
     assert put(store, handling, 0, b"2")
-    assert store.change(late.id, Finish(Succeeded(b"3"), handling.attempt), b"3")
+    assert store.finish(handling, Succeeded(b"3"))
     assert response(store, late.id) == b"3"
 
 
@@ -450,10 +454,21 @@ def test_many_values_are_written_together(store: JobStore) -> None:
     assert store.values(job.id, values) == list(values.values())
 
 
+def test_the_end_of_a_job_has_what_its_worker_is_yet_to_write(store: JobStore) -> None:
+    job = started(store)
+    put(store, job, 0, b"1")
+    slot, stale = job.put(0)
+    ended = store.finish(job, Failed("E", "m"), {slot: b"2"}, stale)
+    assert ended is not None
+    assert store.load(job.id) == ended
+    assert list(ended.slots) == [slot]
+    assert store.values(job.id, [*stale, slot]) == [None, b"2"]
+
+
 def test_a_result_of_five_megabytes_comes_back_as_it_was(make: Callable[..., JobStore]) -> None:
     store, big = make(), os.urandom(5_000_000)
     job = started(store)
-    store.change(job.id, Finish(Succeeded(big), 1), big)
+    store.finish(job, Succeeded(big))
     assert response(make(), job.id) == big
 
 
@@ -462,7 +477,7 @@ def test_half_a_megabyte_comes_back_as_it_was(make: Callable[..., JobStore]) -> 
     big = os.urandom(500_000)
     job = started(store)
     put(store, job, 0, big)
-    store.change(job.id, Finish(Succeeded(big), 1), big)
+    store.finish(job, Succeeded(big))
     assert make().values(job.id, job.slots) == [big]
     assert response(make(), job.id) == big
 
@@ -473,7 +488,7 @@ def test_a_large_result_is_apart_from_the_record_and_read_in_pieces(
     store, other = make(), make()
     big = os.urandom(2 * PIECE_BYTES + 10)
     job = started(store)
-    ended = store.change(job.id, Finish(Succeeded(big), 1), big)
+    ended = store.finish(job, Succeeded(big))
     assert ended is not None
     assert ended.result_size == len(big)
     assert other.load_all(job.id) == (ended, None)
@@ -489,7 +504,7 @@ def test_a_large_result_is_apart_from_the_record_and_read_in_pieces(
 def test_a_small_result_is_with_the_record(store: JobStore) -> None:
     small = b"x" * INLINE_BYTES
     job = started(store)
-    ended = store.change(job.id, Finish(Succeeded(small), 1), small)
+    ended = store.finish(job, Succeeded(small))
     assert ended is not None
     assert ended.result_size is None
     assert store.load_all(job.id) == (ended, small)
@@ -501,7 +516,7 @@ def test_a_large_result_that_comes_too_late_is_not_kept(store: JobStore) -> None
     big = b"x" * (INLINE_BYTES + 1)
     job = started(store)
     store.change(job.id, End(Cancelled()))
-    assert store.change(job.id, Finish(Succeeded(big), 1), big) is None
+    assert store.finish(job, Succeeded(big)) is None
     assert not store.has_result(replace(job, result_size=len(big)))
     assert store.load_all(job.id) == (store.load(job.id), None)
 
@@ -645,7 +660,7 @@ def test_every_write_of_a_job_is_news(make: Callable[..., JobStore]) -> None:
         assert running is not None
         news_of(lambda: put(writer, running, 0, b"1"))
         news_of(lambda: writer.leave(running, job.id))
-        news_of(lambda: writer.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}"))
+        news_of(lambda: writer.finish(running, Succeeded(b"{}")))
 
 
 def test_what_is_followed_can_be_changed(make: Callable[..., JobStore]) -> None:
@@ -763,9 +778,10 @@ def test_a_job_is_in_flight_until_it_ends(store: JobStore) -> None:
     assert store.in_flight("key") is None
     job = new(store, cache_key="key")
     assert store.in_flight("key") == job
-    store.change(job.id, Begin())
-    assert store.in_flight("key") == store.load(job.id)
-    store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
+    running = store.change(job.id, Begin())
+    assert running is not None
+    assert store.in_flight("key") == running
+    store.finish(running, Succeeded(b"{}"))
     assert store.in_flight("key") is None
 
 
@@ -799,7 +815,7 @@ def test_a_job_that_came_and_went_while_another_is_created_answers_it(
         monkeypatch.setattr(slow, "kept", look)
         job = started(quick, cache_key="key", kept=True)
         quick.keep(job, b'"quick"')
-        quick.change(job.id, Finish(Succeeded(b'"quick"'), 1), b'"quick"')
+        quick.finish(job, Succeeded(b'"quick"'))
         return found
 
     monkeypatch.setattr(slow, "kept", come_and_go)
@@ -854,7 +870,7 @@ def keep(
     put(store, record, ("a", "b"), b'"set"')
     put(store, record, 0, b'"progress"')
     store.keep(record, f'"{key}"'.encode())
-    store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
+    assert store.finish(record, Succeeded(b"{}"))
     return record
 
 
@@ -947,7 +963,7 @@ def fill(store: JobStore) -> list[Job]:
         store.ask_cancel(job.id)
     store.leave(running, running.id)
     store.keep(ended, big)
-    store.change(ended.id, Finish(Succeeded(big), 1), big)
+    store.finish(ended, Succeeded(big))
     return [waiting, running, ended]
 
 

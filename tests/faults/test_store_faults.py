@@ -33,7 +33,6 @@ from dash_long_callback.jobs import (
     Begin,
     Cancelled,
     End,
-    Finish,
     Job,
     Result,
     State,
@@ -206,7 +205,7 @@ def test_other_rows_that_can_not_be_read_count_as_missing(
         forge(folder, name, value)
     store.keep(job, b'"kept"')
     assert store.kept("key", None) == Result([], b'"kept"')
-    assert store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
+    assert store.finish(job, Succeeded(b"{}"))
     store.purge()
 
 
@@ -275,7 +274,7 @@ def test_redis_keys_that_can_not_be_read_count_as_missing(kind: str, redis_url: 
     assert store.kept("key", None) == Result([], b'"kept"')
     store.clear("cb")
     forge("key:in-flight")
-    assert store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
+    assert store.finish(job, Succeeded(b"{}"))
     assert job.id in [one.id for one in store.list("state", "succeeded", limit=9)]
     forge(f"{job.id}:job")
     found = store.load(job.id)

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -25,13 +25,14 @@ from dash_long_callback import Dash, JobCancelled, JobTimedOut
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.inline import InlineExecutor
-from dash_long_callback.jobs import Begin, Cancelled, End, Job, Lost
+from dash_long_callback.jobs import Begin, Cancelled, End, Job, Lost, Outcome, Succeeded
 from dash_long_callback.jobs import State as JobState
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores import names
 from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.stores.ports import Batch
 from dash_long_callback.worker import reporter
+from dash_long_callback.worker import run_job as run_module
 from dash_long_callback.worker.run import Run
 from dash_long_callback.worker.run_job import run_job
 
@@ -621,9 +622,13 @@ class CountingStore(DiskcacheStore):
         super().__init__(*args)
         self.writes: list[dict[int, bytes]] = []
 
-    def write(self, job: Job, values: dict[int, bytes], stale: Any) -> bool:
+    def write(self, job: Job, values: Mapping[int, bytes], stale: Any) -> bool:
         self.writes.append(dict(values))
         return super().write(job, values, stale)
+
+    def finish(self, job: Job, outcome: Outcome, values: Any = (), stale: Any = ()) -> Job | None:
+        self.writes.append(dict(values))
+        return super().finish(job, outcome, values, stale)
 
 
 def test_a_flood_of_progress_costs_few_writes_and_the_first_and_last_arrive(
@@ -998,16 +1003,17 @@ def test_an_interrupt_in_the_middle_of_a_write_waits_until_it_is_done(
 def test_a_result_that_the_store_refuses_is_failed_in_words(
     app: Dash, store: DiskcacheStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    change = store.change
+    finish = store.finish
 
-    def refuse(job_id: str, change_it: Any, response: bytes | None = None) -> Job | None:
-        if response is not None:
+    def refuse(job: Job, outcome: Outcome, values: Any, stale: Any) -> Job | None:
+        if isinstance(outcome, Succeeded):
             raise StoreError("it is too large")
-        return change(job_id, change_it)
+        return finish(job, outcome, values, stale)
 
     app.long_callback(OUT, IN)(lambda _: "x" * 1000)
     job = running(store)
-    monkeypatch.setattr(store, "change", refuse)
+    monkeypatch.setattr(run_module, "SETTLE_SECONDS", 0.1)
+    monkeypatch.setattr(store, "finish", refuse)
     run_job(Run(store, job, registry.all()[-1]))
     record = store.load("job")
     assert record is not None
@@ -1016,21 +1022,66 @@ def test_a_result_that_the_store_refuses_is_failed_in_words(
 
 
 def test_updates_that_the_store_refuses_do_not_lose_the_result(
-    app: Dash, store: DiskcacheStore, monkeypatch: pytest.MonkeyPatch
+    app: Dash,
+    store: DiskcacheStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def refuse(*_: Any) -> bool:
+    finish = store.finish
+
+    def refuse_to_write(*_: Any) -> bool:
         raise StoreError("it is too large")
+
+    def refuse_to_finish(job: Job, outcome: Outcome, values: Any, stale: Any) -> Job | None:
+        if values:
+            raise StoreError("it is too large")
+        return finish(job, outcome, values, stale)
 
     @app.long_callback(OUT, IN, progress=BAR)
     def work(set_progress: Any, _: Any) -> str:
-        with suppress(StoreError):
-            set_progress(1)
+        set_progress(1)
         return "done"
 
     job = running(store)
-    monkeypatch.setattr(store, "write", refuse)
+    monkeypatch.setattr(run_module, "SETTLE_SECONDS", 0.1)
+    monkeypatch.setattr(store, "write", refuse_to_write)
+    monkeypatch.setattr(store, "finish", refuse_to_finish)
     run_job(Run(store, job, registry.all()[-1]))
     assert b"done" in (response_of(store, "job") or b"")
+    record = store.load("job")
+    assert record is not None
+    assert record.slots == {}
+    assert "reported last could not be stored" in caplog.text
+
+
+def test_updates_of_a_moment_in_which_the_store_can_not_be_used_are_not_lost(
+    app: Dash, store: DiskcacheStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = store.finish
+    tries: list[Any] = []
+
+    def refuse_to_write(*_: Any) -> bool:
+        raise StoreError("the disk is full")
+
+    def refuse_once(job: Job, outcome: Outcome, values: Any, stale: Any) -> Job | None:
+        tries.append(values)
+        if len(tries) == 1:
+            raise StoreError("the disk is full")
+        return finish(job, outcome, values, stale)
+
+    @app.long_callback(OUT, IN, progress=BAR)
+    def work(set_progress: Any, _: Any) -> None:
+        set_progress(1)
+
+    job = running(store)
+    monkeypatch.setattr(run_module, "SETTLE_PAUSE", 0.0)
+    monkeypatch.setattr(store, "write", refuse_to_write)
+    monkeypatch.setattr(store, "finish", refuse_once)
+    run_job(Run(store, job, registry.all()[-1]))
+    record = store.load("job")
+    assert record is not None
+    assert record.state is JobState.SUCCEEDED
+    assert store.values("job", record.slots) == [b"1"]
 
 
 def test_a_cancel_before_the_call_calls_nothing(app: Dash, store: DiskcacheStore) -> None:

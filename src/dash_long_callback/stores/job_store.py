@@ -13,6 +13,7 @@ an adapter's business (see ``ports``).
 from __future__ import annotations
 
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dash_long_callback.fault_log import log
@@ -27,10 +28,10 @@ from dash_long_callback.stores.records import Records, parse
 from dash_long_callback.stores.shared_jobs import Disposition, SharedJobs
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from dash_long_callback.jobs import Event, Job, Result
+    from dash_long_callback.jobs import Event, Job, Outcome, Result
     from dash_long_callback.stores.notifier import Subscription, Waker
     from dash_long_callback.stores.parse import Joined
     from dash_long_callback.stores.ports import Cursor, Field, Results, Rows
@@ -132,19 +133,13 @@ class JobStore:
         """The JSON that the job was created with, until it ends: cookies and headers are in it."""
         return self._records.row(names.request(job_id))
 
-    def change(self, job_id: str, event: Event, response: bytes | None = None) -> Job | None:
+    def change(self, job_id: str, event: Event) -> Job | None:
         """Change a record as ``jobs.transition`` says, in one step.
-
-        Args:
-            job_id: the job.
-            event: what happens to it.
-            response: its result, with ``Finish``. One above ``INLINE_BYTES`` is kept apart, and
-                the record gets its size. Who sees the record finds it.
 
         Returns:
             The changed record; None if that was refused, or there is none.
         """
-        return self._records.change(job_id, event, response)
+        return self._records.change(job_id, event)
 
     def begin(self, job_id: str) -> tuple[Job, bytes | None] | None:
         """Begin a job of which a worker has heard: ``change`` and ``request`` in one.
@@ -154,13 +149,35 @@ class JobStore:
         """
         return self._records.begin(job_id)
 
-    def write(self, job: Job, values: dict[int, bytes], stale: Iterable[int]) -> bool:
+    def write(self, job: Job, values: Mapping[int, bytes], stale: Iterable[int]) -> bool:
         """Write a running job's record and slots, as its worker.
 
-        Returns False, and writes nothing, if the job is not running any more, or another worker
-        was given it.
+        Args:
+            job: the record. It has the slots already.
+            values: the JSON of those that are new.
+            stale: those that are gone.
+
+        Returns:
+            False, and writes nothing, if the job is not running any more, or another worker was
+            given it.
         """
         return self._records.write(job, values, stale)
+
+    def finish(
+        self,
+        job: Job,
+        outcome: Outcome,
+        values: Mapping[int, bytes] = MappingProxyType({}),
+        stale: Iterable[int] = (),
+    ) -> Job | None:
+        """End a running job as its worker, with the slots that ``write`` has not written yet.
+
+        A result above ``INLINE_BYTES`` is kept apart, and the record has its size.
+
+        Returns:
+            The record; None, and writes nothing, where ``write`` returns False.
+        """
+        return self._records.finish(job, outcome, values, stale)
 
     def values(self, job_id: str, slots: Iterable[int]) -> list[bytes | None]:
         """The JSON values in these slots; None where a newer one has replaced it."""

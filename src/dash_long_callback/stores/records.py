@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from dash_long_callback.jobs import Begin, Effect, Finish, Job, State, transition
+from dash_long_callback.jobs import Begin, Effect, Finish, Job, State, Succeeded, transition
 from dash_long_callback.stores import names, timing
 from dash_long_callback.stores.large_results import INLINE_BYTES
 from dash_long_callback.stores.ports import Batch, Entry, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from dash_long_callback.jobs import Event
+    from dash_long_callback.jobs import Event, Outcome, Transition
     from dash_long_callback.stores.large_results import LargeResults
     from dash_long_callback.stores.ports import Rows
 
@@ -53,50 +53,53 @@ class Records:
         place = Place() if job.state is State.QUEUED else None
         return Batch({names.job(job.id): None}, put, entry=entry_of(job), place=place)
 
-    def change(self, job_id: str, event: Event, response: bytes | None) -> Job | None:
-        """Change a record as ``jobs.transition`` says, in one step; None if that is refused."""
-        if response is None or len(response) <= INLINE_BYTES:
-            return self._change(job_id, event, response)
-        if not isinstance(event, Finish) or not self._large.put(job_id, event.attempt, response):
-            return None
-        job = self._change(job_id, event, size=len(response))
-        if job is None:
-            self._large.drop(job_id, event.attempt, len(response))
-        return job
-
     def begin(self, job_id: str) -> tuple[Job, bytes | None] | None:
         """Begin a job, and read its request in one go with its record."""
         old, request = self.rows.read([names.job(job_id), names.request(job_id)])
-        job = None if old is None else self._change(job_id, Begin(), old=old)
+        job = None if old is None else self.change(job_id, Begin(), old)
         return None if job is None else (job, request)
 
-    def _change(
-        self,
-        job_id: str,
-        event: Event,
-        response: bytes | None = None,
-        *,
-        size: int | None = None,
-        old: bytes | None = None,
-    ) -> Job | None:
-        """Change a record. One that was read is ``old``; it is read again if that is not true."""
+    def change(self, job_id: str, event: Event, old: bytes | None = None) -> Job | None:
+        """Change a record as ``jobs.transition`` says, in one step; None if that is refused.
+
+        One that was read is ``old``; it is read again if that is not true.
+        """
         name = names.job(job_id)
         while (old := old or self.row(name)) is not None:
             before = parse(old, job_id)[0]
             change = transition(before, event, time.time())
             if change is None:
                 break
-            job = change.job
-            if size is not None:
-                job.result_size = size
-            batch = self._batch(before, job, change.effects, response)
+            batch = self._batch(before, change)
             batch.expect[name] = old
             if self.rows.apply(batch):
-                return job
+                return change.job
             old = None
         return None
 
-    def _batch(self, before: Job, job: Job, effects: Effect, response: bytes | None) -> Batch:
+    def finish(
+        self, job: Job, outcome: Outcome, values: Mapping[int, bytes], stale: Iterable[int]
+    ) -> Job | None:
+        """End a running job, with what its worker is yet to write; None if that is refused."""
+        # The record is not read: only the worker that holds the job may have written it.
+        change = transition(job, Finish(outcome, job.attempt), time.time())
+        if change is None:
+            return None
+        response = outcome.response if isinstance(outcome, Succeeded) else b""
+        if size := len(response) if len(response) > INLINE_BYTES else None:
+            if not self._large.put(job.id, job.attempt, response):
+                return None
+            change.job.result_size, response = size, b""
+        batch = self._batch(job, change, response)
+        self._report(batch, job, values, stale)
+        if self.rows.apply(batch):
+            return change.job
+        if size:
+            self._large.drop(job.id, job.attempt, size)
+        return None
+
+    def _batch(self, before: Job, change: Transition, response: bytes = b"") -> Batch:
+        job, effects = change.job, change.effects
         seconds, record = self.seconds(job), job.dump()
         batch = Batch(news=job.id)
         if Effect.START_LEASE in effects:
@@ -126,12 +129,20 @@ class Records:
             names.lease(job.id): (str(time.time()).encode(), timing.LEASE_SECONDS),
         }
 
-    def write(self, job: Job, values: dict[int, bytes], stale: Iterable[int]) -> bool:
+    def write(self, job: Job, values: Mapping[int, bytes], stale: Iterable[int]) -> bool:
         """Write a running job's record and slots; False if another worker was given it."""
-        put = {names.update(job.id, n): (value, self.retention) for n, value in values.items()}
-        put[names.job(job.id)] = job.dump(), self.retention
-        drop = [names.update(job.id, n) for n in stale]
-        return self.rows.apply(Batch(self.held(job), put, drop=drop, news=job.id))
+        batch = Batch(put={names.job(job.id): (job.dump(), self.retention)}, news=job.id)
+        self._report(batch, job, values, stale)
+        return self.rows.apply(batch)
+
+    def _report(
+        self, batch: Batch, job: Job, values: Mapping[int, bytes], stale: Iterable[int]
+    ) -> None:
+        """Have a batch write slots, too, as the worker that holds the job."""
+        slots = {names.update(job.id, n): (value, self.retention) for n, value in values.items()}
+        batch.put = {**slots, **batch.put}  # who sees the record finds them
+        batch.drop += [names.update(job.id, n) for n in stale]
+        batch.expect = self.held(job)
 
     @staticmethod
     def held(job: Job) -> dict[str, bytes | None]:

@@ -229,7 +229,7 @@ def _cursor(place: bytes) -> Cursor | None:
 
 
 def _entry(batch: Batch) -> list[Any]:
-    """A batch's entry in the index: place and lists of the job, its list by state, milliseconds."""
+    """A batch's entry in the index: the job's place, its lists, that by state, milliseconds."""
     entry = batch.entry
     if entry is None:
         return []
@@ -238,8 +238,8 @@ def _entry(batch: Batch) -> list[Any]:
     lists = [_list("all", None), _list("callback", entry.callback)]
     if entry.owner is not None:
         lists.append(_list("owner", entry.owner))
-    job = json.dumps([_place(entry.created, entry.id), *lists])
-    return [job, _list("state", entry.state), _ms(seconds)]
+    place = _place(entry.created, entry.id)
+    return [place, json.dumps([place, *lists]), _list("state", entry.state), _ms(seconds)]
 
 
 def _ms(seconds: float) -> int:

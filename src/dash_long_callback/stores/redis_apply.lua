@@ -3,8 +3,8 @@
 -- KEYS: the index and its expiries; rows to compare, to write, to touch, to delete.
 -- ARGV: how many of each kind of row there are, of entries in the index, none or one, and of channels;
 --       what the rows to compare must hold, with "=" before it, "" for nothing; values and
---       milliseconds of the rows to write; milliseconds of the rows to touch; a job's place and
---       lists, its list by state, and milliseconds; the channels to tell.
+--       milliseconds of the rows to write; milliseconds of the rows to touch; a job's place, its
+--       lists, that by its state, and milliseconds; the channels to tell.
 --
 -- With pcall, a key that holds another type counts as another value, and not as an error.
 
@@ -39,7 +39,9 @@ for _ = 1, dropped do
 end
 
 for _ = 1, entries do
-  enter(KEYS[1], KEYS[2], next_argument(), next_argument(), tonumber(next_argument()))
+  enter(
+    KEYS[1], KEYS[2], next_argument(), next_argument(), next_argument(), tonumber(next_argument())
+  )
 end
 for _ = 1, channels do
   redis.call('PUBLISH', next_argument(), '')

@@ -44,25 +44,24 @@ local function clean(index)
   redis.pcall('ZREMRANGEBYSCORE', index, '(0', '+inf')
 end
 
--- Has a job in its lists, and of those of states in one.
-local function enter(index, expiries, job, state, milliseconds)
-  local now = milliseconds_now()
-  if add(expiries, now + milliseconds, job) > 0 then
+-- Has a job in its lists, and of those of states in one. `job` is as in expiries, and begins with `place`.
+local function enter(index, expiries, place, job, state, milliseconds)
+  local now, left = milliseconds_now(), {}
+  local new = add(expiries, now + milliseconds, job) > 0
+  add(index, 0, state .. place)
+  for _, other in ipairs(STATES) do
+    if other ~= state then left[#left + 1] = other .. place end
+  end
+  redis.call('ZREM', index, unpack(left))
+  if new then
+    for n, list in ipairs(cjson.decode(job)) do
+      if n > 1 then add(index, 0, list .. place) end
+    end
     trim(index, expiries, now, 10)  -- a few with each that comes: so there are never many
   end
-  local place = cjson.decode(job)
-  local added, left = { 0, state .. place[1] }, {}
-  for n = 2, #place do
-    table.insert(added, 0)
-    table.insert(added, place[n] .. place[1])
+  -- They are there at least as long as any job is; not set with each change, but for longer.
+  if redis.call('PTTL', index) < milliseconds then
+    redis.call('PEXPIRE', index, 2 * milliseconds)
+    redis.call('PEXPIRE', expiries, 2 * milliseconds)
   end
-  for _, other in ipairs(STATES) do
-    if other ~= state then table.insert(left, other .. place[1]) end
-  end
-  add(index, unpack(added))
-  redis.call('ZREM', index, unpack(left))
-  -- They are there as long as any job is.
-  local last = redis.call('ZRANGE', expiries, -1, -1, 'WITHSCORES')[2]
-  redis.call('PEXPIREAT', index, last)
-  redis.call('PEXPIREAT', expiries, last)
 end

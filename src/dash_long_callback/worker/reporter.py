@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import FaultLog, log
-from dash_long_callback.jobs import Event, Job, Target, transition
+from dash_long_callback.jobs import Event, Job, Outcome, Target, transition
 from dash_long_callback.stores import timing
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker.updates import Joined, Kind, Plain, Update, encoded
@@ -32,7 +33,7 @@ class Reporter:
 
     The first value is written at once; of those that come too fast the latest is written when its
     time comes, by a thread that starts when it is first needed; patches are joined, and so are
-    events, of which none is left out. Nothing is lost at the end: ``close`` writes what is left.
+    events, of which none is left out. Nothing is lost at the end: ``finish`` writes what is left.
 
     Args:
         store: where to.
@@ -107,11 +108,10 @@ class Reporter:
             return self._write()
 
     def close(self) -> None:
-        """Write what is left and stop."""
+        """Stop: what is left is written by ``flush`` or ``finish``."""
         with self._changed:
             self._closed = True
             self._changed.notify()
-        self.flush()
         if self._thread is not None:
             self._thread.join()
 
@@ -121,26 +121,57 @@ class Reporter:
             if self._values:
                 self._write()
 
+    def finish(self, outcome: Outcome) -> Job | None:
+        """End the job, with what is left to write.
+
+        Returns:
+            The record; None if the job has ended elsewhere, or was given to another worker.
+
+        Raises:
+            StoreError: if that can't be written.
+        """
+        with self._changed, self._unwritten() as (values, stale):
+            return self._store.finish(self._job, outcome, values, stale)
+
+    def discard(self) -> bool:
+        """Give up what is left. Returns whether there was anything."""
+        with self._changed:
+            left, self._values, self._open = self._values, {}, {}
+            for slot in left:
+                del self._job.slots[slot]
+        if left:
+            log.error("what %s reported last could not be stored", self._job.name)
+        return bool(left)
+
     def _write(self) -> bool:
         """Write. Returns False if that is refused; if it fails for now, it is tried again later."""
-        values = {slot: encoded(value) for slot, value in self._values.items()}
-        self._limit(values)
-        stale, self._stale = self._stale, set()
-        self._values, self._open = {}, {}
         self._due = time.monotonic() + WRITE_SECONDS * (1 + len(self._job.slots) / SLOTS)
         try:
-            written = self._store.write(self._job, values, stale)
+            with self._unwritten() as (values, stale):
+                written = self._store.write(self._job, values, stale)
         except StoreError as error:
             # Not the function's fault, and perhaps over soon: kept for the next write.
             _faults.failed(error)
-            self._values = {**values, **self._values}
-            self._stale |= stale
             self._due += timing.HEARTBEAT_SECONDS
             return True
         _faults.succeeded()
         if not written:
             self._refused()
         return written
+
+    @contextmanager
+    def _unwritten(self) -> Generator[tuple[dict[int, bytes], set[int]]]:
+        """The slots to write and to drop. They stay as they are if that fails."""
+        values = {slot: encoded(value) for slot, value in self._values.items()}
+        self._limit(values)
+        stale, self._stale = self._stale, set()
+        self._values, self._open = {}, {}
+        try:
+            yield values, stale
+        except StoreError:
+            self._values |= values
+            self._stale |= stale
+            raise
 
     def _limit(self, values: dict[int, bytes]) -> None:
         """Drop the oldest events, if there are too many for the store."""

@@ -7,7 +7,7 @@ import time
 from dash_long_callback.ends import log_end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import FaultLog, log
-from dash_long_callback.jobs import Cancelled, Failed, Finish, Lost, Outcome, Succeeded
+from dash_long_callback.jobs import Cancelled, Failed, Lost, Outcome, Succeeded
 from dash_long_callback.stores import timing
 from dash_long_callback.worker.heartbeat import heartbeat
 from dash_long_callback.worker.run import Run
@@ -53,6 +53,7 @@ def _hand_over(run: Run, outcome: Outcome) -> bool:
     """
     if not isinstance(outcome, Lost) or run.ended_by is None or not run.job.handles_errors:
         return False
+    run.reporter.flush()
     run.lose(outcome)
     return True
 
@@ -60,9 +61,9 @@ def _hand_over(run: Run, outcome: Outcome) -> bool:
 def _settle(run: Run, outcome: Outcome) -> Outcome:
     """Store an outcome. Returns it, or the failure to store it."""
     run.settling = True
-    response = outcome.response if isinstance(outcome, Succeeded) else None
     if isinstance(outcome, Succeeded) and outcome.lasting and run.job.kept:
         # Before the record ends: who sees it ended and is not the first to ask finds the result.
+        run.reporter.flush()
         try:
             run.store.keep(run.job, outcome.response)
         except StoreError:
@@ -71,20 +72,21 @@ def _settle(run: Run, outcome: Outcome) -> Outcome:
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         try:
-            run.reporter.flush()
-            ended = run.store.change(run.job.id, Finish(outcome, run.job.attempt), response)
+            ended = run.reporter.finish(outcome)
         except StoreError as error:
             if time.monotonic() < deadline:
                 _faults.failed(error)
                 time.sleep(SETTLE_PAUSE)
                 continue
-            if response is None:
+            # It may be too large for the store, or its disk: then there is room for less.
+            if run.reporter.discard():
+                continue
+            if not isinstance(outcome, Succeeded):
                 _log_unstored(run, outcome)
                 raise
-            # It may be too large for the store, or its disk: then there is room for the words.
             message = f"the result could not be stored: {error}"
             outcome = Failed(type(error).__name__, message, kind="not_stored")
-            ended = run.store.change(run.job.id, Finish(outcome, run.job.attempt))
+            ended = run.reporter.finish(outcome)
         _faults.succeeded()
         if ended is not None:
             log_end(ended)
