@@ -42,9 +42,10 @@ from dash_long_callback.jobs import (
     Succeeded,
     new_job_id,
 )
-from dash_long_callback.stores import job_store, records, timing
+from dash_long_callback.stores import job_store, names, records, timing
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.large_results import INLINE_BYTES, PIECE_BYTES, LargeResult
+from dash_long_callback.stores.ports import Batch
 from dash_long_callback.stores.shared_jobs import Disposition
 
 #: Stores and records know nothing of Dash (see ``tests/unit/test_structure.py``).
@@ -203,9 +204,32 @@ def test_jobs_are_listed_the_newest_first_and_in_pages(make: Callable[..., JobSt
 
 @only(listed=False)
 def test_a_store_without_an_index_says_so(store: JobStore) -> None:
-    for ask in (lambda: store.list(limit=1), store.count):
+    asks = [
+        lambda: store.list(limit=1),
+        lambda: store.list("owner", None, limit=1),
+        store.count,
+        lambda: store.count("owner", None),
+    ]
+    for ask in asks:
         with pytest.raises(NotListed, match=r"can't be listed or counted; use Redis"):
             ask()
+
+
+@only(queues=True)
+def test_a_job_that_waits_in_a_state_of_a_newer_version_stays_in_the_queue_for_it(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_store, "NEWER_SECONDS", 0.5)
+    job, behind = new(store), new(store)
+    newer = job.dump().replace(b'"queued"', b'"dozing"')
+    store.rows.apply(Batch(put={names.job(job.id): (newer, 60)}))
+    begun = store.claim()
+    assert begun is not None
+    assert begun.id == behind.id
+    assert store.claim() is None
+    assert store.rows.read([names.job(job.id)]) == [newer]
+    assert store.count("state", "dozing") == 1
+    wait_until(lambda: store.rows.next_queued() == job.id)
 
 
 @only(queues=True)

@@ -23,8 +23,8 @@ from dash_long_callback.stores.kept_results import KeptResults
 from dash_long_callback.stores.large_results import LargeResults
 from dash_long_callback.stores.leases import Leases
 from dash_long_callback.stores.parse import read_port
-from dash_long_callback.stores.ports import Batch
-from dash_long_callback.stores.records import Records, parse
+from dash_long_callback.stores.ports import Batch, Place
+from dash_long_callback.stores.records import Records, entry_of, parse
 from dash_long_callback.stores.shared_jobs import Disposition, SharedJobs
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 #: Running jobs that are looked up in one go.
 PAGE = 100
+#: Seconds until a job is looked at again that waits in a state of a newer version.
+NEWER_SECONDS = 30.0
 
 
 class JobStore:
@@ -277,17 +279,23 @@ class JobStore:
 
     def _give_up(self, job_id: str) -> None:
         """Take a job from the queue that can't begin. One that has come back meanwhile stays."""
-        record = self._records.row(names.job(job_id))
+        name = names.job(job_id)
+        record = self._records.row(name)
         job = None if record is None else parse(record, job_id)[0]
+        batch = Batch({name: record})
         if job is not None and job.state is State.QUEUED:
             if transition(job, Begin(), time.time()) is not None:
                 return
             log.error("no. %s: %s waits, but may not begin: it is lost", job.ref, job.name)
-            self.change(
-                job_id, End(Lost("it waited in the queue, but could not begin"), final=True)
-            )
-        # It has expired, or can't be read; or somebody else was quicker.
-        self.rows.apply(Batch({names.job(job_id): record}, dequeue=job_id))
+            lost = Lost("it waited in the queue, but could not begin")
+            self.change(job_id, End(lost, final=True))
+        if job is not None and job.state is State.NEWER:
+            # That version is to find it here, when it leads.
+            batch.entry, batch.touch[name] = entry_of(job), self._records.seconds(job)
+            batch.place = Place(not_before=time.time() + NEWER_SECONDS)
+        else:  # it has expired, or can't be read; or somebody else was quicker
+            batch.dequeue = job_id
+        self.rows.apply(batch)
 
     def list(
         self, by: Field = "all", value: str | None = None, *, limit: int, before: Job | None = None
@@ -303,10 +311,8 @@ class JobStore:
         Raises:
             NotListed: if this store has no index.
         """
-        if value is None and by != "all":
-            return []
         cursor = None if before is None else (before.created, before.id)
-        return self._loaded(self.rows.list(by, value, limit, cursor))
+        return self._loaded(self.rows.list(by, _value(by, value), limit, cursor))
 
     def _loaded(self, found: list[Cursor]) -> list[Job]:
         records = self.rows.read([names.job(job_id) for _, job_id in found])
@@ -315,7 +321,7 @@ class JobStore:
 
     def count(self, by: Field = "all", value: str | None = None) -> int:
         """How many jobs ``list`` would find without a limit. Raises NotListed as it does."""
-        return 0 if value is None and by != "all" else self.rows.count(by, value)
+        return self.rows.count(by, _value(by, value))
 
     def active(self) -> Iterator[Job]:
         """All running jobs, wherever they run."""
@@ -353,3 +359,8 @@ class JobStore:
         """Let go of files and connections."""
         self.rows.close()
         self.results.close()
+
+
+def _value(by: Field, value: str | None) -> str | None:
+    """What an index is asked for. It has nothing under the empty string."""
+    return value if by == "all" else value or ""

@@ -151,7 +151,8 @@ class Records:
 
     def seconds(self, job: Job) -> float:
         """How long a record is kept."""
-        return self.retention * (timing.WAITING if job.state is State.QUEUED else 1)
+        waits = job.state in (State.QUEUED, State.NEWER)
+        return self.retention * (timing.WAITING if waits else 1)
 
 
 def parse(data: bytes, job_id: str) -> tuple[Job, bytes | None]:
@@ -162,4 +163,5 @@ def parse(data: bytes, job_id: str) -> tuple[Job, bytes | None]:
 
 def entry_of(job: Job) -> Entry:
     """What the index knows of a job."""
-    return Entry(job.id, job.state.value, job.callback, job.owner, job.created)
+    state = job.unknown.get("state", job.state.value)
+    return Entry(job.id, state, job.callback, job.owner, job.created)
