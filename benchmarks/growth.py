@@ -10,7 +10,7 @@ from pathlib import Path
 import redis
 
 from benchmarks.harness import TMP, Result, Row, median, redis_server
-from dash_long_callback.jobs import Begin, Finish, Job, State, Succeeded, new_job_id
+from dash_long_callback.jobs import Begin, Job, State, Succeeded, new_job_id
 from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.redis import RedisStore
@@ -68,8 +68,9 @@ def _fill(store: JobStore, count: int) -> None:
         job = Job(new_job_id(), f"callback-{number % 7}.children", owner=f"user {number % 1000}")
         store.create(job, REQUEST)
         if number % 100:
-            store.change(job.id, Begin())
-            store.change(job.id, Finish(Succeeded(b"{}"), 1), b"{}")
+            running = store.change(job.id, Begin())
+            assert running is not None
+            store.finish(running, Succeeded(b"{}"))
 
 
 def _measure(store: JobStore, again: Callable[[], JobStore] | None) -> dict[str, float]:
@@ -94,8 +95,7 @@ def _measure(store: JobStore, again: Callable[[], JobStore] | None) -> dict[str,
         assert running is not None
         slot, stale = running.put(0)
         timed("update", lambda r=running, s=slot, old=stale: store.write(r, {s: b"1"}, old))
-        done = Finish(Succeeded(b"{}"), running.attempt)
-        timed("end", lambda r=running, done=done: store.change(r.id, done, b"{}"))
+        timed("end", lambda r=running: store.finish(r, Succeeded(b"{}")))
         timed("list", lambda: store.list("owner", "user 1", limit=20))
         timed("count", lambda: store.count("state", State.QUEUED.value))
     for _ in range(5):

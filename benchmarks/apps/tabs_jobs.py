@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from dash_long_callback.jobs import Finish, Succeeded
+from dash_long_callback.jobs import Succeeded
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 #: Seconds between two looks at the queue. The leader is woken instead.
@@ -39,7 +39,7 @@ def main(folder, seconds):
         late = max(late, now - at)
         if now >= job.started + seconds:
             response = (RESPONSE % time.time()).encode()
-            store.change(job.id, Finish(Succeeded(response), 1), response)
+            store.finish(job, Succeeded(response))
             continue
         slot, stale = job.put(0, patch=False)
         store.write(job, {slot: json.dumps(time.time()).encode()}, stale)
