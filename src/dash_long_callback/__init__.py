@@ -6,6 +6,7 @@ from dash_long_callback.dash.decorator import long_callback
 from dash_long_callback.dash.events import Event
 from dash_long_callback.errors import (
     ContextNotSent,
+    DoNotRetry,
     JobCancelled,
     JobEnded,
     JobExited,
@@ -17,6 +18,7 @@ from dash_long_callback.errors import (
     RegistrationError,
     UserError,
 )
+from dash_long_callback.jobs import Retry
 from dash_long_callback.managers.celery import CeleryLongCallbackManager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
 from dash_long_callback.server.pacing import Pacing
@@ -26,6 +28,7 @@ __all__ = [
     "ContextNotSent",
     "Dash",
     "DiskcacheLongCallbackManager",
+    "DoNotRetry",
     "Event",
     "JobCancelled",
     "JobEnded",
@@ -37,6 +40,7 @@ __all__ = [
     "LongCallbackError",
     "Pacing",
     "RegistrationError",
+    "Retry",
     "UserError",
     "__version__",
     "long_callback",

@@ -2,6 +2,7 @@
 
 LongCallbackError
 ├── UserError              words of the author, for the user to read
+├── DoNotRetry             raised in the function: another attempt would fail, too
 ├── RegistrationError      the decorator was used wrongly; raised at import
 ├── CacheByFailed          a ``cache_by`` function raised, or returned what is not JSON
 ├── StoreError             the store can't be read or written
@@ -41,6 +42,14 @@ class UserError(LongCallbackError):
 
     Examples:
         >>> raise UserError("There are no sales in May. Choose another month.")
+    """
+
+
+class DoNotRetry(LongCallbackError):
+    """Another attempt would fail, too, whatever ``retry`` says. For the functions of an app.
+
+    Examples:
+        >>> raise DoNotRetry("the file is empty")
     """
 
 

@@ -226,6 +226,8 @@ class LongCallback:
             queue=options.queue,
             priority=options.priority,
         )
+        if options.retry is not None:
+            job.waits, job.retried_after = options.retry.waits(), options.retry.states
         if sharing is None:
             return Call(job, request)
         job.cache_key, job.kept, job.expire = sharing.key, sharing.keep, sharing.expire

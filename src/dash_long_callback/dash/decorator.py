@@ -65,6 +65,9 @@ def long_callback(*args: Any, **kwargs: Unpack[Keywords]) -> Callable[[F], F]:
         on_error: gets the exception of the function; what it returns is the output, None leaves
             the outputs alone. Default: the app's ``on_error``.
         timeout: seconds that a job may run.
+        retry: how many further attempts a job has whose function raises, after waits in which it
+            holds no worker; or a ``Retry``, which says after which errors, and how long to wait.
+            ``on_error`` is called after the last. Default: none.
         cache_by: a function of no arguments, or a list of them, that run in the web request.
             Results are kept, and given to the next who asks with equal arguments while the values
             of these functions are equal. Default: the manager's.

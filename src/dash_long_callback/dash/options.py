@@ -23,7 +23,8 @@ from dash_long_callback.checks import (
 )
 from dash_long_callback.dash.grouping import leaves, spread
 from dash_long_callback.errors import RegistrationError
-from dash_long_callback.jobs import CONTEXT
+from dash_long_callback.jobs import CONTEXT, Retry
+from dash_long_callback.jobs.retry import MAX_TIMES
 from dash_long_callback.managers.base import Manager
 
 #: What a trigger does while a job runs, and what becomes of a job whose page has gone.
@@ -42,6 +43,7 @@ class OptionsDict(TypedDict, total=False):
     interval: float | None
     on_error: Callable[[Exception], Any] | None
     timeout: float | None
+    retry: int | Retry | None
     cache_by: CacheBy | None
     expire: float | None
     cache_args_to_ignore: int | str | Sequence[int | str] | None
@@ -111,6 +113,17 @@ _priority = check_value(
     lambda value: type(value) is int and value >= 0,
     "must be a whole number from 0 on",
 )
+
+
+def _retry(name: str, retry: Any) -> Retry | None:
+    if retry is None or isinstance(retry, Retry):
+        return retry
+    if type(retry) is not int or not 0 < retry <= MAX_TIMES:
+        raise RegistrationError(
+            f"{name}: retry={retry!r} must be a number of further attempts, from 1 to {MAX_TIMES}, "
+            "or a Retry(...)"
+        )
+    return Retry(retry)
 
 
 def _interval(name: str, interval: Any) -> float | None:
@@ -206,6 +219,7 @@ class Options:
     interval: float | None = _option(_interval)
     on_error: Callable[[Exception], Any] | None = _option(_on_error)
     timeout: float | None = _option(_timeout)
+    retry: Retry | None = _option(_retry)
     cache_by: list[Callable[[], Any]] | None = _option(check_cache_by)
     expire: float | None = _option(check_expire)
     cache_args_to_ignore: list[int | str] = _option(_ignored)

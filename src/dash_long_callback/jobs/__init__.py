@@ -4,6 +4,7 @@ states       where a job is in its life
 outcomes     how it may end
 call         what somebody asks for
 record       all that is known of the job that it gets
+retry        when it is tried again
 transition   what may happen to it, and what that entails
 results      what it gave the page
 ids          what it is called
@@ -25,6 +26,7 @@ from dash_long_callback.jobs.outcomes import (
 )
 from dash_long_callback.jobs.record import Job, Slot, Target
 from dash_long_callback.jobs.results import Result
+from dash_long_callback.jobs.retry import Retry
 from dash_long_callback.jobs.states import State
 from dash_long_callback.jobs.transition import (
     Begin,
@@ -37,6 +39,7 @@ from dash_long_callback.jobs.transition import (
     Requeue,
     Resend,
     Transition,
+    retries,
     transition,
 )
 
@@ -61,6 +64,7 @@ __all__ = [
     "Requeue",
     "Resend",
     "Result",
+    "Retry",
     "Sharing",
     "Slot",
     "State",
@@ -72,5 +76,6 @@ __all__ = [
     "is_job_id",
     "new_job_id",
     "ref_of",
+    "retries",
     "transition",
 ]

@@ -67,6 +67,7 @@ class Failed:
         traceback: where it was raised.
         kind: what the page tells a user.
         user: whether the message is a ``UserError``'s, for the user to read.
+        retry: whether another attempt may do better, if the job may have one.
     """
 
     error_type: str
@@ -74,6 +75,7 @@ class Failed:
     traceback: str = ""
     kind: Kind = ""
     user: bool = False
+    retry: bool = False
     state = State.FAILED
 
     def error(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ anybody asked is never sent.
 from __future__ import annotations
 
 import json
+import math
 import operator
 import time
 from dataclasses import MISSING, dataclass, field, fields
@@ -81,6 +82,14 @@ class Job:
     queued: float | None = None
     #: Times that it was sent to a worker again, as none had begun it.
     resends: int = 0
+    #: Seconds to wait before each further attempt that it may have.
+    waits: list[float] | None = None
+    #: States, besides that of a function that has raised, after which it has one.
+    retried_after: list[str] | None = None
+    #: Attempts that have failed, each of which another has followed or will follow.
+    failures: int = 0
+    #: When the next of these is to begin.
+    not_before: float | None = None
     #: Whether its function is over, for the reason in ``error``, and the attempt is its
     #: ``on_error``'s. That is called once: if it does not survive, the job ends for that reason.
     handler: bool = False
@@ -174,6 +183,9 @@ class Job:
             return cls._unreadable(job_id)
         plausible = all(map(isinstance, _values(job), _KINDS.values()))
         plausible = plausible and all(n > 0 for n in job.slots)  # 0 is before the first
+        plausible = plausible and all(
+            type(n) is float and 0 <= n < math.inf for n in job.waits or ()
+        )
         return job if job.id == job_id and plausible else cls._unreadable(job_id)
 
     @classmethod

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Flag, auto
 from typing import Any, TypeAlias
 
-from dash_long_callback.jobs.outcomes import Cancelled, Outcome, Problem
+from dash_long_callback.jobs.outcomes import Cancelled, Failed, Outcome, Problem
 from dash_long_callback.jobs.record import Job
 from dash_long_callback.jobs.states import NEXT, State
 
@@ -45,8 +45,9 @@ class End:
     Attributes:
         outcome: how.
         attempt: which attempt to end; None: any.
-        final: whether no ``on_error`` is to be called. Else a running job that has one waits for a
-            worker that calls it, unless it was called before.
+        final: whether there is to be no other attempt, and no ``on_error`` is to be called. Else a
+            running job that may have the one or has the other waits for a worker, unless that was
+            called before.
     """
 
     outcome: Problem | Cancelled
@@ -106,7 +107,7 @@ class Effect(Flag):
     NONE = 0
     #: Its worker has a lease from now on.
     START_LEASE = auto()
-    #: It waits again, before all others.
+    #: It waits again: before all others, unless it is to wait for a while.
     ENQUEUE = auto()
     #: It waits no more.
     DEQUEUE = auto()
@@ -150,10 +151,12 @@ def transition(job: Job, event: Event, now: float) -> Transition | None:
     """
     match event:
         case Begin():
-            return _enter(job, State.RUNNING, attempt=job.attempt + 1, started=now)
+            begun = {"attempt": job.attempt + 1, "started": now, "not_before": None}
+            return _enter(job, State.RUNNING, **begun)
         case Finish(outcome, attempt):
-            mine = job.state is State.RUNNING and job.attempt == attempt
-            return _ended(job, outcome, now) if mine else None
+            if job.state is not State.RUNNING or job.attempt != attempt:
+                return None
+            return _again(job, outcome, now) if retries(job, outcome) else _ended(job, outcome, now)
         case End():
             return _end(job, event, now)
         case Cancel():
@@ -179,10 +182,37 @@ def _end(job: Job, event: End, now: float) -> Transition | None:
         return _ended(job, outcome, now)
     if job.handler:
         return _ended(job, job.problem, now)
+    if running and not event.final and retries(job, outcome):
+        return _again(job, outcome, now)
     if running and job.handles_errors and not event.final:
         error = outcome.error()
         return _enter(job, State.QUEUED, queued=now, handler=True, error=error, resends=0)
     return _ended(job, outcome, now)
+
+
+def retries(job: Job, outcome: Outcome) -> bool:
+    """Whether a running job that ends so has another attempt."""
+    if not job.waits or job.handler:
+        return False
+    if isinstance(outcome, Failed):
+        return outcome.retry
+    return outcome.state.value in (job.retried_after or ())
+
+
+def _again(job: Job, outcome: Outcome, now: float) -> Transition | None:
+    """It waits for its next attempt. What the one before has reported is of no use then."""
+    wait, *waits = job.waits or [0.0]
+    return _enter(
+        job,
+        State.QUEUED,
+        queued=now,
+        not_before=now + wait,
+        waits=waits,
+        failures=job.failures + 1,
+        slots={},
+        error=outcome.error(),
+        resends=0,
+    )
 
 
 def _ended(job: Job, outcome: Outcome, now: float) -> Transition | None:

@@ -109,8 +109,9 @@ class Records:
         if Effect.DROP_REQUEST in effects:
             batch.drop.append(names.request(job.id))
         if Effect.ENQUEUE in effects:
-            batch.place = Place(front=True)
+            batch.place = Place(front=job.not_before is None, not_before=job.not_before or 0.0)
             batch.touch[names.request(job.id)] = seconds
+        batch.drop += [names.update(job.id, n) for n in before.slots if n not in job.slots]
         if Effect.NOTIFY_WORKER in effects and not self.rows.atomic:
             # It may begin it between two rows of this, and overwrite them.
             batch.put[names.cancel(job.id)] = b"1", self.retention
