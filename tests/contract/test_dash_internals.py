@@ -487,7 +487,7 @@ def test_a_wildcard_keeps_its_identity_in_a_pickle(wildcard: Any) -> None:
 def test_add_url_adds_a_route_below_the_prefix() -> None:
     app = dash.Dash("app", url_base_pathname="/below/")
     app.layout = html.Div()
-    internals.add_route(app, "_ours/x", lambda: flask.Response("here"), ("POST",))
+    internals.add_route(app, "_ours/x", lambda: flask.Response("here"))
     client = app.server.test_client()
     assert client.post("/below/_ours/x").data == b"here"
     assert client.get("/below/_ours/x").data != b"here"

@@ -211,7 +211,7 @@ def _install(app: dash.Dash) -> None:
     """Add to an app what no argument changes."""
     app_reference.remember(app)
     app.scripts.append_script(_served("browser/long_callback.js"))
-    add_routes(app, lambda: manager_of(app))
+    add_routes(app)
     interpolate: Any = app.interpolate_index
 
     def interpolate_index(*args: Any, **kwargs: Any) -> str:

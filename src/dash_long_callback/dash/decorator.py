@@ -25,7 +25,6 @@ from dash_long_callback.dash.declaration_checks import (
 from dash_long_callback.dash.grouping import leaves
 from dash_long_callback.dash.options import DASH_KEYWORDS, OPTIONS, Keywords, Options, signature_of
 from dash_long_callback.errors import RegistrationError
-from dash_long_callback.server.client import client_of
 from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.submit import Click
 
@@ -219,9 +218,9 @@ def _name_of(function: Any) -> str:
 
 def _entry(callback: LongCallback) -> Callable[..., Any]:
     def entry(*_args: Any, callback_context: Any, app: Any, **_kwargs: Any) -> Any:
-        manager, pacer, on_loop = app.long_callback_manager, pacer_of(app), _in_event_loop()
+        pacer, on_loop = pacer_of(app), _in_event_loop()
         capacity = pacer.capacity_asgi() if on_loop else pacer.capacity_wsgi(flask.request.environ)
-        click = Click(callback, callback_context, manager, pacer, capacity, client_of(app))
+        click = Click(callback, callback_context, app, capacity)
         # On an event loop, Dash's dispatch awaits what it gets.
         return click.submit_async() if on_loop else click.submit()
 

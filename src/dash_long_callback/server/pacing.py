@@ -262,14 +262,15 @@ class Hold:
 
 #: For apps that have no pacing of their own: what they may do together.
 shared = Pacer(Pacing())
-_ATTRIBUTE = "_long_callback_pacer"
+#: Where an app keeps its pacer.
+PACER = "_long_callback_pacer"
 
 
 def set_pacing(app: dash.Dash, pacing: Pacing | None) -> None:
     """Pace the pages of an app; None: as all apps of the process that do not say."""
-    vars(app)[_ATTRIBUTE] = shared if pacing is None else Pacer(pacing)
+    vars(app)[PACER] = shared if pacing is None else Pacer(pacing)
 
 
 def pacer_of(app: dash.Dash) -> Pacer:
     """What paces the pages of an app."""
-    return vars(app)[_ATTRIBUTE]
+    return vars(app)[PACER]
