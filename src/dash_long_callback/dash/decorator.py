@@ -147,7 +147,6 @@ def register(
 ) -> LongCallback:
     """Declare a long callback, and have Dash and our registry know it."""
     callback = _declare(function, args, kwargs, app)
-    callback.arguments = args, kwargs
     name = f"the long callback {_name_of(function)}"
     registration = callback.registration
     former = _former(callback)
@@ -190,7 +189,7 @@ def _declare(
 
     @functools.wraps(function)
     def body(*body_args: Any, **body_kwargs: Any) -> Any:
-        return execution.body(function, options, outputs, body_args, body_kwargs)
+        return execution.current.get().call(body_args, body_kwargs)
 
     try:
         registration = internals.register(app, body, args, theirs)
@@ -198,18 +197,12 @@ def _declare(
         raise
     except Exception as error:
         raise RegistrationError(f"{name}: {type(error).__name__}: {error}") from error
-    outputs = registration.entry["outputs_indices"]
     grouping = registration.entry["inputs_state_indices"]
     _check_ignored(name, options.cache_args_to_ignore, grouping)
     if all(map(internals.is_dash_s, leaves([args, *theirs.values()]))):
         # Else somebody else's class decides what the function gets.
         check_signature(name, function, grouping, progress=options.progress is not None)
-    # The manager and what it keeps belong to the web process, and so does the app, which stays
-    # there, too: all but its on_error.
-    on_error = options.on_error or internals.app_error_handler(registration)
-    travel = {**kwargs, "manager": None, "cache_by": None, "on_error": on_error}
-    recipe = Recipe(_declare, function, args, travel)
-    return LongCallback(function, options, registration, recipe)
+    return LongCallback(function, options, registration, Recipe(_declare, function, args, kwargs))
 
 
 def _name_of(function: Any) -> str:

@@ -62,7 +62,7 @@ def _prepare(app: dash.Dash) -> None:
 
     def enable_pages() -> None:
         # The first moment at which routes can be added, and before pages are imported.
-        if internals.waits_for_an_app():
+        if internals.has_long_callbacks(None):
             _ensure(app)
         enable()
 
@@ -84,7 +84,7 @@ def _ensure(app: dash.Dash) -> None:
 def _check(index: str) -> str:
     """Refuse the page of an app that has long callbacks, and could not be plugged."""
     for app in [] if PAGE_DATA in index else _found():
-        if internals.long_callback_ids(app):
+        if internals.has_long_callbacks(app):
             raise RegistrationError(
                 "this app has taken over a long callback that was declared without an app, and "
                 "has no long callbacks itself: write app = plug(dash.Dash(...)), or make it "
