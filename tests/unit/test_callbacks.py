@@ -42,7 +42,6 @@ def test_declaring_in_the_same_order_gives_the_same_keys(
     make_app: Callable[..., Dash], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def keys() -> list[str]:
-        monkeypatch.setattr(registry, "_callbacks", {})
         monkeypatch.setattr(registry, "_by_id", {})
         first, second = make_app(name="first"), make_app(name="second")
         for app in (first, second, second):

@@ -16,7 +16,7 @@ from dash_long_callback.managers.base import Manager, News
 from dash_long_callback.managers.following import Following, news_since
 from dash_long_callback.server import pacing
 from dash_long_callback.server.owner import owner_of
-from dash_long_callback.server.pacing import Hold, pacer_of
+from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.route import Request, Route
 from dash_long_callback.server.shutdown import at_end
 from dash_long_callback.server.wire import (
@@ -61,12 +61,11 @@ def updates(request: Request) -> bytes | LargeBody:
     poll = _Poll(request)
     if poll.at_once:
         return poll.paced()
-    with poll.waiting() as (following, hold):
-        if hold is None:
+    with poll.waiting() as following:
+        if not following.waits:
             return poll.paced()
         if not poll.news:
-            seconds = poll.pacer.pacing.hold
-            poll.found |= following.wait(seconds, following.fresh, lambda: hold.waits)
+            poll.found |= following.wait(poll.pacer.pacing.hold, following.fresh)
     return poll.held()
 
 
@@ -82,18 +81,17 @@ async def updates_async(request: Request) -> bytes | LargeBody | AsyncGenerator[
         return await in_thread(poll.paced)
     if poll.streams and poll.pacer.pacing.stream:
         return _stream(poll)
-    with poll.waiting() as (following, hold):
-        if hold is None:
+    with poll.waiting() as following:
+        if not following.waits:
             return await in_thread(poll.paced)
         if not poll.news:
-            seconds = poll.pacer.pacing.hold
-            poll.found |= await following.wait_async(seconds, following.fresh, lambda: hold.waits)
+            poll.found |= await following.wait_async(poll.pacer.pacing.hold, following.fresh)
     return poll.held()
 
 
 async def _stream(poll: _Poll) -> AsyncGenerator[bytes]:
-    with poll.waiting() as (following, hold):
-        if hold is None:
+    with poll.waiting() as following:
+        if not following.waits:
             async for part in _event(await in_thread(poll.paced)):
                 yield part
             return
@@ -103,11 +101,9 @@ async def _stream(poll: _Poll) -> AsyncGenerator[bytes]:
         following.see(poll.news)
         until = time.monotonic() + STREAM_SECONDS
         note_at = time.monotonic() + BEAT_SECONDS
-        while hold.waits and following.jobs and (now := time.monotonic()) < until:
+        while following.waits and following.jobs and (now := time.monotonic()) < until:
             try:
-                found = await following.wait_async(
-                    BEAT_SECONDS, following.fresh, lambda: hold.waits
-                )
+                found = await following.wait_async(BEAT_SECONDS, following.fresh)
                 if now >= note_at:
                     note_at = now + BEAT_SECONDS
                     await in_thread(poll.note_presence)
@@ -172,13 +168,13 @@ class _Poll:
         self.note_presence()
 
     @contextmanager
-    def waiting(self) -> Generator[tuple[Following, Hold | None]]:
-        """Follow the jobs while the block runs, which may wait if it has a hold."""
+    def waiting(self) -> Generator[Following]:
+        """Follow the jobs while the block runs, which may wait as long as somebody does."""
         with (
             Following(self.parts, self.owner) as following,
-            self.pacer.hold(self.tab, following.waker, self.capacity) as hold,
+            self.pacer.hold(self.tab, following, self.capacity),
         ):
-            yield following, hold
+            yield following
 
     def note_presence(self) -> None:
         """Note that the page is there."""
