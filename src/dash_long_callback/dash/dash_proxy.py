@@ -20,6 +20,7 @@ from typing import Any
 import dash
 from dash import ClientsideFunction, Input, Output, State
 
+from dash_long_callback.checks import listed
 from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.dash.grouping import leaves
@@ -156,8 +157,6 @@ def collect(
         found = _Handed()
         type(collected).register(collected, found)
         options = {**kwargs, **found.kwargs, **_moved(others, states)}
-        if progress is None:
-            options.pop("progress", None)
         for name in ("background", "loading", "blocking", "blocking_timeout", "state"):
             options.pop(name, None)
         for name in {"output", "inputs"} - found.kwargs.keys():
@@ -182,12 +181,8 @@ def _passed_on(kwargs: dict[str, Any]) -> dict[str, Any]:
         if isinstance(inputs, dict):
             passed["inputs"] = {**inputs, **state}
         else:
-            passed["inputs"] = [*_listed(inputs), *_listed(state)]
+            passed["inputs"] = [*listed(inputs), *listed(state)]
     return passed
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 class _Handed:
