@@ -153,8 +153,6 @@ class Registry(Generic[C]):
         """The name of a callback in every process that runs the same app."""
         base = callback.callback_id
         alike = self.alike(base)
-        if not any(c is not callback for c in alike):
-            return base
         name = callback.app_name
         same = [c for c in alike if c.app_name == name]
         key = base if len(same) == len(alike) else f"{base}#{name}"

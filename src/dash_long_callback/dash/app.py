@@ -249,14 +249,10 @@ def _callbacks(app: dash.Dash) -> list[LongCallback]:
 def _config_tag(app: dash.Dash, callbacks: list[LongCallback]) -> str:
     """What the browser client needs to know: data in the page, so that no request is needed."""
     pacing = pacer_of(app).pacing
-    known: dict[str, Any] = {}
-    for callback in callbacks:
-        cached = (callback.options.manager or manager_of(app)).cache_by is not None
-        known[callback.registration.callback_id] = client_config(callback, cached=cached)
     config: dict[str, Any] = {
         "patience": pacing.patience,
         "stream": pacing.stream and internals.backend_of(app) != "flask",
-        "callbacks": known,
+        "callbacks": {c.callback_id: client_config(c, manager_of(app)) for c in callbacks},
     }
     with suppress(OwnerUnknown):  # the log says why; the page leaves alone what its tab remembers
         config["owner"] = owner_of(app)

@@ -9,6 +9,7 @@ from dash import ALL, Input, Output, State
 
 from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import LongCallback
+from dash_long_callback.managers.base import Manager
 
 
 def extend_client(app: dash.Dash | None, callback: LongCallback) -> None:
@@ -44,14 +45,15 @@ def extend_client(app: dash.Dash | None, callback: LongCallback) -> None:
         )
 
 
-def client_config(callback: LongCallback, *, cached: bool = False) -> dict[str, Any]:
+def client_config(callback: LongCallback, manager: Manager) -> dict[str, Any]:
     """What the browser client knows of a callback.
 
     Args:
         callback: the callback.
-        cached: whether its manager keeps results.
+        manager: of its app, if it has none of its own.
     """
     options, spec = callback.options, callback.registration.spec
+    cached = options.cache_by is not None or (options.manager or manager).cache_by is not None
     every = _with_all(callback)
 
     def target(output: Output) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def client_config(callback: LongCallback, *, cached: bool = False) -> dict[str, 
         "running": [{**target(o), "on": on, "off": off} for o, on, off in options.running],
         "progress": [target(output) for output in callback.progress_outputs],
         "defaults": options.progress_default,
-        "cached": callback.options.cache_by is not None or cached,
+        "cached": cached,
         "cancel": [
             {"id": internals.id_as_wired(i), "property": i.component_property}
             for i in options.cancel

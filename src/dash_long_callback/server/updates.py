@@ -185,8 +185,7 @@ class _Poll:
     @property
     def news(self) -> dict[str, News | None]:
         """What there is to tell."""
-        ahead = {i: self.found[i] for i in self._ahead}
-        return news_since(self.jobs, self.found) | ahead
+        return news_since(self.jobs, self.found) | self._ahead
 
     @property
     def at_once(self) -> bool:
@@ -194,10 +193,10 @@ class _Poll:
         return self.paces or bool(self._ahead)
 
     @property
-    def _ahead(self) -> list[str]:
+    def _ahead(self) -> dict[str, News]:
         # Jobs of which the client says that it has seen what there is not. If that is true, their
         # store has lost something; news that it has not seen yet might not come for long.
-        return [i for i, news in self.found.items() if self.jobs[i] > news.job.seq]
+        return {i: news for i, news in self.found.items() if self.jobs[i] > news.job.seq}
 
     def answer(self, news: Mapping[str, News | None], after: float) -> bytes | LargeBody:
         """JSON for the client; None means that nobody knows the job."""
