@@ -39,7 +39,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Route:
-    """A route that this package adds to an app: a POST, and JSON.
+    """A route that this package adds to an app.
+
+    It is asked by a POST that says that it is JSON, which no form on another site can.
 
     Attributes:
         name: the end of its path.
