@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.base import Executor
+from dash_long_callback.executors.celery.broker import Broker
 from dash_long_callback.fault_log import FaultLog, log
 from dash_long_callback.jobs import (
     Cancel,
@@ -21,9 +21,6 @@ from dash_long_callback.jobs import (
     Unfinished,
 )
 from dash_long_callback.stores.job_store import JobStore
-
-if TYPE_CHECKING:
-    from dash_long_callback.executors.celery.broker import Broker
 
 #: Seconds after which a job that has not begun is looked at, and how long it may wait until its
 #: message is sent again; that doubles with each time.

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import log
-from dash_long_callback.jobs import Lost, Requeue, State
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from dash_long_callback.jobs import Cancelled, Job, Problem
-    from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.jobs import Cancelled, Job, Lost, Problem, Requeue, State
+from dash_long_callback.stores.job_store import JobStore
 
 
 class PendingWrites:

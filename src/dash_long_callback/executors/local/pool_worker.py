@@ -9,17 +9,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash_long_callback.executors.local import preload
-from dash_long_callback.executors.local.messages import Done, Finish, Ready, Stop
+from dash_long_callback.executors.local.messages import Done, Finish, Message, Ready, Start, Stop
 from dash_long_callback.jobs import Job
 from dash_long_callback.stores.timing import LEASE_SECONDS
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.limits import Limits
-
-if TYPE_CHECKING:
-    from dash_long_callback.executors.local.messages import Message, Start
 
 #: Seconds that a worker has to exit by itself when it is to.
 EXIT_SECONDS = 2.0

@@ -7,9 +7,10 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash_long_callback.errors import StoreError
+from dash_long_callback.executors.local.machine import Machine
 from dash_long_callback.executors.local.messages import (
     Begun,
     Done,
@@ -20,6 +21,7 @@ from dash_long_callback.executors.local.messages import (
 )
 from dash_long_callback.executors.local.orphans import SLACK, Orphans
 from dash_long_callback.executors.local.pending_writes import PendingWrites
+from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
 from dash_long_callback.executors.local.pool_worker import EXIT_SECONDS, PoolWorker
 from dash_long_callback.executors.local.starts import Starts
 from dash_long_callback.fault_log import FaultLog, log
@@ -27,10 +29,6 @@ from dash_long_callback.jobs import Failed, Job, Lost
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.limits import Limits
-
-if TYPE_CHECKING:
-    from dash_long_callback.executors.local.machine import Machine
-    from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
 
 #: Seconds between two looks at what nobody wakes it for: leases of orphans, lost datagrams.
 TICK_SECONDS = 0.5
