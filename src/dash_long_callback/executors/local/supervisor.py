@@ -299,11 +299,12 @@ class Supervisor:
         """Leave as ``stop`` said. What waits is for the next leader."""
         self._stopping.set()
         with self._lock:  # whoever gives a job to a worker has done so, or will not
-            busy = [worker for worker in self._workers if worker.job is not None]
+            busy = [(worker, job) for worker in self._workers if (job := worker.job) is not None]
             if self._ending == "finish":
                 self._let_finish(busy)
             else:
-                self._take_away(busy)
+                for _, job in busy:
+                    self._take_away(job)
             # Before the stop: the workers would write Cancelled, which nobody asked for.
             with contextlib.suppress(StoreError):
                 self._writes.flush()
@@ -319,25 +320,24 @@ class Supervisor:
         processes.kill(below)
         self._inbox.close()
 
-    def _take_away(self, busy: list[PoolWorker]) -> None:
-        """Have the jobs of these workers end, or queue for the next leader.
+    def _take_away(self, job: Job) -> None:
+        """Have a job end, or queue for the next leader.
 
         An ``on_error`` is called by the next leader, too: this one's workers are about to end.
         """
-        for worker in busy:
-            assert worker.job is not None
-            self._writes.take_away(worker.job, again=self._ending == "requeue")
+        if self._ending == "requeue":
+            self._writes.requeue(job, begun=True)
+        # Also then: one whose on_error was called is not put back.
+        self._writes.end(job, Lost("the server was stopped while the job ran", "stopped"))
 
-    def _let_finish(self, busy: list[PoolWorker]) -> None:
+    def _let_finish(self, busy: list[tuple[PoolWorker, Job]]) -> None:
         """Let go of these workers: they finish their jobs and exit, and the store has the rest."""
-        for worker in busy:
-            assert worker.job is not None
-            job = worker.job
+        for worker, job in busy:
             log.warning("no. %s: the server ends; the job of %s goes on", job.ref, job.name)
             worker.release()
             self._workers.remove(worker)
         deadline = time.monotonic() + self._options.stop_wait
-        sentinels: list[Any] = [worker.process.sentinel for worker in busy]
+        sentinels: list[Any] = [worker.process.sentinel for worker, _ in busy]
         while sentinels and (left := deadline - time.monotonic()) > 0:
             for ended in self._inbox.wait(sentinels, left)[1]:
                 sentinels.remove(ended)
