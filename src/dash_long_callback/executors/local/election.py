@@ -68,20 +68,15 @@ class Election:
                 lock = self._machine.lead()
                 if lock is not None:
                     faults.succeeded()
-                    self._lead(lock)
-            except (OSError, StoreError) as error:
-                faults.failed(error)
+                    self.supervisor = Supervisor(
+                        self._store, self._options, self._machine, lock.holds
+                    )
+                    if not self._stopping.is_set():
+                        self.supervisor.run()
             except Exception as error:
-                faults.failed(error, traceback=True)
+                faults.failed(error, traceback=not isinstance(error, (OSError, StoreError)))
             finally:
                 self.supervisor = None
                 if lock is not None:
                     lock.release()
             self._stopping.wait(TRY_SECONDS)
-
-    def _lead(self, lock: LeaderLock) -> None:
-        self.supervisor = supervisor = Supervisor(
-            self._store, self._options, self._machine, lock.holds
-        )
-        if not self._stopping.is_set():
-            supervisor.run()

@@ -180,7 +180,8 @@ class Supervisor:
                 self._pass_on_cancels()
             # A server that is never quiet has orphans, too.
             if quiet or time.monotonic() - self._orphans_at > TICK_SECONDS:
-                self._end_orphans()
+                for job, outcome in self._orphans.judge():
+                    self._writes.end(job, outcome)
                 self._orphans_at = time.monotonic()
 
     # Workers: start, drain, reap
@@ -192,18 +193,15 @@ class Supervisor:
     def _drain(self, worker: PoolWorker) -> None:
         for message in worker.messages():
             if isinstance(message, Ready):
-                self._accept(worker, message)
+                worker.retiring = not self._launcher.accepts(message)
+                worker.ready = message
+                self._starts.succeeded(message)
             elif isinstance(message, Unready):
                 self._starts.problem = message.problem
             elif isinstance(message, Begun):
                 worker.begun = worker.job is not None and worker.job.id == message.job_id
             elif isinstance(message, Done):
                 self._done(worker, message)
-
-    def _accept(self, worker: PoolWorker, ready: Ready) -> None:
-        worker.retiring = not self._launcher.accepts(ready)
-        worker.ready = ready
-        self._starts.succeeded(ready)
 
     def _done(self, worker: PoolWorker, done: Done) -> None:
         job = worker.job
@@ -283,10 +281,6 @@ class Supervisor:
             job = worker.job_to_stop
             if job is not None and self._store.cancel_asked(job.id):
                 worker.stop()
-
-    def _end_orphans(self) -> None:
-        for job, outcome in self._orphans.judge():
-            self._writes.end(job, outcome)
 
     def _unable(self, job: Job, outcome: Failed) -> None:
         """End a job whose function no worker can call: by its ``on_error`` if it has one."""
