@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 import multiprocessing
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +86,7 @@ class Launcher:
         if self._method == "forkserver":
             context.set_forkserver_preload([FORK_SERVER])
             # The fork server, if it is not running yet, inherits what to import.
-            os.environ[preload.VARIABLE] = options.app.dump()
+            os.environ[preload.VARIABLE] = json.dumps(asdict(options.app))
         # Hypercorn's processes are daemonic, which may have no children, as these would outlive
         # them. Ours are meant to: they finish their job and exit.
         current: Any = multiprocessing.current_process()
@@ -105,7 +107,7 @@ class Launcher:
         If not, the worker exits by itself, and the next one is started in another way.
         """
         app = preload.app_modules(_modules())
-        name = Path(app.main_path or app.main_name or next(iter(app.names), "the app")).name
+        name = Path([*app.main.values(), *app.names, "the app"][0]).name
         found = ready.inherited
         if found.peers and not self._options.chosen:
             self._method = "spawn"
@@ -160,7 +162,7 @@ class Launcher:
             if self._method == "forkserver"
             else None,
             logging=logging_setup.describe(),
-            worker_start=start and refer(start, importable=app.has_main),
+            worker_start=start and refer(start, importable=bool(app.main)),
             may_share=options.chosen,
         )
 
