@@ -18,12 +18,11 @@ from dash_long_callback.executors.local.pool_worker import PoolWorker
 from dash_long_callback.executors.local.worker import worker_main
 from dash_long_callback.executors.worker_start import refer
 from dash_long_callback.fault_log import log
+from dash_long_callback.folders.processes import FORK_SERVER, JOB_WORKER
 from dash_long_callback.jobs import Changed, Failed, Job
 from dash_long_callback.registry import registry
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
-#: The module that the fork server imports.
-FORK_SERVER = "dash_long_callback.executors.local.fork_server"
 #: Peers, threads or values that a warning names.
 MAX_NAMES = 5
 _CONNECTED = (
@@ -80,7 +79,7 @@ class Launcher:
         process = context.Process(
             target=worker_main,
             args=(theirs, options),
-            name="long-callback-worker",
+            name=JOB_WORKER,
             daemon=False,
         )
         if self._method == "forkserver":
