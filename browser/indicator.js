@@ -64,6 +64,12 @@ export class Indicator {
         }
     }
 
+    /** What an attempt has reported that failed is of no use to the next. */
+    restart() {
+        this.progress.clear();
+        this.reset();
+    }
+
     /** Set progress to what it is when nothing runs. */
     reset() {
         const { progress, defaults } = this.job.config;

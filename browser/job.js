@@ -47,6 +47,8 @@ export class Job {
         this.outputs = pending.outputs;
         this.slot = pending.name + " " + JSON.stringify(pending.matched.map(stringify));
         this.seq = 0;
+        /** Which attempt at it the server makes. */
+        this.attempt = 1;
         this.settled = false;
         this.cancelled = false;
         /** Whether it was asked for; not, while it queues behind another. */
@@ -108,6 +110,10 @@ export class Job {
         this.seq = news.seq;
         if (!news.ended) {
             this.indicator.show();
+        }
+        if ((news.attempt || 1) > this.attempt) {
+            this.attempt = news.attempt || 1;
+            this.indicator.restart();
         }
         for (const [target, value] of news.updates || []) {
             attempt(this.name, () => this.updates.apply(target, value));

@@ -20,6 +20,7 @@
  * @property {string} state
  * @property {number} seq
  * @property {boolean} ended
+ * @property {number} [attempt] which it is in, from the second on
  * @property {Update[]} [updates]
  * @property {{response?: Object<string, Object<string, any>>, dist?: any[]}} [response]
  * @property {Failure} [error]

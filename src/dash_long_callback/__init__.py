@@ -5,6 +5,7 @@ from dash_long_callback.dash import plain_apps
 from dash_long_callback.dash.app import Dash, plug
 from dash_long_callback.dash.decorator import long_callback
 from dash_long_callback.dash.events import Event
+from dash_long_callback.dash.execution import attempt
 from dash_long_callback.errors import (
     ContextNotSent,
     DoNotRetry,
@@ -46,6 +47,7 @@ __all__ = [
     "Retry",
     "UserError",
     "__version__",
+    "attempt",
     "long_callback",
     "plug",
 ]

@@ -47,22 +47,23 @@ def end(
     job = store.change(job_id, End(outcome, attempt, final))
     if job is None:
         return None
-    if job.state.ended:
-        if job.handler and not isinstance(outcome, Cancelled):
-            # The job ends for what it was to handle.
-            log.error("the on_error of no. %s did not run to its end: %s", job.ref, outcome.reason)
-        log_end(job)
-    else:
-        message = (job.error or {}).get("message")
-        log.warning("no. %s: %s: %s; on_error is called", job.ref, job.name, message)
+    if job.state.ended and job.handler and not isinstance(outcome, Cancelled):
+        # The job ends for what it was to handle.
+        log.error("the on_error of no. %s did not run to its end: %s", job.ref, outcome.reason)
+    log_end(job)
     return job
 
 
 def log_end(job: Job) -> None:
-    """Say how a job has ended. Called by who has written it."""
+    """Say how a job, or an attempt at it, has ended. Called by who has written it."""
     if job.error is None:
         return
     problem = job.problem
+    if not job.state.ended:
+        wait = (job.not_before or 0.0) - time.time()
+        then = "on_error is called" if job.handler else f"it is tried again in {max(0, wait):.1f} s"
+        log.warning("no. %s: %s: %s; %s", job.ref, job.name, problem.reason, then)
+        return
     seconds = (job.ended or time.time()) - (job.started or job.created)
     log.log(problem.log_level, "no. %s: %s", job.ref, problem.log_line(job.name, seconds))
 

@@ -13,7 +13,7 @@ from typing import Any
 from dash import Input, Output, ctx, set_props
 from dash.exceptions import PreventUpdate
 
-from dash_long_callback import long_callback
+from dash_long_callback import DoNotRetry, Retry, attempt, long_callback
 
 Function = Callable[..., Any]
 
@@ -74,6 +74,46 @@ def count(kind: Any, path: str) -> Any:
     for number in range(kind):
         yield number
         time.sleep(0.05)
+
+
+def handled(error: Exception) -> str:
+    """The ``on_error`` of ``unlucky``."""
+    return f"handled {error}"
+
+
+@long_callback(
+    Output("unlucky", "children"),
+    IN,
+    PATH,
+    progress=Output("bar", "value"),
+    retry=Retry(2, on=ValueError, backoff=0.2, jitter=False, lost=True),
+    on_error=handled,
+)
+def unlucky(set_progress: Any, kind: Any, path: str) -> Any:
+    """Fails at first, or always."""
+    number = attempt()
+    (Path(path) / f"attempt-{number}").touch()
+    if number == 1:
+        set_progress(1)
+        set_props("box", {"children": "of no use"})
+    if kind == "die" and number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "raise" and number < 3:
+        raise ValueError("no luck")
+    if kind == "never":
+        raise ValueError(f"no luck in attempt {number}")
+    if kind == "another error":
+        raise KeyError(kind)
+    if kind == "in vain":
+        raise DoNotRetry(kind)
+    return object() if kind == "unserialisable" else number
+
+
+@long_callback(Output("patient", "children"), IN, PATH, retry=Retry(1, backoff=50, jitter=False))
+def patient(kind: Any, path: str) -> Any:
+    """Fails, and waits for long."""
+    (Path(path) / f"{kind}-{attempt()}").touch()
+    raise ValueError("no luck")
 
 
 @long_callback(Output("slow", "children"), IN, PATH, timeout=0.3)

@@ -144,6 +144,77 @@ def test_two_clients_with_equal_arguments_both_get_their_result(manager: Manager
     assert [result(ended(manager, job_id)) for job_id in ids] == ["same", "same"]
 
 
+# Retries
+
+
+def test_a_job_that_fails_is_tried_again_and_what_failed_is_forgotten(
+    manager: Manager, tmp_path: Path
+) -> None:
+    news = ended(manager, submit(manager, contract_callbacks.unlucky, "raise", tmp_path))
+    assert result(news) == 3
+    assert news.job.failures == 2
+    assert news.updates == []
+    values = manager.store.values(news.job.id, range(news.job.seq))
+    assert set(values) == {None}
+
+
+def test_on_error_is_called_once_after_the_last_attempt(manager: Manager, tmp_path: Path) -> None:
+    news = ended(manager, submit(manager, contract_callbacks.unlucky, "never", tmp_path))
+    assert result(news) == "handled no luck in attempt 3"
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["attempt-1", "attempt-2", "attempt-3"]
+
+
+@pytest.mark.parametrize("kind", ["another error", "in vain", "unserialisable"])
+def test_what_another_attempt_would_not_help_is_not_tried_again(
+    kind: str, manager: Manager, tmp_path: Path
+) -> None:
+    news = ended(manager, submit(manager, contract_callbacks.unlucky, kind, tmp_path))
+    assert result(news).startswith("handled")
+    assert [f.name for f in tmp_path.iterdir()] == ["attempt-1"]
+
+
+def test_a_job_whose_worker_dies_is_tried_again_if_it_may_run_twice(
+    pool: Manager, tmp_path: Path
+) -> None:
+    assert result(ended(pool, submit(pool, contract_callbacks.unlucky, "die", tmp_path))) == 2
+
+
+def test_a_job_that_waits_for_its_next_attempt_holds_no_worker_and_can_be_cancelled(
+    pool: Manager, tmp_path: Path
+) -> None:
+    def waits(job_id: str) -> bool:
+        job = pool.store.load(job_id)
+        return job is not None and job.state is State.QUEUED and job.failures == 1
+
+    jobs = [
+        submit(pool, contract_callbacks.patient, f"job{n}", tmp_path) for n in range(WORKERS + 1)
+    ]
+    for job_id in jobs:
+        wait_until(lambda job_id=job_id: waits(job_id))
+    assert result(ended(pool, submit(pool, contract_callbacks.work, "quick"))) == "quick"
+    for job_id in jobs:
+        pool.cancel(job_id)
+        assert ended(pool, job_id).job.state is State.CANCELLED
+    assert sorted(f.name for f in tmp_path.iterdir()) == [f"job{n}-1" for n in range(WORKERS + 1)]
+
+
+def test_a_job_that_waits_for_its_next_attempt_survives_a_restart(
+    tmp_path: Path, services: Services
+) -> None:
+    folder, files = tmp_path / "store", tmp_path / "files"
+    files.mkdir()
+    first = local(folder, services).manager
+    job_id = submit(first, contract_callbacks.unlucky, "raise", files)
+    wait_until((files / "attempt-1").exists)
+    first.stop()
+    second = local(folder, services).manager
+    try:
+        second.ensure_running()
+        assert result(ended(second, job_id)) == 3
+    finally:
+        second.stop()
+
+
 # News
 
 

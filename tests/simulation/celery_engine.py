@@ -17,7 +17,7 @@ from embedded import GRACE
 from scheduler import Event, Process, Thread
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.executors.celery.broker import BACKSTOP_SECONDS
+from dash_long_callback.executors.celery.broker import BACKSTOP_SECONDS, attempt_of
 from dash_long_callback.executors.celery.executor import CeleryExecutor
 from dash_long_callback.executors.celery.preparation import EXIT_CODES
 from dash_long_callback.executors.celery.worker import MessageRunner
@@ -33,15 +33,17 @@ class Message:
 
     job_id: str
     digest: str
-    task_id: str
-    for_handler: bool
+    attempt: int
     limit: float
 
     @classmethod
     def of(cls, job: Job) -> Message:
-        task_id = f"{job.id}:on_error" if job.handler else job.id
         limit = math.inf if job.timeout is None else job.timeout + GRACE + BACKSTOP_SECONDS
-        return cls(job.id, job.digest, task_id, job.handler, limit)
+        return cls(job.id, job.digest, attempt_of(job), limit)
+
+    @property
+    def task_id(self) -> str:
+        return f"{self.job_id}:{self.attempt}"
 
 
 class Exchange:
@@ -58,14 +60,15 @@ class Exchange:
     def ready(self) -> bool:
         return bool(self.messages)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, not_before: float) -> None:
         dice = self.scheduler.random.random() if self.database.rough else 0.5
         if dice < 0.03:
             raise StoreError("the broker can't be reached")
         copies = 0 if dice < 0.06 else 2 if dice > 0.95 else 1
         for _ in range(copies):
             delay = self.scheduler.random.choice([0.0, 0.0, 0.01, 0.5])
-            self.scheduler.at(self.scheduler.now + delay, lambda: self._arrive(message))
+            when = max(self.scheduler.now, not_before) + delay
+            self.scheduler.at(when, lambda: self._arrive(message))
 
     def _arrive(self, message: Message) -> None:
         self.messages.append(message)
@@ -82,7 +85,7 @@ class Broker:
         self._exchange = exchange
 
     def send(self, job: Job) -> None:
-        self._exchange.send(Message.of(job))
+        self._exchange.send(Message.of(job), job.not_before or 0.0)
 
     def refused(self, _job: Job) -> str | None:
         return None
@@ -147,7 +150,7 @@ class CeleryWorker:
         message = self.pool.pop(process)
         if message is not None:
             outcome = self._deaths.pop(process, None) or Lost("its worker process died")
-            executor.process_died(message.job_id, outcome, message.for_handler)
+            executor.process_died(message.job_id, outcome, message.attempt)
 
     def _work_until_told(self, process: Process) -> None:
         with suppress(SystemExit):
@@ -156,8 +159,10 @@ class CeleryWorker:
     def _work(self, process: Process) -> None:
         exchange = self._engine.exchange
         store = exchange.database.store()
-        lose = self._engine.executor(store).lose
-        runner = SimulatedRunner(store, Watchdog(store, GRACE), lose)
+        executor = self._engine.executor(store)
+        runner = SimulatedRunner(
+            store, Watchdog(store, GRACE), executor.lose, send=executor.send_again
+        )
         runner.found = self._engine.callback
         while self.main.alive and not self.stopping.is_set():
             self._scheduler.wait_for([exchange, self.main, self.stopping], None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from scheduler import running
@@ -18,6 +18,7 @@ from dash_long_callback.jobs import (
     Problem,
     Succeeded,
     TimedOut,
+    retries,
 )
 from dash_long_callback.worker.call import call
 from dash_long_callback.worker.failures import failed
@@ -40,6 +41,10 @@ class Plan:
     seconds: float
     updates: int
     handler: bool
+    #: How often one raises that does; then it works.
+    failures: int
+    #: How often it may be called.
+    limit: int
     calls: int = 0
     handled: int = 0
 
@@ -63,6 +68,8 @@ class Function:
             except JobCancelled:
                 raise
             except Exception as error:
+                if ending is None and retries(run.job, ending := _ending(error)):
+                    return ending
                 ending = ending or _ending(error)
                 if not plan.handler:
                     return ending
@@ -81,7 +88,7 @@ class Function:
             raise ending.exception()
         plan.calls += 1
         with _Working(self._world, run.job):
-            if plan.kind == "raises":
+            if plan.kind == "raises" and plan.calls <= plan.failures:
                 running().sleep(plan.seconds)
                 raise ValueError("no luck")
             if plan.kind == "exits":
@@ -110,7 +117,7 @@ class Function:
 def _ending(error: Exception) -> Problem:
     if isinstance(error, JobTimedOut):
         return TimedOut.after(1.0)
-    return Lost(str(error)) if isinstance(error, JobLost) else failed(error)
+    return Lost(str(error)) if isinstance(error, JobLost) else replace(failed(error), retry=True)
 
 
 class _Working:

@@ -190,7 +190,12 @@ class World:
         if key is not None:
             job.cache_key, job.kept = key, dice.random() < 0.5
         seconds = dice.choice([0.0, 0.1, 1.0, 8.0])
-        self.plans[name] = Plan(kind, seconds, dice.choice([0, 1, 4]), job.handles_errors)
+        updates = dice.choice([0, 1, 4])
+        if dice.random() < 0.4:
+            job.waits = [0.5, 3.0][: dice.randint(1, 2)]
+            job.retried_after = dice.choice([[], [], ["lost"], ["lost", "timed_out"]])
+        failures, limit = dice.choice([1, 2, 9]), 1 + len(job.waits or ())
+        self.plans[name] = Plan(kind, seconds, updates, job.handles_errors, failures, limit)
         call = Call(job, b"{}", coalesce=key is not None)
         self.pages.append(Page(self, call, cancels=dice.random() < 0.3))
 
@@ -264,7 +269,7 @@ class World:
                 if page.result not in expected:
                     raise BrokenRule(f"{page.job_id} got {page.result!r}")
         for name, plan in self.plans.items():
-            if plan.calls > 1 and not self.engine.calls_again:
+            if plan.calls > plan.limit and not self.engine.calls_again:
                 raise BrokenRule(f"the function of {name} was called {plan.calls} times")
             if plan.handled > 1:
                 raise BrokenRule(f"the on_error of {name} was called {plan.handled} times")

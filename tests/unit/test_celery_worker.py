@@ -72,7 +72,7 @@ def losing(store: DiskcacheStore, lost: list[Job | None] | None = None) -> Lose:
 def message_runner(
     store: DiskcacheStore, error: BaseException, start: Callable[[], object] | None = None
 ) -> MessageRunner:
-    return MessageRunner(store, _Breaks(store, error), losing(store), start)
+    return MessageRunner(store, _Breaks(store, error), losing(store), start, send=print)
 
 
 def ended(store: DiskcacheStore, job: Job) -> Job:
@@ -129,7 +129,7 @@ def test_a_handler_begins_once_and_with_a_lease(store: DiskcacheStore, handles: 
             raise ZeroDivisionError
             yield
 
-    runner = MessageRunner(store, _Looks(store, 1.0), losing(store))
+    runner = MessageRunner(store, _Looks(store, 1.0), losing(store), send=print)
     with pytest.raises(ZeroDivisionError):
         runner.run("w@here", handles.id, "")
     assert seen == [True]
@@ -139,7 +139,7 @@ def test_a_worker_that_is_stopped_just_before_the_function_leaves_on_error_to_an
     store: DiskcacheStore, handles: Job
 ) -> None:
     lost: list[Job | None] = []
-    runner = MessageRunner(store, _Breaks(store, TERMINATED), losing(store, lost))
+    runner = MessageRunner(store, _Breaks(store, TERMINATED), losing(store, lost), send=print)
     with pytest.raises(SystemExit):
         runner.run("w@here", handles.id, "")
     (again,) = lost
@@ -219,7 +219,9 @@ def test_a_job_that_lacks_its_callback_as_the_app_could_not_be_made_says_so(
     store: DiskcacheStore, job: Job
 ) -> None:
     factory = "json:no_such_function"
-    runner = MessageRunner(store, _Breaks(store, RuntimeError()), losing(store), None, factory)
+    runner = MessageRunner(
+        store, _Breaks(store, RuntimeError()), losing(store), None, factory, send=print
+    )
     unknown = Job(new_job_id(), "not.declared")
     store.create(unknown, b"{}")
     runner.run("w@here", unknown.id, "")

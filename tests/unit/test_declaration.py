@@ -163,7 +163,7 @@ def test_a_click_on_an_older_page_is_refused(app: Dash) -> None:
 
 
 def message_runner(store: DiskcacheStore) -> MessageRunner:
-    return MessageRunner(store, Watchdog(store, 1.0), lambda job, outcome: None)
+    return MessageRunner(store, Watchdog(store, 1.0), lambda job, outcome: None, send=print)
 
 
 @pytest.fixture

@@ -158,14 +158,14 @@ shown&&(this.shown=!1,inSlot(this.job.slot).some(other=>other!==this.job&&!other
 for(let target of this.job.config.running)this.job.components(target).forEach(id=>this.job.updates.set(id,target.property,
 target[which]))}setProgress(index,value){let target=this.job.config.progress[index];this.unseen+=1,afterPaint(()=>this.unseen-=
 1),this.progress.set(index,value);for(let id of this.job.components(target))inLine(nameOf(id,target.property),()=>this.job.
-updates.set(id,target.property,value))}reset(){let{progress,defaults}=this.job.config;progress.forEach((target,index)=>{
-for(let id of this.job.components(target))!(!defaults&&this.job.events.has(id,target.property))&&!inProgress(id,target.property,
-this.job)&&this.job.updates.set(id,target.property,defaults?defaults[index]:null)})}signs(){let{running,progress}=this.job.
-config,targets=running.map(target=>[target,target.on]);return progress.forEach((target,index)=>targets.push([target,this.
-progress.get(index)])),targets.flatMap(([target,value])=>this.job.components(target).map(id=>[id,target.property,value]))}renew(isNew2){
-let latest=new Map;for(let sign of this.shown?this.signs():[])sign[2]!==void 0&&!isPatch(sign[2])&&isNew2(stringify(sign[0]))&&
-latest.set(nameOf(sign[0],sign[1]),sign);for(let[id,property,value]of latest.values())sameJson((propsOf(id)||{})[property],
-value)||this.job.updates.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
+updates.set(id,target.property,value))}restart(){this.progress.clear(),this.reset()}reset(){let{progress,defaults}=this.
+job.config;progress.forEach((target,index)=>{for(let id of this.job.components(target))!(!defaults&&this.job.events.has(
+id,target.property))&&!inProgress(id,target.property,this.job)&&this.job.updates.set(id,target.property,defaults?defaults[index]:
+null)})}signs(){let{running,progress}=this.job.config,targets=running.map(target=>[target,target.on]);return progress.forEach(
+(target,index)=>targets.push([target,this.progress.get(index)])),targets.flatMap(([target,value])=>this.job.components(target).
+map(id=>[id,target.property,value]))}renew(isNew2){let latest=new Map;for(let sign of this.shown?this.signs():[])sign[2]!==
+void 0&&!isPatch(sign[2])&&isNew2(stringify(sign[0]))&&latest.set(nameOf(sign[0],sign[1]),sign);for(let[id,property,value]of latest.
+values())sameJson((propsOf(id)||{})[property],value)||this.job.updates.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
 length?devToolsError(misfits.join(`
 `)):result.error;return{data:Object.keys(data).length?data:void 0,error}}function pick(job,response,misfits){let byId=new Map(
 Object.entries(response).map(([id,props])=>[stringify(parseId(id)),props])),picked={};for(let output of flat(job.outputs)){
@@ -285,26 +285,27 @@ let name=nameOf(id,property);this.reported.has(name)||(this.reported.add(name),r
 job.name} could not set ${name}
 ${messageOf(error)}`))}};var OUTCOMES_MAX=50,INITIAL_CALL=5e3,Job=class{constructor(pending,config){this.pending=pending,this.id=pending.id,this.
 name=pending.name,this.config=config,this.outputs=pending.outputs,this.slot=pending.name+" "+JSON.stringify(pending.matched.
-map(stringify)),this.seq=0,this.settled=!1,this.cancelled=!1,this.begun=!1,this.known=!1,this.found=!1,this.detached=!1,
-this.here=!0,this.outcome=null,this.indicator=new Indicator(this),this.events=new EventLines(this),this.updates=new Updates(
-this),this.stops=new CancelInputs(this),this.resolve=()=>{},this.reject=()=>{},this.promise=new Promise((resolve,reject)=>{
+map(stringify)),this.seq=0,this.attempt=1,this.settled=!1,this.cancelled=!1,this.begun=!1,this.known=!1,this.found=!1,this.
+detached=!1,this.here=!0,this.outcome=null,this.indicator=new Indicator(this),this.events=new EventLines(this),this.updates=
+new Updates(this),this.stops=new CancelInputs(this),this.resolve=()=>{},this.reject=()=>{},this.promise=new Promise((resolve,reject)=>{
 this.resolve=resolve,this.reject=reject}),this.promise.catch(()=>{})}isHere(){let ids=this.outputs?flat(this.outputs).map(
 output=>output.id):this.pending.matched;return!ids.length||ids.some(id=>propsOf(id))}components(target){return componentsOf(
 this.pending,target)}match(id){return matchOf(this.pending,id)}detach(){this.detached||(this.detached=!0,this.reject(clientside.
 PreventUpdate),spin(this.slot))}receive(news){if(!(this.settled||this.outcome||news.seq<=this.seq&&!news.ended)){this.seq=
-news.seq,news.ended||this.indicator.show();for(let[target,value]of news.updates||[])attempt(this.name,()=>this.updates.apply(
-target,value));news.ended&&(poller.remove(this),this.indicator.unseen?afterPaint(()=>this.finish(news)):this.finish(news))}}finish(news){
-this.events.whenDone(async()=>{try{await this.conclude(news)}catch(error){this.settle({error:devToolsError(`Long callbac\
-k ${this.name}: ${messageOf(error)}`)})}})}async conclude(news){if(news.response&&!this.isHere()&&!this.cancelled&&!this.
-settled)this.outcome=news,this.detach(),this.indicator.hide(),alive().filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).forEach(
-job=>job.settle({}));else if(news.error){let reload=news.error.kind==="session"||news.error.kind==="changed"&&!this.found,
-error=devToolsError(describe(news.error),news.error.callback);this.settle({error},!1,{...news.error,reload})}else if(!news.
-response||this.cancelled)this.settle({});else{let{response={},dist}=news.response;try{await(dist&&Promise.all(dist.map(load))),
-this.settle({data:response})}catch{let missing2=devToolsError("A component library could not be loaded.");this.settle({error:missing2},
-!1,{kind:"library",reload:!0})}}}appear(here){if(here!==this.here&&(this.here=here,!!here))if(this.found=!0,this.outcome){
-let outcome=this.outcome;this.outcome=null,this.finish(outcome)}else this.indicator.shown&&(this.detach(),spin(this.slot))}settle(result,remember=!1,failure=result.
-error&&{kind:"failed"}){if(checkLayout(),this.settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.
-name,()=>this.indicator.hide());let given=fitting(this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&
+news.seq,news.ended||this.indicator.show(),(news.attempt||1)>this.attempt&&(this.attempt=news.attempt||1,this.indicator.
+restart());for(let[target,value]of news.updates||[])attempt(this.name,()=>this.updates.apply(target,value));news.ended&&
+(poller.remove(this),this.indicator.unseen?afterPaint(()=>this.finish(news)):this.finish(news))}}finish(news){this.events.
+whenDone(async()=>{try{await this.conclude(news)}catch(error){this.settle({error:devToolsError(`Long callback ${this.name}\
+: ${messageOf(error)}`)})}})}async conclude(news){if(news.response&&!this.isHere()&&!this.cancelled&&!this.settled)this.
+outcome=news,this.detach(),this.indicator.hide(),alive().filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).forEach(job=>job.
+settle({}));else if(news.error){let reload=news.error.kind==="session"||news.error.kind==="changed"&&!this.found,error=devToolsError(
+describe(news.error),news.error.callback);this.settle({error},!1,{...news.error,reload})}else if(!news.response||this.cancelled)
+this.settle({});else{let{response={},dist}=news.response;try{await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{
+let missing2=devToolsError("A component library could not be loaded.");this.settle({error:missing2},!1,{kind:"library",reload:!0})}}}appear(here){
+if(here!==this.here&&(this.here=here,!!here))if(this.found=!0,this.outcome){let outcome=this.outcome;this.outcome=null,this.
+finish(outcome)}else this.indicator.shown&&(this.detach(),spin(this.slot))}settle(result,remember=!1,failure=result.error&&
+{kind:"failed"}){if(checkLayout(),this.settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.name,
+()=>this.indicator.hide());let given=fitting(this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&
 (given.error||!this.pending.doubtful)?emit("failed",this.name,this.outputs,said):result.data&&emit("succeeded",this.name,
 this.outputs),attempt(this.name,()=>give(this,given)),this.found&&(result.data||given.error)&&(answered.set(this.slot,this),
 setTimeout(()=>answered.delete(this.slot),INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(

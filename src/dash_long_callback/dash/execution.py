@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dash
@@ -33,6 +34,7 @@ from dash_long_callback.jobs import (
     Succeeded,
     Target,
     TimedOut,
+    retries,
 )
 from dash_long_callback.worker.call import call
 from dash_long_callback.worker.failures import exited, failed, is_ctrl_c
@@ -124,7 +126,7 @@ class Execution:
             try:
                 return self._result(fields)
             except Exception as error:
-                if self.handled or self.callback.handler is None:
+                if self.handled or self.callback.handler is None or self._is_retried(error):
                     raise
                 # The function has returned, but its result can't be used. What on_error makes of
                 # that takes the same way.
@@ -170,7 +172,10 @@ class Execution:
                 if self.run.is_shutdown(error):
                     raise
                 error = exited(error)
-            value = self._handle(internals.explained(error))
+            error = internals.explained(error)
+            if self._is_retried(error):
+                raise
+            value = self._handle(error)
             if value is None or self.outputs == []:
                 raise PreventUpdate from error
         if value is None and self.streamed:
@@ -215,16 +220,38 @@ class Execution:
         log.error("%s: its on_error failed\n%s", head, failed(error).traceback)
         return self.ending
 
+    def _is_retried(self, error: BaseException) -> bool:
+        """Whether an error is not for ``on_error``, as the function is to be called again."""
+        return self.ending is None and retries(self.run.job, self._end_by(error))
+
     def _end_by(self, error: BaseException) -> Problem:
         if isinstance(error, JobTimedOut):
             # Without a timeout of its own, the limit was Celery's.
             limit = self.run.job.timeout
             return TimedOut.after(limit) if limit else TimedOut(str(error))
-        return Lost(str(error)) if isinstance(error, JobLost) else failed(error)
+        if isinstance(error, JobLost):
+            return Lost(str(error))
+        policy = self.callback.options.retry
+        # What the function has returned would be as unusable again.
+        again = policy is not None and not self.returned and policy.after(error)
+        return replace(failed(error), retry=again)
 
 
 #: What this thread runs.
 current: ContextVar[Execution] = ContextVar("long_callback_execution")
+
+
+def attempt() -> int:
+    """Which attempt at its job a function is in: 1, or with ``retry`` more.
+
+    In a thread that the function has started, and outside of a job, it is 1.
+
+    Examples:
+        >>> attempt()
+        1
+    """
+    execution = current.get(None)
+    return 1 if execution is None else execution.run.job.failures + 1
 
 
 class _Props(dict[str, Any]):

@@ -24,13 +24,12 @@ class InlineExecutor(Executor):
 
     def start(self, job: Job) -> None:
         callback = registry.get(job.callback)
-        running = self._store.change(job.id, Begin())
-        if running is None:
-            return
-        if callback is None:
-            end(self._store, job.id, Lost(f"this process has no long callback {job.callback}"))
-        else:
-            run_job(Run(self._store, running, callback))
+        # Again at once, if it is to be tried again: nobody waits here.
+        while (running := self._store.change(job.id, Begin())) is not None:
+            if callback is None:
+                end(self._store, job.id, Lost(f"this process has no long callback {job.callback}"))
+            else:
+                run_job(Run(self._store, running, callback))
 
     def cancel(self, job_id: str) -> None:
         """Nothing to do: a job has ended before anybody could cancel it."""

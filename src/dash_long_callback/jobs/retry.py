@@ -84,7 +84,7 @@ class Retry:
     def waits(self) -> list[float]:
         """Seconds before each further attempt, for a new job."""
         waits = [min(self.backoff * 2.0**n, self.max_backoff) for n in range(self.times)]
-        return [random.uniform(wait / 2, wait) for wait in waits] if self.jitter else waits  # noqa: S311 - no secret
+        return [random.uniform(wait / 2, wait) for wait in waits] if self.jitter else waits
 
 
 def _is_exception(value: object) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Flag, auto
 from typing import Any, TypeAlias
 
-from dash_long_callback.jobs.outcomes import Cancelled, Failed, Outcome, Problem
+from dash_long_callback.jobs.outcomes import Cancelled, Failed, Outcome, Problem, Unfinished
 from dash_long_callback.jobs.record import Job
 from dash_long_callback.jobs.states import NEXT, State
 
@@ -196,7 +196,7 @@ def retries(job: Job, outcome: Outcome) -> bool:
         return False
     if isinstance(outcome, Failed):
         return outcome.retry
-    return outcome.state.value in (job.retried_after or ())
+    return isinstance(outcome, Unfinished) and outcome.state.value in (job.retried_after or ())
 
 
 def _again(job: Job, outcome: Outcome, now: float) -> Transition | None:

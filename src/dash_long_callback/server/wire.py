@@ -96,6 +96,8 @@ def news_json(news: News, *, details: bool = False) -> list[Piece]:
     """
     job = news.job
     head: dict[str, Any] = {"state": job.state.value, "seq": job.seq, "ended": job.state.ended}
+    if job.failures:
+        head["attempt"] = job.failures + 1
     if job.error is not None and job.state.ended:
         head["error"] = failure(job, details=details)
     head_json = json.dumps(head, separators=(",", ":")).encode()[:-1]

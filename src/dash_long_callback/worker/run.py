@@ -32,6 +32,7 @@ class Run:
         settling: whether the function is done with, and the outcome on its way to the store.
         ended_by: what has told this process to end meanwhile.
         on_stop: called when ``stopping`` was set.
+        requeued: see below.
 
     Args:
         store: where the job is.
@@ -43,6 +44,7 @@ class Run:
         exit_codes: those of the ``SystemExit`` by which this process is told to end.
         lose: ends a job that its worker can't end: by its ``on_error`` in another, if it has one.
             None: where the leader finds in the queue what waits for that.
+        requeued: is told of a job that waits for another attempt.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Run:
         worker: bytes | None = None,
         exit_codes: Collection[int] = (),
         lose: Callable[[Job, Unfinished], object] | None = None,
+        requeued: Callable[[Job], object] = lambda _job: None,
     ) -> None:
         self.store = store
         self.callback = callback
@@ -67,6 +70,7 @@ class Run:
         self.reporter = Reporter(store, job, self.revoke)
         self._request = request
         self._worker = worker
+        self.requeued = requeued
         self._lose = lose
         self._exit_codes = exit_codes
         self._thread = threading.get_ident()

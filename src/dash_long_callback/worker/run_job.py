@@ -90,6 +90,8 @@ def _settle(run: Run, outcome: Outcome) -> Outcome:
         _faults.succeeded()
         if ended is not None:
             log_end(ended)
+            if not ended.state.ended:
+                run.requeued(ended)
         return outcome
 
 

@@ -52,7 +52,9 @@ def engine(
     broker = Broker(app, queue, grace, starts=worker_start is not None)
     executor = CeleryExecutor(store, broker)
     watchdog = Watchdog(store, grace)
-    runner = MessageRunner(store, watchdog, executor.lose, worker_start, factory)
+    runner = MessageRunner(
+        store, watchdog, executor.lose, worker_start, factory, send=executor.send_again
+    )
     # Once all modules are imported, and before processes are forked, which then share it.
     signals.worker_init.connect(runner.make_app, weak=False)
     broker.serve(runner.run, executor.process_died)

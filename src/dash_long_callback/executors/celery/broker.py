@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,7 @@ from kombu.exceptions import KombuError
 from kombu.pools import ProducerPool
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Job, Lost, TimedOut, Unfinished
+from dash_long_callback.jobs import Job, Lost, State, TimedOut, Unfinished
 
 #: The one task.
 TASK = "dash_long_callback.run"
@@ -55,7 +56,7 @@ class Broker:
     def serve(
         self,
         run: Callable[[str, str, str], None],
-        process_died: Callable[[str, Unfinished, bool], None],
+        process_died: Callable[[str, Unfinished, int], None],
     ) -> None:
         """Give the app its task, for processes that are workers.
 
@@ -65,7 +66,7 @@ class Broker:
                 ``CeleryExecutor.process_died``.
         """
 
-        def task(task: Any, job_id: str, digest: str, error: list[str] | None = None) -> None:  # noqa: ARG001 - see died
+        def task(task: Any, job_id: str, digest: str, attempt: int) -> None:  # noqa: ARG001 - see died
             run(task.request.hostname, job_id, digest)
 
         def died(sender: Any = None, exception: Any = None, args: Any = None, **_: Any) -> None:
@@ -73,8 +74,8 @@ class Broker:
                 return
             outcome = _death(exception)
             if outcome is not None:
-                job_id, _, error = args
-                process_died(job_id, outcome, error is not None)
+                job_id, _, attempt = args
+                process_died(job_id, outcome, attempt)
 
         # Acknowledged when it begins: brokers give up on consumers that take hours to do so.
         self._task = self._app.task(
@@ -83,13 +84,13 @@ class Broker:
         signals.task_failure.connect(died, weak=False)
 
     def send(self, job: Job) -> None:
-        """Ask a worker to run a job, or to call its ``on_error``."""
-        error = job.problem.exception() if job.handler else None
-        what = None if error is None else [type(error).__name__, str(error)]
+        """Ask a worker for the next attempt at a job, when it is time."""
+        wait = None if job.not_before is None else max(0.0, job.not_before - time.time())
         limit = None if job.timeout is None else job.timeout + self._beyond_timeout
         with self._producer() as producer:
             self._task.apply_async(
-                args=(job.id, job.digest, what),
+                args=(job.id, job.digest, attempt_of(job)),
+                countdown=wait,
                 # The id opens the job to whoever knows it: Celery's logs and monitors see a hash.
                 argsrepr=f"({job.callback!r},)",
                 task_id=_task_id_of(job),
@@ -200,12 +201,17 @@ def task_id(job_id: str) -> str:
     return hashlib.sha256(job_id.encode()).hexdigest()[:32]
 
 
-def _task_id_of(job: Job) -> str:
-    """The id of a job's message; of one whose function is over, of the one for its ``on_error``.
+def attempt_of(job: Job) -> int:
+    """The attempt that runs, or that is to begin: each has a message of its own.
 
     Celery ends the process of a task by its id, and drops what comes later with the same.
     """
-    return task_id(f"{job.id}:on_error" if job.handler else job.id)
+    return job.attempt + (job.state is State.QUEUED)
+
+
+def _task_id_of(job: Job) -> str:
+    attempt = attempt_of(job)
+    return task_id(job.id if attempt == 1 else f"{job.id}:{attempt}")
 
 
 def _death(exception: Any) -> Unfinished | None:

@@ -7,7 +7,7 @@ import time
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.base import Executor
-from dash_long_callback.executors.celery.broker import Broker
+from dash_long_callback.executors.celery.broker import Broker, attempt_of
 from dash_long_callback.fault_log import FaultLog, log
 from dash_long_callback.jobs import (
     Cancel,
@@ -54,7 +54,7 @@ class CeleryExecutor(Executor):
             self._store.change(job.id, End(lost))
             raise
 
-    def _send_again(self, job: Job) -> None:
+    def send_again(self, job: Job) -> None:
         """As ``start``. If that fails, somebody who looks at the job tries once more later."""
         try:
             self.broker.send(job)
@@ -75,7 +75,7 @@ class CeleryExecutor(Executor):
                 self._send_faults.failed(error)
 
     def _check_waiting(self, job: Job) -> None:
-        waited = time.time() - (job.queued or job.created)
+        waited = _waited(job)
         if waited > UNKNOWN_SECONDS and (message := self.broker.refused(job)):
             end(self._store, job.id, Failed("CallbackNotFound", message, kind="unavailable"))
         elif waited > RESEND_SECONDS * 2**job.resends:
@@ -84,16 +84,15 @@ class CeleryExecutor(Executor):
     def _resend(self, job: Job) -> None:
         again = self._store.change(job.id, Resend(job.attempt, job.resends))
         if again is not None:
-            waited = time.time() - (job.queued or job.created)
             text = "no. %s: %s has waited for %.0f s; its message is sent again"
-            log.warning(text, job.ref, job.name, waited)
-            self._send_again(again)
+            log.warning(text, job.ref, job.name, _waited(job))
+            self.send_again(again)
 
     def lose(self, job: Job, outcome: Unfinished) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
         again = end(self._store, job.id, outcome, job.attempt)
         if again is not None and again.state is State.QUEUED:
-            self._send_again(again)
+            self.send_again(again)
 
     def cancel(self, job_id: str) -> None:
         """The worker hears of it from the store; if the job waits for one, it ends now."""
@@ -103,22 +102,20 @@ class CeleryExecutor(Executor):
         """Jobs go on in the workers; let go of the broker."""
         self.broker.close()
 
-    def process_died(self, job_id: str, outcome: Unfinished, for_handler: bool) -> None:
+    def process_died(self, job_id: str, outcome: Unfinished, attempt: int) -> None:
         """The main process of a worker has seen one of its processes die.
 
         Args:
             job_id: of the message that the process had.
             outcome: how it died.
-            for_handler: whether that message was for the job's ``on_error``.
+            attempt: which attempt at the job that message was for.
         """
         try:
             job = self._store.load(job_id)
             if job is None or job.state.ended:
                 return
-            # A second attempt, for `on_error`, has a message of its own: then this one's process
-            # may die late.
-            second = job.attempt + (job.state is State.QUEUED) > 1
-            if second is not for_handler:
+            # Another attempt has a message of its own: this one's process may die late.
+            if attempt_of(job) != attempt:
                 return
             if job.state is State.RUNNING:
                 if isinstance(outcome, TimedOut) and job.timeout is not None:
@@ -129,3 +126,8 @@ class CeleryExecutor(Executor):
                 self._resend(job)
         except StoreError as error:
             self._store_faults.failed(error)
+
+
+def _waited(job: Job) -> float:
+    """Seconds that a job has waited for a worker."""
+    return time.time() - max(job.queued or job.created, job.not_before or 0.0)

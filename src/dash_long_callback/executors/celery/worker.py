@@ -69,6 +69,7 @@ class MessageRunner:
         lose: ends a job that its worker can't end: by its ``on_error`` in another, if it has one.
         worker_start: called once in each process, before its first job.
         factory: makes the app, as ``"module:function"``, if an import does not.
+        send: asks a worker for another attempt at a job.
     """
 
     def __init__(
@@ -78,10 +79,13 @@ class MessageRunner:
         lose: Callable[[Job, Unfinished], object],
         worker_start: Callable[[], object] | None = None,
         factory: str | None = None,
+        *,
+        send: Callable[[Job], object],
     ) -> None:
         self._store = store
         self._watchdog = watchdog
         self._lose = lose
+        self._send = send
         what = f"worker_start={name_of(worker_start)}"
         self._start = Preparation(worker_start, what, "WorkerStartFailed")
         make = None if factory is None else functools.partial(app_factory.call, factory)
@@ -140,6 +144,7 @@ class MessageRunner:
             request=request,
             exit_codes=EXIT_CODES,
             lose=self._lose,
+            requeued=self._send,
         )
         began = processes.clock() - CLOCK_SECONDS
         with self._unchanged(), self._watchdog.over(run, interrupt=can_interrupt()):
