@@ -1,6 +1,7 @@
 """Long callbacks for Plotly Dash: progress, cancel, caching and a real job queue."""
 
 from dash_long_callback._version import __version__
+from dash_long_callback.dash import plain_apps
 from dash_long_callback.dash.app import Dash, plug
 from dash_long_callback.dash.decorator import long_callback
 from dash_long_callback.dash.events import Event
@@ -20,6 +21,8 @@ from dash_long_callback.errors import (
 from dash_long_callback.managers.celery import CeleryLongCallbackManager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
 from dash_long_callback.server.pacing import Pacing
+
+plain_apps.listen()
 
 __all__ = [
     "CeleryLongCallbackManager",

@@ -22,7 +22,7 @@ from typing import Any, TypeAlias, cast
 import cloudpickle
 
 from dash_long_callback.changed_values import globals_of
-from dash_long_callback.code_digest import code_digest
+from dash_long_callback.code_digest import closure_of, code_digest
 from dash_long_callback.executors import script
 
 #: The names in each module of the app that a worker has imported. Not among them is a ``__main__``
@@ -100,12 +100,8 @@ class _Pickler(cloudpickle.CloudPickler):
         if closure and self._has(module, name) and named(module, name) is function:
             return named, (module, name)  # a decorator may keep there what can't be sent
         cells = tuple(self._cell(cell) for cell in closure)
-        values: dict[int, Any] = {}
-        for number, cell in enumerate(closure):
-            with contextlib.suppress(ValueError):  # not filled yet
-                values[number] = cell.cell_contents
         state = {
-            "values": values,
+            "values": closure_of(function),
             "globals": self._missing(module, function),
             "vars": dict(vars(function)),
             "slots": {slot: getattr(function, slot) for slot in _SLOTS},
@@ -211,8 +207,9 @@ def _fill(function: FunctionType, state: dict[str, Any]) -> None:
             namespace.setdefault(name, value)
     if function.__name__ != _NEW:
         return
-    for number, value in state["values"].items():
-        cast("tuple[CellType, ...]", function.__closure__)[number].cell_contents = value
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    for name, value in state["values"].items():
+        cells[name].cell_contents = value
     vars(function).update(state["vars"])
     for slot, value in state["slots"].items():
         setattr(function, slot, value)

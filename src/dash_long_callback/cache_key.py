@@ -52,15 +52,8 @@ def cache_key(
         ... )
         True
     """
-    parts = [
-        callback,
-        digest,
-        _canonical(arguments),
-        _canonical(cache_by),
-        None if triggered is None else sorted(triggered),
-        _canonical(components),
-    ]
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    parts = [callback, digest, arguments, cache_by, triggered and sorted(triggered), components]
+    text = json.dumps(_canonical(parts), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

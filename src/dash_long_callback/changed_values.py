@@ -65,9 +65,9 @@ def _hashes(values: dict[str, Any], code: CodeType) -> dict[str, str]:
                     seen.add(value.__code__)
                     todo.append(value.__code__)
             elif name in values and name not in found and not name.startswith("__"):
-                digest = _digest(value)
-                if digest is not None:
-                    found[name] = digest
+                text = _text(value, MAX_DEPTH, [MAX_PARTS])
+                if text is not None:
+                    found[name] = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
     return found
 
 
@@ -78,11 +78,6 @@ def globals_of(code: CodeType) -> set[str]:
         if isinstance(const, CodeType):
             names |= globals_of(const)
     return names
-
-
-def _digest(value: Any) -> str | None:
-    text = _text(value, MAX_DEPTH, [MAX_PARTS])
-    return text and hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _text(value: Any, depth: int, budget: list[int]) -> str | None:

@@ -40,11 +40,18 @@ def is_positive(value: Any, *, or_zero: bool = False) -> bool:
 check_expire = check_value("expire", is_positive, "must be a number of seconds above 0")
 
 
+def listed(value: Any) -> list[Any]:
+    """One value or several as a list; None is none."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
 def check_cache_by(name: str, cache_by: Any) -> list[Callable[[], Any]] | None:
     """``cache_by`` as a list, or None."""
     if cache_by is None:
         return None
-    functions: list[Any] = list(cache_by) if isinstance(cache_by, (list, tuple)) else [cache_by]
+    functions = listed(cache_by)
     for function in functions:
         if not callable(function):
             raise RegistrationError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 from collections.abc import Callable
@@ -46,7 +47,9 @@ def _feed(update: Callable[[bytes], object], value: Any, depth: int, seen: set[i
 def _parts(value: Any) -> list[Any]:
     """What a value that is not plain is made of, as far as that says what a function does."""
     if isinstance(value, FunctionType):
-        return [value.__code__, value.__defaults__, value.__kwdefaults__, *_cells(value)]
+        # None for what is not filled yet, as in a function that refers to itself.
+        cells = map(closure_of(value).get, value.__code__.co_freevars)
+        return [value.__code__, value.__defaults__, value.__kwdefaults__, *cells]
     if isinstance(value, CodeType):
         return [
             value.co_code,
@@ -70,11 +73,10 @@ def _parts(value: Any) -> list[Any]:
     return []
 
 
-def _cells(function: FunctionType) -> list[Any]:
-    found: list[Any] = []
-    for cell in function.__closure__ or ():
-        try:
-            found.append(cell.cell_contents)
-        except ValueError:  # not filled yet, as in a function that refers to itself
-            found.append(None)
+def closure_of(function: FunctionType) -> dict[str, Any]:
+    """What a function closes over, by name; without what is not filled yet."""
+    found: dict[str, Any] = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):
+            found[name] = cell.cell_contents
     return found

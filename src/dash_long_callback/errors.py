@@ -61,8 +61,6 @@ class StoreError(LongCallbackError):
 class NotListed(StoreError):
     """The store finds a job by its id only. Trying again does not help; another store does."""
 
-    status = 501
-
     def __init__(self) -> None:
         super().__init__(
             "this Celery result backend finds a value by its key only, so jobs can't be listed or "

@@ -118,11 +118,9 @@ class Registry(Generic[C]):
     """
 
     def __init__(self) -> None:
-        #: In the order of their declaration, as functions that return them. Those of an app that
-        #: was made again live as long as that app.
-        self._callbacks: dict[int, Callable[[], C | None]] = {}
-        #: Their places there, by id.
-        self._by_id: dict[str, tuple[int, ...]] = {}
+        #: By id, in the order of their declaration, as functions that return them. Those of an app
+        #: that was made again live as long as that app.
+        self._by_id: dict[str, list[Callable[[], C | None]]] = {}
         #: Modules that made the apps, in their order: importing them declares the callbacks again.
         self.modules: list[str] = []
         #: What declares the callbacks that an app registers at its first request only.
@@ -134,33 +132,27 @@ class Registry(Generic[C]):
         """Keep a callback. An earlier one of the same id and app makes way."""
         base = callback.callback_id
         with self._lock:
-            alike = self.alike(base)
-            callback.number = max((c.number for c in alike), default=0) + 1
+            alike = [(get, c) for get in self._by_id.get(base, ()) if (c := get()) is not None]
+            callback.number = max((c.number for _, c in alike), default=0) + 1
             self._added += 1
             callback.order = self._added
-            for other in alike:
-                if other.app_name == callback.app_name:
-                    self._callbacks[other.order] = weakref.ref(other)
-            self._callbacks[callback.order] = lambda: callback
-            orders = (*(c.order for c in alike), callback.order)
-            for gone in {*self._by_id.get(base, ())} - {*orders}:
-                del self._callbacks[gone]
-            self._by_id[base] = orders
+            self._by_id[base] = [
+                *(weakref.ref(c) if c.app_name == callback.app_name else get for get, c in alike),
+                lambda: callback,
+            ]
 
     def remove(self, callback: C) -> None:
         """Forget a callback, and take it away from where it was declared."""
         base = callback.callback_id
         callback.withdraw()
         with self._lock:
-            self._callbacks.pop(callback.order, None)
-            self._by_id[base] = tuple(c.order for c in self.alike(base))
+            gets = self._by_id.get(base, ())
+            self._by_id[base] = [get for get in gets if get() not in (None, callback)]
 
     def key_of(self, callback: C) -> str:
         """The name of a callback in every process that runs the same app."""
         base = callback.callback_id
         alike = self.alike(base)
-        if not any(c is not callback for c in alike):
-            return base
         name = callback.app_name
         same = [c for c in alike if c.app_name == name]
         key = base if len(same) == len(alike) else f"{base}#{name}"
@@ -191,12 +183,12 @@ class Registry(Generic[C]):
 
     def all(self) -> list[C]:
         """All callbacks, in the order of their declaration."""
-        return [c for get in list(self._callbacks.values()) if (c := get()) is not None]
+        found = [c for base in list(self._by_id) for c in self.alike(base)]
+        return sorted(found, key=lambda c: c.order)
 
     def alike(self, callback_id: str) -> list[C]:
         """All callbacks of an id, in the order of their declaration: of several apps, or of one."""
-        gets = [self._callbacks.get(order) for order in self._by_id.get(callback_id, ())]
-        return [c for get in gets if get is not None and (c := get()) is not None]
+        return [c for get in self._by_id.get(callback_id, ()) if (c := get()) is not None]
 
     def digests(self) -> dict[str, str]:
         """The code of each callback of this process, by every key that names it."""

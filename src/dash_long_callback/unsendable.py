@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, MethodType
 from typing import Any, TypeAlias
 
+from dash_long_callback.code_digest import closure_of
+
 #: Tells whether a value can be sent.
 Sendable: TypeAlias = Callable[[Any], bool]
 
@@ -90,11 +92,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
 
 def _parts_of_function(function: FunctionType) -> Iterator[tuple[str, Any]]:
     code = function.__code__
-    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            yield f" → {name}", cell.cell_contents
-        except ValueError:  # not filled yet
-            continue
+    yield from ((f" → {name}", value) for name, value in closure_of(function).items())
     names = [*code.co_varnames[: code.co_argcount]][::-1]
     for name, default in zip(names, (function.__defaults__ or ())[::-1], strict=False):
         yield f" → default of {name}", default

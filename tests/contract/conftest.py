@@ -17,7 +17,6 @@ from dash_long_callback.managers.base import Manager
 @pytest.fixture(autouse=True)
 def _own_callbacks(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
     """Each test starts with the callbacks that modules declare, and leaves no more."""
-    monkeypatch.setattr(registry, "_callbacks", dict(registry._callbacks))
     monkeypatch.setattr(registry, "_by_id", dict(registry._by_id))
     monkeypatch.setattr(_get_app, "APP", None)
     for name in ("GLOBAL_CALLBACK_LIST", "GLOBAL_CALLBACK_MAP"):

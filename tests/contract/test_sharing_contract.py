@@ -24,7 +24,7 @@ from dash import Input, Output
 from dash._utils import AttributeDict
 from managers import PATIENCE, WORKERS, wait_until
 
-from dash_long_callback import long_callback, plug
+from dash_long_callback import Dash, long_callback, plug
 from dash_long_callback.dash.callbacks import LongCallback, registry
 from dash_long_callback.errors import CacheByFailed, JobNotFound, StoreError
 from dash_long_callback.executors.inline import InlineExecutor
@@ -686,6 +686,11 @@ def test_the_least_recently_used_results_go_when_space_is_short(
 # Large results, other processes
 
 
+def click(callback: LongCallback, context: Any, manager: Manager) -> Click:
+    app = Dash("clicked", long_callback_manager=manager)
+    return Click(callback, context, app, pacing.Capacity(0, 100))
+
+
 def test_fifty_megabytes_are_kept_and_served_as_they_are(
     pool: Manager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -703,7 +708,7 @@ def test_fifty_megabytes_are_kept_and_served_as_they_are(
 
     monkeypatch.setattr(json, "loads", small_only)
     context = context_of(callback, kind, tmp_path)
-    answer = Click(callback, context, pool, pacing.shared, pacing.Capacity(0, 100)).submit()
+    answer = click(callback, context, pool).submit()
     assert runs(tmp_path) == 1
     head, _, rest = answer.partition(b',"response":')
     assert rest[: len(written)] == written
@@ -719,8 +724,7 @@ def test_a_result_that_is_not_even_json_is_passed_on(store: DiskcacheStore) -> N
     assert sharing is not None
     odd = b"\x00\xff{{{" * 1000
     store.keep(Job(new_job_id(), callback.key, cache_key=sharing.key, kept=True), odd)
-    click = Click(callback, context, manager, pacing.shared, pacing.Capacity(0, 100))
-    assert odd in click.submit()
+    assert odd in click(callback, context, manager).submit()
 
 
 def test_results_survive_a_restart(tmp_path: Path) -> None:

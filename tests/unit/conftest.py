@@ -23,7 +23,6 @@ from dash_long_callback.stores.diskcache import DiskcacheStore
 @pytest.fixture(autouse=True)
 def _no_callbacks(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
     """Each test starts without callbacks and without an app, and leaves none."""
-    monkeypatch.setattr(registry, "_callbacks", {})
     monkeypatch.setattr(registry, "_by_id", {})
     monkeypatch.setattr(registry, "unsettled", [])
     monkeypatch.setattr(_callback, "GLOBAL_CALLBACK_LIST", _callback.GLOBAL_CALLBACK_LIST)

@@ -5,13 +5,12 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
-import cloudpickle
 import pytest
 from dash import Input, Output
 
-from dash_long_callback import Dash, long_callback
+from dash_long_callback import Dash, by_value, long_callback
 from dash_long_callback.code_digest import code_digest
-from dash_long_callback.dash.callbacks import registry
+from dash_long_callback.dash.callbacks import LongCallback, registry
 
 
 def declare(where: Callable[..., Any], output: str, name: str = "n") -> None:
@@ -43,7 +42,6 @@ def test_declaring_in_the_same_order_gives_the_same_keys(
     make_app: Callable[..., Dash], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def keys() -> list[str]:
-        monkeypatch.setattr(registry, "_callbacks", {})
         monkeypatch.setattr(registry, "_by_id", {})
         first, second = make_app(name="first"), make_app(name="second")
         for app in (first, second, second):
@@ -70,14 +68,14 @@ def test_the_name_for_messages_has_the_function_and_what_it_updates(app: Dash) -
 
 def test_the_app_s_on_error_counts_as_handling_errors(make_app: Callable[..., Dash]) -> None:
     declare(make_app().long_callback, "a")
-    assert not registry.all()[0].handles_errors
+    assert registry.all()[0].handler is None
     declare(make_app(on_error=print).long_callback, "b")
-    assert registry.all()[1].handles_errors
+    assert registry.all()[1].handler is print
 
 
 def test_a_callback_s_own_on_error_counts_as_handling_errors(app: Dash) -> None:
     app.long_callback(Output("a", "b"), Input("c", "d"), on_error=print)(print_it)
-    assert registry.all()[0].handles_errors
+    assert registry.all()[0].handler is print
 
 
 def print_it(value: Any) -> None:
@@ -97,6 +95,11 @@ def test_a_callback_without_progress_has_no_progress_outputs(app: Dash) -> None:
     assert registry.all()[0].progress_outputs == []
 
 
+def sent(callback: LongCallback) -> LongCallback:
+    """A callback as a worker has it that is sent it by value."""
+    return by_value.loads(by_value.dumps(callback.by_value(whole=True), {}))()
+
+
 def test_a_recipe_survives_the_pickle_and_declares_the_same_again() -> None:
     long_callback(
         [Output("a", "b"), Output("e", "f")],
@@ -105,7 +108,7 @@ def test_a_recipe_survives_the_pickle_and_declares_the_same_again() -> None:
         timeout=5,
     )(lambda progress, value: [value, value])
     callback = registry.all()[0]
-    again = cloudpickle.loads(cloudpickle.dumps(callback.recipe))()
+    again = sent(callback)
     assert again.registration.callback_id == callback.registration.callback_id
     assert again.options == callback.options
     assert again.function(None, 3) == [3, 3]
@@ -114,14 +117,23 @@ def test_a_recipe_survives_the_pickle_and_declares_the_same_again() -> None:
 
 def test_a_recipe_without_progress_survives_the_pickle() -> None:
     long_callback(Output("a", "b"), Input("c", "d"))(lambda value: value)
-    again = cloudpickle.loads(cloudpickle.dumps(registry.all()[0].recipe))()
+    again = sent(registry.all()[0])
     assert again.options.progress_default is None
 
 
-def test_a_recipe_has_the_on_error_of_the_app(make_app: Callable[..., Dash]) -> None:
+def test_a_recipe_has_the_on_error_of_its_app(make_app: Callable[..., Dash]) -> None:
     declare(make_app(on_error=lambda _: "sorry").long_callback, "a")
-    again = cloudpickle.loads(cloudpickle.dumps(registry.all()[0].recipe))()
-    assert again.options.on_error(ValueError()) == "sorry"
+    handler = sent(registry.all()[0]).handler
+    assert handler is not None
+    assert handler(ValueError()) == "sorry"
+
+
+def test_a_recipe_has_the_on_error_of_an_app_that_was_made_later(
+    make_app: Callable[..., Dash],
+) -> None:
+    declare(long_callback, "a")
+    make_app(on_error=print)
+    assert registry.all()[0].by_value(whole=True).kwargs["on_error"] is print
 
 
 # code_digest

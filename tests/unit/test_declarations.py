@@ -13,13 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import dash
 import pytest
 from dash import ALL, MATCH, Input, Output, State, no_update
 from inline_page import Click, Ended
 
-from dash_long_callback import Dash, RegistrationError, long_callback
+from dash_long_callback import Dash, RegistrationError, by_value, long_callback
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.managers.base import Manager
 
@@ -278,7 +277,7 @@ def test_all_callbacks_without_outputs_of_one_input_are_called(app: Dash, click:
 def test_a_worker_s_copy_of_a_callback_without_outputs_has_the_same_id(app: Dash) -> None:
     app.long_callback(IN)(other_work)
     callback = registry.all()[0]
-    again = cloudpickle.loads(cloudpickle.dumps(callback.recipe))()
+    again = by_value.loads(by_value.dumps(callback.by_value(whole=True), {}))()
     assert again.registration.callback_id == callback.registration.callback_id
 
 

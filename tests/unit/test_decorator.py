@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import dash
@@ -328,7 +329,8 @@ def test_several_callbacks_may_share_a_cancel_button_and_a_progress_bar(app: Das
 
 def config(*args: Any, **kwargs: Any) -> dict[str, Any]:
     long_callback(*args, **kwargs)(work)
-    return client_config(registry.all()[-1])
+    manager: Any = SimpleNamespace(cache_by=None)
+    return client_config(registry.all()[-1], manager)
 
 
 def test_the_client_of_a_plain_callback_is_told_that_there_is_nothing_else() -> None:

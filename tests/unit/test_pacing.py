@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dash_long_callback import Pacing, RegistrationError
+from dash_long_callback.managers.following import Following
 from dash_long_callback.server import pacing as pacing_module
 from dash_long_callback.server.pacing import (
     HOLDS_ASYNC,
@@ -26,7 +28,6 @@ from dash_long_callback.server.pacing import (
     Pacer,
     pace,
 )
-from dash_long_callback.stores.notifier import Waker
 
 THREADED = {"wsgi.multithread": True, "SERVER_SOFTWARE": "gunicorn/23"}
 DEVELOPMENT = {"wsgi.multithread": True, "SERVER_SOFTWARE": "Werkzeug/3"}
@@ -40,8 +41,12 @@ def pacer() -> Pacer:
     return Pacer(Pacing())
 
 
-def hold(pacer: Pacer, tab: str, capacity: Capacity = FREE) -> Any:
-    return pacer.hold(tab, Waker(), capacity)
+@contextmanager
+def hold(pacer: Pacer, tab: str, capacity: Capacity = FREE) -> Generator[Any]:
+    """A request that waits; None if it may not."""
+    request = Following({})
+    with pacer.hold(tab, request, capacity):
+        yield request if request.waits else None
 
 
 # The pace of those who are not held
@@ -210,12 +215,10 @@ def test_a_wrong_value_is_said_in_words(wrong: dict[str, Any]) -> None:
 
 
 def test_a_new_request_of_a_tab_ends_the_older_one(pacer: Pacer) -> None:
-    waker = Waker()
-    with pacer.hold("tab", waker, FREE) as old, hold(pacer, "tab") as new:
-        assert old is not None
+    with hold(pacer, "tab") as old, hold(pacer, "tab") as new:
         assert new.waits
         assert not old.waits
-        assert waker.wait(0), "whoever waits is told at once"
+        assert old.waker.wait(0), "whoever waits is told at once"
 
 
 def test_the_end_of_a_replaced_request_leaves_the_newer_one_its_place(pacer: Pacer) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from web import KINDS, Browser
 
 from dash_long_callback import Dash, Pacing
-from dash_long_callback.errors import NotListed, StoreError
+from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Job, new_job_id
@@ -26,10 +26,7 @@ from dash_long_callback.server import routes
 from dash_long_callback.server.route import Request, Route
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
-#: Those that name jobs.
-ROUTES = ["updates", "cancel", "leave"]
-#: Those that may change something.
-POSTS = [route.name for route in routes.ROUTES if route.method == "POST"]
+ROUTES = [route.name for route in routes.ROUTES]
 #: Seconds that a request may be held; and after which it counts as held, also on a busy machine.
 HOLD, HELD = 60, 20
 
@@ -73,7 +70,7 @@ class Served:
             **options,
         )
         self.app.layout = html.Div()
-        routes.add_routes(self.app, lambda: self.manager, more)
+        routes.add_routes(self.app, more)
         self.browser = Browser(self.app)
         self.job = self.new_job()
 
@@ -112,7 +109,7 @@ def unknown(path: str) -> bytes:
 FORMS = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None]
 
 
-@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("path", ROUTES)
 def test_a_post_that_any_other_site_can_send_is_refused_in_words(path: str, served: Served) -> None:
     for kind in [*FORMS, "text/plain; application/json", "application/json-seq", "x"]:
         answer = served.ask(path, named(path, served.job), kind)
@@ -245,19 +242,17 @@ MORE = "_dash-long-callback/more"
 Serve = Callable[[Route], Browser]
 
 
-def test_a_route_says_its_method_and_the_type_of_its_answer(serve: Serve) -> None:
+def test_a_route_is_given_what_it_needs_and_is_not_asked_by_get(serve: Serve) -> None:
     def handle(request: Request) -> bytes:
-        assert request.body == b""
         jobs = request.managers[0].store.list(limit=10)
-        return json.dumps([len(jobs), request.client.owner(), request.query]).encode()
+        return json.dumps([len(jobs), request.app.title, request.body.decode()]).encode()
 
-    browser = serve(route(handle, method="GET", content_type="text/plain; version=1"))
-    answer = browser.get(f"{MORE}?limit=3&limit=4&of=%C3%A9+1&blank=")
-    assert (answer.status, answer.headers["content-type"]) == (200, "text/plain; version=1")
+    browser = serve(route(handle))
+    answer = browser.post(MORE, b'"more"')
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     assert answer.headers["cache-control"] == "no-store"
-    assert answer.json == [1, None, {"limit": "4", "of": "é 1", "blank": ""}]
-    assert browser.get(MORE).json == [1, None, {}]
-    assert browser.post(MORE, b"{}").status == 405
+    assert answer.json == [1, "Dash", '"more"']
+    assert not browser.get(MORE).body.startswith(b"[1")
 
 
 def test_no_route_is_asked_by_a_form(serve: Serve) -> None:
@@ -286,28 +281,19 @@ def test_what_a_route_can_not_do_is_refused_in_words_and_logged_once(
             raise faults.pop(0)
         return b"fine"
 
-    browser = serve(route(handle, method="GET", content_type="text/plain"))
+    browser = serve(route(handle))
     for status in (503, 503, 500):
-        answer = browser.get(MORE)
+        answer = browser.post(MORE, b"{}")
         assert (answer.status, answer.headers["content-type"]) == (status, "application/json")
         assert "Its log has the details" in answer.json["message"]
         assert b"secret" not in answer.body
-    assert browser.get(MORE).body == b"fine"
+    assert browser.post(MORE, b"{}").body == b"fine"
     assert [message.partition(": ")[0] for message in caplog.messages] == [
         "no more can be had",
         "no more can be had (3 times so far)",
         "no more can be had",
     ]
     assert "over after" in caplog.messages[-1]
-
-
-def test_a_store_without_lists_says_so_and_not_to_try_again(serve: Serve) -> None:
-    def handle(_: Request) -> bytes:
-        raise NotListed
-
-    answer = serve(route(handle, method="GET")).get(MORE)
-    assert answer.status == 501
-    assert "use Redis" in answer.json["message"]
 
 
 def test_an_event_loop_does_not_wait_for_a_route(serve: Serve) -> None:

@@ -12,13 +12,13 @@ import pytest
 HELD = """
 import os, signal, threading
 from dash_long_callback import Pacing
+from dash_long_callback.managers.following import Following
 from dash_long_callback.server.pacing import Pacer, Capacity
 from dash_long_callback.server.shutdown import at_end
-from dash_long_callback.stores.notifier import Waker
 
 told = []
 signal.signal(signal.SIGTERM, lambda *_: told.append("the server's own handler"))
-pacer, waker = Pacer(Pacing()), Waker()
+pacer, held, late = Pacer(Pacing()), Following({}), Following({})
 if FORK:
     at_end(pacer.end)
     child = os.fork()
@@ -27,14 +27,14 @@ if FORK:
         raise SystemExit
 at_end(pacer.end)
 at_end(pacer.end)
-with pacer.hold("tab", waker, Capacity(5, 100)) as hold:
-    with pacer._lock, waker._woken._cond:
+with pacer.hold("tab", held, Capacity(5, 100)):
+    with pacer._lock, held.waker._woken._cond:
         signal.raise_signal(signal.SIGTERM)
         assert told
-    assert waker.wait(30), "it was not woken"
-    assert not hold.waits
-with pacer.hold("another", Waker(), Capacity(5, 100)) as hold:
-    assert hold is None
+    assert held.waker.wait(30), "it was not woken"
+    assert not held.waits
+with pacer.hold("another", late, Capacity(5, 100)):
+    assert not late.waits
 print("done")
 """
 

@@ -7,7 +7,9 @@ import json
 import threading
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,11 +50,22 @@ def waiting_job(manager: Manager) -> Job:
     return job
 
 
+@dataclass(frozen=True)
+class Question(Request):
+    """A request to an app whose callbacks have these managers."""
+
+    known: list[Manager]
+
+    @property
+    def managers(self) -> list[Manager]:
+        return self.known
+
+
 def question(
     managers: list[Manager], jobs: dict[str, int], pacer: Pacer, capacity: Capacity, **more: Any
 ) -> Request:
     body = json.dumps({"tab": "tab", "jobs": jobs, **more}).encode()
-    return Request(body, {}, managers, pacer, capacity)
+    return Question(body, SimpleNamespace(**{pacing.PACER: pacer}), capacity, managers)
 
 
 def ask(

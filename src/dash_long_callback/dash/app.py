@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import dash
 
-from dash_long_callback.dash import app_reference, dash_proxy, decorator, internals, plain_apps
+from dash_long_callback.dash import app_reference, dash_proxy, internals
 from dash_long_callback.dash.app_checks import check_app
 from dash_long_callback.dash.app_reference import MANAGER
 from dash_long_callback.dash.callbacks import LongCallback, registry
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 A = TypeVar("A", bound=dash.Dash)
+
+#: Set on an app that was plugged by us, so that its author may still plug it with a manager.
+AUTOMATIC = "_long_callback_automatic"
 
 
 class Dash(dash.Dash):
@@ -126,9 +129,9 @@ def plug(
     """
     if not isinstance(app, dash.Dash):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RegistrationError(f"plug() takes a dash.Dash, got {app!r}")
-    if _is_plugged(app) and not vars(app).pop(plain_apps.AUTOMATIC, False):
+    if is_plugged(app) and not vars(app).pop(AUTOMATIC, False):
         raise RegistrationError("this app has long callbacks already: leave plug() out")
-    again = _is_plugged(app)
+    again = is_plugged(app)
     _plug(app, long_callback_manager, long_callback_pacing, long_callback_notices)
     added: Any = app
 
@@ -149,13 +152,6 @@ def plug(
     return app
 
 
-def _plug_plain(app: dash.Dash) -> None:
-    """Plug an app whose author has not done so."""
-    manager = _background_manager(app)
-    plug(app, manager or DiskcacheLongCallbackManager.of_file(plain_apps.file_of(app)))
-    vars(app)[plain_apps.AUTOMATIC] = True
-
-
 #: What a page has for notices.
 _NOTICES = ("browser/notice.js", "browser/notice.css")
 
@@ -165,11 +161,12 @@ def manager_of(app: dash.Dash) -> Manager:
     return vars(app)[MANAGER]
 
 
-def _is_plugged(app: dash.Dash) -> bool:
+def is_plugged(app: dash.Dash) -> bool:
+    """Whether an app has long callbacks."""
     return MANAGER in vars(app)
 
 
-def _background_manager(app: dash.Dash) -> Manager | None:
+def background_manager(app: dash.Dash) -> Manager | None:
     """A manager of ours that an app was given as Dash's."""
     manager = internals.background_manager(app)
     return manager if isinstance(manager, Manager) else None
@@ -187,7 +184,7 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notice
         raise RegistrationError(f"long_callback_pacing={pacing!r} is not a Pacing(...)")
     if not isinstance(notices, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RegistrationError(f"long_callback_notices={notices!r} must be True or False")
-    background = _background_manager(app)
+    background = background_manager(app)
     if background is not None and manager not in (None, background):
         raise RegistrationError(
             "background_callback_manager and long_callback_manager are two managers: give the one "
@@ -195,7 +192,7 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notice
         )
     if (module := app.config.name) in sys.modules and module not in registry.modules:
         registry.modules.append(module)
-    installed = _is_plugged(app)
+    installed = is_plugged(app)
     vars(app)[MANAGER] = manager or background or DiskcacheLongCallbackManager()
     set_pacing(app, pacing)
     if not installed:
@@ -211,7 +208,7 @@ def _install(app: dash.Dash) -> None:
     """Add to an app what no argument changes."""
     app_reference.remember(app)
     app.scripts.append_script(_served("browser/long_callback.js"))
-    add_routes(app, lambda: manager_of(app))
+    add_routes(app)
     interpolate: Any = app.interpolate_index
 
     def interpolate_index(*args: Any, **kwargs: Any) -> str:
@@ -245,31 +242,20 @@ def prepare_development_server() -> None:
 
 
 def _callbacks(app: dash.Dash) -> list[LongCallback]:
-    ids = set(internals.long_callback_ids(app))
-    entries = [app.callback_map[i] for i in ids if i in app.callback_map]
-    ours = {id(entry) for entry in entries}
-    return [c for c in registry.all() if id(c.registration.entry) in ours]
+    entries = app.callback_map
+    return [c for c in registry.all() if entries.get(c.callback_id) is c.registration.entry]
 
 
 def _config_tag(app: dash.Dash, callbacks: list[LongCallback]) -> str:
     """What the browser client needs to know: data in the page, so that no request is needed."""
     pacing = pacer_of(app).pacing
-    known: dict[str, Any] = {}
-    for callback in callbacks:
-        cached = (callback.options.manager or manager_of(app)).cache_by is not None
-        known[callback.registration.callback_id] = client_config(callback, cached=cached)
     config: dict[str, Any] = {
         "patience": pacing.patience,
         "stream": pacing.stream and internals.backend_of(app) != "flask",
-        "callbacks": known,
+        "callbacks": {c.callback_id: client_config(c, manager_of(app)) for c in callbacks},
     }
     with suppress(OwnerUnknown):  # the log says why; the page leaves alone what its tab remembers
         config["owner"] = owner_of(app)
     # In HTML, only "</" could end the element early; in JSON, "<\\/" is the same string.
     data = internals.to_json_bytes(config).decode().replace("</", "<\\/")
     return f'<script id="_dash-long-callbacks" type="application/json">{data}</script>\n'
-
-
-_plain = plain_apps.PlainApps(_plug_plain, _is_plugged)
-_plain.listen()
-decorator.without_app.append(_plain.before_declaration)

@@ -7,7 +7,6 @@ that a class such as DashProxy has changed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import dash
 
@@ -36,14 +35,14 @@ def check_app(app: dash.Dash, callbacks: Sequence[LongCallback], manager: Manage
     if vars(app).get(_CHECKED) == len(wired):
         return
     for callback in callbacks:
-        check_queue(callback, manager)
+        _check_queue(callback, manager)
     _check_background(app)
-    _check_outputs(wired, callbacks)
+    _check_outputs(wired)
     circles.check(wired, callbacks)
     vars(app)[_CHECKED] = len(wired)
 
 
-def check_queue(callback: LongCallback, manager: Manager) -> None:
+def _check_queue(callback: LongCallback, manager: Manager) -> None:
     """Refuse ``queue`` and ``priority`` where there is one queue in the order of the clicks.
 
     Args:
@@ -74,13 +73,11 @@ def _check_background(app: dash.Dash) -> None:
             )
 
 
-def _check_outputs(wired: list[internals.Wired], callbacks: Sequence[LongCallback]) -> None:
-    served = {callback.registration.callback_id: callback for callback in callbacks}
+def _check_outputs(wired: list[internals.Wired]) -> None:
     seen: list[internals.Wired] = []
     for one in wired:
         # Of two, one is ours: what two ordinary ones share is for Dash to say.
-        ours = one.callback_id in served or one.long
-        others: Any = seen if ours else [other for other in seen if other.long]
+        others = seen if one.long else [other for other in seen if other.long]
         if not one.helper:
             check_outputs(f"the callback {one.name}", one, others)
         seen.append(one)

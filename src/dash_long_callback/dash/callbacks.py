@@ -65,7 +65,7 @@ class _NotSent:
         raise NotImplementedError(self.__name__)
 
 
-@dataclass
+@dataclass(eq=False)
 class LongCallback:
     """A function with its dependencies and options.
 
@@ -73,27 +73,23 @@ class LongCallback:
         function: what the user wrote.
         options: how to run it.
         registration: how Dash knows it.
-        recipe: declares it again when called; can be pickled, for a worker that can't import it.
+        recipe: what it was declared with.
         number: which declaration of its id it is in this process, from 1 on.
         order: which declaration of all it is.
-        loaded: tells whether its module was loaded again since.
-        arguments: positional and keyword ones of its declaration.
-        reads: hashes of values of its script when it was declared, by name.
         sent_as: its key where it was declared, if it came here by value.
+        reads: hashes of values of its script when it was declared, by name.
+        loaded: tells whether its module was loaded again since.
     """
 
     function: Callable[..., Any]
     options: Options
     registration: Registration
     recipe: Recipe
-    number: int = field(default=0, compare=False)
-    order: int = field(default=0, compare=False)
+    number: int = 0
+    order: int = 0
+    sent_as: str | None = None
     reads: dict[str, str] = field(init=False)
-    loaded: Any = field(init=False, repr=False, compare=False)
-    arguments: tuple[tuple[Any, ...], dict[str, Any]] = field(
-        default=((), {}), init=False, repr=False, compare=False
-    )
-    sent_as: str | None = field(default=None, init=False, compare=False)
+    loaded: Any = field(init=False)
 
     def __post_init__(self) -> None:
         self.reads = changed_values.read_by(self.function)
@@ -161,11 +157,6 @@ class LongCallback:
         """The ``on_error``, its own or the app's."""
         return self.options.on_error or internals.app_error_handler(self.registration)
 
-    @property
-    def handles_errors(self) -> bool:
-        """Whether there is one."""
-        return self.handler is not None
-
     def is_current(self, request: Mapping[str, Any]) -> bool:
         """Whether a request is for the callback as it is declared in this process.
 
@@ -185,8 +176,12 @@ class LongCallback:
         function = self.function
         if not whole:
             function = _NotSent(getattr(function, "__qualname__", ""))
+        # The manager and what it keeps belong to the web process, and so does the app, which stays
+        # there, too: all but its on_error.
+        kept = {"manager": None, "cache_by": None, "on_error": self.handler}
+        kwargs = {**self.recipe.kwargs, **kept}
         app = internals.app_of(self.registration)
-        return replace(self.recipe, function=function, key=self.key, app=app)
+        return replace(self.recipe, function=function, kwargs=kwargs, key=self.key, app=app)
 
     def withdraw(self) -> None:
         """Have Dash forget it."""
@@ -220,7 +215,7 @@ class LongCallback:
             owner=owner,
             interval=options.interval,
             timeout=options.timeout,
-            handles_errors=self.handles_errors,
+            handles_errors=self.handler is not None,
             ends_with_page=options.on_disconnect == "cancel",
             digest=self.digest,
             queue=options.queue,

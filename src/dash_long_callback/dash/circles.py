@@ -35,23 +35,18 @@ def check(wired: Sequence[Wired], callbacks: Sequence[LongCallback]) -> None:
     Raises:
         RegistrationError: naming what leads from a long callback to its own input.
     """
-    by_id = {callback.registration.callback_id: callback for callback in callbacks}
     ordinary = [one for one in wired if not one.helper]
-    sides = {
-        one.callback_id: list(_sides(by_id[one.callback_id]))
-        for one in ordinary
-        if one.callback_id in by_id
-    }
-    for start in ordinary:
-        for option, prop in sides.get(start.callback_id, []):
-            path = _path_back(start, prop, ordinary, sides)
+    sides = {callback.callback_id: list(_sides(callback)) for callback in callbacks}
+    for callback in callbacks:
+        for option, prop in sides[callback.callback_id]:
+            path = _path_back(callback.callback_id, prop, ordinary, sides)
             if path is not None:
                 way = " → ".join(
                     [f"{option} {shown(prop)}"]
                     + [f"{one.name} → {shown(output)}" for one, output in path]
                 )
                 raise RegistrationError(
-                    f"the long callback {by_id[start.callback_id].name} would start itself again "
+                    f"the long callback {callback.name} would start itself again "
                     f"for ever: {way}, which is its own input. Make one of these inputs a State, "
                     "or have the callback between them set something else"
                 )
@@ -65,19 +60,19 @@ def _sides(callback: LongCallback) -> Iterator[tuple[str, _Property]]:
 
 
 def _path_back(
-    start: Wired,
+    start: str,
     prop: _Property,
     wired: Sequence[Wired],
     sides: dict[str, list[tuple[str, _Property]]],
 ) -> list[tuple[Wired, _Property]] | None:
-    """The callbacks, and what each sets, from a property to an input of where it is set."""
+    """The callbacks, and what each sets, from a property to an input of the callback ``start``."""
     todo: list[tuple[_Property, list[tuple[Wired, _Property]]]] = [(prop, [])]
     seen = [prop]
     while todo:
         (component_id, name), path = todo.pop(0)
         for one in wired:
             for matched in _matches((component_id, name), one):
-                if one is start:
+                if one.callback_id == start:
                     return path
                 nexts = [*one.outputs, *(side for _, side in sides.get(one.callback_id, []))]
                 for output in nexts:

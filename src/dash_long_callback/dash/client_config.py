@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import dash
-from dash import ALL, MATCH, Input, Output, State
+from dash import ALL, Input, Output, State
 
 from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import LongCallback
+from dash_long_callback.managers.base import Manager
 
 
 def extend_client(app: dash.Dash | None, callback: LongCallback) -> None:
@@ -20,7 +21,7 @@ def extend_client(app: dash.Dash | None, callback: LongCallback) -> None:
     }
     # The renderer knows which components an ALL stands for, and tells only its callbacks: extra
     # states carry their ids to the client, which takes them off again.
-    every = [output for output in _targets(callback) if _has(output, ALL)]
+    every = _with_all(callback)
     spec["state"] = spec["state"] + [State(o.component_id, "id").to_dict() for o in every]
     # Old renderers take callbacks without outputs for one if they depend on the same.
     twins = internals.same_without_outputs(callback.registration)
@@ -44,19 +45,20 @@ def extend_client(app: dash.Dash | None, callback: LongCallback) -> None:
         )
 
 
-def client_config(callback: LongCallback, *, cached: bool = False) -> dict[str, Any]:
+def client_config(callback: LongCallback, manager: Manager) -> dict[str, Any]:
     """What the browser client knows of a callback.
 
     Args:
         callback: the callback.
-        cached: whether its manager keeps results.
+        manager: of its app, if it has none of its own.
     """
     options, spec = callback.options, callback.registration.spec
-    every = [output for output in _targets(callback) if _has(output, ALL)]
+    cached = options.cache_by is not None or (options.manager or manager).cache_by is not None
+    every = _with_all(callback)
 
     def target(output: Output) -> dict[str, Any]:
         return {
-            "id": _id(output),
+            "id": internals.id_as_wired(output),
             "property": output.component_property,
             **({"all": every.index(output)} if output in every else {}),
         }
@@ -66,27 +68,22 @@ def client_config(callback: LongCallback, *, cached: bool = False) -> dict[str, 
         "running": [{**target(o), "on": on, "off": off} for o, on, off in options.running],
         "progress": [target(output) for output in callback.progress_outputs],
         "defaults": options.progress_default,
-        "cached": callback.options.cache_by is not None or cached,
-        "cancel": [{"id": _id(i), "property": i.component_property} for i in options.cancel],
+        "cached": cached,
+        "cancel": [
+            {"id": internals.id_as_wired(i), "property": i.component_property}
+            for i in options.cancel
+        ],
         "retrigger": options.on_retrigger,
         "leave": options.on_disconnect == "cancel",
         "declared": callback.declaration.fingerprint,
     }
 
 
-def _targets(callback: LongCallback) -> list[Output]:
-    return [*(output for output, _, _ in callback.options.running), *callback.progress_outputs]
-
-
-def _has(output: Output, wildcard: Any) -> bool:
-    return isinstance(output.component_id, dict) and wildcard in output.component_id.values()
-
-
-def _id(dependency: Any) -> Any:
-    if not isinstance(dependency.component_id, dict):
-        return dependency.component_id_str()
-    wild = {MATCH: ["MATCH"], ALL: ["ALL"]}
-    return {
-        key: wild[value] if isinstance(value, type(MATCH)) else value
-        for key, value in dependency.component_id.items()
-    }
+def _with_all(callback: LongCallback) -> list[Output]:
+    """What ``running`` and ``progress`` set that has an ``ALL`` in its id."""
+    targets = [*(output for output, _, _ in callback.options.running), *callback.progress_outputs]
+    return [
+        output
+        for output in targets
+        if isinstance(output.component_id, dict) and ALL in output.component_id.values()
+    ]

@@ -11,6 +11,7 @@ dash-extensions is not imported here: an app that has such a blueprint is asked 
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import weakref
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from typing import Any
 import dash
 from dash import ClientsideFunction, Input, Output, State
 
+from dash_long_callback.checks import listed
 from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.dash.grouping import leaves
@@ -78,7 +80,8 @@ def _adopt(app: Any, register: Register) -> None:
         internals.remove_helpers()
     del vars(app)[_REGISTERED]  # for a moment it collects again
     for callback in free:
-        collect(app, callback.function, *callback.arguments, register)
+        recipe = callback.recipe
+        collect(app, recipe.function, recipe.args, recipe.kwargs, register)
     vars(app)[_REGISTERED] = True
 
 
@@ -136,24 +139,24 @@ def collect(
         # Then transforms count with `set_progress` as the first argument.
         theirs |= {"background": True, "progress": progress}
     blueprint = app.blueprint
-    known = {id(one) for one in blueprint.callbacks}
     blueprint.callback(*args, **theirs)(function)
-    [collected] = [one for one in blueprint.callbacks if id(one) not in known]
+    collected = blueprint.callbacks[-1]
     # Transforms know of outputs and inputs: what else we have rides along as the states of a
     # callback that is never registered.
-    others = _Others(kwargs)
-    if others.states:
-        known = {id(one) for one in blueprint.clientside_callbacks}
-        blueprint.clientside_callback(ClientsideFunction("long_callback", ""), *others.states)
-        [rider] = [one for one in blueprint.clientside_callbacks if id(one) not in known]
-        rider.register = lambda _app: None
+    others = {key: kwargs[key] for key in ("running", "progress", "cancel") if kwargs.get(key)}
+    states = [
+        State(copy.deepcopy(one.component_id), one.component_property)
+        for one in leaves(others)
+        if isinstance(one, (Input, Output))
+    ]
+    if states:
+        blueprint.clientside_callback(ClientsideFunction("long_callback", ""), *states)
+        blueprint.clientside_callbacks[-1].register = lambda _app: None
 
     def hand_out(target: Any) -> None:
         found = _Handed()
         type(collected).register(collected, found)
-        options = {**kwargs, **found.kwargs, **others.options()}
-        if progress is None:
-            options.pop("progress", None)
+        options = {**kwargs, **found.kwargs, **_moved(others, states)}
         for name in ("background", "loading", "blocking", "blocking_timeout", "state"):
             options.pop(name, None)
         for name in {"output", "inputs"} - found.kwargs.keys():
@@ -178,12 +181,8 @@ def _passed_on(kwargs: dict[str, Any]) -> dict[str, Any]:
         if isinstance(inputs, dict):
             passed["inputs"] = {**inputs, **state}
         else:
-            passed["inputs"] = [*_listed(inputs), *_listed(state)]
+            passed["inputs"] = [*listed(inputs), *listed(state)]
     return passed
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 class _Handed:
@@ -200,51 +199,23 @@ class _Handed:
         if isinstance(inputs, dict):  # the place of `set_progress` is among them
             own = {key: one for key, one in inputs.items() if _is_own(one)}
             self.kwargs = {**kwargs, "inputs": own}
-
-        def keep(function: Any) -> None:
-            self.function = function
-
-        return keep
+        return functools.partial(setattr, self, "function")
 
 
 def _is_own(value: Any) -> bool:
     return all(isinstance(one, (Input, State)) for one in leaves(value))
 
 
-class _Others:
-    """The dependencies of ``running``, ``progress`` and ``cancel``, which transforms may change."""
+def _moved(options: dict[str, Any], states: list[State]) -> dict[str, Any]:
+    """Options whose dependencies are where transforms have left these states, in their order."""
+    left = iter(states)
 
-    def __init__(self, kwargs: dict[str, Any]) -> None:
-        self._kwargs = {k: kwargs[k] for k in ("running", "progress", "cancel") if kwargs.get(k)}
-        self.states: list[State] = []
-        self._each(self._state)
+    def moved(one: Any) -> Any:
+        if not isinstance(one, (Input, Output)):
+            return one
+        state, made = next(left), copy.copy(one)
+        made.component_id = state.component_id
+        made.component_property = state.component_property
+        return made
 
-    def _state(self, one: Any) -> None:
-        self.states.append(State(copy.deepcopy(one.component_id), one.component_property))
-
-    def options(self) -> dict[str, Any]:
-        """The three options, as the transforms have left their dependencies."""
-        left = iter(self.states)
-
-        def changed(one: Any) -> Any:
-            state, made = next(left), copy.copy(one)
-            made.component_id, made.component_property = (
-                state.component_id,
-                state.component_property,
-            )
-            return made
-
-        return self._each(changed)
-
-    def _each(self, change: Callable[[Any], Any]) -> dict[str, Any]:
-        return {key: _mapped(value, change) for key, value in self._kwargs.items()}
-
-
-def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
-    if isinstance(value, (Input, Output)):
-        return change(value)
-    if isinstance(value, (list, tuple)):
-        return [_mapped(one, change) for one in value]
-    if isinstance(value, dict):
-        return {key: _mapped(one, change) for key, one in value.items()}
-    return value
+    return {key: internals.map_grouping(moved, value) for key, value in options.items()}

@@ -25,7 +25,6 @@ from dash_long_callback.dash.declaration_checks import (
 from dash_long_callback.dash.grouping import leaves
 from dash_long_callback.dash.options import DASH_KEYWORDS, OPTIONS, Keywords, Options, signature_of
 from dash_long_callback.errors import RegistrationError
-from dash_long_callback.server.client import client_of
 from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.submit import Click
 
@@ -148,7 +147,6 @@ def register(
 ) -> LongCallback:
     """Declare a long callback, and have Dash and our registry know it."""
     callback = _declare(function, args, kwargs, app)
-    callback.arguments = args, kwargs
     name = f"the long callback {_name_of(function)}"
     registration = callback.registration
     former = _former(callback)
@@ -191,26 +189,18 @@ def _declare(
 
     @functools.wraps(function)
     def body(*body_args: Any, **body_kwargs: Any) -> Any:
-        return execution.body(function, options, outputs, body_args, body_kwargs)
+        return execution.current.get().call(body_args, body_kwargs)
 
     try:
         registration = internals.register(app, body, args, theirs)
-    except RegistrationError:
-        raise
     except Exception as error:
         raise RegistrationError(f"{name}: {type(error).__name__}: {error}") from error
-    outputs = registration.entry["outputs_indices"]
     grouping = registration.entry["inputs_state_indices"]
     _check_ignored(name, options.cache_args_to_ignore, grouping)
     if all(map(internals.is_dash_s, leaves([args, *theirs.values()]))):
         # Else somebody else's class decides what the function gets.
         check_signature(name, function, grouping, progress=options.progress is not None)
-    # The manager and what it keeps belong to the web process, and so does the app, which stays
-    # there, too: all but its on_error.
-    on_error = options.on_error or internals.app_error_handler(registration)
-    travel = {**kwargs, "manager": None, "cache_by": None, "on_error": on_error}
-    recipe = Recipe(_declare, function, args, travel)
-    return LongCallback(function, options, registration, recipe)
+    return LongCallback(function, options, registration, Recipe(_declare, function, args, kwargs))
 
 
 def _name_of(function: Any) -> str:
@@ -219,9 +209,9 @@ def _name_of(function: Any) -> str:
 
 def _entry(callback: LongCallback) -> Callable[..., Any]:
     def entry(*_args: Any, callback_context: Any, app: Any, **_kwargs: Any) -> Any:
-        manager, pacer, on_loop = app.long_callback_manager, pacer_of(app), _in_event_loop()
+        pacer, on_loop = pacer_of(app), _in_event_loop()
         capacity = pacer.capacity_asgi() if on_loop else pacer.capacity_wsgi(flask.request.environ)
-        click = Click(callback, callback_context, manager, pacer, capacity, client_of(app))
+        click = Click(callback, callback_context, app, capacity)
         # On an event loop, Dash's dispatch awaits what it gets.
         return click.submit_async() if on_loop else click.submit()
 

@@ -1,6 +1,6 @@
 """Runs a callback's function as Dash would: grouped arguments, ``dash.ctx``, checked outputs, JSON.
 
-request (JSON) ──► Dash's wrapper ──► body() ──► the user's function
+request (JSON) ──► Dash's wrapper ──► call() ──► the user's function
                         │                │              │ set_progress, set_props, yield
                         │                │              ▼
                         │                └─ on_error   Run.report
@@ -21,7 +21,6 @@ from dash.exceptions import PreventUpdate
 from dash_long_callback.dash import internals
 from dash_long_callback.dash.events import kind_of
 from dash_long_callback.dash.grouping import NoUpdate, fill_no_update, leaves, spread
-from dash_long_callback.dash.options import Options
 from dash_long_callback.errors import JobCancelled, JobLost, JobTimedOut, UserError
 from dash_long_callback.fault_log import log
 from dash_long_callback.jobs import (
@@ -57,9 +56,9 @@ class Execution:
         self.callback = callback
         self.ending = run.problem
         self.error: BaseException | None = self.ending and self.ending.exception()
-        self._progress = [output.component_property for output in callback.progress_outputs]
         #: The grouping of the outputs.
-        self.outputs: Any = []
+        self.outputs = callback.registration.entry["outputs_indices"]
+        self._progress = [output.component_property for output in callback.progress_outputs]
         #: Whether values were yielded to the outputs, and whether the function has returned.
         self.streamed = self.returned = False
         #: Whether ``on_error`` was called: once, also if it fails itself.
@@ -117,7 +116,7 @@ class Execution:
 
     def outcome(self) -> Outcome:
         """Run the job to its end."""
-        token = _current.set(self)
+        token = current.set(self)
         try:
             fields = self._arguments()
             if not isinstance(fields, dict):
@@ -139,7 +138,7 @@ class Execution:
             return self._unsuccessful(error)
         finally:
             self.run.armed = False
-            _current.reset(token)
+            current.reset(token)
 
     def _result(self, fields: dict[str, Any]) -> Succeeded:
         try:
@@ -153,10 +152,15 @@ class Execution:
         response = answer if isinstance(answer, bytes) else answer.encode()
         return Succeeded(response, lasting=not self.handled)
 
-    def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Call the function, and its ``on_error`` if there is one and that raises."""
+    def call(self, args: Any, kwargs: Any) -> Any:
+        """Call the function, and its ``on_error`` if there is one and that raises.
+
+        What Dash's wrapper calls: it has grouped the arguments and filled ``dash.ctx``.
+        """
+        if self.callback.options.progress is not None:
+            args = (self.set_progress, *args)
         try:
-            value = self._value(function, args, kwargs)
+            value = self._value(args, kwargs)
         except (PreventUpdate, JobCancelled):
             raise
         except BaseException as error:
@@ -174,10 +178,10 @@ class Execution:
             value = dash.no_update
         return fill_no_update(value, self.outputs)
 
-    def _value(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def _value(self, args: Any, kwargs: Any) -> Any:
         if self.error is not None:
             raise self.error
-        value = call(self.run, function, args, kwargs, self.yielded)
+        value = call(self.run, self.callback.function, args, kwargs, self.yielded)
         self.returned = True
         return value
 
@@ -219,26 +223,8 @@ class Execution:
         return Lost(str(error)) if isinstance(error, JobLost) else failed(error)
 
 
-_current: ContextVar[Execution] = ContextVar("long_callback_execution")
-
-
-def body(
-    function: Callable[..., Any], options: Options, outputs: Any, args: Any, kwargs: Any
-) -> Any:
-    """What Dash's wrapper calls: it has grouped the arguments and filled ``dash.ctx``.
-
-    Args:
-        function: what the user wrote.
-        options: how to run it.
-        outputs: the grouping of the outputs.
-        args: positional arguments for the function.
-        kwargs: keyword arguments for it.
-    """
-    execution = _current.get()
-    execution.outputs = outputs
-    if options.progress is not None:
-        args = (execution.set_progress, *args)
-    return execution.call(function, args, kwargs)
+#: What this thread runs.
+current: ContextVar[Execution] = ContextVar("long_callback_execution")
 
 
 class _Props(dict[str, Any]):

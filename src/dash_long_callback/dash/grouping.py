@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import dash
+
+from dash_long_callback.dash import internals
 
 #: The type of ``dash.no_update``; Dash documents the value only.
 NoUpdate = type(dash.no_update)
@@ -27,22 +30,18 @@ def spread(value: Any, schema: Any, where: str) -> list[Any]:
             )
         if len(value) != len(schema):
             raise ValueError(f"{where}: expected {len(schema)} values, got {len(value)}")
-        return [
-            leaf
-            for index, (part, sub) in enumerate(zip(value, schema, strict=True))
-            for leaf in spread(part, sub, f"{where}[{index}]")
-        ]
-    if isinstance(schema, dict):
+        keys: Iterable[Any] = range(len(schema))
+    elif isinstance(schema, dict):
         if not isinstance(value, dict):
             raise ValueError(
                 f"{where}: expected a dict with the keys {_keys(schema)}, got {_a(value)}"
             )
         if value.keys() != schema.keys():
             raise ValueError(f"{where}: expected the keys {_keys(schema)}, got {_keys(value)}")
-        return [
-            leaf for key in schema for leaf in spread(value[key], schema[key], f"{where}[{key!r}]")
-        ]
-    return [value]
+        keys = schema
+    else:
+        return [value]
+    return [leaf for key in keys for leaf in spread(value[key], schema[key], f"{where}[{key!r}]")]
 
 
 def fill_no_update(value: Any, schema: Any) -> Any:
@@ -51,7 +50,7 @@ def fill_no_update(value: Any, schema: Any) -> Any:
     Whatever else does not fit is left for Dash to report.
     """
     if isinstance(value, NoUpdate):
-        return _same(schema, value)
+        return internals.map_grouping(lambda _: value, schema)
     if isinstance(schema, dict) and isinstance(value, dict):
         return {k: fill_no_update(v, schema[k]) if k in schema else v for k, v in value.items()}
     if (
@@ -70,14 +69,6 @@ def leaves(schema: Any) -> list[Any]:
     if isinstance(schema, dict):
         return [leaf for part in schema.values() for leaf in leaves(part)]
     return [schema]
-
-
-def _same(schema: Any, value: Any) -> Any:
-    if isinstance(schema, (list, tuple)):
-        return [_same(part, value) for part in schema]
-    if isinstance(schema, dict):
-        return {key: _same(part, value) for key, part in schema.items()}
-    return value
 
 
 def _a(value: Any) -> str:

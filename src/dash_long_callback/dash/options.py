@@ -20,6 +20,7 @@ from dash_long_callback.checks import (
     check_expire,
     check_value,
     is_positive,
+    listed,
 )
 from dash_long_callback.dash.grouping import leaves, spread
 from dash_long_callback.errors import RegistrationError
@@ -125,9 +126,7 @@ def _progress(name: str, progress: Any) -> Any:
 
 
 def _ignored(name: str, ignored: Any) -> list[int | str]:
-    if ignored is None:
-        return []
-    values: list[Any] = list(ignored) if isinstance(ignored, (list, tuple)) else [ignored]
+    values = listed(ignored)
     if not all(isinstance(value, (int, str)) for value in values):
         raise RegistrationError(
             f"{name}: cache_args_to_ignore={ignored!r} takes indices, or names if the inputs are "
@@ -163,17 +162,11 @@ def _running(name: str, running: Any) -> list[tuple[Output, Any, Any]]:
 
 
 def _is_triple(value: Any) -> bool:
-    match value:
-        case [Output(), _, _] if isinstance(value, (list, tuple)):
-            return True
-        case _:
-            return False
+    return isinstance(value, (list, tuple)) and len(value) == 3 and isinstance(value[0], Output)  # noqa: PLR2004 - as its name says
 
 
 def _cancel(name: str, cancel: Any) -> list[Input]:
-    if cancel is None:
-        return []
-    inputs: list[Any] = list(cancel) if isinstance(cancel, (list, tuple)) else [cancel]
+    inputs = listed(cancel)
     _all_of(name, "cancel", inputs, Input)
     return inputs
 

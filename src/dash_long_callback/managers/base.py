@@ -34,8 +34,8 @@ class Receipt:
 
     job_id: str
     disposition: Disposition
-    result: Result | None = None
-    owner: str | None = None
+    result: Result | None
+    owner: str | None
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Manager:
     def _submit(self, call: Call, presence: float) -> Receipt:
         job = call.job
         if job.kept and (result := self.store.kept(str(job.cache_key), job.expire)) is not None:
-            return Receipt(job.id, Disposition.CACHED, result)
+            return Receipt(job.id, Disposition.CACHED, result, job.owner)
         if self.executor.is_ready():
             # Before it is stored: that is one write less.
             begun = transition(job, Begin(), time.time())
@@ -127,7 +127,7 @@ class Manager:
         )
         if disposition is Disposition.NEW:
             self.executor.start(job)
-        return Receipt(job.id, disposition, result)
+        return Receipt(job.id, disposition, result, job.owner)
 
     def end_with_page(self, jobs: Iterable[Job]) -> list[Job]:
         """Those of these jobs that run and are to end when nobody is there to see it."""

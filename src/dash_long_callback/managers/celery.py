@@ -159,12 +159,14 @@ def _store(celery_app: Any, retention: float) -> JobStore:
     from celery.app.backends import by_url
     from celery.backends.base import KeyValueStoreBackend
     from celery.backends.redis import RedisBackend
+    from kombu.utils.url import maybe_sanitize_url
 
     configured = str(celery_app.conf.result_backend or "disabled")
 
     def refused(why: object) -> RegistrationError:
+        backend = maybe_sanitize_url(configured)  # without its password
         return RegistrationError(
-            f"the Celery result backend {_safe(configured)} can't keep long callbacks: {why}. "
+            f"the Celery result backend {backend!r} can't keep long callbacks: {why}. "
             'Use Redis, as in Celery(..., backend="redis://localhost:6379/0").'
         )
 
@@ -227,10 +229,3 @@ def _prefix(backend: Any) -> str:
 
     own = bytes_to_str(KeyValueStoreBackend.task_keyprefix)
     return str(bytes_to_str(backend.task_keyprefix)).removesuffix(own)
-
-
-def _safe(url: Any) -> str:
-    """A URL without its password."""
-    from kombu.utils.url import maybe_sanitize_url
-
-    return repr(maybe_sanitize_url(url))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     #: What a wait is made of: a call that asks stores, or seconds to wait to be woken.
     Step: TypeAlias = "Callable[[], dict[str, News]] | float"
     Steps: TypeAlias = Generator[Step, Any, dict[str, News]]
+    Enough: TypeAlias = Callable[[dict[str, News]], bool]
 
 
 def news_since(jobs: Mapping[str, int], found: Mapping[str, News]) -> dict[str, News | None]:
@@ -34,6 +35,9 @@ class Following:
         jobs: for each manager its jobs, each with the sequence number that was seen.
         owner: of who follows them: of another's jobs there are no news.
 
+    Attributes:
+        waits: whether somebody waits for the news, as far as is known.
+
     Examples:
         >>> with Following({manager: {job_id: 0}}) as following:
         ...     news = following.wait(15, lambda found: bool(found))
@@ -41,6 +45,7 @@ class Following:
 
     def __init__(self, jobs: Mapping[Manager, Mapping[str, int]], owner: str | None = None) -> None:
         self._owner = owner
+        self.waits = True
         self.waker = Waker()
         self._jobs = {manager: dict(part) for manager, part in jobs.items()}
         self._subscriptions: dict[Manager, Subscription] = {}
@@ -57,6 +62,11 @@ class Following:
 
     def __exit__(self, *_exception: object) -> None:
         self._stack.close()
+
+    def end(self) -> None:
+        """Nobody waits any more."""
+        self.waits = False
+        self.waker.wake()
 
     @property
     def jobs(self) -> dict[str, int]:
@@ -81,21 +91,15 @@ class Following:
                 else:
                     part[job_id] = one.job.seq
 
-    def wait(
-        self,
-        timeout: float,
-        enough: Callable[[dict[str, News]], bool],
-        is_waited_for: Callable[[], bool] = lambda: True,
-    ) -> dict[str, News]:
+    def wait(self, timeout: float, enough: Enough) -> dict[str, News]:
         """The news as soon as they are enough, or after ``timeout`` seconds.
 
-        Whoever changes what ``enough`` and ``is_waited_for`` say calls the waker. The wait ends
-        early if nobody waits any more.
+        The wait ends early if nobody waits any more.
 
         Raises:
             StoreError: if a store can't be read.
         """
-        steps = self._steps(timeout, enough, is_waited_for)
+        steps = self._steps(timeout, enough)
         try:
             step = next(steps)
             while True:
@@ -103,14 +107,9 @@ class Following:
         except StopIteration as end:
             return end.value
 
-    async def wait_async(
-        self,
-        timeout: float,
-        enough: Callable[[dict[str, News]], bool],
-        is_waited_for: Callable[[], bool] = lambda: True,
-    ) -> dict[str, News]:
+    async def wait_async(self, timeout: float, enough: Enough) -> dict[str, News]:
         """As ``wait``, for an event loop: what asks a store runs in a thread."""
-        steps = self._steps(timeout, enough, is_waited_for)
+        steps = self._steps(timeout, enough)
         try:
             step = next(steps)
             while True:
@@ -121,29 +120,21 @@ class Following:
         except StopIteration as end:
             return end.value
 
-    def _steps(
-        self,
-        timeout: float,
-        enough: Callable[[dict[str, News]], bool],
-        is_waited_for: Callable[[], bool],
-    ) -> Steps:
+    def _steps(self, timeout: float, enough: Enough) -> Steps:
         deadline = time.monotonic() + timeout
+        supervised = all(manager.executor.supervised for manager in self._jobs)
         while not enough(found := (yield self._read)):
             while True:
-                if not is_waited_for():
+                if not self.waits:
                     return found
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return (yield self._read)  # the record is the truth, whatever was heard
-                if (yield left if self._supervised else min(left, liveness.every())):
+                if (yield left if supervised else min(left, liveness.every())):
                     break
                 # If one ends by that, there is news.
                 yield self._check_liveness
         return found
-
-    @property
-    def _supervised(self) -> bool:
-        return all(manager.executor.supervised for manager in self._jobs)
 
     def _read(self) -> dict[str, News]:
         merged: dict[str, News] = {}

@@ -24,7 +24,7 @@ def flask_view(responder: Responder) -> Callable[[], flask.Response]:
 
     def view() -> flask.Response:
         request = flask.request
-        answer = responder.answer(request.content_type, request.query_string, request.environ, read)
+        answer = responder.answer(request.content_type, request.environ, read)
         return flask.Response(answer.body, answer.status, answer.headers)
 
     return view
@@ -38,7 +38,6 @@ def fastapi_view(responder: Responder) -> Callable[..., Awaitable[Any]]:
     async def view(request: Any) -> Any:
         answer = await responder.answer_async(
             request.headers.get("content-type"),
-            request.scope["query_string"],
             lambda: internals.fastapi_body(request, MAX_BODY + 1),
         )
         if isinstance(answer.body, bytes):
@@ -60,7 +59,7 @@ def quart_view(responder: Responder) -> Callable[[], Awaitable[quart.Response]]:
 
     async def view() -> quart.Response:
         request = quart.request
-        answer = await responder.answer_async(request.content_type, request.query_string, read)
+        answer = await responder.answer_async(request.content_type, read)
         response = quart.Response(answer.body, answer.status, answer.headers)
         if not isinstance(answer.body, bytes):
             response.timeout = None  # Quart's own would end it after a minute

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dash_long_callback.errors import JobNotFound
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.managers.base import Manager
+from dash_long_callback.server.owner import owner_of
 from dash_long_callback.server.route import Request, Route
 from dash_long_callback.server.wire import job_ids
 
@@ -23,7 +24,7 @@ def cancel(request: Request) -> bytes:
         OwnerUnknown: if the owner can't be found out.
         StoreError: if a store can't be written.
     """
-    owner = request.client.owner()
+    owner = owner_of(request.app)
     known = [_cancel(job_id, request.managers, owner) for job_id in job_ids(request.body)]
     if not any(known):
         raise JobNotFound

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dash_long_callback.errors import JobNotFound
 from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.server.owner import owner_of
+from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.route import Request, Route
 from dash_long_callback.server.wire import job_ids
 
@@ -20,7 +22,7 @@ def leave(request: Request) -> bytes:
         OwnerUnknown: if the owner can't be found out.
         StoreError: if a store can't be read or written.
     """
-    owner, pacer = request.client.owner(), request.pacer
+    owner, pacer = owner_of(request.app), pacer_of(request.app)
     left = job_ids(request.body)
     known = False
     for manager in request.managers:

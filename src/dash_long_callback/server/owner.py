@@ -50,10 +50,6 @@ def owner_of(app: dash.Dash) -> str | None:
     return owner
 
 
-def nobody() -> None:
-    """The owner of a request where nobody can be told apart."""
-
-
 def hash_of(user: Any) -> str:
     """The owner that a user is, in 32 hexadecimal digits; the same in every process.
 

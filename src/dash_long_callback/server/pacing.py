@@ -23,7 +23,7 @@ import dash
 
 from dash_long_callback.checks import is_positive
 from dash_long_callback.errors import RegistrationError
-from dash_long_callback.stores.notifier import Waker
+from dash_long_callback.managers.following import Following
 
 #: Requests that a process holds at most. A development server starts a thread per request; others
 #: have a few threads, and ordinary requests need them. On an event loop a wait costs little.
@@ -131,7 +131,7 @@ class Pacer:
     def __init__(self, pacing: Pacing) -> None:
         self.pacing = pacing
         self._lock = threading.Lock()
-        self._tabs: dict[str, Hold] = {}
+        self._tabs: dict[str, Following] = {}
         self._next = 0.0
         self._turns: dict[str, float] = {}
         self._saved, self._saved_at = SUBMIT_SAVED, time.monotonic()
@@ -217,59 +217,42 @@ class Pacer:
                 self._saved -= time.monotonic() - begun
 
     @contextmanager
-    def hold(self, tab: str, waker: Waker, capacity: Capacity) -> Generator[Hold | None]:
-        """A place for a request of this tab, which waits to be woken; None if none is free."""
-        hold = Hold(waker)
+    def hold(self, tab: str, request: Following, capacity: Capacity) -> Generator[None]:
+        """A place for a request of this tab while the block runs; if none is free, it is ended."""
         with self._lock:
             # A tab has one request at a time. If its last one is still here, the tab gave it up.
             if (last := self._tabs.pop(tab, None)) is not None:
                 last.end()
             if len(self._tabs) < capacity.holds and not self._ending:
-                self._tabs[tab] = hold
+                self._tabs[tab] = request
             else:
-                hold.end()
+                request.end()
         try:
-            yield hold if hold.waits else None
+            yield
         finally:
             with self._lock:
-                if self._tabs.get(tab) is hold:
+                if self._tabs.get(tab) is request:
                     del self._tabs[tab]
 
     def end(self) -> None:
         """The server ends: have all requests answered that wait, and no more of them."""
         with self._lock:
             self._ending = True
-            for hold in self._tabs.values():
-                hold.end()
-
-
-class Hold:
-    """A request that waits.
-
-    Attributes:
-        waits: whether somebody still waits for the answer, as far as is known.
-    """
-
-    def __init__(self, waker: Waker) -> None:
-        self.waits = True
-        self._waker = waker
-
-    def end(self) -> None:
-        """Nobody waits any more."""
-        self.waits = False
-        self._waker.wake()
+            for request in self._tabs.values():
+                request.end()
 
 
 #: For apps that have no pacing of their own: what they may do together.
 shared = Pacer(Pacing())
-_ATTRIBUTE = "_long_callback_pacer"
+#: Where an app keeps its pacer.
+PACER = "_long_callback_pacer"
 
 
 def set_pacing(app: dash.Dash, pacing: Pacing | None) -> None:
     """Pace the pages of an app; None: as all apps of the process that do not say."""
-    vars(app)[_ATTRIBUTE] = shared if pacing is None else Pacer(pacing)
+    vars(app)[PACER] = shared if pacing is None else Pacer(pacing)
 
 
 def pacer_of(app: dash.Dash) -> Pacer:
     """What paces the pages of an app."""
-    return vars(app)[_ATTRIBUTE]
+    return vars(app)[PACER]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
+from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.managers.base import Manager
-from dash_long_callback.server.client import ANYBODY, Client
-from dash_long_callback.server.pacing import Capacity, Pacer
+from dash_long_callback.server.pacing import Capacity
 from dash_long_callback.server.wire import LargeBody
 
 #: Of all routes, below the app's prefix.
@@ -21,25 +21,27 @@ class Request:
     """A request as a route gets it.
 
     Attributes:
-        body: of a POST, up to one byte more than ``MAX_BODY``; of a GET nothing.
-        query: the parameters in the address; of several with one name, the last.
-        managers: all that may know the jobs in question.
-        pacer: of the app.
+        body: of up to one byte more than ``MAX_BODY``.
+        app: that is asked.
         capacity: what the server can do.
-        client: who asks.
     """
 
     body: bytes
-    query: Mapping[str, str]
-    managers: Sequence[Manager]
-    pacer: Pacer
+    app: Any
     capacity: Capacity
-    client: Client = ANYBODY
+
+    @property
+    def managers(self) -> list[Manager]:
+        """All that may know the jobs in question."""
+        found = [self.app.long_callback_manager, *(c.options.manager for c in registry.all())]
+        return [one for one in dict.fromkeys(found) if one is not None]
 
 
 @dataclass(frozen=True)
 class Route:
     """A route that this package adds to an app.
+
+    It is asked by a POST that says that it is JSON, which no form on another site can.
 
     Attributes:
         name: the end of its path.
@@ -49,9 +51,6 @@ class Route:
             with an event loop calls it in a thread.
         handle_async: what such a server calls instead, on its event loop, which must not wait. It
             may return server-sent events.
-        method: a POST is refused unless it says that it is JSON, which no form on another site
-            can. Any site can have a browser send a GET, so it must not change anything.
-        content_type: of an answer; that of a refusal is JSON.
 
     Examples:
         >>> ROUTE = Route("cancel", FaultLog("jobs can't be cancelled"), cancel)
@@ -63,8 +62,6 @@ class Route:
     handle_async: (
         Callable[[Request], Awaitable[bytes | LargeBody | AsyncGenerator[bytes]]] | None
     ) = None
-    method: Literal["POST", "GET"] = "POST"
-    content_type: str = "application/json"
 
     @property
     def path(self) -> str:

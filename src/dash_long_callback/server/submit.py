@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from dash_long_callback.dash import declaration, internals
@@ -17,8 +18,8 @@ from dash_long_callback.jobs import Changed, End, Failed, Job, is_job_id, new_jo
 from dash_long_callback.managers.base import Manager, News, Receipt
 from dash_long_callback.managers.following import Following
 from dash_long_callback.server import pacing
-from dash_long_callback.server.client import ANYBODY, Client
-from dash_long_callback.server.pacing import Capacity, Pacer
+from dash_long_callback.server.owner import owner_of
+from dash_long_callback.server.pacing import Capacity, pacer_of
 from dash_long_callback.server.sharing import sharing_of
 from dash_long_callback.server.wire import Piece, news_json, object_json, result_json, whole
 from dash_long_callback.stores.large_results import LargeResult
@@ -44,18 +45,14 @@ class Click:
     Attributes:
         callback: the callback that was triggered.
         context: Dash's callback context of the request.
-        app_manager: the manager of the app that got the request.
-        pacer: of that app.
+        app: that got the request.
         capacity: what the server can do.
-        client: who clicked.
     """
 
     callback: LongCallback
     context: Any
-    app_manager: Manager
-    pacer: Pacer
+    app: Any
     capacity: Capacity
-    client: Client = ANYBODY
 
     def submit(self) -> bytes:
         """Start a job.
@@ -68,7 +65,7 @@ class Click:
         if isinstance(receipt, bytes):
             return receipt
         try:
-            with self._following(receipt) as following, self._wait() as seconds:
+            with self._waiting(receipt) as (following, seconds):
                 found = following.wait(seconds, _is_enough)
             answer = self._answer(receipt.job_id, found)
         except Exception as error:
@@ -81,7 +78,7 @@ class Click:
         if isinstance(receipt, bytes):
             return receipt
         try:
-            with self._following(receipt) as following, self._wait() as seconds:
+            with self._waiting(receipt) as (following, seconds):
                 found = await following.wait_async(seconds, _is_enough)
             if any(isinstance(news.response, LargeResult) for news in found.values()):
                 answer = await in_thread(self._answer, receipt.job_id, found)
@@ -93,20 +90,23 @@ class Click:
 
     @property
     def _manager(self) -> Manager:
-        return self.callback.options.manager or self.app_manager
+        return self.callback.options.manager or self.app.long_callback_manager
 
-    def _following(self, receipt: Receipt) -> Following:
-        return Following({self._manager: {receipt.job_id: 0}}, receipt.owner)
-
-    def _wait(self) -> AbstractContextManager[float]:
-        return self.pacer.submit(self.capacity)
+    @contextmanager
+    def _waiting(self, receipt: Receipt) -> Generator[tuple[Following, float]]:
+        """Follow the job while the block runs, which may wait for so many seconds."""
+        with (
+            Following({self._manager: {receipt.job_id: 0}}, receipt.owner) as following,
+            pacer_of(self.app).submit(self.capacity) as seconds,
+        ):
+            yield following, seconds
 
     def _receipt(self) -> Receipt | bytes:
         """The receipt of a job, or the answer if there is nothing to wait for."""
         given = internals.pop_header(self.context, HEADER)
         name = given if given is not None and is_job_id(given) else new_job_id()
         try:
-            owner = self.client.owner()
+            owner = owner_of(self.app)
         except OwnerUnknown as error:  # the log says why
             return self._refused(name, refusal(error))
         try:
@@ -115,9 +115,7 @@ class Click:
             started = refusal(error)
         if isinstance(started, Failed):
             started = self._refused(name, started)
-        if isinstance(started, bytes):
-            return _with_owner(started, owner)
-        return replace(started, owner=owner)
+        return _with_owner(started, owner) if isinstance(started, bytes) else started
 
     def _start(self, name: str, owner: str | None) -> Receipt | bytes | Failed:
         clicked_by = internals.pop_header(self.context, OWNER_HEADER)
@@ -133,20 +131,20 @@ class Click:
             return Changed()
         request = internals.plain_json(fields)
         call = callback.call(request, sharing_of(callback, manager, self.context), owner, name)
-        receipt = manager.submit(call, self.pacer.pacing.presence)
+        receipt = manager.submit(call, pacer_of(self.app).pacing.presence)
         if receipt.result is None:
             return receipt
         return _json(receipt.job_id, result_json(receipt.result))
 
     def _answer(self, job_id: str, found: dict[str, News]) -> bytes:
         news = found.get(job_id)
-        if news is None:
-            return _without_news(job_id)
-        if isinstance(news.response, LargeResult) and news.response.size > ANSWER_BYTES:
+        if news is None or (
+            isinstance(news.response, LargeResult) and news.response.size > ANSWER_BYTES
+        ):
             return _without_news(job_id)
         # A job that has updates already may go on to have many.
         after = 0 if news.updates and self.capacity.holds else pacing.PACE_MIN
-        answer = _json(job_id, news_json(news, details=self.client.details), after)
+        answer = _json(job_id, news_json(news, details=internals.shows_errors(self.app)), after)
         _waiting.succeeded()
         return answer
 
@@ -156,7 +154,9 @@ class Click:
         assert refused is not None
         job = refused.job
         log_end(job)
-        return _json(job.id, news_json(News(job, [], None), details=self.client.details))
+        return _json(
+            job.id, news_json(News(job, [], None), details=internals.shows_errors(self.app))
+        )
 
 
 def _is_enough(found: dict[str, News]) -> bool:

@@ -8,13 +8,15 @@ import time
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import contextmanager
 
+from dash_long_callback.dash import internals
 from dash_long_callback.errors import JobNotFound, StoreError
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Job, is_job_id
 from dash_long_callback.managers.base import Manager, News
 from dash_long_callback.managers.following import Following, news_since
 from dash_long_callback.server import pacing
-from dash_long_callback.server.pacing import Hold
+from dash_long_callback.server.owner import owner_of
+from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.route import Request, Route
 from dash_long_callback.server.shutdown import at_end
 from dash_long_callback.server.wire import (
@@ -56,14 +58,14 @@ def updates(request: Request) -> bytes | LargeBody:
         OwnerUnknown: if the owner can't be found out.
         StoreError: if a store can't be read.
     """
-    poll, seconds = _Poll(request), request.pacer.pacing.hold
+    poll = _Poll(request)
     if poll.at_once:
         return poll.paced()
-    with poll.waiting() as (following, hold):
-        if hold is None:
+    with poll.waiting() as following:
+        if not following.waits:
             return poll.paced()
         if not poll.news:
-            poll.found |= following.wait(seconds, following.fresh, lambda: hold.waits)
+            poll.found |= following.wait(poll.pacer.pacing.hold, following.fresh)
     return poll.held()
 
 
@@ -73,25 +75,23 @@ async def updates_async(request: Request) -> bytes | LargeBody | AsyncGenerator[
     Returns:
         The JSON, or server-sent events, each with such JSON, for a client that takes a stream.
     """
-    at_end(request.pacer.end)
+    at_end(pacer_of(request.app).end)
     poll = await in_thread(_Poll, request)
     if poll.at_once:
         return await in_thread(poll.paced)
-    if poll.streams and request.pacer.pacing.stream:
+    if poll.streams and poll.pacer.pacing.stream:
         return _stream(poll)
-    with poll.waiting() as (following, hold):
-        if hold is None:
+    with poll.waiting() as following:
+        if not following.waits:
             return await in_thread(poll.paced)
         if not poll.news:
-            seconds = request.pacer.pacing.hold
-            poll.found |= await following.wait_async(seconds, following.fresh, lambda: hold.waits)
+            poll.found |= await following.wait_async(poll.pacer.pacing.hold, following.fresh)
     return poll.held()
 
 
 async def _stream(poll: _Poll) -> AsyncGenerator[bytes]:
-    request, pacer = poll.request, poll.request.pacer
-    with poll.waiting() as (following, hold):
-        if hold is None:
+    with poll.waiting() as following:
+        if not following.waits:
             async for part in _event(await in_thread(poll.paced)):
                 yield part
             return
@@ -101,11 +101,9 @@ async def _stream(poll: _Poll) -> AsyncGenerator[bytes]:
         following.see(poll.news)
         until = time.monotonic() + STREAM_SECONDS
         note_at = time.monotonic() + BEAT_SECONDS
-        while hold.waits and following.jobs and (now := time.monotonic()) < until:
+        while following.waits and following.jobs and (now := time.monotonic()) < until:
             try:
-                found = await following.wait_async(
-                    BEAT_SECONDS, following.fresh, lambda: hold.waits
-                )
+                found = await following.wait_async(BEAT_SECONDS, following.fresh)
                 if now >= note_at:
                     note_at = now + BEAT_SECONDS
                     await in_thread(poll.note_presence)
@@ -121,7 +119,7 @@ async def _stream(poll: _Poll) -> AsyncGenerator[bytes]:
                 yield part
             following.see(news)
             # With many streams, each sends less often; what came meanwhile goes together.
-            if (pause := pacer.after(0, request.capacity, following.jobs)) > 0:
+            if (pause := poll.pacer.after(0, poll.capacity, following.jobs)) > 0:
                 await asyncio.sleep(pause)
 
 
@@ -139,14 +137,16 @@ class _Poll:
 
     def __init__(self, request: Request) -> None:
         body = parse(request.body)
-        self.request = request
+        self.pacer, self.capacity = pacer_of(request.app), request.capacity
+        #: Whether the page may know what the exceptions of jobs that failed say.
+        self.details = internals.shows_errors(request.app)
         self.tab = tab_of(body)
         self.hidden = bool(body.get("hidden"))
         #: Whether the request must not wait: other tabs of the browser use its connections.
         self.paces = self.hidden or bool(body.get("pace"))
         self.streams = bool(body.get("stream"))
         self.jobs = jobs_since(body)
-        self.owner = request.client.owner()
+        self.owner = owner_of(request.app)
         asked = {i: seq for i, seq in self.jobs.items() if is_job_id(i)}
         #: The jobs of each manager that knows some.
         self.parts: dict[Manager, dict[str, int]] = {}
@@ -168,27 +168,24 @@ class _Poll:
         self.note_presence()
 
     @contextmanager
-    def waiting(self) -> Generator[tuple[Following, Hold | None]]:
-        """Follow the jobs while the block runs, which may wait if it has a hold."""
-        pacer, capacity = self.request.pacer, self.request.capacity
+    def waiting(self) -> Generator[Following]:
+        """Follow the jobs while the block runs, which may wait as long as somebody does."""
         with (
             Following(self.parts, self.owner) as following,
-            pacer.hold(self.tab, following.waker, capacity) as hold,
+            self.pacer.hold(self.tab, following, self.capacity),
         ):
-            yield following, hold
+            yield following
 
     def note_presence(self) -> None:
         """Note that the page is there."""
-        pacer = self.request.pacer
         for manager, job_ids in self._end_with_page.items():
-            for job_id in pacer.presence_due(job_ids):
-                manager.store.note_presence(job_id, pacer.pacing.presence)
+            for job_id in self.pacer.presence_due(job_ids):
+                manager.store.note_presence(job_id, self.pacer.pacing.presence)
 
     @property
     def news(self) -> dict[str, News | None]:
         """What there is to tell."""
-        ahead = {i: self.found[i] for i in self._ahead}
-        return news_since(self.jobs, self.found) | ahead
+        return news_since(self.jobs, self.found) | self._ahead
 
     @property
     def at_once(self) -> bool:
@@ -196,15 +193,15 @@ class _Poll:
         return self.paces or bool(self._ahead)
 
     @property
-    def _ahead(self) -> list[str]:
+    def _ahead(self) -> dict[str, News]:
         # Jobs of which the client says that it has seen what there is not. If that is true, their
         # store has lost something; news that it has not seen yet might not come for long.
-        return [i for i, news in self.found.items() if self.jobs[i] > news.job.seq]
+        return {i: news for i, news in self.found.items() if self.jobs[i] > news.job.seq}
 
     def answer(self, news: Mapping[str, News | None], after: float) -> bytes | LargeBody:
         """JSON for the client; None means that nobody knows the job."""
         jobs = {
-            i: [b"null"] if one is None else news_json(one, details=self.request.client.details)
+            i: [b"null"] if one is None else news_json(one, details=self.details)
             for i, one in news.items()
         }
         fields = {"jobs": object_json(jobs), "after": [json.dumps(after).encode()]}
@@ -221,12 +218,12 @@ class _Poll:
         now, jobs = time.time(), self._running.values()
         seconds = min((pacing.pace(now - job.created, job.interval) for job in jobs), default=0)
         if self.hidden:
-            seconds = max(seconds, self.request.pacer.pacing.hidden)
+            seconds = max(seconds, self.pacer.pacing.hidden)
         return self.answer(self.news, self._after(seconds))
 
     def _after(self, seconds: float) -> float:
-        running, request = self._running, self.request
-        return request.pacer.after(seconds, request.capacity, running) if running else 0
+        running = self._running
+        return self.pacer.after(seconds, self.capacity, running) if running else 0
 
     @property
     def _running(self) -> dict[str, Job]:

@@ -81,11 +81,9 @@ def backend_of(app: dash.Dash) -> str:
     return str(getattr(getattr(app, "backend", None), "server_type", "flask"))
 
 
-def add_route(
-    app: dash.Dash, name: str, view: Callable[..., Any], methods: tuple[str, ...]
-) -> None:
-    """Add a route below the app's prefix, on whichever server the app runs."""
-    app._add_url(name, view, methods)
+def add_route(app: dash.Dash, name: str, view: Callable[..., Any]) -> None:
+    """Add a route for POSTs below the app's prefix, on whichever server the app runs."""
+    app._add_url(name, view, ("POST",))
 
 
 def stop_serving(app: dash.Dash, paths: Collection[str]) -> None:

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -57,13 +58,18 @@ def request_context(app: dash.Dash) -> Any:
 
 
 @contextmanager
-def callback_context(context: Any) -> Generator[None]:
-    """Let ``dash.ctx`` tell of this request while the block runs."""
-    token = context_value.set(context)
+def _set(variable: ContextVar[Any], value: Any) -> Generator[None]:
+    """Set a context variable while the block runs."""
+    token = variable.set(value)
     try:
         yield
     finally:
-        context_value.reset(token)
+        variable.reset(token)
+
+
+def callback_context(context: Any) -> AbstractContextManager[None]:
+    """Let ``dash.ctx`` tell of this request while the block runs."""
+    return _set(context_value, context)
 
 
 def pop_header(context: Any, name: str) -> str | None:
@@ -117,7 +123,7 @@ def run_in_context(
         for prop_id in fields["changed"]
     ]
     context.updated_props = updated_props
-    context.dash_response = _NoResponse()
+    context.dash_response = _NO_RESPONSE
     # Pages are registered by the web process, once.
     context.ignore_register_page = True
 
@@ -133,7 +139,8 @@ def run_in_context(
         _group(flat_outputs, entry["outputs_indices"]) if context.outputs_list else ([], False)
     )
     app = app_of(registration)
-    with _as_current(app):
+    # `dash.get_app` gives this app then, as in Dash's dispatch.
+    with nullcontext() if app_context is None else _set(app_context, app):
         return registration.run(
             *inputs_to_vals(inputs + states),
             outputs_list=context.outputs_list,
@@ -145,19 +152,6 @@ def run_in_context(
 def _group(flat: list[Any], indices: Any) -> tuple[Any, bool]:
     using = not isinstance(indices, int) and indices != list(range(grouping_len(indices)))
     return map_grouping(lambda index: flat[index], indices), using
-
-
-@contextmanager
-def _as_current(app: dash.Dash | None) -> Generator[None]:
-    """Let ``dash.get_app`` give this app while the block runs, as it does in Dash's dispatch."""
-    if app_context is None:
-        yield
-        return
-    token = app_context.set(app)
-    try:
-        yield
-    finally:
-        app_context.reset(token)
 
 
 def sent(registration: Registration, fields: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -194,15 +188,16 @@ def grouped_arguments(registration: Registration, context: Any) -> list[Any] | d
 
 
 class _NotSent:
-    """In the place of a mapping that did not travel to the job: says so when it is used."""
+    """In the place of a part of ``dash.ctx`` that a job does not have: says so when it is used."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, *why: str) -> None:
+        vars(self)["_why"] = why
 
     def _refuse(self, *_: Any) -> Any:
-        raise ContextNotSent(self._name)
+        raise ContextNotSent(*self._why)
 
     __getitem__ = __iter__ = __len__ = __contains__ = __str__ = __repr__ = _refuse
+    __bool__ = __eq__ = __hash__ = __setattr__ = _refuse  # pyright: ignore[reportAssignmentType]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -210,22 +205,12 @@ class _NotSent:
         return self._refuse()
 
 
-class _NoResponse:
-    """In the place of ``ctx.response``: says so when it is used."""
-
-    def _refuse(self, *_: Any) -> Any:
-        raise ContextNotSent(
-            "response",
-            "is not there in a long callback, as the click has been answered before its function "
-            "runs; set cookies and headers in an ordinary callback, with the result as its Input",
-        )
-
-    __repr__ = __str__ = __bool__ = __eq__ = __hash__ = __setattr__ = _refuse  # pyright: ignore[reportAssignmentType]
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self._refuse()
+#: In the place of ``ctx.response``.
+_NO_RESPONSE = _NotSent(
+    "response",
+    "is not there in a long callback, as the click has been answered before its function runs; set "
+    "cookies and headers in an ordinary callback, with the result as its Input",
+)
 
 
 #: What of ``dash.ctx`` asks the web server for the request that it answers.

@@ -246,14 +246,9 @@ def _parsed(component_id: str) -> Any:
     return json.loads(component_id) if component_id.startswith("{") else component_id
 
 
-def long_callback_ids(app: dash.Dash) -> list[str]:
-    """The ids of all callbacks of the app that our browser client serves."""
-    return [spec["output"] for spec in app._callback_list if _is_ours(spec)]
-
-
-def waits_for_an_app() -> bool:
-    """Whether a long callback was declared without an app, and none has taken it over yet."""
-    return any(map(_is_ours, GLOBAL_CALLBACK_LIST))
+def has_long_callbacks(app: dash.Dash | None) -> bool:
+    """Whether an app, or the list that the next app takes over, has long callbacks."""
+    return any(map(_is_ours, _lists(app)[0]))
 
 
 def _is_ours(spec: dict[str, Any]) -> bool:
