@@ -196,8 +196,6 @@ def _declare(
 
     try:
         registration = internals.register(app, body, args, theirs)
-    except RegistrationError:
-        raise
     except Exception as error:
         raise RegistrationError(f"{name}: {type(error).__name__}: {error}") from error
     grouping = registration.entry["inputs_state_indices"]
