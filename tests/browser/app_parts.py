@@ -11,7 +11,8 @@ import os, time
 import diskcache
 from dash import ALL, MATCH, Input, Output, Patch, State, ctx, dcc, html, no_update, set_props
 from dash.exceptions import PreventUpdate
-from dash_long_callback import Dash, DiskcacheLongCallbackManager, Pacing, long_callback
+from dash_long_callback import (
+    Dash, DiskcacheLongCallbackManager, Pacing, Retry, attempt, long_callback)
 from in_app import FOLDER, is_open, note, serve, wait_for
 
 cache = diskcache.Cache(str(FOLDER / "cache"))

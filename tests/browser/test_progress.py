@@ -444,3 +444,32 @@ def test_progress_with_all_is_every_component(page: Page, app: Server):
     page.wait(lambda: shown("for all again"))
     app.open_gate("all-2")
     page.wait(lambda: shown("default"))
+
+
+source += """
+@part("again", html.Div(id="again-bar"), progress=progress_of("again-bar"), default="idle",
+      running=[(Output("again-run", "disabled"), True, False)],
+      retry=Retry(1, backoff=1.0, jitter=False))
+def update(set_progress, n):
+    set_progress(f"at work on attempt {attempt()}")
+    wait_for(f"again-{attempt()}")
+    if attempt() == 1:
+        raise ValueError("no luck")
+    return "done"
+"""
+
+
+def test_the_progress_of_an_attempt_that_failed_is_reset_and_running_stays(page: Page, app: Server):
+    page.click("#again-run")
+    page.wait_text("#again-bar", "at work on attempt 1")
+    page.record("#again-bar", "#again-run")
+    app.open_gate("again-1")
+    page.wait_text("#again-bar", "idle")
+    assert page.prop("again-run", "disabled") is True
+    page.wait_text("#again-bar", "at work on attempt 2")
+    assert page.prop("again-run", "disabled") is True
+    app.open_gate("again-2")
+    page.wait_text("#again-result", "done")
+    page.wait_text("#again-bar", "idle")
+    assert page.prop("again-run", "disabled") is False
+    assert not page.errors()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dash_long_callback import DoNotRetry, JobTimedOut, RegistrationError, Retry, attempt
+from dash_long_callback import DoNotRetry, JobTimedOut, RegistrationError, Retry, UserError, attempt
 from dash_long_callback.jobs import (
     Begin,
     Cancel,
@@ -67,6 +67,7 @@ def test_a_policy_says_after_which_errors() -> None:
     assert policy.after(TimeoutError())
     assert not policy.after(ValueError())
     assert not Retry().after(DoNotRetry("the file is empty"))
+    assert not Retry().after(UserError("There are no sales in May."))
     assert not Retry().after(KeyboardInterrupt())
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
-from dash_long_callback.errors import DoNotRetry, JobTimedOut, RegistrationError
+from dash_long_callback.errors import DoNotRetry, JobTimedOut, RegistrationError, UserError
 from dash_long_callback.jobs.states import State
 
 Errors: TypeAlias = type[BaseException] | Sequence[type[BaseException]]
@@ -21,8 +21,8 @@ MAX_TIMES = 100
 class Retry:
     """When a job is tried again. Between two attempts it waits in the queue, and holds no worker.
 
-    A cancel, a ``PreventUpdate`` and a ``DoNotRetry`` are never tried again; nor is a timeout,
-    unless ``on`` has ``JobTimedOut``.
+    A cancel, a ``PreventUpdate``, a ``DoNotRetry`` and a ``UserError`` are never tried again; nor
+    is a timeout, unless ``on`` has ``JobTimedOut``.
 
     Args:
         times: further attempts after the first, at most 100.
@@ -79,7 +79,7 @@ class Retry:
 
     def after(self, error: BaseException) -> bool:
         """Whether there is another attempt after an exception of the function."""
-        return isinstance(error, self._errors) and not isinstance(error, DoNotRetry)
+        return isinstance(error, self._errors) and not isinstance(error, (DoNotRetry, UserError))
 
     def waits(self) -> list[float]:
         """Seconds before each further attempt, for a new job."""
