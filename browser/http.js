@@ -2,6 +2,7 @@
 
 import { dashConfig, prefix } from "./page.js";
 import { SENTENCES } from "./sentences.js";
+import { tried } from "./values.js";
 
 /** Milliseconds that one failed try counts, at most: a laptop that slept did not try. */
 export const TRY_MAX = 30000;
@@ -24,15 +25,6 @@ export class RequestError extends Error {
     }
 }
 
-/** @param {string} text @returns {string} a cookie's value as the renderer reads it */
-function cookieValue(text) {
-    try {
-        return decodeURIComponent(text);
-    } catch (error) {
-        return text;
-    }
-}
-
 /**
  * @param {string} path
  * @param {string} body
@@ -48,7 +40,8 @@ export function post(path, body, more = {}) {
         .split("; ")
         .find((cookie) => cookie.startsWith((config.csrf_token_name || "_csrf_token") + "="));
     if (token) {
-        headers[config.csrf_header_name || "X-CSRFToken"] = cookieValue(token.slice(token.indexOf("=") + 1));
+        const value = token.slice(token.indexOf("=") + 1);
+        headers[config.csrf_header_name || "X-CSRFToken"] = tried(() => decodeURIComponent(value), value);
     }
     return fetch(prefix() + path, {
         credentials: "same-origin",

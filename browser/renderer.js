@@ -2,7 +2,7 @@
 
 import { bare, flat, isCounter, matches, parseId, stringify } from "./ids.js";
 import { clientside, page } from "./page.js";
-import { once, pause, messageOf } from "./values.js";
+import { messageOf, once, pause, tried } from "./values.js";
 
 /** @typedef {import("./types.js").ComponentId} ComponentId */
 /** @typedef {import("./types.js").Dependency} Dependency */
@@ -169,11 +169,8 @@ export const renderer = {
      */
     complain(text) {
         const [message, ...more] = text.split("\n");
-        try {
-            this.dispatch({ type: "ON_ERROR", payload: { type: "backEnd", error: { message, html: more.join("\n") } } });
-        } catch (error) {
-            // The console has it, at least.
-        }
+        const error = { message, html: more.join("\n") };
+        tried(() => this.dispatch({ type: "ON_ERROR", payload: { type: "backEnd", error } })); // the console has it, at least
         console.error(text);
     },
 

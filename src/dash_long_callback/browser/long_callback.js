@@ -1,8 +1,8 @@
 /* Made from browser/ by scripts/build-browser: do not edit. */
-"use strict";(()=>{function once(make){let made;return()=>(made=made||{value:make()}).value}function pause(ms){return new Promise(resolve=>setTimeout(
-resolve,ms))}function has(value,key){return value!=null&&Object.prototype.hasOwnProperty.call(value,key)}function sameJson(one,other){
-return JSON.stringify(one===void 0?null:one)===JSON.stringify(other===void 0?null:other)}function messageOf(error){return error&&
-error.message||String(error)}var page=window,clientside=page.dash_clientside=page.dash_clientside||{};function random(bytes){let numbers=crypto.getRandomValues(
+"use strict";(()=>{function once(make){let made;return()=>(made=made||{value:make()}).value}function tried(action,otherwise){try{return action()}catch{
+return otherwise}}function pause(ms){return new Promise(resolve=>setTimeout(resolve,ms))}function has(value,key){return value!=
+null&&Object.prototype.hasOwnProperty.call(value,key)}function sameJson(one,other){return JSON.stringify(one===void 0?null:
+one)===JSON.stringify(other===void 0?null:other)}function messageOf(error){return error?.message||String(error)}var page=window,clientside=page.dash_clientside=page.dash_clientside||{};function random(bytes){let numbers=crypto.getRandomValues(
 new Uint8Array(bytes));return btoa(String.fromCharCode(...numbers)).replace(/\+/g,"-").replace(/\//g,"_").replace(/=/g,"")}
 var TAB=random(16);function json(id){let element=document.getElementById(id);return element?JSON.parse(element.textContent||
 "null"):null}var dashConfig=once(()=>json("_dash-config")||{}),settings=once(()=>json("_dash-long-callbacks")||{patience:0,
@@ -13,12 +13,11 @@ tring")return id===pattern;let keys=Object.keys(pattern);return keys.length===Ob
 pattern[key],"ALL")||isWild(pattern[key],"MATCH")||JSON.stringify(pattern[key])===JSON.stringify(id[key]))}function flat(outputs){
 return outputs?[outputs].flat(2):[]}function bare(property){return property.split("@")[0]}function nameOf(id,property){return`${stringify(
 id)}.${property}`}function isCounter(property){return property.startsWith("n_")}function noUpdate(outputs){return Array.
-isArray(outputs)?outputs.map(noUpdate):clientside.no_update}var PAINT_MAX=100;function componentOf(id){try{let component=page.dash_component_api.getLayout(id);return component&&component.
-props?component:null}catch{return null}}function propsOf(id){let component=componentOf(id);return component&&component.props}
-var missing=new Set;function warnOnce(id,property){let name=stringify(id);!missing.has(name)&&missing.size<1e3&&(missing.
-add(name),console.warn(`A long callback sets ${name}.${property}, but there is no such component on the page.`))}function afterPaint(callback){
-if(document.hidden){callback();return}let first=once(callback);requestAnimationFrame(()=>setTimeout(first)),setTimeout(first,
-PAINT_MAX)}var READY_MAX=3e4,renderer={state(){return page.store?page.store.getState():{}},dispatch(action){page.store&&page.store.
+isArray(outputs)?outputs.map(noUpdate):clientside.no_update}var PAINT_MAX=100;function componentOf(id){let component=tried(()=>page.dash_component_api.getLayout(id));return component?.
+props?component:null}function propsOf(id){return componentOf(id)?.props||null}var missing=new Set;function warnOnce(id,property){
+let name=stringify(id);!missing.has(name)&&missing.size<1e3&&(missing.add(name),console.warn(`A long callback sets ${name}\
+.${property}, but there is no such component on the page.`))}function afterPaint(callback){if(document.hidden){callback();
+return}let first=once(callback);requestAnimationFrame(()=>setTimeout(first)),setTimeout(first,PAINT_MAX)}var READY_MAX=3e4,renderer={state(){return page.store?page.store.getState():{}},dispatch(action){page.store&&page.store.
 dispatch(action)},ready(){return this.state().appLifecycle==="HYDRATED"},definition(name){return((this.state().graphs||{}).
 callbacks||[]).find(callback=>callback.output===name)},declarations(){return(this.state().dependenciesRequest||{}).content||
 []},path(id){let{strs={},objs={}}=this.state().paths||{};if(typeof id=="string")return strs[id];let keys=Object.keys(id).
@@ -41,12 +40,13 @@ sheet.replaceSync(".dash-backend-error { white-space: pre-wrap; overflow-wrap: a
 [...document.adoptedStyleSheets,sheet]}),silently(change){let requested=()=>(this.state().callbacks||{}).requested||[],before=new Set(
 requested());change();let added=requested().filter(callback=>!before.has(callback));added.length&&this.dispatch({type:"C\
 allbacks.RemoveRequested",payload:added})},complain(text){let[message,...more]=text.split(`
-`);try{this.dispatch({type:"ON_ERROR",payload:{type:"backEnd",error:{message,html:more.join(`
-`)}}})}catch{}console.error(text)},async loaded({type,namespace}){let ready=((page[namespace]||{})[type]||{})._dashprivate_isLazyComponentReady;
-ready&&typeof ready.then=="function"&&await Promise.race([ready,pause(READY_MAX)])},loading(on,outputs){let payload=outputs.
-map(({id,property})=>({path:this.path(id),property:bare(property),id:stringify(id)})).filter(one=>one.path);payload.length&&
-this.dispatch({type:on?"LOADING":"LOADED",payload})}};function attempt(name,action){try{action()}catch(error){renderer.complain(
-`A step of the long callback ${name} has failed
+`),error={message,html:more.join(`
+`)};tried(()=>this.dispatch({type:"ON_ERROR",payload:{type:"backEnd",error}})),console.error(text)},async loaded({type,namespace}){
+let ready=((page[namespace]||{})[type]||{})._dashprivate_isLazyComponentReady;ready&&typeof ready.then=="function"&&await Promise.
+race([ready,pause(READY_MAX)])},loading(on,outputs){let payload=outputs.map(({id,property})=>({path:this.path(id),property:bare(
+property),id:stringify(id)})).filter(one=>one.path);payload.length&&this.dispatch({type:on?"LOADING":"LOADED",payload})}};
+function attempt(name,action){try{action()}catch(error){renderer.complain(`A step of the long callback ${name} has faile\
+d
 ${messageOf(error)}`)}}var slots=new Map,answered=new Map;function inSlot(slot){return slots.get(slot)||[]}function alive(){return Array.from(slots.
 values()).flat()}function enter(job){slots.set(job.slot,[...inSlot(job.slot),job])}function leave(job){let others=inSlot(
 job.slot).filter(other=>other!==job);others.length?slots.set(job.slot,others):slots.delete(job.slot)}function spin(slot){
@@ -78,17 +78,17 @@ lt is not available any more. Run it again.",unreachable:"The server can't be re
 in.","unreachable reload":"The server can't be reached. If the job still runs, reload the page to find it again.",library:"\
 A part of the result could not be loaded. Reload the page."};function sentenceOf(sentences,{kind,message,reload}){return reload&&
 sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
-message),this.final=final,this.pause=pause2,this.session=session}};function cookieValue(text){try{return decodeURIComponent(
-text)}catch{return text}}function post(path,body,more={}){let config=dashConfig(),options=config.fetch||{},headers={Accept:"\
-application/json","Content-Type":"application/json",...more.headers},token=document.cookie.split("; ").find(cookie=>cookie.
-startsWith((config.csrf_token_name||"_csrf_token")+"="));return token&&(headers[config.csrf_header_name||"X-CSRFToken"]=
-cookieValue(token.slice(token.indexOf("=")+1))),fetch(prefix()+path,{credentials:"same-origin",...options,method:"POST",
-headers:{...headers,...options.headers},body,signal:more.signal,keepalive:more.keepalive})}async function errorOf(response){
-let html=(response.headers.get("Content-Type")||"").startsWith("text/html");if(response.ok&&!html)return null;let text=html?
-"":await response.text().catch(()=>""),status=`status ${response.status}${text&&": "+text.slice(0,1e3)}`;if(response.status===
-401||response.status===403||response.ok){let how=response.ok?"the server answered with another page":status;return new RequestError(
-`${SENTENCES.session} (${how})`,!0,0,!0)}let later=response.status>=500||LATER.includes(response.status),pause2=Math.min(
-Number(response.headers.get("Retry-After"))||0,TRY_MAX/1e3)*1e3;return new RequestError(status,!later,pause2)}var paths=null,changing=!1,places=new Map;function notePlace(name){places.has(name)||places.set(name,renderer.path(parseId(
+message),this.final=final,this.pause=pause2,this.session=session}};function post(path,body,more={}){let config=dashConfig(),
+options=config.fetch||{},headers={Accept:"application/json","Content-Type":"application/json",...more.headers},token=document.
+cookie.split("; ").find(cookie=>cookie.startsWith((config.csrf_token_name||"_csrf_token")+"="));if(token){let value=token.
+slice(token.indexOf("=")+1);headers[config.csrf_header_name||"X-CSRFToken"]=tried(()=>decodeURIComponent(value),value)}return fetch(
+prefix()+path,{credentials:"same-origin",...options,method:"POST",headers:{...headers,...options.headers},body,signal:more.
+signal,keepalive:more.keepalive})}async function errorOf(response){let html=(response.headers.get("Content-Type")||"").startsWith(
+"text/html");if(response.ok&&!html)return null;let text=html?"":await response.text().catch(()=>""),status=`status ${response.
+status}${text&&": "+text.slice(0,1e3)}`;if(response.status===401||response.status===403||response.ok){let how=response.ok?
+"the server answered with another page":status;return new RequestError(`${SENTENCES.session} (${how})`,!0,0,!0)}let later=response.
+status>=500||LATER.includes(response.status),pause2=Math.min(Number(response.headers.get("Retry-After"))||0,TRY_MAX/1e3)*
+1e3;return new RequestError(status,!later,pause2)}var paths=null,changing=!1,places=new Map;function notePlace(name){places.has(name)||places.set(name,renderer.path(parseId(
 name)))}function setProperty(id,property,value){let[name,path]=[stringify(id),renderer.path(id)],known=places.get(name)===
 path;clientside.set_props(id,{[property]:value}),known&&places.has(name)&&places.set(name,renderer.path(id))}function isNew(name){
 let path=renderer.path(parseId(name));return!!path&&places.has(name)&&places.get(name)!==path}function notePlaces(names){
@@ -101,13 +101,13 @@ ref||null,reload:!!failure.reload}};window.dispatchEvent(new CustomEvent("long-c
 "failed"}))}function devToolsError(text,by=""){return Object.assign(new Error(text),{html:text,by})}function describe({type,
 message="",traceback}){return traceback||(type?`${type}: ${message}`:message)}var REMEMBER=168*3600*1e3,memory={prefix:once(()=>`dash-long-callback ${prefix()} `),mine(pending){let owner=settings().
 owner;return owner===void 0?null:(pending.owner!==owner&&pending.payload&&(pending.payload=void 0,pending.doubtful=!0,this.
-keep(pending)),pending.owner===owner||pending.owner===null?!0:owner===null&&pending.owner?null:!1)},keep(pending){try{sessionStorage.
-setItem(this.prefix()+pending.id,JSON.stringify(pending))}catch{}},drop(id){try{sessionStorage.removeItem(this.prefix()+
-id)}catch{}},all(){let found=[];try{for(let key of Object.keys(sessionStorage).filter(one=>one.startsWith(this.prefix()))){
-let pending=JSON.parse(sessionStorage.getItem(key)||"null"),kept=pending&&Date.now()-pending.at<REMEMBER,known=kept&&settings().
-callbacks[pending.name],mine=kept?this.mine(pending):!1;known&&mine?found.push(pending):mine!==null&&(sessionStorage.removeItem(
-key),kept&&mine&&emit("failed",pending.name,pending.outputs,{kind:"changed"}))}}catch{}return found.sort((one,other)=>one.
-at-other.at)}};var DRAWN_MAX=1e3;function isEvents(value){return has(value,"__dash_long_callback_events")}var lines=new Map;function inLine(name,action){
+keep(pending)),pending.owner===owner||pending.owner===null?!0:owner===null&&pending.owner?null:!1)},keep(pending){tried(
+()=>sessionStorage.setItem(this.prefix()+pending.id,JSON.stringify(pending)))},drop(id){tried(()=>sessionStorage.removeItem(
+this.prefix()+id))},all(){let found=[];return tried(()=>{for(let key of Object.keys(sessionStorage).filter(one=>one.startsWith(
+this.prefix()))){let pending=JSON.parse(sessionStorage.getItem(key)||"null"),kept=pending&&Date.now()-pending.at<REMEMBER,
+known=kept&&settings().callbacks[pending.name],mine=kept?this.mine(pending):!1;known&&mine?found.push(pending):mine!==null&&
+(sessionStorage.removeItem(key),kept&&mine&&emit("failed",pending.name,pending.outputs,{kind:"changed"}))}}),found.sort(
+(one,other)=>one.at-other.at)}};var DRAWN_MAX=1e3;function isEvents(value){return has(value,"__dash_long_callback_events")}var lines=new Map;function inLine(name,action){
 let before=lines.get(name),done=before?before.then(action):action();done&&(lines.set(name,done),done.then(()=>lines.get(
 name)===done&&lines.delete(name)))}async function settled(){for(let turn=0;turn<4;turn++)await new Promise(resolve=>{let{
 port1,port2}=new MessageChannel;port1.onmessage=resolve,port2.postMessage(null)})}async function giveEvent(component,id,property,value){
