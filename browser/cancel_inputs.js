@@ -3,6 +3,7 @@
 import { propsOf } from "./components.js";
 import { isCounter, matches, nameOf, noUpdate, parseId } from "./ids.js";
 import { clientside, settings } from "./page.js";
+import { matchOf } from "./pending.js";
 import { renderer } from "./renderer.js";
 import { alive } from "./slots.js";
 import { once, sameJson } from "./values.js";
@@ -75,7 +76,7 @@ export class CancelInputs {
     /** Note the values of those that have come: only a change of them cancels. */
     watch() {
         for (const target of this.job.config.cancel) {
-            for (const id of renderer.ids(this.job.match(target.id))) {
+            for (const id of renderer.ids(matchOf(this.job.pending, target.id))) {
                 const name = nameOf(id, target.property);
                 const [stop, mine] = [stops.get(name), this.known.get(name)];
                 if (stop && (!mine || mine.born !== stop.born)) {
@@ -91,7 +92,7 @@ export class CancelInputs {
      */
     cancels(id, property, value) {
         const { config } = this.job;
-        if (!config.cancel.some((target) => target.property === property && matches(id, this.job.match(target.id)))) {
+        if (!config.cancel.some((target) => target.property === property && matches(id, matchOf(this.job.pending, target.id)))) {
             return false;
         }
         const name = nameOf(id, property);

@@ -4,6 +4,7 @@ import { afterPaint, propsOf } from "./components.js";
 import { nameOf, stringify } from "./ids.js";
 import { notePlace } from "./layout.js";
 import { isPatch } from "./patches.js";
+import { componentsOf } from "./pending.js";
 import { inLine } from "./queue.js";
 import { inProgress, inSlot } from "./slots.js";
 import { sameJson } from "./values.js";
@@ -49,7 +50,7 @@ export class Indicator {
     /** @param {"on" | "off"} which */
     setRunning(which) {
         for (const target of this.job.config.running) {
-            this.job.components(target).forEach((id) => this.job.updates.set(id, target.property, target[which]));
+            componentsOf(this.job.pending, target).forEach((id) => this.job.updates.set(id, target.property, target[which]));
         }
     }
 
@@ -59,7 +60,7 @@ export class Indicator {
         this.unseen += 1;
         afterPaint(() => (this.unseen -= 1));
         this.progress.set(index, value);
-        for (const id of this.job.components(target)) {
+        for (const id of componentsOf(this.job.pending, target)) {
             inLine(nameOf(id, target.property), () => this.job.updates.set(id, target.property, value));
         }
     }
@@ -68,7 +69,7 @@ export class Indicator {
     reset() {
         const { progress, defaults } = this.job.config;
         progress.forEach((target, index) => {
-            for (const id of this.job.components(target)) {
+            for (const id of componentsOf(this.job.pending, target)) {
                 const event = !defaults && this.job.events.has(id, target.property);
                 if (!event && !inProgress(id, target.property, this.job)) {
                     this.job.updates.set(id, target.property, defaults ? defaults[index] : null);
@@ -84,7 +85,7 @@ export class Indicator {
         const targets = running.map((target) => [target, target.on]);
         progress.forEach((target, index) => targets.push([target, this.progress.get(index)]));
         return targets.flatMap(([target, value]) =>
-            this.job.components(target).map((id) => /** @type {Sign} */ ([id, target.property, value]))
+            componentsOf(this.job.pending, target).map((id) => /** @type {Sign} */ ([id, target.property, value]))
         );
     }
 

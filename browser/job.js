@@ -15,7 +15,6 @@ import { checkLayout } from "./layout.js";
 import { memory } from "./memory.js";
 import { fitting, give, load } from "./outputs.js";
 import { clientside } from "./page.js";
-import { componentsOf, matchOf } from "./pending.js";
 import { poller } from "./poller.js";
 import { attempt } from "./renderer.js";
 import { alive, answered, inSlot, leave, spin } from "./slots.js";
@@ -24,13 +23,11 @@ import { describe, devToolsError, emit } from "./window_events.js";
 import { Updates } from "./updates.js";
 import { messageOf } from "./values.js";
 
-/** @typedef {import("./types.js").ComponentId} ComponentId */
 /** @typedef {import("./types.js").Config} Config */
 /** @typedef {import("./types.js").News} News */
 /** @typedef {import("./pending.js").PendingJob} PendingJob */
 /** @typedef {import("./types.js").Failure} Failure */
 /** @typedef {import("./outputs.js").Result} Result */
-/** @typedef {import("./types.js").Target} Target */
 
 /** Outcomes that wait for their outputs to be on the page again. */
 const OUTCOMES_MAX = 50;
@@ -79,16 +76,6 @@ export class Job {
     isHere() {
         const ids = this.outputs ? flat(this.outputs).map((output) => output.id) : this.pending.matched;
         return !ids.length || ids.some((id) => propsOf(id));
-    }
-
-    /** @param {Target} target @returns {ComponentId[]} the components that it means for this job */
-    components(target) {
-        return componentsOf(this.pending, target);
-    }
-
-    /** @param {ComponentId} id @returns {ComponentId} with MATCH replaced by what matched */
-    match(id) {
-        return matchOf(this.pending, id);
     }
 
     /** The renderer waits for it no more. */
@@ -166,11 +153,9 @@ export class Job {
      * @param {boolean} here
      */
     appear(here) {
-        if (here === this.here) {
-            return;
-        }
+        const back = here && !this.here;
         this.here = here;
-        if (!here) {
+        if (!back) {
             return;
         }
         this.found = true;

@@ -1,6 +1,7 @@
 /* What runs on this page. */
 
 import { flat, stringify } from "./ids.js";
+import { componentsOf } from "./pending.js";
 import { renderer } from "./renderer.js";
 
 /** @typedef {import("./types.js").ComponentId} ComponentId */
@@ -65,7 +66,7 @@ export function inProgress(id, property, except) {
             job.begun &&
             job.config.progress.some(
                 (target) =>
-                    target.property === property && job.components(target).some((other) => stringify(other) === name)
+                    target.property === property && componentsOf(job.pending, target).some((other) => stringify(other) === name)
             )
     );
 }

@@ -17,7 +17,44 @@ isArray(outputs)?outputs.map(noUpdate):clientside.no_update}var PAINT_MAX=100;fu
 props?component:null}function propsOf(id){return componentOf(id)?.props||null}var missing=new Set;function warnOnce(id,property){
 let name=stringify(id);!missing.has(name)&&missing.size<1e3&&(missing.add(name),console.warn(`A long callback sets ${name}\
 .${property}, but there is no such component on the page.`))}function afterPaint(callback){if(document.hidden){callback();
-return}let first=once(callback);requestAnimationFrame(()=>setTimeout(first)),setTimeout(first,PAINT_MAX)}var READY_MAX=3e4,renderer={state(){return page.store?page.store.getState():{}},dispatch(action){page.store&&page.store.
+return}let first=once(callback);requestAnimationFrame(()=>setTimeout(first)),setTimeout(first,PAINT_MAX)}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",lost:"\
+This was interrupted before it had finished. Try again.",stopped:"The server was stopped before this had finished. Try a\
+gain.",refused:"The server could not start this. Try again in a moment.",unavailable:"The server can't run this at the m\
+oment. Try again later.",not_stored:"The result could not be stored. Try again later.",session:"Your session has expired\
+. Log in again and reload the page; jobs that still run are found again.",changed:"The app has changed since this was st\
+arted. Run it again.","changed reload":"The app has changed since this page was loaded. Reload the page.",gone:"The resu\
+lt is not available any more. Run it again.",unreachable:"The server can't be reached. Check your connection and try aga\
+in.","unreachable reload":"The server can't be reached. If the job still runs, reload the page to find it again.",library:"\
+A part of the result could not be loaded. Reload the page."};function sentenceOf(sentences,{kind,message,reload}){return reload&&
+sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}function emit(what,callback,outputs,failure){let detail={callback,outputs:flat(outputs).map(({id,property})=>({id,property:bare(
+property)})),...failure&&{kind:failure.kind,message:failure.message||sentenceOf(SENTENCES,failure),user:!!failure.user,ref:failure.
+ref||null,reload:!!failure.reload}};window.dispatchEvent(new CustomEvent("long-callback-"+what,{detail,cancelable:what===
+"failed"}))}function devToolsError(text,by=""){return Object.assign(new Error(text),{html:text,by})}function describe({type,
+message="",traceback}){return traceback||(type?`${type}: ${message}`:message)}var REMEMBER=168*3600*1e3,memory={prefix:once(()=>`dash-long-callback ${prefix()} `),mine(pending){let owner=settings().
+owner;return owner===void 0?null:(pending.owner!==owner&&pending.payload&&(pending.payload=void 0,pending.doubtful=!0,this.
+keep(pending)),pending.owner===owner||pending.owner===null?!0:owner===null&&pending.owner?null:!1)},keep(pending){tried(
+()=>sessionStorage.setItem(this.prefix()+pending.id,JSON.stringify(pending)))},drop(id){tried(()=>sessionStorage.removeItem(
+this.prefix()+id))},all(){let found=[];return tried(()=>{for(let key of Object.keys(sessionStorage).filter(one=>one.startsWith(
+this.prefix()))){let pending=JSON.parse(sessionStorage.getItem(key)||"null"),kept=pending&&Date.now()-pending.at<REMEMBER,
+known=kept&&settings().callbacks[pending.name],mine=kept?this.mine(pending):!1;known&&mine?found.push(pending):mine!==null&&
+(sessionStorage.removeItem(key),kept&&mine&&emit("failed",pending.name,pending.outputs,{kind:"changed"}))}}),found.sort(
+(one,other)=>one.at-other.at)}};function digest(text){let[one,two]=[1,2];for(let i=0;i<text.length;i++)one=Math.imul(one^text.charCodeAt(i),2654435761),
+two=Math.imul(two^text.charCodeAt(i),1597334677);return`${text.length} ${one} ${two}`}function valuesOf(inputs){let asked=inputs.
+flat().filter(one=>!/^n_|_timestamp$/.test(one.property));return digest(JSON.stringify(asked.map(one=>[stringify(one.id),
+one.property,one.value])))}function pendingJob(name,config,context){let[inputs,states,outputs]=[context.inputs_list,context.
+states_list||[],context.outputs_list],changed=context.triggered.map(t=>t.prop_id),payload={output:name,outputs,inputs,changedPropIds:changed,
+parsedChangedPropsIds:changed.map(prop=>prop.startsWith("{")?parseId(prop.slice(0,prop.lastIndexOf("}")+1)):prop),state:config.
+states?states.slice(0,config.states):void 0},matching=outputs?flat(outputs):inputs.filter(input=>!Array.isArray(input));
+return{id:random(24),name,outputs,matched:matching.map(one=>one.id),every:states.slice(config.states).map(valueOf),values:valuesOf(
+inputs),triggers:changed,at:Date.now(),owner:settings().owner,payload:JSON.stringify(payload),declared:config.declared}}
+function valueOf(dependency){return Array.isArray(dependency)?dependency.map(valueOf):dependency.value}function componentsOf(pending,target){
+if(target.all!==void 0){let ids=pending.every[target.all];return Array.isArray(ids)?ids:[]}return[matchOf(pending,target.
+id)]}function matchOf(pending,id){if(typeof id=="string")return id;let matched=pending.matched.filter(other=>typeof other==
+"object");return Object.fromEntries(Object.entries(id).map(([key,value])=>{let like=isWild(value,"MATCH")&&matched.find(
+other=>key in other);return[key,like?like[key]:value]}))}function isOutput(pending,id,property){return flat(pending.outputs).
+some(one=>stringify(one.id)===id&&bare(one.property)===property)}function isSentAgain(pending,id,property,value){let component=property===
+"href"?componentOf(id):null;if(!component||component.type!=="Location")return!1;let again=pending.went===value;return pending.
+went=value,memory.keep(pending),again}var READY_MAX=3e4,renderer={state(){return page.store?page.store.getState():{}},dispatch(action){page.store&&page.store.
 dispatch(action)},ready(){return this.state().appLifecycle==="HYDRATED"},definition(name){return((this.state().graphs||{}).
 callbacks||[]).find(callback=>callback.output===name)},declarations(){return(this.state().dependenciesRequest||{}).content||
 []},path(id){let{strs={},objs={}}=this.state().paths||{};if(typeof id=="string")return strs[id];let keys=Object.keys(id).
@@ -52,32 +89,23 @@ values()).flat()}function enter(job){slots.set(job.slot,[...inSlot(job.slot),job
 job.slot).filter(other=>other!==job);others.length?slots.set(job.slot,others):slots.delete(job.slot)}function spin(slot){
 setTimeout(()=>{let job=inSlot(slot).find(one=>one.detached&&!one.outcome);job&&renderer.loading(!0,flat(job.outputs))})}
 function inProgress(id,property,except){let name=stringify(id);return alive().some(job=>job!==except&&job.begun&&job.config.
-progress.some(target=>target.property===property&&job.components(target).some(other=>stringify(other)===name)))}var SETTLE=3e4,touched=-1/0;for(let what of["pointerdown","keydown","click","input","change","drop","popstate"])window.addEventListener(
+progress.some(target=>target.property===property&&componentsOf(job.pending,target).some(other=>stringify(other)===name)))}var SETTLE=3e4,touched=-1/0;for(let what of["pointerdown","keydown","click","input","change","drop","popstate"])window.addEventListener(
 what,()=>touched=performance.now(),{capture:!0,passive:!0});var cancelInputs=once(()=>Object.values(settings().callbacks).
 flatMap(config=>config.cancel)),stops=new Map;function noteStops(){let found=new Map,now=performance.now();for(let target of cancelInputs())
 for(let id of renderer.ids(target.id)){let[name,path]=[nameOf(id,target.property),renderer.path(id)],value=(propsOf(id)||
 {})[target.property],stop=stops.get(name)||{born:now,value,path,last:value,since:now};found.set(name,stop.path===path?stop:
 {...stop,path,last:value,since:now})}stops=found}function noteChange(name,value){let stop=stops.get(name);stop&&Object.assign(
 stop,{value,last:value})}function settles(since){return touched<since&&performance.now()-since<SETTLE}var CancelInputs=class{constructor(job){
-this.job=job,this.known=new Map}watch(){for(let target of this.job.config.cancel)for(let id of renderer.ids(this.job.match(
-target.id))){let name=nameOf(id,target.property),[stop,mine]=[stops.get(name),this.known.get(name)];stop&&(!mine||mine.born!==
-stop.born)&&this.known.set(name,{born:stop.born,value:stop.value,changed:!1})}}cancels(id,property,value){let{config}=this.
-job;if(!config.cancel.some(target=>target.property===property&&matches(id,this.job.match(target.id))))return!1;let name=nameOf(
-id,property),[stop,mine]=[stops.get(name),this.known.get(name)];if(!stop||!mine||mine.born!==stop.born)return isCounter(
-property)&&value>0;let{value:before,changed}=mine;Object.assign(mine,{value,changed:!0});let reset=!sameJson(value,stop.
-last);return isCounter(property)?value>0&&(reset||!sameJson(value,before)):sameJson(value,before)?reset&&!settles(stop.since):
-changed||!settles(stop.born)}};function cancel(){let context=clientside.callback_context;for(let{prop_id,value}of context.
+this.job=job,this.known=new Map}watch(){for(let target of this.job.config.cancel)for(let id of renderer.ids(matchOf(this.
+job.pending,target.id))){let name=nameOf(id,target.property),[stop,mine]=[stops.get(name),this.known.get(name)];stop&&(!mine||
+mine.born!==stop.born)&&this.known.set(name,{born:stop.born,value:stop.value,changed:!1})}}cancels(id,property,value){let{
+config}=this.job;if(!config.cancel.some(target=>target.property===property&&matches(id,matchOf(this.job.pending,target.id))))
+return!1;let name=nameOf(id,property),[stop,mine]=[stops.get(name),this.known.get(name)];if(!stop||!mine||mine.born!==stop.
+born)return isCounter(property)&&value>0;let{value:before,changed}=mine;Object.assign(mine,{value,changed:!0});let reset=!sameJson(
+value,stop.last);return isCounter(property)?value>0&&(reset||!sameJson(value,before)):sameJson(value,before)?reset&&!settles(
+stop.since):changed||!settles(stop.born)}};function cancel(){let context=clientside.callback_context;for(let{prop_id,value}of context.
 triggered){let dot=prop_id.lastIndexOf("."),id=parseId(prop_id.slice(0,dot));alive().filter(job=>job.stops.cancels(id,prop_id.
-slice(dot+1),value)).forEach(job=>job.cancel()),noteChange(prop_id,value)}return noUpdate(context.outputs_list)}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",lost:"\
-This was interrupted before it had finished. Try again.",stopped:"The server was stopped before this had finished. Try a\
-gain.",refused:"The server could not start this. Try again in a moment.",unavailable:"The server can't run this at the m\
-oment. Try again later.",not_stored:"The result could not be stored. Try again later.",session:"Your session has expired\
-. Log in again and reload the page; jobs that still run are found again.",changed:"The app has changed since this was st\
-arted. Run it again.","changed reload":"The app has changed since this page was loaded. Reload the page.",gone:"The resu\
-lt is not available any more. Run it again.",unreachable:"The server can't be reached. Check your connection and try aga\
-in.","unreachable reload":"The server can't be reached. If the job still runs, reload the page to find it again.",library:"\
-A part of the result could not be loaded. Reload the page."};function sentenceOf(sentences,{kind,message,reload}){return reload&&
-sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
+slice(dot+1),value)).forEach(job=>job.cancel()),noteChange(prop_id,value)}return noUpdate(context.outputs_list)}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
 message),this.final=final,this.pause=pause2,this.session=session}};function post(path,body,more={}){let config=dashConfig(),
 options=config.fetch||{},headers={Accept:"application/json","Content-Type":"application/json",...more.headers},token=document.
 cookie.split("; ").find(cookie=>cookie.startsWith((config.csrf_token_name||"_csrf_token")+"="));if(token){let value=token.
@@ -95,19 +123,7 @@ let path=renderer.path(parseId(name));return!!path&&places.has(name)&&places.get
 places=new Map;for(let name of names)notePlace(name)}var onChange=()=>{};function checkLayout(){if(!(changing||!renderer.
 ready()||renderer.state().paths===paths)){changing=!0;try{paths=renderer.state().paths,onChange()}finally{changing=!1}}}
 function watchLayout(action){onChange=action,page.store?(page.store.subscribe(()=>renderer.state().paths!==paths&&setTimeout(
-checkLayout)),setTimeout(checkLayout)):setTimeout(()=>watchLayout(action),50)}function emit(what,callback,outputs,failure){let detail={callback,outputs:flat(outputs).map(({id,property})=>({id,property:bare(
-property)})),...failure&&{kind:failure.kind,message:failure.message||sentenceOf(SENTENCES,failure),user:!!failure.user,ref:failure.
-ref||null,reload:!!failure.reload}};window.dispatchEvent(new CustomEvent("long-callback-"+what,{detail,cancelable:what===
-"failed"}))}function devToolsError(text,by=""){return Object.assign(new Error(text),{html:text,by})}function describe({type,
-message="",traceback}){return traceback||(type?`${type}: ${message}`:message)}var REMEMBER=168*3600*1e3,memory={prefix:once(()=>`dash-long-callback ${prefix()} `),mine(pending){let owner=settings().
-owner;return owner===void 0?null:(pending.owner!==owner&&pending.payload&&(pending.payload=void 0,pending.doubtful=!0,this.
-keep(pending)),pending.owner===owner||pending.owner===null?!0:owner===null&&pending.owner?null:!1)},keep(pending){tried(
-()=>sessionStorage.setItem(this.prefix()+pending.id,JSON.stringify(pending)))},drop(id){tried(()=>sessionStorage.removeItem(
-this.prefix()+id))},all(){let found=[];return tried(()=>{for(let key of Object.keys(sessionStorage).filter(one=>one.startsWith(
-this.prefix()))){let pending=JSON.parse(sessionStorage.getItem(key)||"null"),kept=pending&&Date.now()-pending.at<REMEMBER,
-known=kept&&settings().callbacks[pending.name],mine=kept?this.mine(pending):!1;known&&mine?found.push(pending):mine!==null&&
-(sessionStorage.removeItem(key),kept&&mine&&emit("failed",pending.name,pending.outputs,{kind:"changed"}))}}),found.sort(
-(one,other)=>one.at-other.at)}};var DRAWN_MAX=1e3;function isEvents(value){return has(value,"__dash_long_callback_events")}var lines=new Map;function inLine(name,action){
+checkLayout)),setTimeout(checkLayout)):setTimeout(()=>watchLayout(action),50)}var DRAWN_MAX=1e3;function isEvents(value){return has(value,"__dash_long_callback_events")}var lines=new Map;function inLine(name,action){
 let before=lines.get(name),done=before?before.then(action):action();done&&(lines.set(name,done),done.then(()=>lines.get(
 name)===done&&lines.delete(name)))}async function settled(){for(let turn=0;turn<4;turn++)await new Promise(resolve=>{let{
 port1,port2}=new MessageChannel;port1.onmessage=resolve,port2.postMessage(null)})}async function giveEvent(component,id,property,value){
@@ -155,17 +171,17 @@ if(!isPatch(value)||!Array.isArray(value.lengths))return[value];let end=0;return
 {...value,operations:value.operations.slice(end-length,end)}))}var Indicator=class{constructor(job){this.job=job,this.shown=!1,this.progress=new Map,this.unseen=0}show(){!this.shown&&
 !this.job.settled&&(this.shown=!0,this.setRunning("on"),this.signs().forEach(([id])=>notePlace(stringify(id))))}hide(){this.
 shown&&(this.shown=!1,inSlot(this.job.slot).some(other=>other!==this.job&&!other.outcome)||this.setRunning("off"),this.reset())}setRunning(which){
-for(let target of this.job.config.running)this.job.components(target).forEach(id=>this.job.updates.set(id,target.property,
-target[which]))}setProgress(index,value){let target=this.job.config.progress[index];this.unseen+=1,afterPaint(()=>this.unseen-=
-1),this.progress.set(index,value);for(let id of this.job.components(target))inLine(nameOf(id,target.property),()=>this.job.
-updates.set(id,target.property,value))}reset(){let{progress,defaults}=this.job.config;progress.forEach((target,index)=>{
-for(let id of this.job.components(target))!(!defaults&&this.job.events.has(id,target.property))&&!inProgress(id,target.property,
-this.job)&&this.job.updates.set(id,target.property,defaults?defaults[index]:null)})}signs(){let{running,progress}=this.job.
-config,targets=running.map(target=>[target,target.on]);return progress.forEach((target,index)=>targets.push([target,this.
-progress.get(index)])),targets.flatMap(([target,value])=>this.job.components(target).map(id=>[id,target.property,value]))}renew(isNew2){
-let latest=new Map;for(let sign of this.shown?this.signs():[])sign[2]!==void 0&&!isPatch(sign[2])&&isNew2(stringify(sign[0]))&&
-latest.set(nameOf(sign[0],sign[1]),sign);for(let[id,property,value]of latest.values())sameJson((propsOf(id)||{})[property],
-value)||this.job.updates.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
+for(let target of this.job.config.running)componentsOf(this.job.pending,target).forEach(id=>this.job.updates.set(id,target.
+property,target[which]))}setProgress(index,value){let target=this.job.config.progress[index];this.unseen+=1,afterPaint(()=>this.
+unseen-=1),this.progress.set(index,value);for(let id of componentsOf(this.job.pending,target))inLine(nameOf(id,target.property),
+()=>this.job.updates.set(id,target.property,value))}reset(){let{progress,defaults}=this.job.config;progress.forEach((target,index)=>{
+for(let id of componentsOf(this.job.pending,target))!(!defaults&&this.job.events.has(id,target.property))&&!inProgress(id,
+target.property,this.job)&&this.job.updates.set(id,target.property,defaults?defaults[index]:null)})}signs(){let{running,
+progress}=this.job.config,targets=running.map(target=>[target,target.on]);return progress.forEach((target,index)=>targets.
+push([target,this.progress.get(index)])),targets.flatMap(([target,value])=>componentsOf(this.job.pending,target).map(id=>[
+id,target.property,value]))}renew(isNew2){let latest=new Map;for(let sign of this.shown?this.signs():[])sign[2]!==void 0&&
+!isPatch(sign[2])&&isNew2(stringify(sign[0]))&&latest.set(nameOf(sign[0],sign[1]),sign);for(let[id,property,value]of latest.
+values())sameJson((propsOf(id)||{})[property],value)||this.job.updates.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
 length?devToolsError(misfits.join(`
 `)):result.error;return{data:Object.keys(data).length?data:void 0,error}}function pick(job,response,misfits){let byId=new Map(
 Object.entries(response).map(([id,props])=>[stringify(parseId(id)),props])),picked={};for(let output of flat(job.outputs)){
@@ -180,35 +196,19 @@ if(Array.isArray(outputs))return outputs.map(output=>shaped(output,data));let va
 outputs.property);return property in values?values[property]:clientside.no_update}function load(library){return new Promise(
 (resolve,reject)=>{let element=library.type==="_js_dist"?document.createElement("script"):document.createElement("link");
 element instanceof HTMLScriptElement?element.src=library.url:(element.href=library.url,element.rel="stylesheet"),element.
-onload=()=>resolve(),element.onerror=()=>reject(new Error(library.url)),document.head.appendChild(element)})}function digest(text){let[one,two]=[1,2];for(let i=0;i<text.length;i++)one=Math.imul(one^text.charCodeAt(i),2654435761),
-two=Math.imul(two^text.charCodeAt(i),1597334677);return`${text.length} ${one} ${two}`}function valuesOf(inputs){let asked=inputs.
-flat().filter(one=>!/^n_|_timestamp$/.test(one.property));return digest(JSON.stringify(asked.map(one=>[stringify(one.id),
-one.property,one.value])))}function pendingJob(name,config,context){let[inputs,states,outputs]=[context.inputs_list,context.
-states_list||[],context.outputs_list],changed=context.triggered.map(t=>t.prop_id),payload={output:name,outputs,inputs,changedPropIds:changed,
-parsedChangedPropsIds:changed.map(prop=>prop.startsWith("{")?parseId(prop.slice(0,prop.lastIndexOf("}")+1)):prop),state:config.
-states?states.slice(0,config.states):void 0},matching=outputs?flat(outputs):inputs.filter(input=>!Array.isArray(input));
-return{id:random(24),name,outputs,matched:matching.map(one=>one.id),every:states.slice(config.states).map(valueOf),values:valuesOf(
-inputs),triggers:changed,at:Date.now(),owner:settings().owner,payload:JSON.stringify(payload),declared:config.declared}}
-function valueOf(dependency){return Array.isArray(dependency)?dependency.map(valueOf):dependency.value}function componentsOf(pending,target){
-if(target.all!==void 0){let ids=pending.every[target.all];return Array.isArray(ids)?ids:[]}return[matchOf(pending,target.
-id)]}function matchOf(pending,id){if(typeof id=="string")return id;let matched=pending.matched.filter(other=>typeof other==
-"object");return Object.fromEntries(Object.entries(id).map(([key,value])=>{let like=isWild(value,"MATCH")&&matched.find(
-other=>key in other);return[key,like?like[key]:value]}))}function isOutput(pending,id,property){return flat(pending.outputs).
-some(one=>stringify(one.id)===id&&bare(one.property)===property)}function isSentAgain(pending,id,property,value){let component=property===
-"href"?componentOf(id):null;if(!component||component.type!=="Location")return!1;let again=pending.went===value;return pending.
-went=value,memory.keep(pending),again}var RETRY_MIN=250,RETRY_MAX=5e3,RetryBudget=class{constructor(){this.failures=0,this.tried=0,this.since=Date.now()}begin(){
+onload=()=>resolve(),element.onerror=()=>reject(new Error(library.url)),document.head.appendChild(element)})}var RETRY_MIN=250,RETRY_MAX=5e3,RetryBudget=class{constructor(){this.failures=0,this.tried=0,this.since=Date.now()}begin(){
 this.since=Date.now()}succeed(){this.failures=0,this.tried=0}fail(fault){let pause2=Math.min(RETRY_MIN*2**this.failures,
 RETRY_MAX);return this.failures+=1,navigator.onLine!==!1&&(this.tried+=Math.min(Date.now()-this.since,TRY_MAX)+pause2),fault.
 final||this.tried>settings().patience*1e3?null:Math.max(pause2*(.75+Math.random()/2),fault.pause)}message(what,fault){return fault.
 final?fault.message:`${what} (tried for ${Math.round(this.tried/1e3)} s): ${fault.message}`}renew(){this.failures=0}wait(ms){
 return new Promise(resolve=>{let online=()=>{this.renew(),done()},done=()=>{clearTimeout(timer),window.removeEventListener(
-"online",online),resolve()},timer=setTimeout(done,ms);window.addEventListener("online",online)})}};var HOLDERS=2,HOLDER_LEASE=8e3,HOLDER_RENEW=3e3,holder={key:"",timer:void 0,lost(){},take(){try{this.key&&!this.isMine()&&
-this.forget();for(let i=0;i<HOLDERS&&!this.key;i++){let key=`dash-long-callback holder ${i}`;this.isFree(localStorage.getItem(
-key))&&(localStorage.setItem(key,`${TAB} ${Date.now()+HOLDER_LEASE}`),this.key=key,this.timer=setInterval(()=>this.renew(),
-HOLDER_RENEW))}}catch{}return!!this.key},isFree(entry){let left=Number((entry||"").split(" ")[1])-Date.now();return!(left>
+"online",online),resolve()},timer=setTimeout(done,ms);window.addEventListener("online",online)})}};var HOLDERS=2,HOLDER_LEASE=8e3,HOLDER_RENEW=3e3,holder={key:"",timer:void 0,lost(){},take(){return tried(()=>{this.key&&
+!this.isMine()&&this.forget();for(let i=0;i<HOLDERS&&!this.key;i++){let key=`dash-long-callback holder ${i}`;this.isFree(
+localStorage.getItem(key))&&(localStorage.setItem(key,`${TAB} ${Date.now()+HOLDER_LEASE}`),this.key=key,this.timer=setInterval(
+()=>this.renew(),HOLDER_RENEW))}}),!!this.key},isFree(entry){let left=Number((entry||"").split(" ")[1])-Date.now();return!(left>
 0&&left<=HOLDER_LEASE)},isMine(){let entry=localStorage.getItem(this.key);return!entry||entry.startsWith(TAB)},renew(){try{
 if(this.isMine()){localStorage.setItem(this.key,`${TAB} ${Date.now()+HOLDER_LEASE}`);return}}catch{}this.forget(),this.lost()},
-forget(){clearInterval(this.timer),this.key=""},free(){try{this.key&&this.isMine()&&localStorage.removeItem(this.key)}catch{}
+forget(){clearInterval(this.timer),this.key=""},free(){tried(()=>this.key&&this.isMine()&&localStorage.removeItem(this.key)),
 this.forget()}};window.addEventListener("storage",event=>event.key===holder.key&&holder.renew());var ANSWER_MAX=6e4,STREAM_FIRST=6e3,STREAM_PAUSE=6e4,STREAM_NEXT=25e3,GATHER=200;function merged(first,second){let later=second.
 updates||[],plain=later.filter(([,value])=>!isPatch(value)&&!isEvents(value)),replaced=new Set(plain.map(([target])=>String(
 target))),earlier=(first.updates||[]).filter(([target,value])=>isEvents(value)||!replaced.has(String(target)));return{...second,
@@ -274,11 +274,11 @@ job.id),!answer.news.ended&&!job.settled&&memory.keep(job.pending),job.receive(a
 async function cancelJob(id){let budget=new RetryBudget,pause2=0;for(;pause2!==null;){budget.begin();try{let response=await post(
 "_dash-long-callback/cancel",JSON.stringify({jobs:[id]})),fault=await errorOf(response);if(!fault)return;pause2=budget.fail(
 fault)}catch(error){pause2=budget.fail(new RequestError(String(error)))}await budget.wait(pause2||0)}}var Updates=class{constructor(job){this.job=job,this.yielded=new Set,this.reported=new Set}apply(target,value){if(typeof target==
-"number"){let{property:property2}=this.job.config.progress[target];isEvents(value)?this.job.components(this.job.config.progress[target]).
-forEach(id2=>this.job.events.add(id2,property2,value)):this.job.indicator.setProgress(target,value);return}let[id,property]=[
-parseId(target[0]),target[1]];isEvents(value)?this.job.events.add(id,property,value):isOutput(this.job.pending,target[0],
-property)?(this.yielded.add(target.join(".")),inLine(nameOf(id,property),()=>renderer.silently(()=>this.set(id,property,
-value)))):isSentAgain(this.job.pending,id,property,value)||inLine(nameOf(id,property),()=>this.set(id,property,value))}set(id,property,value){
+"number"){let place=this.job.config.progress[target];isEvents(value)?componentsOf(this.job.pending,place).forEach(id2=>this.
+job.events.add(id2,place.property,value)):this.job.indicator.setProgress(target,value);return}let[id,property]=[parseId(
+target[0]),target[1]];isEvents(value)?this.job.events.add(id,property,value):isOutput(this.job.pending,target[0],property)?
+(this.yielded.add(target.join(".")),inLine(nameOf(id,property),()=>renderer.silently(()=>this.set(id,property,value)))):
+isSentAgain(this.job.pending,id,property,value)||inLine(nameOf(id,property),()=>this.set(id,property,value))}set(id,property,value){
 let props=propsOf(id);if(!props){this.job.here&&warnOnce(id,property);return}for(let one of apart(value))try{setProperty(
 id,property,patched(one,(propsOf(id)||props)[property]))}catch(error){this.report(id,property,error)}}report(id,property,error){
 let name=nameOf(id,property);this.reported.has(name)||(this.reported.add(name),renderer.complain(`The long callback ${this.
@@ -289,27 +289,27 @@ map(stringify)),this.seq=0,this.settled=!1,this.cancelled=!1,this.begun=!1,this.
 this.here=!0,this.outcome=null,this.indicator=new Indicator(this),this.events=new EventLines(this),this.updates=new Updates(
 this),this.stops=new CancelInputs(this),this.resolve=()=>{},this.reject=()=>{},this.promise=new Promise((resolve,reject)=>{
 this.resolve=resolve,this.reject=reject}),this.promise.catch(()=>{})}isHere(){let ids=this.outputs?flat(this.outputs).map(
-output=>output.id):this.pending.matched;return!ids.length||ids.some(id=>propsOf(id))}components(target){return componentsOf(
-this.pending,target)}match(id){return matchOf(this.pending,id)}detach(){this.detached||(this.detached=!0,this.reject(clientside.
-PreventUpdate),spin(this.slot))}receive(news){if(!(this.settled||this.outcome||news.seq<=this.seq&&!news.ended)){this.seq=
-news.seq,news.ended||this.indicator.show();for(let[target,value]of news.updates||[])attempt(this.name,()=>this.updates.apply(
-target,value));news.ended&&(poller.remove(this),this.indicator.unseen?afterPaint(()=>this.finish(news)):this.finish(news))}}finish(news){
-this.events.whenDone(async()=>{try{await this.conclude(news)}catch(error){this.settle({error:devToolsError(`Long callbac\
-k ${this.name}: ${messageOf(error)}`)})}})}async conclude(news){if(news.response&&!this.isHere()&&!this.cancelled&&!this.
-settled)this.outcome=news,this.detach(),this.indicator.hide(),alive().filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).forEach(
-job=>job.settle({}));else if(news.error){let reload=news.error.kind==="session"||news.error.kind==="changed"&&!this.found,
-error=devToolsError(describe(news.error),news.error.callback);this.settle({error},!1,{...news.error,reload})}else if(!news.
-response||this.cancelled)this.settle({});else{let{response={},dist}=news.response;try{await(dist&&Promise.all(dist.map(load))),
-this.settle({data:response})}catch{let missing2=devToolsError("A component library could not be loaded.");this.settle({error:missing2},
-!1,{kind:"library",reload:!0})}}}appear(here){if(here!==this.here&&(this.here=here,!!here))if(this.found=!0,this.outcome){
-let outcome=this.outcome;this.outcome=null,this.finish(outcome)}else this.indicator.shown&&(this.detach(),spin(this.slot))}settle(result,remember=!1,failure=result.
-error&&{kind:"failed"}){if(checkLayout(),this.settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.
-name,()=>this.indicator.hide());let given=fitting(this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&
-(given.error||!this.pending.doubtful)?emit("failed",this.name,this.outputs,said):result.data&&emit("succeeded",this.name,
-this.outputs),attempt(this.name,()=>give(this,given)),this.found&&(result.data||given.error)&&(answered.set(this.slot,this),
-setTimeout(()=>answered.delete(this.slot),INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(
-this.slot),next=others.find(job=>!job.begun);next&&!others.some(job=>job.begun)&&(attempt(next.name,()=>next.indicator.show()),
-submit(next))}cancel(){this.cancelled=!0,this.outcome||!this.begun?this.settle({}):this.known&&cancelJob(this.id)}};var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
+output=>output.id):this.pending.matched;return!ids.length||ids.some(id=>propsOf(id))}detach(){this.detached||(this.detached=
+!0,this.reject(clientside.PreventUpdate),spin(this.slot))}receive(news){if(!(this.settled||this.outcome||news.seq<=this.
+seq&&!news.ended)){this.seq=news.seq,news.ended||this.indicator.show();for(let[target,value]of news.updates||[])attempt(
+this.name,()=>this.updates.apply(target,value));news.ended&&(poller.remove(this),this.indicator.unseen?afterPaint(()=>this.
+finish(news)):this.finish(news))}}finish(news){this.events.whenDone(async()=>{try{await this.conclude(news)}catch(error){
+this.settle({error:devToolsError(`Long callback ${this.name}: ${messageOf(error)}`)})}})}async conclude(news){if(news.response&&
+!this.isHere()&&!this.cancelled&&!this.settled)this.outcome=news,this.detach(),this.indicator.hide(),alive().filter(job=>job.
+outcome).slice(0,-OUTCOMES_MAX).forEach(job=>job.settle({}));else if(news.error){let reload=news.error.kind==="session"||
+news.error.kind==="changed"&&!this.found,error=devToolsError(describe(news.error),news.error.callback);this.settle({error},
+!1,{...news.error,reload})}else if(!news.response||this.cancelled)this.settle({});else{let{response={},dist}=news.response;
+try{await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{let missing2=devToolsError("A component \
+library could not be loaded.");this.settle({error:missing2},!1,{kind:"library",reload:!0})}}}appear(here){let back=here&&
+!this.here;if(this.here=here,!!back)if(this.found=!0,this.outcome){let outcome=this.outcome;this.outcome=null,this.finish(
+outcome)}else this.indicator.shown&&(this.detach(),spin(this.slot))}settle(result,remember=!1,failure=result.error&&{kind:"\
+failed"}){if(checkLayout(),this.settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.name,()=>this.
+indicator.hide());let given=fitting(this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&(given.
+error||!this.pending.doubtful)?emit("failed",this.name,this.outputs,said):result.data&&emit("succeeded",this.name,this.outputs),
+attempt(this.name,()=>give(this,given)),this.found&&(result.data||given.error)&&(answered.set(this.slot,this),setTimeout(
+()=>answered.delete(this.slot),INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(this.slot),
+next=others.find(job=>!job.begun);next&&!others.some(job=>job.begun)&&(attempt(next.name,()=>next.indicator.show()),submit(
+next))}cancel(){this.cancelled=!0,this.outcome||!this.begun?this.settle({}):this.known&&cancelJob(this.id)}};var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
 job.slot));let jobs=alive();for(let job of jobs)attempt(job.name,()=>job.events.reappear()),attempt(job.name,()=>{job.indicator.
 renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs.flatMap(job=>job.indicator.signs().map(([id])=>stringify(
 id))));let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.name]));for(let job of found.filter(one=>one.
