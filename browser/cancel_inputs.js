@@ -91,8 +91,8 @@ export class CancelInputs {
      * @returns {boolean} whether somebody cancels the job thereby
      */
     cancels(id, property, value) {
-        const { config } = this.job;
-        if (!config.cancel.some((target) => target.property === property && matches(id, matchOf(this.job.pending, target.id)))) {
+        const { config, pending } = this.job;
+        if (!config.cancel.some((one) => one.property === property && matches(id, matchOf(pending, one.id)))) {
             return false;
         }
         const name = nameOf(id, property);

@@ -36,11 +36,6 @@ export class EventLines {
         this.then = null;
     }
 
-    /** @param {ComponentId} id @param {string} property */
-    has(id, property) {
-        return this.lines.has(nameOf(id, property));
-    }
-
     /** @param {() => void} action for the moment when all has happened that was to */
     whenDone(action) {
         if (this.waiting) {

@@ -49,8 +49,9 @@ export class Indicator {
 
     /** @param {"on" | "off"} which */
     setRunning(which) {
-        for (const target of this.job.config.running) {
-            componentsOf(this.job.pending, target).forEach((id) => this.job.updates.set(id, target.property, target[which]));
+        const { config, pending, updates } = this.job;
+        for (const target of config.running) {
+            componentsOf(pending, target).forEach((id) => updates.set(id, target.property, target[which]));
         }
     }
 
@@ -70,7 +71,7 @@ export class Indicator {
         const { progress, defaults } = this.job.config;
         progress.forEach((target, index) => {
             for (const id of componentsOf(this.job.pending, target)) {
-                const event = !defaults && this.job.events.has(id, target.property);
+                const event = !defaults && this.job.events.lines.has(nameOf(id, target.property));
                 if (!event && !inProgress(id, target.property, this.job)) {
                     this.job.updates.set(id, target.property, defaults ? defaults[index] : null);
                 }

@@ -84,12 +84,11 @@ race([ready,pause(READY_MAX)])},loading(on,outputs){let payload=outputs.map(({id
 property),id:stringify(id)})).filter(one=>one.path);payload.length&&this.dispatch({type:on?"LOADING":"LOADED",payload})}};
 function attempt(name,action){try{action()}catch(error){renderer.complain(`A step of the long callback ${name} has faile\
 d
-${messageOf(error)}`)}}var slots=new Map,answered=new Map;function inSlot(slot){return slots.get(slot)||[]}function alive(){return Array.from(slots.
-values()).flat()}function enter(job){slots.set(job.slot,[...inSlot(job.slot),job])}function leave(job){let others=inSlot(
-job.slot).filter(other=>other!==job);others.length?slots.set(job.slot,others):slots.delete(job.slot)}function spin(slot){
-setTimeout(()=>{let job=inSlot(slot).find(one=>one.detached&&!one.outcome);job&&renderer.loading(!0,flat(job.outputs))})}
-function inProgress(id,property,except){let name=stringify(id);return alive().some(job=>job!==except&&job.begun&&job.config.
-progress.some(target=>target.property===property&&componentsOf(job.pending,target).some(other=>stringify(other)===name)))}var SETTLE=3e4,touched=-1/0;for(let what of["pointerdown","keydown","click","input","change","drop","popstate"])window.addEventListener(
+${messageOf(error)}`)}}var jobs=[],answered=new Map;function inSlot(slot){return jobs.filter(job=>job.slot===slot)}function alive(){return jobs}
+function enter(job){jobs=[...jobs,job]}function leave(job){jobs=jobs.filter(other=>other!==job)}function spin(slot){setTimeout(
+()=>{let job=inSlot(slot).find(one=>one.detached&&!one.outcome);job&&renderer.loading(!0,flat(job.outputs))})}function inProgress(id,property,except){
+let name=stringify(id);return jobs.filter(job=>job!==except&&job.begun).some(({config,pending})=>config.progress.some(target=>target.
+property===property&&componentsOf(pending,target).map(stringify).includes(name)))}var SETTLE=3e4,touched=-1/0;for(let what of["pointerdown","keydown","click","input","change","drop","popstate"])window.addEventListener(
 what,()=>touched=performance.now(),{capture:!0,passive:!0});var cancelInputs=once(()=>Object.values(settings().callbacks).
 flatMap(config=>config.cancel)),stops=new Map;function noteStops(){let found=new Map,now=performance.now();for(let target of cancelInputs())
 for(let id of renderer.ids(target.id)){let[name,path]=[nameOf(id,target.property),renderer.path(id)],value=(propsOf(id)||
@@ -99,11 +98,11 @@ stop,{value,last:value})}function settles(since){return touched<since&&performan
 this.job=job,this.known=new Map}watch(){for(let target of this.job.config.cancel)for(let id of renderer.ids(matchOf(this.
 job.pending,target.id))){let name=nameOf(id,target.property),[stop,mine]=[stops.get(name),this.known.get(name)];stop&&(!mine||
 mine.born!==stop.born)&&this.known.set(name,{born:stop.born,value:stop.value,changed:!1})}}cancels(id,property,value){let{
-config}=this.job;if(!config.cancel.some(target=>target.property===property&&matches(id,matchOf(this.job.pending,target.id))))
-return!1;let name=nameOf(id,property),[stop,mine]=[stops.get(name),this.known.get(name)];if(!stop||!mine||mine.born!==stop.
-born)return isCounter(property)&&value>0;let{value:before,changed}=mine;Object.assign(mine,{value,changed:!0});let reset=!sameJson(
-value,stop.last);return isCounter(property)?value>0&&(reset||!sameJson(value,before)):sameJson(value,before)?reset&&!settles(
-stop.since):changed||!settles(stop.born)}};function cancel(){let context=clientside.callback_context;for(let{prop_id,value}of context.
+config,pending}=this.job;if(!config.cancel.some(one=>one.property===property&&matches(id,matchOf(pending,one.id))))return!1;
+let name=nameOf(id,property),[stop,mine]=[stops.get(name),this.known.get(name)];if(!stop||!mine||mine.born!==stop.born)return isCounter(
+property)&&value>0;let{value:before,changed}=mine;Object.assign(mine,{value,changed:!0});let reset=!sameJson(value,stop.
+last);return isCounter(property)?value>0&&(reset||!sameJson(value,before)):sameJson(value,before)?reset&&!settles(stop.since):
+changed||!settles(stop.born)}};function cancel(){let context=clientside.callback_context;for(let{prop_id,value}of context.
 triggered){let dot=prop_id.lastIndexOf("."),id=parseId(prop_id.slice(0,dot));alive().filter(job=>job.stops.cancels(id,prop_id.
 slice(dot+1),value)).forEach(job=>job.cancel()),noteChange(prop_id,value)}return noUpdate(context.outputs_list)}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
 message),this.final=final,this.pause=pause2,this.session=session}};function post(path,body,more={}){let config=dashConfig(),
@@ -131,20 +130,19 @@ let plot=component.type==="Graph"?await drawn(id):null,redrawn=plot&&new Promise
 setProperty(id,property,value),redrawn&&["extendData","prependData"].includes(property)&&await Promise.race([redrawn,pause(
 DRAWN_MAX)]),await settled()}async function drawn(id){for(let until=Date.now()+READY_MAX;Date.now()<until;await pause(50)){
 let element=document.getElementById(stringify(id)),plot=element&&element.querySelector(".js-plotly-plot");if(plot&&!plot.
-matches(".dash-graph--pending"))return plot}return null}var EVENTS_MAX=1e4,EventLines=class{constructor(job){this.job=job,this.lines=new Map,this.waiting=0,this.then=null}has(id,property){
-return this.lines.has(nameOf(id,property))}whenDone(action){this.waiting?this.then=action:action()}add(id,property,{__dash_long_callback_events:kind,
-events}){let name=nameOf(id,property),line=this.lines.get(name)||{id,property,last:0,here:!0,round:0,kept:new Set};this.
-lines.set(name,line);for(let[seq,value]of events)if(seq>line.last){line.last=seq;let event={seq,kind,value};line.kept.add(
-event),this.happen(line,event)}for(let event of line.kept){if(line.kept.size<=EVENTS_MAX)break;line.kept.delete(event)}}reappear(){
-for(let line of this.lines.values()){let here=!!componentOf(line.id);here&&!line.here&&(line.round+=1,line.kept.forEach(
-event=>this.happen(line,event))),line.here=here}}happen(line,event){let{round}=line;this.waiting+=1,inLine(nameOf(line.id,
-line.property),async()=>{try{!this.job.settled&&line.round===round&&await this.deliver(line,event)}catch(error){this.job.
-updates.report(line.id,line.property,error)}finally{if(this.waiting-=1,!this.waiting&&this.then){let then=this.then;this.
-then=null,then()}}})}async deliver(line,event){let component=componentOf(line.id);if(!component){line.here=!1,this.job.here&&
-warnOnce(line.id,line.property);return}if(await renderer.loaded(component),!this.job.settled){if(event.kind==="once"||event.
-kind==="file"&&component.type==="Download"){line.kept.delete(event);let{pending}=this.job,name=nameOf(line.id,line.property),
-happened=pending.happened=pending.happened||{};if(event.seq<=(happened[name]||0))return;happened[name]=event.seq,memory.
-keep(pending)}await giveEvent(component,line.id,line.property,event.value)}}};function isPatch(value){return has(value,"__dash_patch_update")}function at(root,place){return place.reduce((value,key)=>value?.[key],
+matches(".dash-graph--pending"))return plot}return null}var EVENTS_MAX=1e4,EventLines=class{constructor(job){this.job=job,this.lines=new Map,this.waiting=0,this.then=null}whenDone(action){
+this.waiting?this.then=action:action()}add(id,property,{__dash_long_callback_events:kind,events}){let name=nameOf(id,property),
+line=this.lines.get(name)||{id,property,last:0,here:!0,round:0,kept:new Set};this.lines.set(name,line);for(let[seq,value]of events)
+if(seq>line.last){line.last=seq;let event={seq,kind,value};line.kept.add(event),this.happen(line,event)}for(let event of line.
+kept){if(line.kept.size<=EVENTS_MAX)break;line.kept.delete(event)}}reappear(){for(let line of this.lines.values()){let here=!!componentOf(
+line.id);here&&!line.here&&(line.round+=1,line.kept.forEach(event=>this.happen(line,event))),line.here=here}}happen(line,event){
+let{round}=line;this.waiting+=1,inLine(nameOf(line.id,line.property),async()=>{try{!this.job.settled&&line.round===round&&
+await this.deliver(line,event)}catch(error){this.job.updates.report(line.id,line.property,error)}finally{if(this.waiting-=
+1,!this.waiting&&this.then){let then=this.then;this.then=null,then()}}})}async deliver(line,event){let component=componentOf(
+line.id);if(!component){line.here=!1,this.job.here&&warnOnce(line.id,line.property);return}if(await renderer.loaded(component),
+!this.job.settled){if(event.kind==="once"||event.kind==="file"&&component.type==="Download"){line.kept.delete(event);let{
+pending}=this.job,name=nameOf(line.id,line.property),happened=pending.happened=pending.happened||{};if(event.seq<=(happened[name]||
+0))return;happened[name]=event.seq,memory.keep(pending)}await giveEvent(component,line.id,line.property,event.value)}}};function isPatch(value){return has(value,"__dash_patch_update")}function at(root,place){return place.reduce((value,key)=>value?.[key],
 root)}function fromStart(list2,index){if(typeof index!="number"||index>=0)return index;if(list2==null)throw new TypeError(
 `it counts from the end of a list (${index}), but there is none`);return list2.length+index}function copied(root,key){return Number.
 isInteger(key)&&Array.isArray(root)?root.slice():{...root}}function withValue(root,place,value){if(!place.length)return value;
@@ -171,17 +169,17 @@ if(!isPatch(value)||!Array.isArray(value.lengths))return[value];let end=0;return
 {...value,operations:value.operations.slice(end-length,end)}))}var Indicator=class{constructor(job){this.job=job,this.shown=!1,this.progress=new Map,this.unseen=0}show(){!this.shown&&
 !this.job.settled&&(this.shown=!0,this.setRunning("on"),this.signs().forEach(([id])=>notePlace(stringify(id))))}hide(){this.
 shown&&(this.shown=!1,inSlot(this.job.slot).some(other=>other!==this.job&&!other.outcome)||this.setRunning("off"),this.reset())}setRunning(which){
-for(let target of this.job.config.running)componentsOf(this.job.pending,target).forEach(id=>this.job.updates.set(id,target.
-property,target[which]))}setProgress(index,value){let target=this.job.config.progress[index];this.unseen+=1,afterPaint(()=>this.
-unseen-=1),this.progress.set(index,value);for(let id of componentsOf(this.job.pending,target))inLine(nameOf(id,target.property),
-()=>this.job.updates.set(id,target.property,value))}reset(){let{progress,defaults}=this.job.config;progress.forEach((target,index)=>{
-for(let id of componentsOf(this.job.pending,target))!(!defaults&&this.job.events.has(id,target.property))&&!inProgress(id,
-target.property,this.job)&&this.job.updates.set(id,target.property,defaults?defaults[index]:null)})}signs(){let{running,
-progress}=this.job.config,targets=running.map(target=>[target,target.on]);return progress.forEach((target,index)=>targets.
-push([target,this.progress.get(index)])),targets.flatMap(([target,value])=>componentsOf(this.job.pending,target).map(id=>[
-id,target.property,value]))}renew(isNew2){let latest=new Map;for(let sign of this.shown?this.signs():[])sign[2]!==void 0&&
-!isPatch(sign[2])&&isNew2(stringify(sign[0]))&&latest.set(nameOf(sign[0],sign[1]),sign);for(let[id,property,value]of latest.
-values())sameJson((propsOf(id)||{})[property],value)||this.job.updates.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
+let{config,pending,updates}=this.job;for(let target of config.running)componentsOf(pending,target).forEach(id=>updates.set(
+id,target.property,target[which]))}setProgress(index,value){let target=this.job.config.progress[index];this.unseen+=1,afterPaint(
+()=>this.unseen-=1),this.progress.set(index,value);for(let id of componentsOf(this.job.pending,target))inLine(nameOf(id,
+target.property),()=>this.job.updates.set(id,target.property,value))}reset(){let{progress,defaults}=this.job.config;progress.
+forEach((target,index)=>{for(let id of componentsOf(this.job.pending,target))!(!defaults&&this.job.events.lines.has(nameOf(
+id,target.property)))&&!inProgress(id,target.property,this.job)&&this.job.updates.set(id,target.property,defaults?defaults[index]:
+null)})}signs(){let{running,progress}=this.job.config,targets=running.map(target=>[target,target.on]);return progress.forEach(
+(target,index)=>targets.push([target,this.progress.get(index)])),targets.flatMap(([target,value])=>componentsOf(this.job.
+pending,target).map(id=>[id,target.property,value]))}renew(isNew2){let latest=new Map;for(let sign of this.shown?this.signs():
+[])sign[2]!==void 0&&!isPatch(sign[2])&&isNew2(stringify(sign[0]))&&latest.set(nameOf(sign[0],sign[1]),sign);for(let[id,
+property,value]of latest.values())sameJson((propsOf(id)||{})[property],value)||this.job.updates.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
 length?devToolsError(misfits.join(`
 `)):result.error;return{data:Object.keys(data).length?data:void 0,error}}function pick(job,response,misfits){let byId=new Map(
 Object.entries(response).map(([id,props])=>[stringify(parseId(id)),props])),picked={};for(let output of flat(job.outputs)){
@@ -310,13 +308,14 @@ attempt(this.name,()=>give(this,given)),this.found&&(result.data||given.error)&&
 ()=>answered.delete(this.slot),INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(this.slot),
 next=others.find(job=>!job.begun);next&&!others.some(job=>job.begun)&&(attempt(next.name,()=>next.indicator.show()),submit(
 next))}cancel(){this.cancelled=!0,this.outcome||!this.begun?this.settle({}):this.known&&cancelJob(this.id)}};var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
-job.slot));let jobs=alive();for(let job of jobs)attempt(job.name,()=>job.events.reappear()),attempt(job.name,()=>{job.indicator.
-renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs.flatMap(job=>job.indicator.signs().map(([id])=>stringify(
-id))));let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.name]));for(let job of found.filter(one=>one.
-isHere()))lost().splice(lost().indexOf(job.pending),1),attempt(job.name,()=>pickUp(job))}function pickUp(job){let queues=job.
-config.retrigger==="queue"&&inSlot(job.slot).length;job.found=job.detached=!0,job.pending.declared!==job.config.declared&&
-(job.config={...job.config,progress:[]}),enter(job),job.stops.watch(),!(queues&&job.pending.payload)&&(job.pending.doubtful||
-(job.indicator.show(),spin(job.slot)),job.pending.payload?submit(job):(job.begun=job.known=!0,poller.add(job,0)))}var SHOW_AFTER=60;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(name,config,context),
+job.slot));let jobs2=alive();for(let job of jobs2)attempt(job.name,()=>job.events.reappear()),attempt(job.name,()=>{job.
+indicator.renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs2.flatMap(job=>job.indicator.signs().
+map(([id])=>stringify(id))));let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.name]));for(let job of found.
+filter(one=>one.isHere()))lost().splice(lost().indexOf(job.pending),1),attempt(job.name,()=>pickUp(job))}function pickUp(job){
+let queues=job.config.retrigger==="queue"&&inSlot(job.slot).length;job.found=job.detached=!0,job.pending.declared!==job.
+config.declared&&(job.config={...job.config,progress:[]}),enter(job),job.stops.watch(),!(queues&&job.pending.payload)&&(job.
+pending.doubtful||(job.indicator.show(),spin(job.slot)),job.pending.payload?submit(job):(job.begun=job.known=!0,poller.add(
+job,0)))}var SHOW_AFTER=60;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(name,config,context),
 config);checkLayout();let others=inSlot(job.slot);return isAskedAlready(job,context.triggered)||config.retrigger==="igno\
 re"&&others.length?(others.forEach(other=>other.detach()),spin(job.slot),Promise.reject(clientside.PreventUpdate)):(enter(
 job),context.triggered.forEach(one=>noteChange(one.prop_id,one.value)),job.stops.watch(),config.retrigger==="replace"?others.
@@ -331,8 +330,8 @@ isArray(output)?output.map(pick2):inProgress(output.id,bare(output.property))?cl
 var hiding;document.addEventListener("visibilitychange",()=>{clearTimeout(hiding),document.hidden?hiding=setTimeout(()=>{
 poller.hidden=!0,poller.hurry()},HIDDEN_AFTER):poller.hidden&&(poller.hidden=!1,poller.hurry())});window.addEventListener(
 "online",()=>{poller.budget.renew(),poller.hurry()});window.addEventListener("pageshow",event=>event.persisted&&poller.hurry());
-window.addEventListener("pagehide",()=>{let jobs=alive().filter(job=>job.config.leave&&job.known).map(job=>job.id);jobs.
-length&&post("_dash-long-callback/leave",JSON.stringify({jobs}),{keepalive:!0}).catch(()=>{}),poller.pause()});watchLayout(
+window.addEventListener("pagehide",()=>{let jobs2=alive().filter(job=>job.config.leave&&job.known).map(job=>job.id);jobs2.
+length&&post("_dash-long-callback/leave",JSON.stringify({jobs:jobs2}),{keepalive:!0}).catch(()=>{}),poller.pause()});watchLayout(
 onPageChange);clientside.long_callback=new Proxy({},{get(_,name){let key=String(name),config=settings().callbacks[key];if(config)
 return()=>run(key,config);if(key==="cancel")return cancel;if(key.startsWith("default ")){let value=JSON.parse(key.slice(
 8));return()=>progressDefault(value)}return()=>{let{outputs_list}=clientside.callback_context,failure={kind:"changed",reload:!0};
