@@ -1,7 +1,7 @@
 /* Cancel inputs: which changes of them a user has made. What the page sets by itself, as it is drawn, does not cancel. */
 
 import { propsOf } from "./components.js";
-import { isCounter, matches, nameOf, noUpdate, parseId } from "./ids.js";
+import { isCounter, mapDependencies, matches, nameOf, parseId } from "./ids.js";
 import { clientside, settings } from "./page.js";
 import { matchOf } from "./pending.js";
 import { renderer } from "./renderer.js";
@@ -121,5 +121,5 @@ export function cancel() {
             .forEach((job) => job.cancel());
         noteChange(prop_id, value);
     }
-    return noUpdate(context.outputs_list);
+    return mapDependencies(context.outputs_list, () => clientside.no_update);
 }

@@ -64,6 +64,7 @@ export class Tab {
             dash_component_api: {
                 getLayout: (/** @type {any} */ id) =>
                     components[id] && { type: "Div", namespace: "html", props: components[id] },
+                stringifyId: (/** @type {string} */ id) => id,
             },
             document: {
                 hidden: false,

@@ -6,14 +6,14 @@ one)===JSON.stringify(other===void 0?null:other)}function messageOf(error){retur
 new Uint8Array(bytes));return btoa(String.fromCharCode(...numbers)).replace(/\+/g,"-").replace(/\//g,"_").replace(/=/g,"")}
 var TAB=random(16);function json(id){let element=document.getElementById(id);return element?JSON.parse(element.textContent||
 "null"):null}var dashConfig=once(()=>json("_dash-config")||{}),settings=once(()=>json("_dash-long-callbacks")||{patience:0,
-stream:!1,callbacks:{}}),prefix=once(()=>dashConfig().requests_pathname_prefix||"/");function stringify(id){return typeof id=="string"?id:"{"+Object.keys(id).sort().map(key=>JSON.stringify(key)+":"+JSON.stringify(
-id[key])).join(",")+"}"}function parseId(id){return id.startsWith("{")?JSON.parse(id):id}function isWild(value,wildcard){
-return Array.isArray(value)&&value[0]===wildcard}function matches(id,pattern){if(typeof id=="string"||typeof pattern=="s\
-tring")return id===pattern;let keys=Object.keys(pattern);return keys.length===Object.keys(id).length&&keys.every(key=>isWild(
-pattern[key],"ALL")||isWild(pattern[key],"MATCH")||JSON.stringify(pattern[key])===JSON.stringify(id[key]))}function flat(outputs){
-return outputs?[outputs].flat(2):[]}function bare(property){return property.split("@")[0]}function nameOf(id,property){return`${stringify(
-id)}.${property}`}function isCounter(property){return property.startsWith("n_")}function noUpdate(outputs){return Array.
-isArray(outputs)?outputs.map(noUpdate):clientside.no_update}var PAINT_MAX=100;function componentOf(id){let component=tried(()=>page.dash_component_api.getLayout(id));return component?.
+stream:!1,callbacks:{}}),prefix=once(()=>dashConfig().requests_pathname_prefix||"/");function stringify(id){return page.dash_component_api.stringifyId(id)}function parseId(id){return id.startsWith("{")?JSON.
+parse(id):id}function isWild(value,wildcard){return Array.isArray(value)&&value[0]===wildcard}function matches(id,pattern){
+if(typeof id=="string"||typeof pattern=="string")return id===pattern;let keys=Object.keys(pattern);return keys.length===
+Object.keys(id).length&&keys.every(key=>isWild(pattern[key],"ALL")||isWild(pattern[key],"MATCH")||JSON.stringify(pattern[key])===
+JSON.stringify(id[key]))}function flat(outputs){return outputs?[outputs].flat(2):[]}function bare(property){return property.
+split("@")[0]}function nameOf(id,property){return`${stringify(id)}.${property}`}function isCounter(property){return property.
+startsWith("n_")}function mapDependencies(dependencies,make){return Array.isArray(dependencies)?dependencies.map(one=>mapDependencies(
+one,make)):make(dependencies)}var PAINT_MAX=100;function componentOf(id){let component=tried(()=>page.dash_component_api.getLayout(id));return component?.
 props?component:null}function propsOf(id){return componentOf(id)?.props||null}var missing=new Set;function warnOnce(id,property){
 let name=stringify(id);!missing.has(name)&&missing.size<1e3&&(missing.add(name),console.warn(`A long callback sets ${name}\
 .${property}, but there is no such component on the page.`))}function afterPaint(callback){if(document.hidden){callback();
@@ -45,42 +45,40 @@ one.property,one.value])))}function pendingJob(name,config,context){let[inputs,s
 states_list||[],context.outputs_list],changed=context.triggered.map(t=>t.prop_id),payload={output:name,outputs,inputs,changedPropIds:changed,
 parsedChangedPropsIds:changed.map(prop=>prop.startsWith("{")?parseId(prop.slice(0,prop.lastIndexOf("}")+1)):prop),state:config.
 states?states.slice(0,config.states):void 0},matching=outputs?flat(outputs):inputs.filter(input=>!Array.isArray(input));
-return{id:random(24),name,outputs,matched:matching.map(one=>one.id),every:states.slice(config.states).map(valueOf),values:valuesOf(
-inputs),triggers:changed,at:Date.now(),owner:settings().owner,payload:JSON.stringify(payload),declared:config.declared}}
-function valueOf(dependency){return Array.isArray(dependency)?dependency.map(valueOf):dependency.value}function componentsOf(pending,target){
-if(target.all!==void 0){let ids=pending.every[target.all];return Array.isArray(ids)?ids:[]}return[matchOf(pending,target.
-id)]}function matchOf(pending,id){if(typeof id=="string")return id;let matched=pending.matched.filter(other=>typeof other==
-"object");return Object.fromEntries(Object.entries(id).map(([key,value])=>{let like=isWild(value,"MATCH")&&matched.find(
-other=>key in other);return[key,like?like[key]:value]}))}function isOutput(pending,id,property){return flat(pending.outputs).
-some(one=>stringify(one.id)===id&&bare(one.property)===property)}function isSentAgain(pending,id,property,value){let component=property===
-"href"?componentOf(id):null;if(!component||component.type!=="Location")return!1;let again=pending.went===value;return pending.
-went=value,memory.keep(pending),again}var READY_MAX=3e4,renderer={state(){return page.store?page.store.getState():{}},dispatch(action){page.store&&page.store.
-dispatch(action)},ready(){return this.state().appLifecycle==="HYDRATED"},definition(name){return((this.state().graphs||{}).
-callbacks||[]).find(callback=>callback.output===name)},declarations(){return(this.state().dependenciesRequest||{}).content||
-[]},path(id){let{strs={},objs={}}=this.state().paths||{};if(typeof id=="string")return strs[id];let keys=Object.keys(id).
-sort(),values=JSON.stringify(keys.map(key=>id[key])),found=(objs[keys.join(",")]||[]).find(one=>JSON.stringify(one.values)===
-values);return found&&found.path},ids(pattern){if(typeof pattern=="string")return this.path(pattern)?[pattern]:[];let keys=Object.
-keys(pattern).sort();return(((this.state().paths||{}).objs||{})[keys.join(",")]||[]).map(one=>Object.fromEntries(keys.map(
-(key,i)=>[key,one.values[i]]))).filter(id=>matches(id,pattern))},isChange(name,props){let{prioritized=[],executing=[]}=this.
-state().callbacks||{},calls=[...executing,...prioritized].filter(call=>call.callback.output===name&&Object.keys(call.changedPropIds).
-length===props.length&&props.every(prop=>prop in call.changedPropIds));if(!calls.length)return props.length>0;let{changedPropIds,
-initialCall}=calls[calls.length-1];return props.some(prop=>changedPropIds[prop]===2&&(!initialCall||isCounter(prop.slice(
-prop.lastIndexOf(".")+1))))},executed(job,result){let callback=this.definition(job.name),outputs=flat(job.outputs);if(callback){
-let cb={callback,anyVals:"",changedPropIds:{},initialCall:!1,getInputs:()=>[],getState:()=>[],getOutputs:()=>[outputs],executionResult:{
-...result,payload:job.outputs?{outputs}:null}};this.dispatch({type:"Callbacks.AddExecuted",payload:[cb]})}else result.data?
-Object.entries(result.data).forEach(([id,props])=>clientside.set_props(parseId(id),props)):console.error(result.error)},
-titled(job,error){if(error instanceof Error&&"html"in error){let outputs=flat(job.outputs).map(({id,property})=>`${stringify(
-id)}.${property}`),title=outputs.length?`Callback error updating ${outputs.join(", ")}`:`Callback error with no output f\
-rom input ${(job.pending.triggers||[]).join(", ")}`,by=error.by;error.message=by?`${title} by the long callback ${by}`:title,
-Object.defineProperty(error,"stack",{value:void 0}),this.keepLines()}return error},keepLines:once(()=>{let sheet=new CSSStyleSheet;
-sheet.replaceSync(".dash-backend-error { white-space: pre-wrap; overflow-wrap: anywhere; }"),document.adoptedStyleSheets=
-[...document.adoptedStyleSheets,sheet]}),silently(change){let requested=()=>(this.state().callbacks||{}).requested||[],before=new Set(
-requested());change();let added=requested().filter(callback=>!before.has(callback));added.length&&this.dispatch({type:"C\
-allbacks.RemoveRequested",payload:added})},complain(text){let[message,...more]=text.split(`
+return{id:random(24),name,outputs,matched:matching.map(one=>one.id),every:mapDependencies(states.slice(config.states),state=>state.
+value),values:valuesOf(inputs),triggers:changed,at:Date.now(),owner:settings().owner,payload:JSON.stringify(payload),declared:config.
+declared}}function componentsOf(pending,target){if(target.all!==void 0){let ids=pending.every[target.all];return Array.isArray(
+ids)?ids:[]}return[matchOf(pending,target.id)]}function matchOf(pending,id){if(typeof id=="string")return id;let matched=pending.
+matched.filter(other=>typeof other=="object");return Object.fromEntries(Object.entries(id).map(([key,value])=>{let like=isWild(
+value,"MATCH")&&matched.find(other=>key in other);return[key,like?like[key]:value]}))}function isOutput(pending,id,property){
+return flat(pending.outputs).some(one=>stringify(one.id)===id&&bare(one.property)===property)}function isSentAgain(pending,id,property,value){
+let component=property==="href"?componentOf(id):null;if(!component||component.type!=="Location")return!1;let again=pending.
+went===value;return pending.went=value,memory.keep(pending),again}var READY_MAX=3e4,renderer={state(){return page.store?.getState()||{}},dispatch(action){page.store?.dispatch(action)},ready(){
+return this.state().appLifecycle==="HYDRATED"},definition(name){return this.state().graphs?.callbacks?.find(callback=>callback.
+output===name)},declarations(){return this.state().dependenciesRequest?.content||[]},path(id){let{strs={},objs={}}=this.
+state().paths||{};if(typeof id=="string")return strs[id];let keys=Object.keys(id).sort(),values=JSON.stringify(keys.map(
+key=>id[key]));return(objs[keys.join(",")]||[]).find(one=>JSON.stringify(one.values)===values)?.path},ids(pattern){if(typeof pattern==
+"string")return this.path(pattern)?[pattern]:[];let keys=Object.keys(pattern).sort();return(this.state().paths?.objs?.[keys.
+join(",")]||[]).map(one=>Object.fromEntries(keys.map((key,i)=>[key,one.values[i]]))).filter(id=>matches(id,pattern))},isChange(name,props){
+let{prioritized=[],executing=[]}=this.state().callbacks||{},calls=[...executing,...prioritized].filter(call=>call.callback.
+output===name&&Object.keys(call.changedPropIds).length===props.length&&props.every(prop=>prop in call.changedPropIds));if(!calls.
+length)return props.length>0;let{changedPropIds,initialCall}=calls[calls.length-1];return props.some(prop=>changedPropIds[prop]===
+2&&(!initialCall||isCounter(prop.slice(prop.lastIndexOf(".")+1))))},executed(job,result){let callback=this.definition(job.
+name),outputs=flat(job.outputs);if(callback){let cb={callback,anyVals:"",changedPropIds:{},initialCall:!1,getInputs:()=>[],
+getState:()=>[],getOutputs:()=>[outputs],executionResult:{...result,payload:job.outputs?{outputs}:null}};this.dispatch({
+type:"Callbacks.AddExecuted",payload:[cb]})}else result.data?Object.entries(result.data).forEach(([id,props])=>clientside.
+set_props(parseId(id),props)):console.error(result.error)},titled(job,error){let outputs=flat(job.outputs).map(({id,property})=>nameOf(
+id,property)),title=outputs.length?`Callback error updating ${outputs.join(", ")}`:`Callback error with no output from i\
+nput ${(job.pending.triggers||[]).join(", ")}`;error.message=error.by?`${title} by the long callback ${error.by}`:title,
+Object.defineProperty(error,"stack",{value:void 0}),this.keepLines()},keepLines:once(()=>{let sheet=new CSSStyleSheet;sheet.
+replaceSync(".dash-backend-error { white-space: pre-wrap; overflow-wrap: anywhere; }"),document.adoptedStyleSheets=[...document.
+adoptedStyleSheets,sheet]}),silently(change){let requested=()=>this.state().callbacks?.requested||[],before=new Set(requested());
+change();let added=requested().filter(callback=>!before.has(callback));added.length&&this.dispatch({type:"Callbacks.Remo\
+veRequested",payload:added})},complain(text){let[message,...more]=text.split(`
 `),error={message,html:more.join(`
 `)};tried(()=>this.dispatch({type:"ON_ERROR",payload:{type:"backEnd",error}})),console.error(text)},async loaded({type,namespace}){
-let ready=((page[namespace]||{})[type]||{})._dashprivate_isLazyComponentReady;ready&&typeof ready.then=="function"&&await Promise.
-race([ready,pause(READY_MAX)])},loading(on,outputs){let payload=outputs.map(({id,property})=>({path:this.path(id),property:bare(
+let ready=page[namespace]?.[type]?._dashprivate_isLazyComponentReady;typeof ready?.then=="function"&&await Promise.race(
+[ready,pause(READY_MAX)])},loading(on,outputs){let payload=outputs.map(({id,property})=>({path:this.path(id),property:bare(
 property),id:stringify(id)})).filter(one=>one.path);payload.length&&this.dispatch({type:on?"LOADING":"LOADED",payload})}};
 function attempt(name,action){try{action()}catch(error){renderer.complain(`A step of the long callback ${name} has faile\
 d
@@ -104,7 +102,8 @@ property)&&value>0;let{value:before,changed}=mine;Object.assign(mine,{value,chan
 last);return isCounter(property)?value>0&&(reset||!sameJson(value,before)):sameJson(value,before)?reset&&!settles(stop.since):
 changed||!settles(stop.born)}};function cancel(){let context=clientside.callback_context;for(let{prop_id,value}of context.
 triggered){let dot=prop_id.lastIndexOf("."),id=parseId(prop_id.slice(0,dot));alive().filter(job=>job.stops.cancels(id,prop_id.
-slice(dot+1),value)).forEach(job=>job.cancel()),noteChange(prop_id,value)}return noUpdate(context.outputs_list)}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
+slice(dot+1),value)).forEach(job=>job.cancel()),noteChange(prop_id,value)}return mapDependencies(context.outputs_list,()=>clientside.
+no_update)}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
 message),this.final=final,this.pause=pause2,this.session=session}};function post(path,body,more={}){let config=dashConfig(),
 options=config.fetch||{},headers={Accept:"application/json","Content-Type":"application/json",...more.headers},token=document.
 cookie.split("; ").find(cookie=>cookie.startsWith((config.csrf_token_name||"_csrf_token")+"="));if(token){let value=token.
@@ -187,14 +186,14 @@ let[id,property]=[stringify(output.id),bare(output.property)],[values,props]=[by
 values&&property in values)try{picked[id]={...picked[id],[property]:patched(values[property],props[property])}}catch(error){
 misfits.push(`The Patch for ${id}.${property} can't be applied: ${messageOf(error)}`)}else props&&job.updates.yielded.has(
 `${id}.${property}`)&&(picked[id]={...picked[id],[property]:props[property]})}return picked}function give(job,{data,error}){
-error&&(error=renderer.titled(job,error)),data&&error&&job.detach(),job.detached?(data&&attempt(job.name,()=>renderer.executed(
-job,{data})),error&&attempt(job.name,()=>renderer.executed(job,{error})),renderer.loading(!1,flat(job.outputs)),spin(job.
-slot)):error?job.reject(error):data?job.resolve(shaped(job.outputs,data)):job.reject(clientside.PreventUpdate)}function shaped(outputs,data){
-if(Array.isArray(outputs))return outputs.map(output=>shaped(output,data));let values=data[stringify(outputs.id)]||{},property=bare(
-outputs.property);return property in values?values[property]:clientside.no_update}function load(library){return new Promise(
-(resolve,reject)=>{let element=library.type==="_js_dist"?document.createElement("script"):document.createElement("link");
-element instanceof HTMLScriptElement?element.src=library.url:(element.href=library.url,element.rel="stylesheet"),element.
-onload=()=>resolve(),element.onerror=()=>reject(new Error(library.url)),document.head.appendChild(element)})}var RETRY_MIN=250,RETRY_MAX=5e3,RetryBudget=class{constructor(){this.failures=0,this.tried=0,this.since=Date.now()}begin(){
+error&&(renderer.titled(job,error),data&&job.detach()),job.detached?(data&&attempt(job.name,()=>renderer.executed(job,{data})),
+error&&attempt(job.name,()=>renderer.executed(job,{error})),renderer.loading(!1,flat(job.outputs)),spin(job.slot)):error?
+job.reject(error):data?job.resolve(shaped(job.outputs,data)):job.reject(clientside.PreventUpdate)}function shaped(outputs,data){
+return mapDependencies(outputs,output=>{let[values,property]=[data[stringify(output.id)]||{},bare(output.property)];return property in
+values?values[property]:clientside.no_update})}function load(library){return new Promise((resolve,reject)=>{let element=library.
+type==="_js_dist"?Object.assign(document.createElement("script"),{src:library.url}):Object.assign(document.createElement(
+"link"),{href:library.url,rel:"stylesheet"});element.onload=()=>resolve(),element.onerror=()=>reject(new Error(library.url)),
+document.head.append(element)})}var RETRY_MIN=250,RETRY_MAX=5e3,RetryBudget=class{constructor(){this.failures=0,this.tried=0,this.since=Date.now()}begin(){
 this.since=Date.now()}succeed(){this.failures=0,this.tried=0}fail(fault){let pause2=Math.min(RETRY_MIN*2**this.failures,
 RETRY_MAX);return this.failures+=1,navigator.onLine!==!1&&(this.tried+=Math.min(Date.now()-this.since,TRY_MAX)+pause2),fault.
 final||this.tried>settings().patience*1e3?null:Math.max(pause2*(.75+Math.random()/2),fault.pause)}message(what,fault){return fault.
@@ -325,14 +324,14 @@ if(renderer.isChange(job.name,triggered.map(one=>one.prop_id)))return!1;let last
 delete(job.slot),[...inSlot(job.slot),...last?[last]:[]].some(other=>!other.cancelled&&other.pending.values===job.pending.
 values)}function replace(old,job){if(old.cancel(),!old.settled){old.settled=!0,poller.remove(old),memory.drop(old.id),leave(
 old);let end=()=>old.reject(clientside.PreventUpdate);job.promise.then(end,end)}job.indicator.shown=job.indicator.shown||
-old.indicator.shown,job.indicator.reset()}var HIDDEN_AFTER=2e3;function progressDefault(value){let outputs=clientside.callback_context.outputs_list,pick2=output=>Array.
-isArray(output)?output.map(pick2):inProgress(output.id,bare(output.property))?clientside.no_update:value;return pick2(outputs)}
-var hiding;document.addEventListener("visibilitychange",()=>{clearTimeout(hiding),document.hidden?hiding=setTimeout(()=>{
-poller.hidden=!0,poller.hurry()},HIDDEN_AFTER):poller.hidden&&(poller.hidden=!1,poller.hurry())});window.addEventListener(
-"online",()=>{poller.budget.renew(),poller.hurry()});window.addEventListener("pageshow",event=>event.persisted&&poller.hurry());
-window.addEventListener("pagehide",()=>{let jobs2=alive().filter(job=>job.config.leave&&job.known).map(job=>job.id);jobs2.
-length&&post("_dash-long-callback/leave",JSON.stringify({jobs:jobs2}),{keepalive:!0}).catch(()=>{}),poller.pause()});watchLayout(
-onPageChange);clientside.long_callback=new Proxy({},{get(_,name){let key=String(name),config=settings().callbacks[key];if(config)
-return()=>run(key,config);if(key==="cancel")return cancel;if(key.startsWith("default ")){let value=JSON.parse(key.slice(
-8));return()=>progressDefault(value)}return()=>{let{outputs_list}=clientside.callback_context,failure={kind:"changed",reload:!0};
-return emit("failed",key,outputs_list,failure),Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();
+old.indicator.shown,job.indicator.reset()}var HIDDEN_AFTER=2e3;function progressDefault(value){return mapDependencies(clientside.callback_context.outputs_list,({id,
+property})=>inProgress(id,bare(property))?clientside.no_update:value)}var hiding;document.addEventListener("visibilitych\
+ange",()=>{clearTimeout(hiding),document.hidden?hiding=setTimeout(()=>{poller.hidden=!0,poller.hurry()},HIDDEN_AFTER):poller.
+hidden&&(poller.hidden=!1,poller.hurry())});window.addEventListener("online",()=>{poller.budget.renew(),poller.hurry()});
+window.addEventListener("pageshow",event=>event.persisted&&poller.hurry());window.addEventListener("pagehide",()=>{let jobs2=alive().
+filter(job=>job.config.leave&&job.known).map(job=>job.id);jobs2.length&&post("_dash-long-callback/leave",JSON.stringify(
+{jobs:jobs2}),{keepalive:!0}).catch(()=>{}),poller.pause()});watchLayout(onPageChange);clientside.long_callback=new Proxy(
+{},{get(_,name){let key=String(name),config=settings().callbacks[key];if(config)return()=>run(key,config);if(key==="canc\
+el")return cancel;if(key.startsWith("default ")){let value=JSON.parse(key.slice(8));return()=>progressDefault(value)}return()=>{
+let{outputs_list}=clientside.callback_context,failure={kind:"changed",reload:!0};return emit("failed",key,outputs_list,failure),
+Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();
