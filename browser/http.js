@@ -25,13 +25,18 @@ export class RequestError extends Error {
     }
 }
 
+/** @param {any} error @returns {RequestError} itself, or that no answer has come, or not all of it */
+export function faultOf(error) {
+    return error instanceof RequestError ? error : new RequestError("the server did not respond");
+}
+
 /**
  * @param {string} path
  * @param {string} body
  * @param {{signal?: AbortSignal, keepalive?: boolean, headers?: Object<string, string>}} [more]
  * @returns {Promise<Response>}
  */
-export function post(path, body, more = {}) {
+export async function post(path, body, more = {}) {
     const config = dashConfig();
     const options = config.fetch || {};
     /** @type {Object<string, string>} */

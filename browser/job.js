@@ -19,6 +19,7 @@ import { poller } from "./poller.js";
 import { attempt } from "./renderer.js";
 import { alive, answered, inSlot, leave, spin } from "./slots.js";
 import { cancelJob, submit } from "./submit.js";
+import { SENTENCES, sentenceOf } from "./sentences.js";
 import { describe, devToolsError, emit } from "./window_events.js";
 import { Updates } from "./updates.js";
 import { messageOf } from "./values.js";
@@ -115,7 +116,7 @@ export class Job {
             try {
                 await this.conclude(news);
             } catch (error) {
-                this.settle({ error: devToolsError(`Long callback ${this.name}: ${messageOf(error)}`) });
+                this.fail({ kind: "failed" }, `Long callback ${this.name}: ${messageOf(error)}`);
             }
         });
     }
@@ -132,8 +133,7 @@ export class Job {
         } else if (news.error) {
             // Loaded again already, the page is as new as the app.
             const reload = news.error.kind === "session" || (news.error.kind === "changed" && !this.found);
-            const error = devToolsError(describe(news.error), news.error.callback);
-            this.settle({ error }, false, { ...news.error, reload });
+            this.fail({ ...news.error, reload }, describe(news.error));
         } else if (!news.response || this.cancelled) {
             this.settle({});
         } else {
@@ -142,8 +142,7 @@ export class Job {
                 await (dist && Promise.all(dist.map(load)));
                 this.settle({ data: response });
             } catch (error) {
-                const missing = devToolsError("A component library could not be loaded.");
-                this.settle({ error: missing }, false, { kind: "library", reload: true });
+                this.fail({ kind: "library", reload: true }, "A component library could not be loaded.");
             }
         }
     }
@@ -170,11 +169,20 @@ export class Job {
     }
 
     /**
-     * @param {Result} result
+     * @param {Failure} failure what the user is told
+     * @param {string} [text] what the dev tools show
      * @param {boolean} [remember] whether a reload is to find it
-     * @param {Failure} [failure] what the user is told of an error, or without one for the dev tools
      */
-    settle(result, remember = false, failure = result.error && { kind: "failed" }) {
+    fail(failure, text = sentenceOf(SENTENCES, failure), remember = false) {
+        this.settle({ error: devToolsError(text, failure.callback) }, failure, remember);
+    }
+
+    /**
+     * @param {Result} result
+     * @param {Failure} [failure] what the user is told of an error, or without one for the dev tools
+     * @param {boolean} [remember] whether a reload is to find it
+     */
+    settle(result, failure, remember = false) {
         // The renderer forgets a callback whose outputs have gone, also if they are back already.
         checkLayout();
         if (this.settled) {

@@ -2,7 +2,7 @@
 
 import { RetryBudget } from "./backoff.js";
 import { holder } from "./holder.js";
-import { errorOf, post, RequestError } from "./http.js";
+import { errorOf, faultOf, post, RequestError } from "./http.js";
 import { page, settings, TAB } from "./page.js";
 import { isPatch } from "./patches.js";
 import { isEvents } from "./queue.js";
@@ -152,7 +152,7 @@ class Poller {
         } catch (error) {
             if (this.request === request) {
                 this.request = null;
-                this.fail(error instanceof RequestError ? error : new RequestError("the server did not respond"));
+                this.fail(faultOf(error));
             }
             return;
         } finally {
@@ -252,7 +252,7 @@ class Poller {
         );
         this.budget.succeed();
         const failure = { kind: fault.session ? "session" : "unreachable", reload: true };
-        Array.from(this.jobs.values()).forEach((job) => job.settle({ error: devToolsError(message) }, true, failure));
+        Array.from(this.jobs.values()).forEach((job) => job.fail(failure, message, true));
     }
 }
 
@@ -272,5 +272,5 @@ function missed(job, owner) {
     // Of one that was found by a reload the page has shown nothing yet.
     const failure = { kind: other ? "session" : "gone", reload: Boolean(other) };
     const result = job.found && !job.seq ? {} : { error: devToolsError(message) };
-    job.settle(result, Boolean(other && owner === null), failure);
+    job.settle(result, failure, Boolean(other && owner === null));
 }

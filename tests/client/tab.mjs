@@ -69,6 +69,7 @@ export class Tab {
             document: {
                 hidden: false,
                 cookie: "",
+                adoptedStyleSheets: [],
                 addEventListener: listen,
                 getElementById: (/** @type {string} */ id) =>
                     id === "_dash-long-callbacks"
@@ -97,6 +98,9 @@ export class Tab {
                 constructor(/** @type {string} */ type, /** @type {any} */ { detail }) {
                     Object.assign(this, { type, detail });
                 }
+            },
+            CSSStyleSheet: class {
+                replaceSync() {}
             },
             MessageChannel: class {
                 constructor() {

@@ -104,10 +104,11 @@ changed||!settles(stop.born)}};function cancel(){let context=clientside.callback
 triggered){let dot=prop_id.lastIndexOf("."),id=parseId(prop_id.slice(0,dot));alive().filter(job=>job.stops.cancels(id,prop_id.
 slice(dot+1),value)).forEach(job=>job.cancel()),noteChange(prop_id,value)}return mapDependencies(context.outputs_list,()=>clientside.
 no_update)}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
-message),this.final=final,this.pause=pause2,this.session=session}};function post(path,body,more={}){let config=dashConfig(),
-options=config.fetch||{},headers={Accept:"application/json","Content-Type":"application/json",...more.headers},token=document.
-cookie.split("; ").find(cookie=>cookie.startsWith((config.csrf_token_name||"_csrf_token")+"="));if(token){let value=token.
-slice(token.indexOf("=")+1);headers[config.csrf_header_name||"X-CSRFToken"]=tried(()=>decodeURIComponent(value),value)}return fetch(
+message),this.final=final,this.pause=pause2,this.session=session}};function faultOf(error){return error instanceof RequestError?
+error:new RequestError("the server did not respond")}async function post(path,body,more={}){let config=dashConfig(),options=config.
+fetch||{},headers={Accept:"application/json","Content-Type":"application/json",...more.headers},token=document.cookie.split(
+"; ").find(cookie=>cookie.startsWith((config.csrf_token_name||"_csrf_token")+"="));if(token){let value=token.slice(token.
+indexOf("=")+1);headers[config.csrf_header_name||"X-CSRFToken"]=tried(()=>decodeURIComponent(value),value)}return fetch(
 prefix()+path,{credentials:"same-origin",...options,method:"POST",headers:{...headers,...options.headers},body,signal:more.
 signal,keepalive:more.keepalive})}async function errorOf(response){let html=(response.headers.get("Content-Type")||"").startsWith(
 "text/html");if(response.ok&&!html)return null;let text=html?"":await response.text().catch(()=>""),status=`status ${response.
@@ -225,15 +226,14 @@ if(answer.error!=="JobNotFound")throw new RequestError("status 404");asked.filte
 job=>missed(job,answer.owner))}else{let fault=await errorOf(response);if(fault)throw fault;response.body&&(response.headers.
 get("Content-Type")||"").startsWith("text/event-stream")?after=await this.read(response.body,request,()=>{clearTimeout(timer),
 this.streamPause=STREAM_PAUSE}):after=this.take([await response.json()],request)}this.budget.succeed()}catch(error){this.
-request===request&&(this.request=null,this.fail(error instanceof RequestError?error:new RequestError("the server did not\
- respond")));return}finally{clearTimeout(timer)}this.request===request&&(this.request=null,this.jobs.size&&this.schedule(
-after*1e3))}take(answers,request){if(this.request!==request)return 0;let found=new Map,owner;for(let answer of answers){
-owner="owner"in answer?answer.owner:owner;for(let[id,news]of Object.entries(answer.jobs)){let before=found.get(id);found.
-set(id,before&&news?merged(before,news):news)}}for(let[id,news]of found){let job=this.jobs.get(id);job&&attempt(job.name,
-()=>news?job.receive(news):missed(job,owner))}return answers.length?answers[answers.length-1].after:0}async read(body,request,flows){
-let reader=body.getReader(),decoder=new TextDecoder,[text,from,after]=["",0,0],timer;try{for(;;){let{done,value}=await reader.
-read();if(done)return after;flows(),clearTimeout(timer),timer=setTimeout(()=>request.abort(),STREAM_NEXT),text+=decoder.
-decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
+request===request&&(this.request=null,this.fail(faultOf(error)));return}finally{clearTimeout(timer)}this.request===request&&
+(this.request=null,this.jobs.size&&this.schedule(after*1e3))}take(answers,request){if(this.request!==request)return 0;let found=new Map,
+owner;for(let answer of answers){owner="owner"in answer?answer.owner:owner;for(let[id,news]of Object.entries(answer.jobs)){
+let before=found.get(id);found.set(id,before&&news?merged(before,news):news)}}for(let[id,news]of found){let job=this.jobs.
+get(id);job&&attempt(job.name,()=>news?job.receive(news):missed(job,owner))}return answers.length?answers[answers.length-
+1].after:0}async read(body,request,flows){let reader=body.getReader(),decoder=new TextDecoder,[text,from,after]=["",0,0],
+timer;try{for(;;){let{done,value}=await reader.read();if(done)return after;flows(),clearTimeout(timer),timer=setTimeout(
+()=>request.abort(),STREAM_NEXT),text+=decoder.decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
 
 `,from);end>=0;end=text.indexOf(`
 
@@ -242,35 +242,33 @@ slice(6)))}if(from=Math.max(0,text.length-1),this.request!==request)return 0;thi
 answers.length?this.take(answers,request):after}}finally{clearTimeout(timer)}}fail(fault){let pause2=this.budget.fail(fault);
 if(pause2!==null){this.schedule(pause2);return}let message=this.budget.message("The server can't be reached. If the job \
 still runs, reload the page to find it again",fault);this.budget.succeed();let failure={kind:fault.session?"session":"un\
-reachable",reload:!0};Array.from(this.jobs.values()).forEach(job=>job.settle({error:devToolsError(message)},!0,failure))}},
-poller=new Poller;holder.lost=()=>poller.hurry();function missed(job,owner){let other=owner!==void 0&&job.pending.owner&&
-job.pending.owner!==owner,message=other?"SessionExpired: you are not logged in any more, or as another user. Log in agai\
-n and reload the page":"JobNotFound: no such job: it never existed or has expired; run the callback again",failure={kind:other?
-"session":"gone",reload:!!other},result=job.found&&!job.seq?{}:{error:devToolsError(message)};job.settle(result,!!(other&&
-owner===null),failure)}var PLACES=4;async function submit(job,now=!1){if(job.begun=!0,emit("started",job.name,job.outputs),job.pending.declared!==
-job.config.declared){refuse(job,{kind:"changed"});return}let body=job.pending.payload||"",budget=new RetryBudget;for(;;){
-budget.begin();let fault,answer=null;try{let headers={"X-Long-Callback-Job":job.id,"X-Long-Callback-Declared":job.pending.
-declared||""};!now&&job.pending.owner&&(headers["X-Long-Callback-Owner"]=job.pending.owner),now=!1,poller.submitting+=1;
-let response=await post("_dash-update-component",body,{headers}).finally(()=>poller.submitting-=1);if(response.status===
-204){job.settle({});return}let found=await errorOf(response.ok?response:response.clone());if(found){if(response.status===
-500||found.final&&!found.session){await isChanged(job.name)?refuse(job,{kind:"changed",reload:!0}):job.settle({error:devToolsError(
-await response.text())});return}}else{if(answer=await response.json(),has(answer,"response")){refuse(job,{kind:"changed",
-reload:!0});return}if(!has(answer,"news"))throw new RequestError("the answer is not from the app")}fault=found}catch{fault=
-new RequestError("the server did not respond")}if(!fault){attempt(job.name,()=>accept(job,answer));return}let pause2=budget.
-fail(fault);if(job.cancelled||job.settled){job.settle({}),cancelJob(job.id);return}if(pause2===null){job.pending.payload=
-void 0,job.pending.doubtful=!0,memory.keep(job.pending);let message=budget.message("The server can't be reached",fault),
-failure=fault.session?{kind:"session",reload:!0}:{kind:"unreachable"};job.settle({error:devToolsError(message)},!fault.final,
-failure);return}await budget.wait(pause2)}}function refuse(job,failure){job.settle({error:devToolsError(sentenceOf(SENTENCES,
-failure))},!1,failure)}async function isChanged(name){let find=declarations=>{let{inputs=0,state=0}=declarations.find(one=>one.
-output===name)||{};return JSON.stringify([inputs,state])};try{let response=await fetch(prefix()+"_dash-dependencies",{credentials:"\
-same-origin",...dashConfig().fetch});return response.ok&&find(await response.json())!==find(renderer.declarations())}catch{
-return!1}}function accept(job,answer){job.known=!0,answer.owner!==void 0&&(job.pending.owner=settings().owner=answer.owner),
-job.pending.payload=void 0,answer.job!==job.id&&(memory.drop(job.id),job.id=job.pending.id=answer.job),job.cancelled&&cancelJob(
-job.id),!answer.news.ended&&!job.settled&&memory.keep(job.pending),job.receive(answer.news),!job.settled&&!answer.news.ended&&
-(alive().filter(other=>other!==job&&other.known&&!other.detached).length>=PLACES&&job.detach(),poller.add(job,answer.after))}
-async function cancelJob(id){let budget=new RetryBudget,pause2=0;for(;pause2!==null;){budget.begin();try{let response=await post(
-"_dash-long-callback/cancel",JSON.stringify({jobs:[id]})),fault=await errorOf(response);if(!fault)return;pause2=budget.fail(
-fault)}catch(error){pause2=budget.fail(new RequestError(String(error)))}await budget.wait(pause2||0)}}var Updates=class{constructor(job){this.job=job,this.yielded=new Set,this.reported=new Set}apply(target,value){if(typeof target==
+reachable",reload:!0};Array.from(this.jobs.values()).forEach(job=>job.fail(failure,message,!0))}},poller=new Poller;holder.
+lost=()=>poller.hurry();function missed(job,owner){let other=owner!==void 0&&job.pending.owner&&job.pending.owner!==owner,
+message=other?"SessionExpired: you are not logged in any more, or as another user. Log in again and reload the page":"Jo\
+bNotFound: no such job: it never existed or has expired; run the callback again",failure={kind:other?"session":"gone",reload:!!other},
+result=job.found&&!job.seq?{}:{error:devToolsError(message)};job.settle(result,failure,!!(other&&owner===null))}var PLACES=4;async function submit(job,now=!1){if(job.begun=!0,emit("started",job.name,job.outputs),job.pending.declared!==
+job.config.declared){job.fail({kind:"changed"});return}let body=job.pending.payload||"",budget=new RetryBudget;for(;;){budget.
+begin();try{let answer=await ask(job,body,now);answer&&attempt(job.name,()=>accept(job,answer));return}catch(error){now=
+!1;let fault=faultOf(error),pause2=budget.fail(fault);if(job.cancelled||job.settled){job.settle({}),cancelJob(job.id);return}
+if(pause2===null){job.pending.payload=void 0,job.pending.doubtful=!0,memory.keep(job.pending);let failure=fault.session?
+{kind:"session",reload:!0}:{kind:"unreachable"};job.fail(failure,budget.message("The server can't be reached",fault),!fault.
+final);return}await budget.wait(pause2)}}}async function ask(job,body,now){let headers={"X-Long-Callback-Job":job.id,"X-\
+Long-Callback-Declared":job.pending.declared||""};!now&&job.pending.owner&&(headers["X-Long-Callback-Owner"]=job.pending.
+owner),poller.submitting+=1;let response=await post("_dash-update-component",body,{headers}).finally(()=>poller.submitting-=
+1);if(response.status===204)return job.settle({}),null;let fault=await errorOf(response.ok?response:response.clone());if(fault&&
+(response.status===500||fault.final&&!fault.session))return await isChanged(job.name)?job.fail({kind:"changed",reload:!0}):
+job.fail({kind:"failed"},await response.text()),null;if(fault)throw fault;let answer=await response.json();if(has(answer,
+"response"))return job.fail({kind:"changed",reload:!0}),null;if(!has(answer,"news"))throw new RequestError("the answer i\
+s not from the app");return answer}async function isChanged(name){let find=declarations=>{let{inputs=0,state=0}=declarations.
+find(one=>one.output===name)||{};return JSON.stringify([inputs,state])};try{let response=await fetch(prefix()+"_dash-dep\
+endencies",{credentials:"same-origin",...dashConfig().fetch});return response.ok&&find(await response.json())!==find(renderer.
+declarations())}catch{return!1}}function accept(job,answer){job.known=!0,answer.owner!==void 0&&(job.pending.owner=settings().
+owner=answer.owner),job.pending.payload=void 0,answer.job!==job.id&&(memory.drop(job.id),job.id=job.pending.id=answer.job),
+job.cancelled&&cancelJob(job.id),!answer.news.ended&&!job.settled&&memory.keep(job.pending),job.receive(answer.news),!job.
+settled&&!answer.news.ended&&(alive().filter(other=>other!==job&&other.known&&!other.detached).length>=PLACES&&job.detach(),
+poller.add(job,answer.after))}async function cancelJob(id){let budget=new RetryBudget;for(;;){budget.begin();let fault=await post(
+"_dash-long-callback/cancel",JSON.stringify({jobs:[id]})).then(errorOf,faultOf),pause2=fault&&budget.fail(fault);if(pause2===
+null)return;await budget.wait(pause2)}}var Updates=class{constructor(job){this.job=job,this.yielded=new Set,this.reported=new Set}apply(target,value){if(typeof target==
 "number"){let place=this.job.config.progress[target];isEvents(value)?componentsOf(this.job.pending,place).forEach(id2=>this.
 job.events.add(id2,place.property,value)):this.job.indicator.setProgress(target,value);return}let[id,property]=[parseId(
 target[0]),target[1]];isEvents(value)?this.job.events.add(id,property,value):isOutput(this.job.pending,target[0],property)?
@@ -291,22 +289,22 @@ output=>output.id):this.pending.matched;return!ids.length||ids.some(id=>propsOf(
 seq&&!news.ended)){this.seq=news.seq,news.ended||this.indicator.show();for(let[target,value]of news.updates||[])attempt(
 this.name,()=>this.updates.apply(target,value));news.ended&&(poller.remove(this),this.indicator.unseen?afterPaint(()=>this.
 finish(news)):this.finish(news))}}finish(news){this.events.whenDone(async()=>{try{await this.conclude(news)}catch(error){
-this.settle({error:devToolsError(`Long callback ${this.name}: ${messageOf(error)}`)})}})}async conclude(news){if(news.response&&
-!this.isHere()&&!this.cancelled&&!this.settled)this.outcome=news,this.detach(),this.indicator.hide(),alive().filter(job=>job.
-outcome).slice(0,-OUTCOMES_MAX).forEach(job=>job.settle({}));else if(news.error){let reload=news.error.kind==="session"||
-news.error.kind==="changed"&&!this.found,error=devToolsError(describe(news.error),news.error.callback);this.settle({error},
-!1,{...news.error,reload})}else if(!news.response||this.cancelled)this.settle({});else{let{response={},dist}=news.response;
-try{await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{let missing2=devToolsError("A component \
-library could not be loaded.");this.settle({error:missing2},!1,{kind:"library",reload:!0})}}}appear(here){let back=here&&
-!this.here;if(this.here=here,!!back)if(this.found=!0,this.outcome){let outcome=this.outcome;this.outcome=null,this.finish(
-outcome)}else this.indicator.shown&&(this.detach(),spin(this.slot))}settle(result,remember=!1,failure=result.error&&{kind:"\
-failed"}){if(checkLayout(),this.settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.name,()=>this.
-indicator.hide());let given=fitting(this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&(given.
-error||!this.pending.doubtful)?emit("failed",this.name,this.outputs,said):result.data&&emit("succeeded",this.name,this.outputs),
-attempt(this.name,()=>give(this,given)),this.found&&(result.data||given.error)&&(answered.set(this.slot,this),setTimeout(
-()=>answered.delete(this.slot),INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(this.slot),
-next=others.find(job=>!job.begun);next&&!others.some(job=>job.begun)&&(attempt(next.name,()=>next.indicator.show()),submit(
-next))}cancel(){this.cancelled=!0,this.outcome||!this.begun?this.settle({}):this.known&&cancelJob(this.id)}};var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
+this.fail({kind:"failed"},`Long callback ${this.name}: ${messageOf(error)}`)}})}async conclude(news){if(news.response&&!this.
+isHere()&&!this.cancelled&&!this.settled)this.outcome=news,this.detach(),this.indicator.hide(),alive().filter(job=>job.outcome).
+slice(0,-OUTCOMES_MAX).forEach(job=>job.settle({}));else if(news.error){let reload=news.error.kind==="session"||news.error.
+kind==="changed"&&!this.found;this.fail({...news.error,reload},describe(news.error))}else if(!news.response||this.cancelled)
+this.settle({});else{let{response={},dist}=news.response;try{await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{
+this.fail({kind:"library",reload:!0},"A component library could not be loaded.")}}}appear(here){let back=here&&!this.here;
+if(this.here=here,!!back)if(this.found=!0,this.outcome){let outcome=this.outcome;this.outcome=null,this.finish(outcome)}else
+this.indicator.shown&&(this.detach(),spin(this.slot))}fail(failure,text=sentenceOf(SENTENCES,failure),remember=!1){this.
+settle({error:devToolsError(text,failure.callback)},failure,remember)}settle(result,failure,remember=!1){if(checkLayout(),
+this.settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.name,()=>this.indicator.hide());let given=fitting(
+this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&(given.error||!this.pending.doubtful)?emit(
+"failed",this.name,this.outputs,said):result.data&&emit("succeeded",this.name,this.outputs),attempt(this.name,()=>give(this,
+given)),this.found&&(result.data||given.error)&&(answered.set(this.slot,this),setTimeout(()=>answered.delete(this.slot),
+INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(this.slot),next=others.find(job=>!job.begun);
+next&&!others.some(job=>job.begun)&&(attempt(next.name,()=>next.indicator.show()),submit(next))}cancel(){this.cancelled=
+!0,this.outcome||!this.begun?this.settle({}):this.known&&cancelJob(this.id)}};var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
 job.slot));let jobs2=alive();for(let job of jobs2)attempt(job.name,()=>job.events.reappear()),attempt(job.name,()=>{job.
 indicator.renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs2.flatMap(job=>job.indicator.signs().
 map(([id])=>stringify(id))));let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.name]));for(let job of found.
