@@ -6,7 +6,7 @@
  *
  *     run ── POST _dash-update-component ──► the outcome, or "it runs"
  *      │
- *     Poller ── POST …/updates ──► news of all jobs of this tab, in one request at a time
+ *     poller ── POST …/updates ──► news of all jobs of this tab, in one request at a time
  *      │
  *     Job.receive ── set_props for updates ── the outputs at the end
  *
@@ -46,18 +46,18 @@ document.addEventListener("visibilitychange", () => {
     if (document.hidden) {
         hiding = setTimeout(() => {
             poller.hidden = true;
-            poller.hurry();
+            poller.schedule(0);
         }, HIDDEN_AFTER);
     } else if (poller.hidden) {
         poller.hidden = false;
-        poller.hurry();
+        poller.schedule(0);
     }
 });
 window.addEventListener("online", () => {
     poller.budget.renew();
-    poller.hurry();
+    poller.schedule(0);
 });
-window.addEventListener("pageshow", (event) => event.persisted && poller.hurry());
+window.addEventListener("pageshow", (event) => event.persisted && poller.schedule(0));
 window.addEventListener("pagehide", () => {
     const jobs = alive().filter((job) => job.config.leave && job.known).map((job) => job.id);
     if (jobs.length) {

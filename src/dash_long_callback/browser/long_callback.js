@@ -210,42 +210,41 @@ forget(){clearInterval(this.timer),this.key=""},free(){tried(()=>this.key&&this.
 this.forget()}};window.addEventListener("storage",event=>event.key===holder.key&&holder.renew());var ANSWER_MAX=6e4,STREAM_FIRST=6e3,STREAM_PAUSE=6e4,STREAM_NEXT=25e3,GATHER=200;function merged(first,second){let later=second.
 updates||[],plain=later.filter(([,value])=>!isPatch(value)&&!isEvents(value)),replaced=new Set(plain.map(([target])=>String(
 target))),earlier=(first.updates||[]).filter(([target,value])=>isEvents(value)||!replaced.has(String(target)));return{...second,
-updates:[...earlier,...later]}}var Poller=class{constructor(){this.jobs=new Map,this.request=null,this.timer=void 0,this.
-due=1/0,this.budget=new RetryBudget,this.hidden=document.hidden,this.noStreams=0,this.streamPause=STREAM_PAUSE,this.submitting=
-0}add(job,after){this.jobs.set(job.id,job),this.schedule(Math.max(after*1e3,this.submitting?GATHER:0))}remove(job){this.
-jobs.delete(job.id)&&!this.jobs.size&&this.pause()}pause(){clearTimeout(this.timer),this.due=1/0,this.stop(),holder.free()}stop(){
-this.request&&(this.request.abort(),this.request=null)}schedule(ms){let due=Date.now()+ms;due<this.due&&(clearTimeout(this.
-timer),this.due=due,this.timer=setTimeout(()=>{this.due=1/0,this.ask()},ms))}hurry(){this.jobs.size&&this.schedule(0)}async ask(){
-this.stop();let request=this.request=new AbortController,asked=Array.from(this.jobs.values());this.hidden&&holder.free();
-let holds=!this.hidden&&holder.take(),stream=!!page.ReadableStream&&Date.now()>this.noStreams&&settings().stream&&holds,
-body=JSON.stringify({tab:TAB,jobs:Object.fromEntries(asked.map(job=>[job.id,job.seq])),hidden:this.hidden||void 0,pace:!holds||
-void 0,stream:stream||void 0}),timer=setTimeout(()=>{stream&&(this.noStreams=Date.now()+this.streamPause,this.streamPause*=
-2),request.abort()},stream?STREAM_FIRST:ANSWER_MAX);this.budget.begin();let after=0;try{let response=await post("_dash-l\
+updates:[...earlier,...later]}}var poller={jobs:new Map,request:null,timer:void 0,due:1/0,budget:new RetryBudget,hidden:document.
+hidden,noStreams:0,streamPause:STREAM_PAUSE,submitting:0,add(job,after){this.jobs.set(job.id,job),this.schedule(Math.max(
+after*1e3,this.submitting?GATHER:0))},remove(job){this.jobs.delete(job.id)&&!this.jobs.size&&this.pause()},pause(){clearTimeout(
+this.timer),this.due=1/0,this.stop(),holder.free()},stop(){this.request?.abort(),this.request=null},schedule(ms){let due=Date.
+now()+ms;this.jobs.size&&due<this.due&&(clearTimeout(this.timer),this.due=due,this.timer=setTimeout(()=>{this.due=1/0,this.
+ask()},ms))},async ask(){this.stop();let request=this.request=new AbortController,asked=Array.from(this.jobs.values());this.
+hidden&&holder.free();let holds=!this.hidden&&holder.take(),stream=holds&&settings().stream&&Date.now()>this.noStreams,body=JSON.
+stringify({tab:TAB,jobs:Object.fromEntries(asked.map(job=>[job.id,job.seq])),hidden:this.hidden||void 0,pace:!holds||void 0,
+stream:stream||void 0}),timer=setTimeout(()=>{stream&&(this.noStreams=Date.now()+this.streamPause,this.streamPause*=2),request.
+abort()},stream?STREAM_FIRST:ANSWER_MAX);this.budget.begin();let after=0,fault=null;try{let response=await post("_dash-l\
 ong-callback/updates",body,{signal:request.signal});if(response.status===404){let answer=await response.json().catch(()=>({}));
 if(answer.error!=="JobNotFound")throw new RequestError("status 404");asked.filter(job=>this.jobs.get(job.id)===job).forEach(
-job=>missed(job,answer.owner))}else{let fault=await errorOf(response);if(fault)throw fault;response.body&&(response.headers.
+job=>missed(job,answer.owner))}else{let found=await errorOf(response);if(found)throw found;response.body&&(response.headers.
 get("Content-Type")||"").startsWith("text/event-stream")?after=await this.read(response.body,request,()=>{clearTimeout(timer),
-this.streamPause=STREAM_PAUSE}):after=this.take([await response.json()],request)}this.budget.succeed()}catch(error){this.
-request===request&&(this.request=null,this.fail(faultOf(error)));return}finally{clearTimeout(timer)}this.request===request&&
-(this.request=null,this.jobs.size&&this.schedule(after*1e3))}take(answers,request){if(this.request!==request)return 0;let found=new Map,
-owner;for(let answer of answers){owner="owner"in answer?answer.owner:owner;for(let[id,news]of Object.entries(answer.jobs)){
-let before=found.get(id);found.set(id,before&&news?merged(before,news):news)}}for(let[id,news]of found){let job=this.jobs.
-get(id);job&&attempt(job.name,()=>news?job.receive(news):missed(job,owner))}return answers.length?answers[answers.length-
-1].after:0}async read(body,request,flows){let reader=body.getReader(),decoder=new TextDecoder,[text,from,after]=["",0,0],
-timer;try{for(;;){let{done,value}=await reader.read();if(done)return after;flows(),clearTimeout(timer),timer=setTimeout(
-()=>request.abort(),STREAM_NEXT),text+=decoder.decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
+this.streamPause=STREAM_PAUSE}):after=this.take([await response.json()],request)}this.budget.succeed()}catch(error){fault=
+faultOf(error)}clearTimeout(timer),this.request===request&&(this.request=null,fault?this.fail(fault):this.schedule(after*
+1e3))},take(answers,request){if(this.request!==request)return 0;let found=new Map,owner;for(let answer of answers){owner=
+"owner"in answer?answer.owner:owner;for(let[id,news]of Object.entries(answer.jobs)){let before=found.get(id);found.set(id,
+before&&news?merged(before,news):news)}}for(let[id,news]of found){let job=this.jobs.get(id);job&&attempt(job.name,()=>news?
+job.receive(news):missed(job,owner))}return answers.length?answers[answers.length-1].after:0},async read(body,request,flows){
+let reader=body.getReader(),decoder=new TextDecoder,[text,from,after]=["",0,0],timer;try{for(;;){let{done,value}=await reader.
+read();if(done)return after;flows(),clearTimeout(timer),timer=setTimeout(()=>request.abort(),STREAM_NEXT),text+=decoder.
+decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
 
 `,from);end>=0;end=text.indexOf(`
 
 `)){let event=text.slice(0,end);text=text.slice(end+2),from=0,event.startsWith("data: ")&&answers.push(JSON.parse(event.
 slice(6)))}if(from=Math.max(0,text.length-1),this.request!==request)return 0;this.budget.succeed(),this.budget.begin(),after=
-answers.length?this.take(answers,request):after}}finally{clearTimeout(timer)}}fail(fault){let pause2=this.budget.fail(fault);
+answers.length?this.take(answers,request):after}}finally{clearTimeout(timer)}},fail(fault){let pause2=this.budget.fail(fault);
 if(pause2!==null){this.schedule(pause2);return}let message=this.budget.message("The server can't be reached. If the job \
 still runs, reload the page to find it again",fault);this.budget.succeed();let failure={kind:fault.session?"session":"un\
-reachable",reload:!0};Array.from(this.jobs.values()).forEach(job=>job.fail(failure,message,!0))}},poller=new Poller;holder.
-lost=()=>poller.hurry();function missed(job,owner){let other=owner!==void 0&&job.pending.owner&&job.pending.owner!==owner,
-message=other?"SessionExpired: you are not logged in any more, or as another user. Log in again and reload the page":"Jo\
-bNotFound: no such job: it never existed or has expired; run the callback again",failure={kind:other?"session":"gone",reload:!!other},
+reachable",reload:!0};Array.from(this.jobs.values()).forEach(job=>job.fail(failure,message,!0))}};holder.lost=()=>poller.
+schedule(0);function missed(job,owner){let other=owner!==void 0&&job.pending.owner&&job.pending.owner!==owner,message=other?
+"SessionExpired: you are not logged in any more, or as another user. Log in again and reload the page":"JobNotFound: no \
+such job: it never existed or has expired; run the callback again",failure={kind:other?"session":"gone",reload:!!other},
 result=job.found&&!job.seq?{}:{error:devToolsError(message)};job.settle(result,failure,!!(other&&owner===null))}var PLACES=4;async function submit(job,now=!1){if(job.begun=!0,emit("started",job.name,job.outputs),job.pending.declared!==
 job.config.declared){job.fail({kind:"changed"});return}let body=job.pending.payload||"",budget=new RetryBudget;for(;;){budget.
 begin();try{let answer=await ask(job,body,now);answer&&attempt(job.name,()=>accept(job,answer));return}catch(error){now=
@@ -324,12 +323,12 @@ values)}function replace(old,job){if(old.cancel(),!old.settled){old.settled=!0,p
 old);let end=()=>old.reject(clientside.PreventUpdate);job.promise.then(end,end)}job.indicator.shown=job.indicator.shown||
 old.indicator.shown,job.indicator.reset()}var HIDDEN_AFTER=2e3;function progressDefault(value){return mapDependencies(clientside.callback_context.outputs_list,({id,
 property})=>inProgress(id,bare(property))?clientside.no_update:value)}var hiding;document.addEventListener("visibilitych\
-ange",()=>{clearTimeout(hiding),document.hidden?hiding=setTimeout(()=>{poller.hidden=!0,poller.hurry()},HIDDEN_AFTER):poller.
-hidden&&(poller.hidden=!1,poller.hurry())});window.addEventListener("online",()=>{poller.budget.renew(),poller.hurry()});
-window.addEventListener("pageshow",event=>event.persisted&&poller.hurry());window.addEventListener("pagehide",()=>{let jobs2=alive().
-filter(job=>job.config.leave&&job.known).map(job=>job.id);jobs2.length&&post("_dash-long-callback/leave",JSON.stringify(
-{jobs:jobs2}),{keepalive:!0}).catch(()=>{}),poller.pause()});watchLayout(onPageChange);clientside.long_callback=new Proxy(
-{},{get(_,name){let key=String(name),config=settings().callbacks[key];if(config)return()=>run(key,config);if(key==="canc\
-el")return cancel;if(key.startsWith("default ")){let value=JSON.parse(key.slice(8));return()=>progressDefault(value)}return()=>{
-let{outputs_list}=clientside.callback_context,failure={kind:"changed",reload:!0};return emit("failed",key,outputs_list,failure),
-Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();
+ange",()=>{clearTimeout(hiding),document.hidden?hiding=setTimeout(()=>{poller.hidden=!0,poller.schedule(0)},HIDDEN_AFTER):
+poller.hidden&&(poller.hidden=!1,poller.schedule(0))});window.addEventListener("online",()=>{poller.budget.renew(),poller.
+schedule(0)});window.addEventListener("pageshow",event=>event.persisted&&poller.schedule(0));window.addEventListener("pa\
+gehide",()=>{let jobs2=alive().filter(job=>job.config.leave&&job.known).map(job=>job.id);jobs2.length&&post("_dash-long-\
+callback/leave",JSON.stringify({jobs:jobs2}),{keepalive:!0}).catch(()=>{}),poller.pause()});watchLayout(onPageChange);clientside.
+long_callback=new Proxy({},{get(_,name){let key=String(name),config=settings().callbacks[key];if(config)return()=>run(key,
+config);if(key==="cancel")return cancel;if(key.startsWith("default ")){let value=JSON.parse(key.slice(8));return()=>progressDefault(
+value)}return()=>{let{outputs_list}=clientside.callback_context,failure={kind:"changed",reload:!0};return emit("failed",
+key,outputs_list,failure),Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();
