@@ -61,13 +61,11 @@ export class EventLines {
                 const event = { seq, kind, value };
                 line.kept.add(event);
                 this.happen(line, event);
+                if (line.kept.size > EVENTS_MAX) {
+                    const [oldest] = line.kept;
+                    line.kept.delete(oldest);
+                }
             }
-        }
-        for (const event of line.kept) {
-            if (line.kept.size <= EVENTS_MAX) {
-                break;
-            }
-            line.kept.delete(event);
         }
     }
 

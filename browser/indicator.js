@@ -1,7 +1,7 @@
 /* How the page shows that a job runs: what `running` and `progress` set, also on components that come back. */
 
 import { afterPaint, propsOf } from "./components.js";
-import { nameOf, stringify } from "./ids.js";
+import { nameOf } from "./ids.js";
 import { notePlace } from "./layout.js";
 import { isPatch } from "./patches.js";
 import { componentsOf } from "./pending.js";
@@ -32,7 +32,7 @@ export class Indicator {
         if (!this.shown && !this.job.settled) {
             this.shown = true;
             this.setRunning("on");
-            this.signs().forEach(([id]) => notePlace(stringify(id)));
+            this.signs().forEach(([id]) => notePlace(id));
         }
     }
 
@@ -90,13 +90,13 @@ export class Indicator {
         );
     }
 
-    /** @param {(name: string) => boolean} isNew whether a component has come back, or is another one of its name */
+    /** @param {(id: ComponentId) => boolean} isNew whether a component has come back, or is another one of its name */
     renew(isNew) {
         /** @type {Map<string, Sign>} The last of several signs in one place. */
         const latest = new Map();
         for (const sign of this.shown ? this.signs() : []) {
             // A Patch was for what the component had before.
-            if (sign[2] !== undefined && !isPatch(sign[2]) && isNew(stringify(sign[0]))) {
+            if (sign[2] !== undefined && !isPatch(sign[2]) && isNew(sign[0])) {
                 latest.set(nameOf(sign[0], sign[1]), sign);
             }
         }

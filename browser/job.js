@@ -62,10 +62,6 @@ export class Job {
         this.events = new EventLines(this);
         this.updates = new Updates(this);
         this.stops = new CancelInputs(this);
-        /** @type {(value: any) => void} */
-        this.resolve = () => {};
-        /** @type {(error: any) => void} */
-        this.reject = () => {};
         this.promise = new Promise((resolve, reject) => {
             this.resolve = resolve;
             this.reject = reject;

@@ -115,13 +115,13 @@ signal,keepalive:more.keepalive})}async function errorOf(response){let html=(res
 status}${text&&": "+text.slice(0,1e3)}`;if(response.status===401||response.status===403||response.ok){let how=response.ok?
 "the server answered with another page":status;return new RequestError(`${SENTENCES.session} (${how})`,!0,0,!0)}let later=response.
 status>=500||LATER.includes(response.status),pause2=Math.min(Number(response.headers.get("Retry-After"))||0,TRY_MAX/1e3)*
-1e3;return new RequestError(status,!later,pause2)}var paths=null,changing=!1,places=new Map;function notePlace(name){places.has(name)||places.set(name,renderer.path(parseId(
-name)))}function setProperty(id,property,value){let[name,path]=[stringify(id),renderer.path(id)],known=places.get(name)===
-path;clientside.set_props(id,{[property]:value}),known&&places.has(name)&&places.set(name,renderer.path(id))}function isNew(name){
-let path=renderer.path(parseId(name));return!!path&&places.has(name)&&places.get(name)!==path}function notePlaces(names){
-places=new Map;for(let name of names)notePlace(name)}var onChange=()=>{};function checkLayout(){if(!(changing||!renderer.
-ready()||renderer.state().paths===paths)){changing=!0;try{paths=renderer.state().paths,onChange()}finally{changing=!1}}}
-function watchLayout(action){onChange=action,page.store?(page.store.subscribe(()=>renderer.state().paths!==paths&&setTimeout(
+1e3;return new RequestError(status,!later,pause2)}var paths=null,changing=!1,places=new Map;function notePlace(id){let name=stringify(id);places.has(name)||places.set(name,
+renderer.path(id))}function setProperty(id,property,value){let[name,path]=[stringify(id),renderer.path(id)],known=places.
+get(name)===path;clientside.set_props(id,{[property]:value}),known&&places.has(name)&&places.set(name,renderer.path(id))}
+function isNew(id){let[name,path]=[stringify(id),renderer.path(id)];return!!path&&places.has(name)&&places.get(name)!==path}
+function notePlaces(ids){places=new Map,ids.forEach(notePlace)}var onChange=()=>{};function checkLayout(){if(!(changing||
+!renderer.ready()||renderer.state().paths===paths)){changing=!0;try{paths=renderer.state().paths,onChange()}finally{changing=
+!1}}}function watchLayout(action){onChange=action,page.store?(page.store.subscribe(()=>renderer.state().paths!==paths&&setTimeout(
 checkLayout)),setTimeout(checkLayout)):setTimeout(()=>watchLayout(action),50)}var DRAWN_MAX=1e3;function isEvents(value){return has(value,"__dash_long_callback_events")}var lines=new Map;function inLine(name,action){
 let before=lines.get(name),done=before?before.then(action):action();done&&(lines.set(name,done),done.then(()=>lines.get(
 name)===done&&lines.delete(name)))}async function settled(){for(let turn=0;turn<4;turn++)await new Promise(resolve=>{let{
@@ -133,8 +133,8 @@ let element=document.getElementById(stringify(id)),plot=element&&element.querySe
 matches(".dash-graph--pending"))return plot}return null}var EVENTS_MAX=1e4,EventLines=class{constructor(job){this.job=job,this.lines=new Map,this.waiting=0,this.then=null}whenDone(action){
 this.waiting?this.then=action:action()}add(id,property,{__dash_long_callback_events:kind,events}){let name=nameOf(id,property),
 line=this.lines.get(name)||{id,property,last:0,here:!0,round:0,kept:new Set};this.lines.set(name,line);for(let[seq,value]of events)
-if(seq>line.last){line.last=seq;let event={seq,kind,value};line.kept.add(event),this.happen(line,event)}for(let event of line.
-kept){if(line.kept.size<=EVENTS_MAX)break;line.kept.delete(event)}}reappear(){for(let line of this.lines.values()){let here=!!componentOf(
+if(seq>line.last){line.last=seq;let event={seq,kind,value};if(line.kept.add(event),this.happen(line,event),line.kept.size>
+EVENTS_MAX){let[oldest]=line.kept;line.kept.delete(oldest)}}}reappear(){for(let line of this.lines.values()){let here=!!componentOf(
 line.id);here&&!line.here&&(line.round+=1,line.kept.forEach(event=>this.happen(line,event))),line.here=here}}happen(line,event){
 let{round}=line;this.waiting+=1,inLine(nameOf(line.id,line.property),async()=>{try{!this.job.settled&&line.round===round&&
 await this.deliver(line,event)}catch(error){this.job.updates.report(line.id,line.property,error)}finally{if(this.waiting-=
@@ -167,8 +167,8 @@ place),params||{}))}function patched(value,previous){if(!isPatch(value))return v
 "the property has no value yet that it could change");return value.operations.reduce(patchOne,previous)}function apart(value){
 if(!isPatch(value)||!Array.isArray(value.lengths))return[value];let end=0;return value.lengths.map(length=>(end+=length,
 {...value,operations:value.operations.slice(end-length,end)}))}var Indicator=class{constructor(job){this.job=job,this.shown=!1,this.progress=new Map,this.unseen=0}show(){!this.shown&&
-!this.job.settled&&(this.shown=!0,this.setRunning("on"),this.signs().forEach(([id])=>notePlace(stringify(id))))}hide(){this.
-shown&&(this.shown=!1,inSlot(this.job.slot).some(other=>other!==this.job&&!other.outcome)||this.setRunning("off"),this.reset())}setRunning(which){
+!this.job.settled&&(this.shown=!0,this.setRunning("on"),this.signs().forEach(([id])=>notePlace(id)))}hide(){this.shown&&
+(this.shown=!1,inSlot(this.job.slot).some(other=>other!==this.job&&!other.outcome)||this.setRunning("off"),this.reset())}setRunning(which){
 let{config,pending,updates}=this.job;for(let target of config.running)componentsOf(pending,target).forEach(id=>updates.set(
 id,target.property,target[which]))}setProgress(index,value){let target=this.job.config.progress[index];this.unseen+=1,afterPaint(
 ()=>this.unseen-=1),this.progress.set(index,value);for(let id of componentsOf(this.job.pending,target))inLine(nameOf(id,
@@ -178,8 +178,8 @@ id,target.property)))&&!inProgress(id,target.property,this.job)&&this.job.update
 null)})}signs(){let{running,progress}=this.job.config,targets=running.map(target=>[target,target.on]);return progress.forEach(
 (target,index)=>targets.push([target,this.progress.get(index)])),targets.flatMap(([target,value])=>componentsOf(this.job.
 pending,target).map(id=>[id,target.property,value]))}renew(isNew2){let latest=new Map;for(let sign of this.shown?this.signs():
-[])sign[2]!==void 0&&!isPatch(sign[2])&&isNew2(stringify(sign[0]))&&latest.set(nameOf(sign[0],sign[1]),sign);for(let[id,
-property,value]of latest.values())sameJson((propsOf(id)||{})[property],value)||this.job.updates.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
+[])sign[2]!==void 0&&!isPatch(sign[2])&&isNew2(sign[0])&&latest.set(nameOf(sign[0],sign[1]),sign);for(let[id,property,value]of latest.
+values())sameJson((propsOf(id)||{})[property],value)||this.job.updates.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
 length?devToolsError(misfits.join(`
 `)):result.error;return{data:Object.keys(data).length?data:void 0,error}}function pick(job,response,misfits){let byId=new Map(
 Object.entries(response).map(([id,props])=>[stringify(parseId(id)),props])),picked={};for(let output of flat(job.outputs)){
@@ -281,32 +281,32 @@ ${messageOf(error)}`))}};var OUTCOMES_MAX=50,INITIAL_CALL=5e3,Job=class{construc
 name=pending.name,this.config=config,this.outputs=pending.outputs,this.slot=pending.name+" "+JSON.stringify(pending.matched.
 map(stringify)),this.seq=0,this.settled=!1,this.cancelled=!1,this.begun=!1,this.known=!1,this.found=!1,this.detached=!1,
 this.here=!0,this.outcome=null,this.indicator=new Indicator(this),this.events=new EventLines(this),this.updates=new Updates(
-this),this.stops=new CancelInputs(this),this.resolve=()=>{},this.reject=()=>{},this.promise=new Promise((resolve,reject)=>{
-this.resolve=resolve,this.reject=reject}),this.promise.catch(()=>{})}isHere(){let ids=this.outputs?flat(this.outputs).map(
-output=>output.id):this.pending.matched;return!ids.length||ids.some(id=>propsOf(id))}detach(){this.detached||(this.detached=
-!0,this.reject(clientside.PreventUpdate),spin(this.slot))}receive(news){if(!(this.settled||this.outcome||news.seq<=this.
-seq&&!news.ended)){this.seq=news.seq,news.ended||this.indicator.show();for(let[target,value]of news.updates||[])attempt(
-this.name,()=>this.updates.apply(target,value));news.ended&&(poller.remove(this),this.indicator.unseen?afterPaint(()=>this.
-finish(news)):this.finish(news))}}finish(news){this.events.whenDone(async()=>{try{await this.conclude(news)}catch(error){
-this.fail({kind:"failed"},`Long callback ${this.name}: ${messageOf(error)}`)}})}async conclude(news){if(news.response&&!this.
-isHere()&&!this.cancelled&&!this.settled)this.outcome=news,this.detach(),this.indicator.hide(),alive().filter(job=>job.outcome).
-slice(0,-OUTCOMES_MAX).forEach(job=>job.settle({}));else if(news.error){let reload=news.error.kind==="session"||news.error.
-kind==="changed"&&!this.found;this.fail({...news.error,reload},describe(news.error))}else if(!news.response||this.cancelled)
-this.settle({});else{let{response={},dist}=news.response;try{await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{
-this.fail({kind:"library",reload:!0},"A component library could not be loaded.")}}}appear(here){let back=here&&!this.here;
-if(this.here=here,!!back)if(this.found=!0,this.outcome){let outcome=this.outcome;this.outcome=null,this.finish(outcome)}else
-this.indicator.shown&&(this.detach(),spin(this.slot))}fail(failure,text=sentenceOf(SENTENCES,failure),remember=!1){this.
-settle({error:devToolsError(text,failure.callback)},failure,remember)}settle(result,failure,remember=!1){if(checkLayout(),
-this.settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.name,()=>this.indicator.hide());let given=fitting(
-this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&(given.error||!this.pending.doubtful)?emit(
-"failed",this.name,this.outputs,said):result.data&&emit("succeeded",this.name,this.outputs),attempt(this.name,()=>give(this,
-given)),this.found&&(result.data||given.error)&&(answered.set(this.slot,this),setTimeout(()=>answered.delete(this.slot),
-INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(this.slot),next=others.find(job=>!job.begun);
-next&&!others.some(job=>job.begun)&&(attempt(next.name,()=>next.indicator.show()),submit(next))}cancel(){this.cancelled=
-!0,this.outcome||!this.begun?this.settle({}):this.known&&cancelJob(this.id)}};var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
+this),this.stops=new CancelInputs(this),this.promise=new Promise((resolve,reject)=>{this.resolve=resolve,this.reject=reject}),
+this.promise.catch(()=>{})}isHere(){let ids=this.outputs?flat(this.outputs).map(output=>output.id):this.pending.matched;
+return!ids.length||ids.some(id=>propsOf(id))}detach(){this.detached||(this.detached=!0,this.reject(clientside.PreventUpdate),
+spin(this.slot))}receive(news){if(!(this.settled||this.outcome||news.seq<=this.seq&&!news.ended)){this.seq=news.seq,news.
+ended||this.indicator.show();for(let[target,value]of news.updates||[])attempt(this.name,()=>this.updates.apply(target,value));
+news.ended&&(poller.remove(this),this.indicator.unseen?afterPaint(()=>this.finish(news)):this.finish(news))}}finish(news){
+this.events.whenDone(async()=>{try{await this.conclude(news)}catch(error){this.fail({kind:"failed"},`Long callback ${this.
+name}: ${messageOf(error)}`)}})}async conclude(news){if(news.response&&!this.isHere()&&!this.cancelled&&!this.settled)this.
+outcome=news,this.detach(),this.indicator.hide(),alive().filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).forEach(job=>job.
+settle({}));else if(news.error){let reload=news.error.kind==="session"||news.error.kind==="changed"&&!this.found;this.fail(
+{...news.error,reload},describe(news.error))}else if(!news.response||this.cancelled)this.settle({});else{let{response={},
+dist}=news.response;try{await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{this.fail({kind:"lib\
+rary",reload:!0},"A component library could not be loaded.")}}}appear(here){let back=here&&!this.here;if(this.here=here,
+!!back)if(this.found=!0,this.outcome){let outcome=this.outcome;this.outcome=null,this.finish(outcome)}else this.indicator.
+shown&&(this.detach(),spin(this.slot))}fail(failure,text=sentenceOf(SENTENCES,failure),remember=!1){this.settle({error:devToolsError(
+text,failure.callback)},failure,remember)}settle(result,failure,remember=!1){if(checkLayout(),this.settled)return;this.settled=
+!0,poller.remove(this),leave(this),attempt(this.name,()=>this.indicator.hide());let given=fitting(this,result),said=failure||
+given.error&&{kind:"failed"};said&&!this.cancelled&&(given.error||!this.pending.doubtful)?emit("failed",this.name,this.outputs,
+said):result.data&&emit("succeeded",this.name,this.outputs),attempt(this.name,()=>give(this,given)),this.found&&(result.
+data||given.error)&&(answered.set(this.slot,this),setTimeout(()=>answered.delete(this.slot),INITIAL_CALL)),remember||setTimeout(
+()=>memory.drop(this.id));let others=inSlot(this.slot),next=others.find(job=>!job.begun);next&&!others.some(job=>job.begun)&&
+(attempt(next.name,()=>next.indicator.show()),submit(next))}cancel(){this.cancelled=!0,this.outcome||!this.begun?this.settle(
+{}):this.known&&cancelJob(this.id)}};var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
 job.slot));let jobs2=alive();for(let job of jobs2)attempt(job.name,()=>job.events.reappear()),attempt(job.name,()=>{job.
 indicator.renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs2.flatMap(job=>job.indicator.signs().
-map(([id])=>stringify(id))));let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.name]));for(let job of found.
+map(([id])=>id)));let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.name]));for(let job of found.
 filter(one=>one.isHere()))lost().splice(lost().indexOf(job.pending),1),attempt(job.name,()=>pickUp(job))}function pickUp(job){
 let queues=job.config.retrigger==="queue"&&inSlot(job.slot).length;job.found=job.detached=!0,job.pending.declared!==job.
 config.declared&&(job.config={...job.config,progress:[]}),enter(job),job.stops.watch(),!(queues&&job.pending.payload)&&(job.
