@@ -34,7 +34,7 @@ export function has(value, key) {
 
 /** @param {any} one @param {any} other @returns {boolean} whether they are the same value; none is null */
 export function sameJson(one, other) {
-    return JSON.stringify(one === undefined ? null : one) === JSON.stringify(other === undefined ? null : other);
+    return JSON.stringify(one ?? null) === JSON.stringify(other ?? null);
 }
 
 /** @param {any} error @returns {string} */

@@ -1,8 +1,8 @@
 /* Made from browser/ by scripts/build-browser: do not edit. */
 "use strict";(()=>{function once(make){let made;return()=>(made=made||{value:make()}).value}function tried(action,otherwise){try{return action()}catch{
 return otherwise}}function pause(ms){return new Promise(resolve=>setTimeout(resolve,ms))}function has(value,key){return value!=
-null&&Object.prototype.hasOwnProperty.call(value,key)}function sameJson(one,other){return JSON.stringify(one===void 0?null:
-one)===JSON.stringify(other===void 0?null:other)}function messageOf(error){return error?.message||String(error)}var page=window,clientside=page.dash_clientside=page.dash_clientside||{};function random(bytes){let numbers=crypto.getRandomValues(
+null&&Object.prototype.hasOwnProperty.call(value,key)}function sameJson(one,other){return JSON.stringify(one??null)===JSON.
+stringify(other??null)}function messageOf(error){return error?.message||String(error)}var page=window,clientside=page.dash_clientside=page.dash_clientside||{};function random(bytes){let numbers=crypto.getRandomValues(
 new Uint8Array(bytes));return btoa(String.fromCharCode(...numbers)).replace(/\+/g,"-").replace(/\//g,"_").replace(/=/g,"")}
 var TAB=random(16);function json(id){let element=document.getElementById(id);return element?JSON.parse(element.textContent||
 "null"):null}var dashConfig=once(()=>json("_dash-config")||{}),settings=once(()=>json("_dash-long-callbacks")||{patience:0,
