@@ -1,8 +1,9 @@
 /* Cancel inputs: which changes of them a user has made. What the page sets by itself, as it is drawn, does not cancel. */
 
 import { propsOf } from "./components.js";
-import { isCounter, matches, nameOf, noUpdate, parseId } from "./ids.js";
+import { isCounter, mapDependencies, matches, nameOf, parseId } from "./ids.js";
 import { clientside, settings } from "./page.js";
+import { matchOf } from "./pending.js";
 import { renderer } from "./renderer.js";
 import { alive } from "./slots.js";
 import { once, sameJson } from "./values.js";
@@ -75,7 +76,7 @@ export class CancelInputs {
     /** Note the values of those that have come: only a change of them cancels. */
     watch() {
         for (const target of this.job.config.cancel) {
-            for (const id of renderer.ids(this.job.match(target.id))) {
+            for (const id of renderer.ids(matchOf(this.job.pending, target.id))) {
                 const name = nameOf(id, target.property);
                 const [stop, mine] = [stops.get(name), this.known.get(name)];
                 if (stop && (!mine || mine.born !== stop.born)) {
@@ -90,8 +91,8 @@ export class CancelInputs {
      * @returns {boolean} whether somebody cancels the job thereby
      */
     cancels(id, property, value) {
-        const { config } = this.job;
-        if (!config.cancel.some((target) => target.property === property && matches(id, this.job.match(target.id)))) {
+        const { config, pending } = this.job;
+        if (!config.cancel.some((one) => one.property === property && matches(id, matchOf(pending, one.id)))) {
             return false;
         }
         const name = nameOf(id, property);
@@ -120,5 +121,5 @@ export function cancel() {
             .forEach((job) => job.cancel());
         noteChange(prop_id, value);
     }
-    return noUpdate(context.outputs_list);
+    return mapDependencies(context.outputs_list, () => clientside.no_update);
 }

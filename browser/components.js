@@ -2,7 +2,7 @@
 
 import { stringify } from "./ids.js";
 import { page } from "./page.js";
-import { once } from "./values.js";
+import { once, tried } from "./values.js";
 
 /** @typedef {import("./types.js").ComponentId} ComponentId */
 
@@ -15,12 +15,8 @@ const PAINT_MAX = 100;
  *     not on the page
  */
 export function componentOf(id) {
-    try {
-        const component = page.dash_component_api.getLayout(id);
-        return component && component.props ? component : null;
-    } catch (error) {
-        return null;
-    }
+    const component = tried(() => page.dash_component_api.getLayout(id));
+    return component?.props ? component : null;
 }
 
 /**
@@ -28,8 +24,7 @@ export function componentOf(id) {
  * @returns {Object<string, any> | null} the component's props, or null if it is not on the page
  */
 export function propsOf(id) {
-    const component = componentOf(id);
-    return component && component.props;
+    return componentOf(id)?.props || null;
 }
 
 /** @type {Set<string>} */

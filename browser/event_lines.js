@@ -36,11 +36,6 @@ export class EventLines {
         this.then = null;
     }
 
-    /** @param {ComponentId} id @param {string} property */
-    has(id, property) {
-        return this.lines.has(nameOf(id, property));
-    }
-
     /** @param {() => void} action for the moment when all has happened that was to */
     whenDone(action) {
         if (this.waiting) {
@@ -66,13 +61,11 @@ export class EventLines {
                 const event = { seq, kind, value };
                 line.kept.add(event);
                 this.happen(line, event);
+                if (line.kept.size > EVENTS_MAX) {
+                    const [oldest] = line.kept;
+                    line.kept.delete(oldest);
+                }
             }
-        }
-        for (const event of line.kept) {
-            if (line.kept.size <= EVENTS_MAX) {
-                break;
-            }
-            line.kept.delete(event);
         }
     }
 

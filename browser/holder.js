@@ -7,6 +7,7 @@
  */
 
 import { TAB } from "./page.js";
+import { tried } from "./values.js";
 
 /** Tabs of a browser whose requests may wait: it has six connections to a server for all of them. */
 const HOLDERS = 2;
@@ -24,7 +25,8 @@ export const holder = {
 
     /** @returns {boolean} whether a request of this tab may wait */
     take() {
-        try {
+        // The storage may be full, or forbidden: then nobody knows who has the places.
+        tried(() => {
             if (this.key && !this.isMine()) {
                 this.forget();
             }
@@ -36,9 +38,7 @@ export const holder = {
                     this.timer = setInterval(() => this.renew(), HOLDER_RENEW);
                 }
             }
-        } catch (error) {
-            // Full, or forbidden: then nobody knows who has the places.
-        }
+        });
         return Boolean(this.key);
     },
 
@@ -74,13 +74,7 @@ export const holder = {
 
     /** Leave the place to another tab, which sees it when it asks next. */
     free() {
-        try {
-            if (this.key && this.isMine()) {
-                localStorage.removeItem(this.key);
-            }
-        } catch (error) {
-            // Forbidden by now.
-        }
+        tried(() => this.key && this.isMine() && localStorage.removeItem(this.key)); // it may be forbidden by now
         this.forget();
     },
 };

@@ -2,6 +2,7 @@
 
 import { dashConfig, prefix } from "./page.js";
 import { SENTENCES } from "./sentences.js";
+import { tried } from "./values.js";
 
 /** Milliseconds that one failed try counts, at most: a laptop that slept did not try. */
 export const TRY_MAX = 30000;
@@ -24,13 +25,9 @@ export class RequestError extends Error {
     }
 }
 
-/** @param {string} text @returns {string} a cookie's value as the renderer reads it */
-function cookieValue(text) {
-    try {
-        return decodeURIComponent(text);
-    } catch (error) {
-        return text;
-    }
+/** @param {any} error @returns {RequestError} itself, or that no answer has come, or not all of it */
+export function faultOf(error) {
+    return error instanceof RequestError ? error : new RequestError("the server did not respond");
 }
 
 /**
@@ -39,7 +36,7 @@ function cookieValue(text) {
  * @param {{signal?: AbortSignal, keepalive?: boolean, headers?: Object<string, string>}} [more]
  * @returns {Promise<Response>}
  */
-export function post(path, body, more = {}) {
+export async function post(path, body, more = {}) {
     const config = dashConfig();
     const options = config.fetch || {};
     /** @type {Object<string, string>} */
@@ -48,7 +45,8 @@ export function post(path, body, more = {}) {
         .split("; ")
         .find((cookie) => cookie.startsWith((config.csrf_token_name || "_csrf_token") + "="));
     if (token) {
-        headers[config.csrf_header_name || "X-CSRFToken"] = cookieValue(token.slice(token.indexOf("=") + 1));
+        const value = token.slice(token.indexOf("=") + 1);
+        headers[config.csrf_header_name || "X-CSRFToken"] = tried(() => decodeURIComponent(value), value);
     }
     return fetch(prefix() + path, {
         credentials: "same-origin",

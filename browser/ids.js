@@ -1,19 +1,13 @@
 /* Ids and properties, as the renderer writes them. */
 
-import { clientside } from "./page.js";
+import { page } from "./page.js";
 
 /** @typedef {import("./types.js").ComponentId} ComponentId */
 /** @typedef {import("./types.js").Dependency} Dependency */
 
 /** @param {ComponentId} id @returns {string} as the renderer writes it: keys sorted */
 export function stringify(id) {
-    if (typeof id === "string") {
-        return id;
-    }
-    const parts = Object.keys(id)
-        .sort()
-        .map((key) => JSON.stringify(key) + ":" + JSON.stringify(id[key]));
-    return "{" + parts.join(",") + "}";
+    return page.dash_component_api.stringifyId(id);
 }
 
 /** @param {string} id @returns {ComponentId} */
@@ -58,7 +52,11 @@ export function isCounter(property) {
     return property.startsWith("n_");
 }
 
-/** @param {any} outputs @returns {any} */
-export function noUpdate(outputs) {
-    return Array.isArray(outputs) ? outputs.map(noUpdate) : clientside.no_update;
+/**
+ * @param {any} dependencies as the renderer gives them: one, a list, or lists for wildcards
+ * @param {(one: Dependency) => any} make
+ * @returns {any} what is made of each, in their shape
+ */
+export function mapDependencies(dependencies, make) {
+    return Array.isArray(dependencies) ? dependencies.map((one) => mapDependencies(one, make)) : make(dependencies);
 }

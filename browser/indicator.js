@@ -1,9 +1,10 @@
 /* How the page shows that a job runs: what `running` and `progress` set, also on components that come back. */
 
 import { afterPaint, propsOf } from "./components.js";
-import { nameOf, stringify } from "./ids.js";
+import { nameOf } from "./ids.js";
 import { notePlace } from "./layout.js";
 import { isPatch } from "./patches.js";
+import { componentsOf } from "./pending.js";
 import { inLine } from "./queue.js";
 import { inProgress, inSlot } from "./slots.js";
 import { sameJson } from "./values.js";
@@ -31,7 +32,7 @@ export class Indicator {
         if (!this.shown && !this.job.settled) {
             this.shown = true;
             this.setRunning("on");
-            this.signs().forEach(([id]) => notePlace(stringify(id)));
+            this.signs().forEach(([id]) => notePlace(id));
         }
     }
 
@@ -48,8 +49,9 @@ export class Indicator {
 
     /** @param {"on" | "off"} which */
     setRunning(which) {
-        for (const target of this.job.config.running) {
-            this.job.components(target).forEach((id) => this.job.updates.set(id, target.property, target[which]));
+        const { config, pending, updates } = this.job;
+        for (const target of config.running) {
+            componentsOf(pending, target).forEach((id) => updates.set(id, target.property, target[which]));
         }
     }
 
@@ -59,7 +61,7 @@ export class Indicator {
         this.unseen += 1;
         afterPaint(() => (this.unseen -= 1));
         this.progress.set(index, value);
-        for (const id of this.job.components(target)) {
+        for (const id of componentsOf(this.job.pending, target)) {
             inLine(nameOf(id, target.property), () => this.job.updates.set(id, target.property, value));
         }
     }
@@ -74,8 +76,8 @@ export class Indicator {
     reset() {
         const { progress, defaults } = this.job.config;
         progress.forEach((target, index) => {
-            for (const id of this.job.components(target)) {
-                const event = !defaults && this.job.events.has(id, target.property);
+            for (const id of componentsOf(this.job.pending, target)) {
+                const event = !defaults && this.job.events.lines.has(nameOf(id, target.property));
                 if (!event && !inProgress(id, target.property, this.job)) {
                     this.job.updates.set(id, target.property, defaults ? defaults[index] : null);
                 }
@@ -90,17 +92,17 @@ export class Indicator {
         const targets = running.map((target) => [target, target.on]);
         progress.forEach((target, index) => targets.push([target, this.progress.get(index)]));
         return targets.flatMap(([target, value]) =>
-            this.job.components(target).map((id) => /** @type {Sign} */ ([id, target.property, value]))
+            componentsOf(this.job.pending, target).map((id) => /** @type {Sign} */ ([id, target.property, value]))
         );
     }
 
-    /** @param {(name: string) => boolean} isNew whether a component has come back, or is another one of its name */
+    /** @param {(id: ComponentId) => boolean} isNew whether a component has come back, or is another one of its name */
     renew(isNew) {
         /** @type {Map<string, Sign>} The last of several signs in one place. */
         const latest = new Map();
         for (const sign of this.shown ? this.signs() : []) {
             // A Patch was for what the component had before.
-            if (sign[2] !== undefined && !isPatch(sign[2]) && isNew(stringify(sign[0]))) {
+            if (sign[2] !== undefined && !isPatch(sign[2]) && isNew(sign[0])) {
                 latest.set(nameOf(sign[0], sign[1]), sign);
             }
         }

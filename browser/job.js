@@ -15,22 +15,20 @@ import { checkLayout } from "./layout.js";
 import { memory } from "./memory.js";
 import { fitting, give, load } from "./outputs.js";
 import { clientside } from "./page.js";
-import { componentsOf, matchOf } from "./pending.js";
 import { poller } from "./poller.js";
 import { attempt } from "./renderer.js";
 import { alive, answered, inSlot, leave, spin } from "./slots.js";
 import { cancelJob, submit } from "./submit.js";
+import { SENTENCES, sentenceOf } from "./sentences.js";
 import { describe, devToolsError, emit } from "./window_events.js";
 import { Updates } from "./updates.js";
 import { messageOf } from "./values.js";
 
-/** @typedef {import("./types.js").ComponentId} ComponentId */
 /** @typedef {import("./types.js").Config} Config */
 /** @typedef {import("./types.js").News} News */
 /** @typedef {import("./pending.js").PendingJob} PendingJob */
 /** @typedef {import("./types.js").Failure} Failure */
 /** @typedef {import("./outputs.js").Result} Result */
-/** @typedef {import("./types.js").Target} Target */
 
 /** Outcomes that wait for their outputs to be on the page again. */
 const OUTCOMES_MAX = 50;
@@ -66,10 +64,6 @@ export class Job {
         this.events = new EventLines(this);
         this.updates = new Updates(this);
         this.stops = new CancelInputs(this);
-        /** @type {(value: any) => void} */
-        this.resolve = () => {};
-        /** @type {(error: any) => void} */
-        this.reject = () => {};
         this.promise = new Promise((resolve, reject) => {
             this.resolve = resolve;
             this.reject = reject;
@@ -81,16 +75,6 @@ export class Job {
     isHere() {
         const ids = this.outputs ? flat(this.outputs).map((output) => output.id) : this.pending.matched;
         return !ids.length || ids.some((id) => propsOf(id));
-    }
-
-    /** @param {Target} target @returns {ComponentId[]} the components that it means for this job */
-    components(target) {
-        return componentsOf(this.pending, target);
-    }
-
-    /** @param {ComponentId} id @returns {ComponentId} with MATCH replaced by what matched */
-    match(id) {
-        return matchOf(this.pending, id);
     }
 
     /** The renderer waits for it no more. */
@@ -134,7 +118,7 @@ export class Job {
             try {
                 await this.conclude(news);
             } catch (error) {
-                this.settle({ error: devToolsError(`Long callback ${this.name}: ${messageOf(error)}`) });
+                this.fail({ kind: "failed" }, `Long callback ${this.name}: ${messageOf(error)}`);
             }
         });
     }
@@ -151,8 +135,7 @@ export class Job {
         } else if (news.error) {
             // Loaded again already, the page is as new as the app.
             const reload = news.error.kind === "session" || (news.error.kind === "changed" && !this.found);
-            const error = devToolsError(describe(news.error), news.error.callback);
-            this.settle({ error }, false, { ...news.error, reload });
+            this.fail({ ...news.error, reload }, describe(news.error));
         } else if (!news.response || this.cancelled) {
             this.settle({});
         } else {
@@ -161,8 +144,7 @@ export class Job {
                 await (dist && Promise.all(dist.map(load)));
                 this.settle({ data: response });
             } catch (error) {
-                const missing = devToolsError("A component library could not be loaded.");
-                this.settle({ error: missing }, false, { kind: "library", reload: true });
+                this.fail({ kind: "library", reload: true }, "A component library could not be loaded.");
             }
         }
     }
@@ -172,11 +154,9 @@ export class Job {
      * @param {boolean} here
      */
     appear(here) {
-        if (here === this.here) {
-            return;
-        }
+        const back = here && !this.here;
         this.here = here;
-        if (!here) {
+        if (!back) {
             return;
         }
         this.found = true;
@@ -191,11 +171,20 @@ export class Job {
     }
 
     /**
-     * @param {Result} result
+     * @param {Failure} failure what the user is told
+     * @param {string} [text] what the dev tools show
      * @param {boolean} [remember] whether a reload is to find it
-     * @param {Failure} [failure] what the user is told of an error, or without one for the dev tools
      */
-    settle(result, remember = false, failure = result.error && { kind: "failed" }) {
+    fail(failure, text = sentenceOf(SENTENCES, failure), remember = false) {
+        this.settle({ error: devToolsError(text, failure.callback) }, failure, remember);
+    }
+
+    /**
+     * @param {Result} result
+     * @param {Failure} [failure] what the user is told of an error, or without one for the dev tools
+     * @param {boolean} [remember] whether a reload is to find it
+     */
+    settle(result, failure, remember = false) {
         // The renderer forgets a callback whose outputs have gone, also if they are back already.
         checkLayout();
         if (this.settled) {

@@ -1,6 +1,6 @@
 /* Which components are on the page, and where: in another place, it is another one. */
 
-import { parseId, stringify } from "./ids.js";
+import { stringify } from "./ids.js";
 import { clientside, page } from "./page.js";
 import { renderer } from "./renderer.js";
 
@@ -14,10 +14,11 @@ let changing = false;
 /** Where the components are that show that jobs run. In another place, it is another one. @type {Map<string, any>} */
 let places = new Map();
 
-/** @param {string} name of a component */
-export function notePlace(name) {
+/** @param {ComponentId} id */
+export function notePlace(id) {
+    const name = stringify(id);
     if (!places.has(name)) {
-        places.set(name, renderer.path(parseId(name)));
+        places.set(name, renderer.path(id));
     }
 }
 
@@ -31,18 +32,16 @@ export function setProperty(id, property, value) {
     }
 }
 
-/** @param {string} name @returns {boolean} whether a component has come back, or is another one of its name */
-export function isNew(name) {
-    const path = renderer.path(parseId(name));
+/** @param {ComponentId} id @returns {boolean} whether a component has come back, or is another one of its name */
+export function isNew(id) {
+    const [name, path] = [stringify(id), renderer.path(id)];
     return Boolean(path) && places.has(name) && places.get(name) !== path;
 }
 
-/** @param {Iterable<string>} names of the components whose places matter from now on */
-export function notePlaces(names) {
+/** @param {ComponentId[]} ids of the components whose places matter from now on */
+export function notePlaces(ids) {
     places = new Map();
-    for (const name of names) {
-        notePlace(name);
-    }
+    ids.forEach(notePlace);
 }
 
 /** Called when components have come or gone: jobs may have found their outputs again, or lost them. */

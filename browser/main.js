@@ -6,7 +6,7 @@
  *
  *     run ── POST _dash-update-component ──► the outcome, or "it runs"
  *      │
- *     Poller ── POST …/updates ──► news of all jobs of this tab, in one request at a time
+ *     poller ── POST …/updates ──► news of all jobs of this tab, in one request at a time
  *      │
  *     Job.receive ── set_props for updates ── the outputs at the end
  *
@@ -15,7 +15,7 @@
 
 import { cancel } from "./cancel_inputs.js";
 import { post } from "./http.js";
-import { bare } from "./ids.js";
+import { bare, mapDependencies } from "./ids.js";
 import { watchLayout } from "./layout.js";
 import { onPageChange } from "./page_changes.js";
 import { clientside, settings } from "./page.js";
@@ -34,15 +34,9 @@ const HIDDEN_AFTER = 2000;
  * @returns {any} its default, unless a job writes to it already
  */
 function progressDefault(value) {
-    const outputs = clientside.callback_context.outputs_list;
-    /** @param {any} output @returns {any} */
-    const pick = (output) => {
-        if (Array.isArray(output)) {
-            return output.map(pick);
-        }
-        return inProgress(output.id, bare(output.property)) ? clientside.no_update : value;
-    };
-    return pick(outputs);
+    return mapDependencies(clientside.callback_context.outputs_list, ({ id, property }) =>
+        inProgress(id, bare(property)) ? clientside.no_update : value
+    );
 }
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -52,18 +46,18 @@ document.addEventListener("visibilitychange", () => {
     if (document.hidden) {
         hiding = setTimeout(() => {
             poller.hidden = true;
-            poller.hurry();
+            poller.schedule(0);
         }, HIDDEN_AFTER);
     } else if (poller.hidden) {
         poller.hidden = false;
-        poller.hurry();
+        poller.schedule(0);
     }
 });
 window.addEventListener("online", () => {
     poller.budget.renew();
-    poller.hurry();
+    poller.schedule(0);
 });
-window.addEventListener("pageshow", (event) => event.persisted && poller.hurry());
+window.addEventListener("pageshow", (event) => event.persisted && poller.schedule(0));
 window.addEventListener("pagehide", () => {
     const jobs = alive().filter((job) => job.config.leave && job.known).map((job) => job.id);
     if (jobs.length) {

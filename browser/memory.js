@@ -2,7 +2,7 @@
 
 import { prefix, settings } from "./page.js";
 import { emit } from "./window_events.js";
-import { once } from "./values.js";
+import { once, tried } from "./values.js";
 
 /** @typedef {import("./pending.js").PendingJob} PendingJob */
 
@@ -36,27 +36,21 @@ export const memory = {
 
     /** @param {PendingJob} pending */
     keep(pending) {
-        try {
-            sessionStorage.setItem(this.prefix() + pending.id, JSON.stringify(pending));
-        } catch (error) {
-            // Full, or forbidden: then a reload does not find it.
-        }
+        // If the storage is full, or forbidden, a reload does not find it.
+        tried(() => sessionStorage.setItem(this.prefix() + pending.id, JSON.stringify(pending)));
     },
 
     /** @param {string} id */
     drop(id) {
-        try {
-            sessionStorage.removeItem(this.prefix() + id);
-        } catch (error) {
-            // Forbidden.
-        }
+        tried(() => sessionStorage.removeItem(this.prefix() + id));
     },
 
     /** @returns {PendingJob[]} the oldest first */
     all() {
         /** @type {PendingJob[]} */
         const found = [];
-        try {
+        // The storage may be forbidden, or have what is not ours.
+        tried(() => {
             for (const key of Object.keys(sessionStorage).filter((one) => one.startsWith(this.prefix()))) {
                 const pending = JSON.parse(sessionStorage.getItem(key) || "null");
                 const kept = pending && Date.now() - pending.at < REMEMBER;
@@ -71,9 +65,7 @@ export const memory = {
                     }
                 }
             }
-        } catch (error) {
-            // Forbidden, or not ours.
-        }
+        });
         return found.sort((one, other) => one.at - other.at);
     },
 };

@@ -1,7 +1,7 @@
 /* Gives the outcome of a job to its outputs: by the promise that the renderer waits for, or as an executed callback. */
 
 import { propsOf } from "./components.js";
-import { bare, flat, parseId, stringify } from "./ids.js";
+import { bare, flat, mapDependencies, parseId, stringify } from "./ids.js";
 import { clientside } from "./page.js";
 import { patched } from "./patches.js";
 import { attempt, renderer } from "./renderer.js";
@@ -9,9 +9,10 @@ import { spin } from "./slots.js";
 import { devToolsError } from "./window_events.js";
 import { messageOf } from "./values.js";
 
+/** @typedef {import("./window_events.js").DevToolsError} DevToolsError */
 /** @typedef {import("./job.js").Job} Job */
 
-/** @typedef {{data?: Object<string, Object<string, any>>, error?: any}} Result neither: nothing changes */
+/** @typedef {{data?: Object<string, Object<string, any>>, error?: DevToolsError}} Result neither: nothing changes */
 
 /**
  * @param {Job} job
@@ -60,10 +61,8 @@ function pick(job, response, misfits) {
 /** @param {Job} job @param {Result} result that is fitting */
 export function give(job, { data, error }) {
     if (error) {
-        error = renderer.titled(job, error);
-    }
-    if (data && error) {
-        job.detach(); // a promise ends with one of the two
+        renderer.titled(job, error);
+        data && job.detach(); // a promise ends with one of the two
     }
     if (job.detached) {
         data && attempt(job.name, () => renderer.executed(job, { data }));
@@ -87,27 +86,21 @@ export function give(job, { data, error }) {
  * @returns {any} their values, in their shape
  */
 function shaped(outputs, data) {
-    if (Array.isArray(outputs)) {
-        return outputs.map((output) => shaped(output, data));
-    }
-    const values = data[stringify(outputs.id)] || {};
-    const property = bare(outputs.property);
-    return property in values ? values[property] : clientside.no_update;
+    return mapDependencies(outputs, (output) => {
+        const [values, property] = [data[stringify(output.id)] || {}, bare(output.property)];
+        return property in values ? values[property] : clientside.no_update;
+    });
 }
 
 /** @param {{type: string, url: string}} library @returns {Promise<void>} */
 export function load(library) {
     return new Promise((resolve, reject) => {
-        const script = library.type === "_js_dist";
-        const element = script ? document.createElement("script") : document.createElement("link");
-        if (element instanceof HTMLScriptElement) {
-            element.src = library.url;
-        } else {
-            element.href = library.url;
-            element.rel = "stylesheet";
-        }
+        const element =
+            library.type === "_js_dist"
+                ? Object.assign(document.createElement("script"), { src: library.url })
+                : Object.assign(document.createElement("link"), { href: library.url, rel: "stylesheet" });
         element.onload = () => resolve();
         element.onerror = () => reject(new Error(library.url));
-        document.head.appendChild(element);
+        document.head.append(element);
     });
 }

@@ -1,7 +1,6 @@
 /* Components have come or gone: jobs may have found their outputs again, or lost them. */
 
 import { noteStops } from "./cancel_inputs.js";
-import { stringify } from "./ids.js";
 import { Job } from "./job.js";
 import { isNew, notePlaces } from "./layout.js";
 import { memory } from "./memory.js";
@@ -28,7 +27,7 @@ export function onPageChange() {
             job.stops.watch();
         });
     }
-    notePlaces(jobs.flatMap((job) => job.indicator.signs().map(([id]) => stringify(id))));
+    notePlaces(jobs.flatMap((job) => job.indicator.signs().map(([id]) => id)));
     const found = lost().map((pending) => new Job(pending, settings().callbacks[pending.name]));
     for (const job of found.filter((one) => one.isHere())) {
         lost().splice(lost().indexOf(job.pending), 1);

@@ -15,7 +15,7 @@ export function isPatch(value) {
 /** @typedef {(string | number)[]} Place The keys and indices that lead to a part of a value. */
 /** @param {any} root @param {Place} place @returns {any} what is there; undefined if nothing is */
 function at(root, place) {
-    return place.reduce((value, key) => (value === null || value === undefined ? undefined : value[key]), root);
+    return place.reduce((value, key) => value?.[key], root);
 }
 
 /** @param {any} list @param {any} index below 0 if it counts from the end @returns {any} */

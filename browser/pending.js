@@ -1,7 +1,7 @@
 /* What the page asked, and whose answer it does not have. */
 
 import { componentOf } from "./components.js";
-import { bare, flat, isWild, parseId, stringify } from "./ids.js";
+import { bare, flat, isWild, mapDependencies, parseId, stringify } from "./ids.js";
 import { memory } from "./memory.js";
 import { random, settings } from "./page.js";
 
@@ -69,7 +69,7 @@ export function pendingJob(name, config, context) {
         name,
         outputs,
         matched: matching.map((/** @type {Dependency} */ one) => one.id),
-        every: states.slice(config.states).map(valueOf),
+        every: mapDependencies(states.slice(config.states), (state) => state.value),
         values: valuesOf(inputs),
         triggers: changed,
         at: Date.now(),
@@ -77,11 +77,6 @@ export function pendingJob(name, config, context) {
         payload: JSON.stringify(payload),
         declared: config.declared,
     };
-}
-
-/** @param {any} dependency @returns {any} */
-function valueOf(dependency) {
-    return Array.isArray(dependency) ? dependency.map(valueOf) : dependency.value;
 }
 
 /**

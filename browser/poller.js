@@ -2,8 +2,8 @@
 
 import { RetryBudget } from "./backoff.js";
 import { holder } from "./holder.js";
-import { errorOf, post, RequestError } from "./http.js";
-import { page, settings, TAB } from "./page.js";
+import { errorOf, faultOf, post, RequestError } from "./http.js";
+import { settings, TAB } from "./page.js";
 import { isPatch } from "./patches.js";
 import { isEvents } from "./queue.js";
 import { attempt } from "./renderer.js";
@@ -32,23 +32,21 @@ function merged(first, second) {
     return { ...second, updates: [...earlier, ...later] };
 }
 
-class Poller {
-    constructor() {
-        /** @type {Map<string, Job>} */
-        this.jobs = new Map();
-        /** @type {AbortController | null} */
-        this.request = null;
-        /** @type {ReturnType<typeof setTimeout> | undefined} */
-        this.timer = undefined;
-        this.due = Infinity;
-        this.budget = new RetryBudget();
-        this.hidden = document.hidden;
-        /** Until when no stream is asked for, and for how long after the next that is kept back. */
-        this.noStreams = 0;
-        this.streamPause = STREAM_PAUSE;
-        /** How many clicks the server has not answered yet. */
-        this.submitting = 0;
-    }
+export const poller = {
+    /** @type {Map<string, Job>} */
+    jobs: new Map(),
+    /** @type {AbortController | null} */
+    request: null,
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    timer: undefined,
+    due: Infinity,
+    budget: new RetryBudget(),
+    hidden: document.hidden,
+    /** Until when no stream is asked for, and for how long after the next that is kept back. */
+    noStreams: 0,
+    streamPause: STREAM_PAUSE,
+    /** How many clicks the server has not answered yet. */
+    submitting: 0,
 
     /** @param {Job} job @param {number} after seconds */
     add(job, after) {
@@ -56,14 +54,14 @@ class Poller {
         // The request under way is of the others only. It goes on until then: when many jobs
         // begin at once, the next request is of all of them.
         this.schedule(Math.max(after * 1000, this.submitting ? GATHER : 0));
-    }
+    },
 
     /** @param {Job} job */
     remove(job) {
         if (this.jobs.delete(job.id) && !this.jobs.size) {
             this.pause();
         }
-    }
+    },
 
     /** Ask nothing, and leave the place to another tab. */
     pause() {
@@ -71,19 +69,17 @@ class Poller {
         this.due = Infinity;
         this.stop();
         holder.free();
-    }
+    },
 
     stop() {
-        if (this.request) {
-            this.request.abort();
-            this.request = null;
-        }
-    }
+        this.request?.abort();
+        this.request = null;
+    },
 
-    /** @param {number} ms The earliest wins. */
+    /** @param {number} ms after which to ask, if there are jobs to ask for. The earliest wins. */
     schedule(ms) {
         const due = Date.now() + ms;
-        if (due < this.due) {
+        if (this.jobs.size && due < this.due) {
             clearTimeout(this.timer);
             this.due = due;
             this.timer = setTimeout(() => {
@@ -91,14 +87,7 @@ class Poller {
                 this.ask();
             }, ms);
         }
-    }
-
-    /** Ask now: what was said about when to ask is out of date. */
-    hurry() {
-        if (this.jobs.size) {
-            this.schedule(0);
-        }
-    }
+    },
 
     async ask() {
         this.stop();
@@ -108,7 +97,7 @@ class Poller {
             holder.free();
         }
         const holds = !this.hidden && holder.take();
-        const stream = Boolean(page.ReadableStream) && Date.now() > this.noStreams && settings().stream && holds;
+        const stream = holds && settings().stream && Date.now() > this.noStreams;
         const body = JSON.stringify({
             tab: TAB,
             jobs: Object.fromEntries(asked.map((job) => [job.id, job.seq])),
@@ -126,6 +115,8 @@ class Poller {
         const timer = setTimeout(late, stream ? STREAM_FIRST : ANSWER_MAX);
         this.budget.begin();
         let after = 0;
+        /** @type {RequestError | null} */
+        let fault = null;
         try {
             const response = await post("_dash-long-callback/updates", body, { signal: request.signal });
             if (response.status === 404) {
@@ -135,9 +126,9 @@ class Poller {
                 }
                 asked.filter((job) => this.jobs.get(job.id) === job).forEach((job) => missed(job, answer.owner));
             } else {
-                const fault = await errorOf(response);
-                if (fault) {
-                    throw fault;
+                const found = await errorOf(response);
+                if (found) {
+                    throw found;
                 }
                 if (response.body && (response.headers.get("Content-Type") || "").startsWith("text/event-stream")) {
                     after = await this.read(response.body, request, () => {
@@ -150,21 +141,14 @@ class Poller {
             }
             this.budget.succeed();
         } catch (error) {
-            if (this.request === request) {
-                this.request = null;
-                this.fail(error instanceof RequestError ? error : new RequestError("the server did not respond"));
-            }
-            return;
-        } finally {
-            clearTimeout(timer);
+            fault = faultOf(error);
         }
+        clearTimeout(timer);
         if (this.request === request) {
             this.request = null;
-            if (this.jobs.size) {
-                this.schedule(after * 1000);
-            }
+            fault ? this.fail(fault) : this.schedule(after * 1000);
         }
-    }
+    },
 
     /**
      * @param {any[]} answers in their order; several, if the page was too slow for them
@@ -193,7 +177,7 @@ class Poller {
             }
         }
         return answers.length ? answers[answers.length - 1].after : 0;
-    }
+    },
 
     /**
      * @param {ReadableStream<Uint8Array>} body server-sent events
@@ -237,7 +221,7 @@ class Poller {
         } finally {
             clearTimeout(timer);
         }
-    }
+    },
 
     /** @param {RequestError} fault */
     fail(fault) {
@@ -252,12 +236,10 @@ class Poller {
         );
         this.budget.succeed();
         const failure = { kind: fault.session ? "session" : "unreachable", reload: true };
-        Array.from(this.jobs.values()).forEach((job) => job.settle({ error: devToolsError(message) }, true, failure));
-    }
-}
-
-export const poller = new Poller();
-holder.lost = () => poller.hurry();
+        Array.from(this.jobs.values()).forEach((job) => job.fail(failure, message, true));
+    },
+};
+holder.lost = () => poller.schedule(0);
 
 /**
  * The server does not know a job, for the user who is logged in now.
@@ -272,5 +254,5 @@ function missed(job, owner) {
     // Of one that was found by a reload the page has shown nothing yet.
     const failure = { kind: other ? "session" : "gone", reload: Boolean(other) };
     const result = job.found && !job.seq ? {} : { error: devToolsError(message) };
-    job.settle(result, Boolean(other && owner === null), failure);
+    job.settle(result, failure, Boolean(other && owner === null));
 }

@@ -1,11 +1,12 @@
 /* The renderer: what it does not document. Whatever is missing, a detached job does without. */
 
-import { bare, flat, isCounter, matches, parseId, stringify } from "./ids.js";
+import { bare, flat, isCounter, matches, nameOf, parseId, stringify } from "./ids.js";
 import { clientside, page } from "./page.js";
-import { once, pause, messageOf } from "./values.js";
+import { messageOf, once, pause, tried } from "./values.js";
 
 /** @typedef {import("./types.js").ComponentId} ComponentId */
 /** @typedef {import("./types.js").Dependency} Dependency */
+/** @typedef {import("./window_events.js").DevToolsError} DevToolsError */
 /** @typedef {import("./job.js").Job} Job */
 
 /** Milliseconds to wait for the code of a component, and for a graph to be drawn. */
@@ -14,14 +15,12 @@ export const READY_MAX = 30000;
 export const renderer = {
     /** @returns {any} its state */
     state() {
-        return page.store ? page.store.getState() : {};
+        return page.store?.getState() || {};
     },
 
     /** @param {any} action */
     dispatch(action) {
-        if (page.store) {
-            page.store.dispatch(action);
-        }
+        page.store?.dispatch(action);
     },
 
     /** Whether the layout is there, and its callbacks were called. */
@@ -31,13 +30,12 @@ export const renderer = {
 
     /** @param {string} name @returns {any} how it knows a callback */
     definition(name) {
-        const callbacks = (this.state().graphs || {}).callbacks || [];
-        return callbacks.find((/** @type {any} */ callback) => callback.output === name);
+        return this.state().graphs?.callbacks?.find((/** @type {any} */ callback) => callback.output === name);
     },
 
     /** @returns {any[]} the declarations of all callbacks, as it got them from the server */
     declarations() {
-        return (this.state().dependenciesRequest || {}).content || [];
+        return this.state().dependenciesRequest?.content || [];
     },
 
     /** @param {ComponentId} id @returns {any[] | undefined} where a component is in the layout */
@@ -49,7 +47,7 @@ export const renderer = {
         const keys = Object.keys(id).sort();
         const values = JSON.stringify(keys.map((key) => id[key]));
         const found = (objs[keys.join(",")] || []).find((/** @type {any} */ one) => JSON.stringify(one.values) === values);
-        return found && found.path;
+        return found?.path;
     },
 
     /**
@@ -61,7 +59,7 @@ export const renderer = {
             return this.path(pattern) ? [pattern] : [];
         }
         const keys = Object.keys(pattern).sort();
-        const all = ((this.state().paths || {}).objs || {})[keys.join(",")] || [];
+        const all = this.state().paths?.objs?.[keys.join(",")] || [];
         return all
             .map((/** @type {any} */ one) => Object.fromEntries(keys.map((key, i) => [key, one.values[i]])))
             .filter((/** @type {ComponentId} */ id) => matches(id, pattern));
@@ -124,20 +122,16 @@ export const renderer = {
      * It would name our client, and show where in it the error was made: in the place of both, what it
      * shows of an ordinary callback.
      * @param {Job} job
-     * @param {any} error
+     * @param {DevToolsError} error
      */
     titled(job, error) {
-        if (error instanceof Error && "html" in error) {
-            const outputs = flat(job.outputs).map(({ id, property }) => `${stringify(id)}.${property}`);
-            const title = outputs.length
-                ? `Callback error updating ${outputs.join(", ")}`
-                : `Callback error with no output from input ${(job.pending.triggers || []).join(", ")}`;
-            const by = /** @type {any} */ (error).by;
-            error.message = by ? `${title} by the long callback ${by}` : title;
-            Object.defineProperty(error, "stack", { value: undefined });
-            this.keepLines();
-        }
-        return error;
+        const outputs = flat(job.outputs).map(({ id, property }) => nameOf(id, property));
+        const title = outputs.length
+            ? `Callback error updating ${outputs.join(", ")}`
+            : `Callback error with no output from input ${(job.pending.triggers || []).join(", ")}`;
+        error.message = error.by ? `${title} by the long callback ${error.by}` : title;
+        Object.defineProperty(error, "stack", { value: undefined });
+        this.keepLines();
     },
 
     /** Older ones would show a traceback in one line. */
@@ -153,7 +147,7 @@ export const renderer = {
      * @param {() => void} change
      */
     silently(change) {
-        const requested = () => (this.state().callbacks || {}).requested || [];
+        const requested = () => this.state().callbacks?.requested || [];
         const before = new Set(requested());
         change();
         // They are called a moment later, when all of that moment are known.
@@ -169,11 +163,9 @@ export const renderer = {
      */
     complain(text) {
         const [message, ...more] = text.split("\n");
-        try {
-            this.dispatch({ type: "ON_ERROR", payload: { type: "backEnd", error: { message, html: more.join("\n") } } });
-        } catch (error) {
-            // The console has it, at least.
-        }
+        const error = { message, html: more.join("\n") };
+        // If it fails, the console has it, at least.
+        tried(() => this.dispatch({ type: "ON_ERROR", payload: { type: "backEnd", error } }));
         console.error(text);
     },
 
@@ -182,8 +174,8 @@ export const renderer = {
      * @param {{type: string, namespace: string}} component
      */
     async loaded({ type, namespace }) {
-        const ready = ((page[namespace] || {})[type] || {})._dashprivate_isLazyComponentReady;
-        if (ready && typeof ready.then === "function") {
+        const ready = page[namespace]?.[type]?._dashprivate_isLazyComponentReady;
+        if (typeof ready?.then === "function") {
             await Promise.race([ready, pause(READY_MAX)]);
         }
     },

@@ -1,40 +1,36 @@
 /* What runs on this page. */
 
 import { flat, stringify } from "./ids.js";
+import { componentsOf } from "./pending.js";
 import { renderer } from "./renderer.js";
 
 /** @typedef {import("./types.js").ComponentId} ComponentId */
 /** @typedef {import("./job.js").Job} Job */
 
-/** The jobs of each set of concrete outputs that have not settled, the oldest first. @type {Map<string, Job[]>} */
-const slots = new Map();
+/** Those that have not settled, the oldest first. @type {Job[]} */
+let jobs = [];
 
 /** Jobs whose outcome was given a moment ago to outputs that had just appeared, by slot. @type {Map<string, Job>} */
 export const answered = new Map();
 
-/** @param {string} slot @returns {Job[]} */
+/** @param {string} slot @returns {Job[]} those of the same concrete outputs */
 export function inSlot(slot) {
-    return slots.get(slot) || [];
+    return jobs.filter((job) => job.slot === slot);
 }
 
 /** @returns {Job[]} */
 export function alive() {
-    return Array.from(slots.values()).flat();
+    return jobs;
 }
 
 /** @param {Job} job */
 export function enter(job) {
-    slots.set(job.slot, [...inSlot(job.slot), job]);
+    jobs = [...jobs, job];
 }
 
 /** @param {Job} job */
 export function leave(job) {
-    const others = inSlot(job.slot).filter((other) => other !== job);
-    if (others.length) {
-        slots.set(job.slot, others);
-    } else {
-        slots.delete(job.slot);
-    }
+    jobs = jobs.filter((other) => other !== job);
 }
 
 /**
@@ -59,13 +55,10 @@ export function spin(slot) {
  */
 export function inProgress(id, property, except) {
     const name = stringify(id);
-    return alive().some(
-        (job) =>
-            job !== except &&
-            job.begun &&
-            job.config.progress.some(
-                (target) =>
-                    target.property === property && job.components(target).some((other) => stringify(other) === name)
-            )
+    const others = jobs.filter((job) => job !== except && job.begun);
+    return others.some(({ config, pending }) =>
+        config.progress.some(
+            (target) => target.property === property && componentsOf(pending, target).map(stringify).includes(name)
+        )
     );
 }

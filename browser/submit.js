@@ -1,18 +1,16 @@
 /* The request that starts a job. */
 
 import { RetryBudget } from "./backoff.js";
-import { errorOf, post, RequestError } from "./http.js";
+import { errorOf, faultOf, post, RequestError } from "./http.js";
 import { memory } from "./memory.js";
 import { dashConfig, prefix, settings } from "./page.js";
 import { poller } from "./poller.js";
 import { attempt, renderer } from "./renderer.js";
-import { SENTENCES, sentenceOf } from "./sentences.js";
 import { alive } from "./slots.js";
-import { devToolsError, emit } from "./window_events.js";
+import { emit } from "./window_events.js";
 import { has } from "./values.js";
 
 /** @typedef {import("./job.js").Job} Job */
-/** @typedef {import("./types.js").Failure} Failure */
 /** @typedef {import("./types.js").News} News */
 
 /**
@@ -30,85 +28,84 @@ export async function submit(job, now = false) {
     job.begun = true;
     emit("started", job.name, job.outputs);
     if (job.pending.declared !== job.config.declared) {
-        refuse(job, { kind: "changed" }); // what was asked would be taken for something else
+        job.fail({ kind: "changed" }); // what was asked would be taken for something else
         return;
     }
     const body = job.pending.payload || "";
     const budget = new RetryBudget();
     for (;;) {
         budget.begin();
-        /** @type {RequestError | null} */
-        let fault;
-        /** @type {any} */
-        let answer = null;
         try {
-            // By its name, the server tells a request that comes twice.
-            /** @type {Object<string, string>} */
-            const headers = {
-                "X-Long-Callback-Job": job.id,
-                "X-Long-Callback-Declared": job.pending.declared || "",
-            };
-            if (!now && job.pending.owner) {
-                headers["X-Long-Callback-Owner"] = job.pending.owner; // it is for this one only
-            }
-            now = false;
-            poller.submitting += 1;
-            const response = await post("_dash-update-component", body, { headers }).finally(() => (poller.submitting -= 1));
-            if (response.status === 204) {
-                job.settle({});
-                return;
-            }
-            const found = await errorOf(response.ok ? response : response.clone());
-            if (!found) {
-                answer = await response.json();
-                if (has(answer, "response")) {
-                    // It is an ordinary callback by now.
-                    refuse(job, { kind: "changed", reload: true });
-                    return;
-                }
-                if (!has(answer, "news")) {
-                    throw new RequestError("the answer is not from the app"); // of a proxy, perhaps
-                }
-            } else if (response.status === 500 || (found.final && !found.session)) {
-                if (await isChanged(job.name)) {
-                    refuse(job, { kind: "changed", reload: true });
-                } else {
-                    job.settle({ error: devToolsError(await response.text()) }); // what the app has to say of it
-                }
-                return;
-            }
-            fault = found;
+            const answer = await ask(job, body, now);
+            // What a component makes of it is not the network's fault.
+            answer && attempt(job.name, () => accept(job, answer));
+            return;
         } catch (error) {
-            fault = new RequestError("the server did not respond"); // or its answer was cut off
+            now = false;
+            const fault = faultOf(error);
+            const pause = budget.fail(fault);
+            if (job.cancelled || job.settled) {
+                job.settle({});
+                cancelJob(job.id); // it may be there, and its name lost on the way
+                return;
+            }
+            if (pause === null) {
+                // The answer may have got lost, and the job run. But it must not begin long after.
+                job.pending.payload = undefined;
+                job.pending.doubtful = true;
+                memory.keep(job.pending);
+                const failure = fault.session ? { kind: "session", reload: true } : { kind: "unreachable" };
+                job.fail(failure, budget.message("The server can't be reached", fault), !fault.final);
+                return;
+            }
+            await budget.wait(pause);
         }
-        if (!fault) {
-            // Not above: what a component makes of it is not the network's fault.
-            attempt(job.name, () => accept(job, answer));
-            return;
-        }
-        const pause = budget.fail(fault);
-        if (job.cancelled || job.settled) {
-            job.settle({});
-            cancelJob(job.id); // it may be there, and its name lost on the way
-            return;
-        }
-        if (pause === null) {
-            // The answer may have got lost, and the job run. But it must not begin long after.
-            job.pending.payload = undefined;
-            job.pending.doubtful = true;
-            memory.keep(job.pending);
-            const message = budget.message("The server can't be reached", fault);
-            const failure = fault.session ? { kind: "session", reload: true } : { kind: "unreachable" };
-            job.settle({ error: devToolsError(message) }, !fault.final, failure);
-            return;
-        }
-        await budget.wait(pause);
     }
 }
 
-/** @param {Job} job @param {Failure} failure */
-function refuse(job, failure) {
-    job.settle({ error: devToolsError(sentenceOf(SENTENCES, failure)) }, false, failure);
+/**
+ * @param {Job} job
+ * @param {string} body
+ * @param {boolean} now
+ * @returns {Promise<any>} the answer; null if the job has settled by it
+ * @throws {Error} if there is none, which another try may bring
+ */
+async function ask(job, body, now) {
+    /** @type {Object<string, string>} */
+    const headers = {
+        "X-Long-Callback-Job": job.id, // by its name, the server tells a request that comes twice
+        "X-Long-Callback-Declared": job.pending.declared || "",
+    };
+    if (!now && job.pending.owner) {
+        headers["X-Long-Callback-Owner"] = job.pending.owner; // it is for this one only
+    }
+    poller.submitting += 1;
+    const response = await post("_dash-update-component", body, { headers }).finally(() => (poller.submitting -= 1));
+    if (response.status === 204) {
+        job.settle({});
+        return null;
+    }
+    const fault = await errorOf(response.ok ? response : response.clone());
+    if (fault && (response.status === 500 || (fault.final && !fault.session))) {
+        if (await isChanged(job.name)) {
+            job.fail({ kind: "changed", reload: true });
+        } else {
+            job.fail({ kind: "failed" }, await response.text()); // what the app has to say of it
+        }
+        return null;
+    }
+    if (fault) {
+        throw fault;
+    }
+    const answer = await response.json();
+    if (has(answer, "response")) {
+        job.fail({ kind: "changed", reload: true }); // it is an ordinary callback by now
+        return null;
+    }
+    if (!has(answer, "news")) {
+        throw new RequestError("the answer is not from the app"); // of a proxy, perhaps
+    }
+    return answer;
 }
 
 /**
@@ -163,20 +160,13 @@ function accept(job, answer) {
  */
 export async function cancelJob(id) {
     const budget = new RetryBudget();
-    /** @type {number | null} */
-    let pause = 0;
-    while (pause !== null) {
+    for (;;) {
         budget.begin();
-        try {
-            const response = await post("_dash-long-callback/cancel", JSON.stringify({ jobs: [id] }));
-            const fault = await errorOf(response);
-            if (!fault) {
-                return;
-            }
-            pause = budget.fail(fault);
-        } catch (error) {
-            pause = budget.fail(new RequestError(String(error)));
+        const fault = await post("_dash-long-callback/cancel", JSON.stringify({ jobs: [id] })).then(errorOf, faultOf);
+        const pause = fault && budget.fail(fault);
+        if (pause === null) {
+            return;
         }
-        await budget.wait(pause || 0);
+        await budget.wait(pause);
     }
 }

@@ -4,7 +4,7 @@ import { propsOf, warnOnce } from "./components.js";
 import { nameOf, parseId } from "./ids.js";
 import { setProperty } from "./layout.js";
 import { apart, patched } from "./patches.js";
-import { isOutput, isSentAgain } from "./pending.js";
+import { componentsOf, isOutput, isSentAgain } from "./pending.js";
 import { inLine, isEvents } from "./queue.js";
 import { renderer } from "./renderer.js";
 import { messageOf } from "./values.js";
@@ -26,9 +26,9 @@ export class Updates {
     /** @param {Update[0]} target @param {any} value */
     apply(target, value) {
         if (typeof target === "number") {
-            const { property } = this.job.config.progress[target];
+            const place = this.job.config.progress[target];
             if (isEvents(value)) {
-                this.job.components(this.job.config.progress[target]).forEach((id) => this.job.events.add(id, property, value));
+                componentsOf(this.job.pending, place).forEach((id) => this.job.events.add(id, place.property, value));
             } else {
                 this.job.indicator.setProgress(target, value);
             }

@@ -4,6 +4,7 @@ import { bare, flat } from "./ids.js";
 import { SENTENCES, sentenceOf } from "./sentences.js";
 
 /** @typedef {import("./types.js").Failure} Failure */
+/** @typedef {Error & {html: string, by: string}} DevToolsError */
 
 /**
  * @param {"started" | "succeeded" | "failed"} what
@@ -30,7 +31,7 @@ export function emit(what, callback, outputs, failure) {
  * What the dev tools show below the title, which `renderer.titled` gives it.
  * @param {string} text
  * @param {string} [by] the function
- * @returns {Error & {html: string, by: string}}
+ * @returns {DevToolsError}
  */
 export function devToolsError(text, by = "") {
     return Object.assign(new Error(text), { html: text, by });

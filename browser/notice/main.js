@@ -57,32 +57,30 @@ spacer.setAttribute("aria-hidden", "true");
 let before = null;
 
 class Notice {
-    /** @param {string} text @param {boolean} own whether it is one of ours */
-    constructor(text, own) {
+    /** @param {string} text @param {Failure} failure which it is about */
+    constructor(text, failure) {
+        const { reload, dismiss: label } = texts();
         this.text = text;
         /** How often each callback and its outputs have failed so. @type {Map<string, number>} */
         this.counts = new Map();
         this.element = element("div", "");
         const paragraph = element("p", "-text", text);
-        if (own) {
+        if (!failure.user) {
             paragraph.lang = language();
         }
         this.details = element("p", "-details");
         this.element.append(paragraph, this.details);
+        if (failure.reload) {
+            this.element.append(button("-reload", reload, () => location.reload()));
+        }
+        const dismiss = button("-dismiss", "×", () => remove(this));
+        dismiss.setAttribute("aria-label", label);
+        dismiss.title = label;
+        this.element.append(dismiss);
     }
 
     /** @param {Failure} failure */
     add(failure) {
-        const { reload, dismiss: label } = texts();
-        if (!this.counts.size) {
-            if (failure.reload) {
-                this.element.append(button("-reload", reload, () => location.reload()));
-            }
-            const dismiss = button("-dismiss", "×", () => remove(this));
-            dismiss.setAttribute("aria-label", label);
-            dismiss.title = label;
-            this.element.append(dismiss);
-        }
         const work = nameOf(failure);
         this.counts.set(work, (this.counts.get(work) || 0) + 1);
         this.ref = failure.ref;
@@ -127,7 +125,7 @@ function show(failure) {
     const text = textOf(failure);
     let notice = notices.find((one) => one.text === text);
     if (!notice) {
-        notice = new Notice(text, !failure.user);
+        notice = new Notice(text, failure);
         notices.push(notice);
     }
     notice.add(failure);

@@ -51,6 +51,7 @@ def test_the_state_has_what_is_read(page: Page):
     assert isinstance(paths["strs"]["target"], list)
     assert paths["objs"]["a,b"][0]["values"] == ["x", 1]
     assert isinstance(paths["objs"]["a,b"][0]["path"], list)
+    assert page.js("return dash_component_api.stringifyId({b: 1, a: 'x'})") == '{"a":"x","b":1}'
     outputs = page.js("return store.getState().graphs.callbacks.map(one => one.output)")
     assert "target.children" in outputs
     assert page.js("return store.getState().callbacks.requested") == []

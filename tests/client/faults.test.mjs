@@ -119,3 +119,16 @@ for (const [name, play] of Object.entries({
         }
     });
 }
+
+test("an answer that is not the app's is asked for again, and the dev tools say what was wrong with it", async () => {
+    const clock = new Clock();
+    const headers = { get: () => "application/json" };
+    const send = async () => ({ status: 200, ok: true, headers, json: async () => ({ portal: "Log in" }) });
+    const components = { run: {}, out: { children: "" }, state: { children: "" }, bar: { children: "" } };
+    const tab = new Tab(clock, send, { "out.children": CONFIG }, components, storage(), seeded(1));
+    const ended = tab.click("out.children", 1).catch((/** @type {any} */ error) => error);
+    assert.ok(await clock.until(() => tab.told.length === 2, 600_000), "it never ends");
+    assert.match((await ended).html, /^The server can't be reached \(tried for 1\d\d s\): the answer is not from the app$/);
+    assert.deepEqual([tab.told[1].type, tab.told[1].detail.kind], ["long-callback-failed", "unreachable"]);
+    assert.equal(components.state.children, "idle");
+});

@@ -64,10 +64,12 @@ export class Tab {
             dash_component_api: {
                 getLayout: (/** @type {any} */ id) =>
                     components[id] && { type: "Div", namespace: "html", props: components[id] },
+                stringifyId: (/** @type {string} */ id) => id,
             },
             document: {
                 hidden: false,
                 cookie: "",
+                adoptedStyleSheets: [],
                 addEventListener: listen,
                 getElementById: (/** @type {string} */ id) =>
                     id === "_dash-long-callbacks"
@@ -96,6 +98,9 @@ export class Tab {
                 constructor(/** @type {string} */ type, /** @type {any} */ { detail }) {
                     Object.assign(this, { type, detail });
                 }
+            },
+            CSSStyleSheet: class {
+                replaceSync() {}
             },
             MessageChannel: class {
                 constructor() {

@@ -1,74 +1,23 @@
 /* Made from browser/ by scripts/build-browser: do not edit. */
-"use strict";(()=>{function once(make){let made;return()=>(made=made||{value:make()}).value}function pause(ms){return new Promise(resolve=>setTimeout(
-resolve,ms))}function has(value,key){return value!=null&&Object.prototype.hasOwnProperty.call(value,key)}function sameJson(one,other){
-return JSON.stringify(one===void 0?null:one)===JSON.stringify(other===void 0?null:other)}function messageOf(error){return error&&
-error.message||String(error)}var page=window,clientside=page.dash_clientside=page.dash_clientside||{};function random(bytes){let numbers=crypto.getRandomValues(
+"use strict";(()=>{function once(make){let made;return()=>(made=made||{value:make()}).value}function tried(action,otherwise){try{return action()}catch{
+return otherwise}}function pause(ms){return new Promise(resolve=>setTimeout(resolve,ms))}function has(value,key){return value!=
+null&&Object.prototype.hasOwnProperty.call(value,key)}function sameJson(one,other){return JSON.stringify(one??null)===JSON.
+stringify(other??null)}function messageOf(error){return error?.message||String(error)}var page=window,clientside=page.dash_clientside=page.dash_clientside||{};function random(bytes){let numbers=crypto.getRandomValues(
 new Uint8Array(bytes));return btoa(String.fromCharCode(...numbers)).replace(/\+/g,"-").replace(/\//g,"_").replace(/=/g,"")}
 var TAB=random(16);function json(id){let element=document.getElementById(id);return element?JSON.parse(element.textContent||
 "null"):null}var dashConfig=once(()=>json("_dash-config")||{}),settings=once(()=>json("_dash-long-callbacks")||{patience:0,
-stream:!1,callbacks:{}}),prefix=once(()=>dashConfig().requests_pathname_prefix||"/");function stringify(id){return typeof id=="string"?id:"{"+Object.keys(id).sort().map(key=>JSON.stringify(key)+":"+JSON.stringify(
-id[key])).join(",")+"}"}function parseId(id){return id.startsWith("{")?JSON.parse(id):id}function isWild(value,wildcard){
-return Array.isArray(value)&&value[0]===wildcard}function matches(id,pattern){if(typeof id=="string"||typeof pattern=="s\
-tring")return id===pattern;let keys=Object.keys(pattern);return keys.length===Object.keys(id).length&&keys.every(key=>isWild(
-pattern[key],"ALL")||isWild(pattern[key],"MATCH")||JSON.stringify(pattern[key])===JSON.stringify(id[key]))}function flat(outputs){
-return outputs?[outputs].flat(2):[]}function bare(property){return property.split("@")[0]}function nameOf(id,property){return`${stringify(
-id)}.${property}`}function isCounter(property){return property.startsWith("n_")}function noUpdate(outputs){return Array.
-isArray(outputs)?outputs.map(noUpdate):clientside.no_update}var PAINT_MAX=100;function componentOf(id){try{let component=page.dash_component_api.getLayout(id);return component&&component.
-props?component:null}catch{return null}}function propsOf(id){let component=componentOf(id);return component&&component.props}
-var missing=new Set;function warnOnce(id,property){let name=stringify(id);!missing.has(name)&&missing.size<1e3&&(missing.
-add(name),console.warn(`A long callback sets ${name}.${property}, but there is no such component on the page.`))}function afterPaint(callback){
-if(document.hidden){callback();return}let first=once(callback);requestAnimationFrame(()=>setTimeout(first)),setTimeout(first,
-PAINT_MAX)}var READY_MAX=3e4,renderer={state(){return page.store?page.store.getState():{}},dispatch(action){page.store&&page.store.
-dispatch(action)},ready(){return this.state().appLifecycle==="HYDRATED"},definition(name){return((this.state().graphs||{}).
-callbacks||[]).find(callback=>callback.output===name)},declarations(){return(this.state().dependenciesRequest||{}).content||
-[]},path(id){let{strs={},objs={}}=this.state().paths||{};if(typeof id=="string")return strs[id];let keys=Object.keys(id).
-sort(),values=JSON.stringify(keys.map(key=>id[key])),found=(objs[keys.join(",")]||[]).find(one=>JSON.stringify(one.values)===
-values);return found&&found.path},ids(pattern){if(typeof pattern=="string")return this.path(pattern)?[pattern]:[];let keys=Object.
-keys(pattern).sort();return(((this.state().paths||{}).objs||{})[keys.join(",")]||[]).map(one=>Object.fromEntries(keys.map(
-(key,i)=>[key,one.values[i]]))).filter(id=>matches(id,pattern))},isChange(name,props){let{prioritized=[],executing=[]}=this.
-state().callbacks||{},calls=[...executing,...prioritized].filter(call=>call.callback.output===name&&Object.keys(call.changedPropIds).
-length===props.length&&props.every(prop=>prop in call.changedPropIds));if(!calls.length)return props.length>0;let{changedPropIds,
-initialCall}=calls[calls.length-1];return props.some(prop=>changedPropIds[prop]===2&&(!initialCall||isCounter(prop.slice(
-prop.lastIndexOf(".")+1))))},executed(job,result){let callback=this.definition(job.name),outputs=flat(job.outputs);if(callback){
-let cb={callback,anyVals:"",changedPropIds:{},initialCall:!1,getInputs:()=>[],getState:()=>[],getOutputs:()=>[outputs],executionResult:{
-...result,payload:job.outputs?{outputs}:null}};this.dispatch({type:"Callbacks.AddExecuted",payload:[cb]})}else result.data?
-Object.entries(result.data).forEach(([id,props])=>clientside.set_props(parseId(id),props)):console.error(result.error)},
-titled(job,error){if(error instanceof Error&&"html"in error){let outputs=flat(job.outputs).map(({id,property})=>`${stringify(
-id)}.${property}`),title=outputs.length?`Callback error updating ${outputs.join(", ")}`:`Callback error with no output f\
-rom input ${(job.pending.triggers||[]).join(", ")}`,by=error.by;error.message=by?`${title} by the long callback ${by}`:title,
-Object.defineProperty(error,"stack",{value:void 0}),this.keepLines()}return error},keepLines:once(()=>{let sheet=new CSSStyleSheet;
-sheet.replaceSync(".dash-backend-error { white-space: pre-wrap; overflow-wrap: anywhere; }"),document.adoptedStyleSheets=
-[...document.adoptedStyleSheets,sheet]}),silently(change){let requested=()=>(this.state().callbacks||{}).requested||[],before=new Set(
-requested());change();let added=requested().filter(callback=>!before.has(callback));added.length&&this.dispatch({type:"C\
-allbacks.RemoveRequested",payload:added})},complain(text){let[message,...more]=text.split(`
-`);try{this.dispatch({type:"ON_ERROR",payload:{type:"backEnd",error:{message,html:more.join(`
-`)}}})}catch{}console.error(text)},async loaded({type,namespace}){let ready=((page[namespace]||{})[type]||{})._dashprivate_isLazyComponentReady;
-ready&&typeof ready.then=="function"&&await Promise.race([ready,pause(READY_MAX)])},loading(on,outputs){let payload=outputs.
-map(({id,property})=>({path:this.path(id),property:bare(property),id:stringify(id)})).filter(one=>one.path);payload.length&&
-this.dispatch({type:on?"LOADING":"LOADED",payload})}};function attempt(name,action){try{action()}catch(error){renderer.complain(
-`A step of the long callback ${name} has failed
-${messageOf(error)}`)}}var slots=new Map,answered=new Map;function inSlot(slot){return slots.get(slot)||[]}function alive(){return Array.from(slots.
-values()).flat()}function enter(job){slots.set(job.slot,[...inSlot(job.slot),job])}function leave(job){let others=inSlot(
-job.slot).filter(other=>other!==job);others.length?slots.set(job.slot,others):slots.delete(job.slot)}function spin(slot){
-setTimeout(()=>{let job=inSlot(slot).find(one=>one.detached&&!one.outcome);job&&renderer.loading(!0,flat(job.outputs))})}
-function inProgress(id,property,except){let name=stringify(id);return alive().some(job=>job!==except&&job.begun&&job.config.
-progress.some(target=>target.property===property&&job.components(target).some(other=>stringify(other)===name)))}var SETTLE=3e4,touched=-1/0;for(let what of["pointerdown","keydown","click","input","change","drop","popstate"])window.addEventListener(
-what,()=>touched=performance.now(),{capture:!0,passive:!0});var cancelInputs=once(()=>Object.values(settings().callbacks).
-flatMap(config=>config.cancel)),stops=new Map;function noteStops(){let found=new Map,now=performance.now();for(let target of cancelInputs())
-for(let id of renderer.ids(target.id)){let[name,path]=[nameOf(id,target.property),renderer.path(id)],value=(propsOf(id)||
-{})[target.property],stop=stops.get(name)||{born:now,value,path,last:value,since:now};found.set(name,stop.path===path?stop:
-{...stop,path,last:value,since:now})}stops=found}function noteChange(name,value){let stop=stops.get(name);stop&&Object.assign(
-stop,{value,last:value})}function settles(since){return touched<since&&performance.now()-since<SETTLE}var CancelInputs=class{constructor(job){
-this.job=job,this.known=new Map}watch(){for(let target of this.job.config.cancel)for(let id of renderer.ids(this.job.match(
-target.id))){let name=nameOf(id,target.property),[stop,mine]=[stops.get(name),this.known.get(name)];stop&&(!mine||mine.born!==
-stop.born)&&this.known.set(name,{born:stop.born,value:stop.value,changed:!1})}}cancels(id,property,value){let{config}=this.
-job;if(!config.cancel.some(target=>target.property===property&&matches(id,this.job.match(target.id))))return!1;let name=nameOf(
-id,property),[stop,mine]=[stops.get(name),this.known.get(name)];if(!stop||!mine||mine.born!==stop.born)return isCounter(
-property)&&value>0;let{value:before,changed}=mine;Object.assign(mine,{value,changed:!0});let reset=!sameJson(value,stop.
-last);return isCounter(property)?value>0&&(reset||!sameJson(value,before)):sameJson(value,before)?reset&&!settles(stop.since):
-changed||!settles(stop.born)}};function cancel(){let context=clientside.callback_context;for(let{prop_id,value}of context.
-triggered){let dot=prop_id.lastIndexOf("."),id=parseId(prop_id.slice(0,dot));alive().filter(job=>job.stops.cancels(id,prop_id.
-slice(dot+1),value)).forEach(job=>job.cancel()),noteChange(prop_id,value)}return noUpdate(context.outputs_list)}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",lost:"\
+stream:!1,callbacks:{}}),prefix=once(()=>dashConfig().requests_pathname_prefix||"/");function stringify(id){return page.dash_component_api.stringifyId(id)}function parseId(id){return id.startsWith("{")?JSON.
+parse(id):id}function isWild(value,wildcard){return Array.isArray(value)&&value[0]===wildcard}function matches(id,pattern){
+if(typeof id=="string"||typeof pattern=="string")return id===pattern;let keys=Object.keys(pattern);return keys.length===
+Object.keys(id).length&&keys.every(key=>isWild(pattern[key],"ALL")||isWild(pattern[key],"MATCH")||JSON.stringify(pattern[key])===
+JSON.stringify(id[key]))}function flat(outputs){return outputs?[outputs].flat(2):[]}function bare(property){return property.
+split("@")[0]}function nameOf(id,property){return`${stringify(id)}.${property}`}function isCounter(property){return property.
+startsWith("n_")}function mapDependencies(dependencies,make){return Array.isArray(dependencies)?dependencies.map(one=>mapDependencies(
+one,make)):make(dependencies)}var PAINT_MAX=100;function componentOf(id){let component=tried(()=>page.dash_component_api.getLayout(id));return component?.
+props?component:null}function propsOf(id){return componentOf(id)?.props||null}var missing=new Set;function warnOnce(id,property){
+let name=stringify(id);!missing.has(name)&&missing.size<1e3&&(missing.add(name),console.warn(`A long callback sets ${name}\
+.${property}, but there is no such component on the page.`))}function afterPaint(callback){if(document.hidden){callback();
+return}let first=once(callback);requestAnimationFrame(()=>setTimeout(first)),setTimeout(first,PAINT_MAX)}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",lost:"\
 This was interrupted before it had finished. Try again.",stopped:"The server was stopped before this had finished. Try a\
 gain.",refused:"The server could not start this. Try again in a moment.",unavailable:"The server can't run this at the m\
 oment. Try again later.",not_stored:"The result could not be stored. Try again later.",session:"Your session has expired\
@@ -77,37 +26,103 @@ arted. Run it again.","changed reload":"The app has changed since this page was 
 lt is not available any more. Run it again.",unreachable:"The server can't be reached. Check your connection and try aga\
 in.","unreachable reload":"The server can't be reached. If the job still runs, reload the page to find it again.",library:"\
 A part of the result could not be loaded. Reload the page."};function sentenceOf(sentences,{kind,message,reload}){return reload&&
-sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
-message),this.final=final,this.pause=pause2,this.session=session}};function cookieValue(text){try{return decodeURIComponent(
-text)}catch{return text}}function post(path,body,more={}){let config=dashConfig(),options=config.fetch||{},headers={Accept:"\
-application/json","Content-Type":"application/json",...more.headers},token=document.cookie.split("; ").find(cookie=>cookie.
-startsWith((config.csrf_token_name||"_csrf_token")+"="));return token&&(headers[config.csrf_header_name||"X-CSRFToken"]=
-cookieValue(token.slice(token.indexOf("=")+1))),fetch(prefix()+path,{credentials:"same-origin",...options,method:"POST",
-headers:{...headers,...options.headers},body,signal:more.signal,keepalive:more.keepalive})}async function errorOf(response){
-let html=(response.headers.get("Content-Type")||"").startsWith("text/html");if(response.ok&&!html)return null;let text=html?
-"":await response.text().catch(()=>""),status=`status ${response.status}${text&&": "+text.slice(0,1e3)}`;if(response.status===
-401||response.status===403||response.ok){let how=response.ok?"the server answered with another page":status;return new RequestError(
-`${SENTENCES.session} (${how})`,!0,0,!0)}let later=response.status>=500||LATER.includes(response.status),pause2=Math.min(
-Number(response.headers.get("Retry-After"))||0,TRY_MAX/1e3)*1e3;return new RequestError(status,!later,pause2)}var paths=null,changing=!1,places=new Map;function notePlace(name){places.has(name)||places.set(name,renderer.path(parseId(
-name)))}function setProperty(id,property,value){let[name,path]=[stringify(id),renderer.path(id)],known=places.get(name)===
-path;clientside.set_props(id,{[property]:value}),known&&places.has(name)&&places.set(name,renderer.path(id))}function isNew(name){
-let path=renderer.path(parseId(name));return!!path&&places.has(name)&&places.get(name)!==path}function notePlaces(names){
-places=new Map;for(let name of names)notePlace(name)}var onChange=()=>{};function checkLayout(){if(!(changing||!renderer.
-ready()||renderer.state().paths===paths)){changing=!0;try{paths=renderer.state().paths,onChange()}finally{changing=!1}}}
-function watchLayout(action){onChange=action,page.store?(page.store.subscribe(()=>renderer.state().paths!==paths&&setTimeout(
-checkLayout)),setTimeout(checkLayout)):setTimeout(()=>watchLayout(action),50)}function emit(what,callback,outputs,failure){let detail={callback,outputs:flat(outputs).map(({id,property})=>({id,property:bare(
+sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}function emit(what,callback,outputs,failure){let detail={callback,outputs:flat(outputs).map(({id,property})=>({id,property:bare(
 property)})),...failure&&{kind:failure.kind,message:failure.message||sentenceOf(SENTENCES,failure),user:!!failure.user,ref:failure.
 ref||null,reload:!!failure.reload}};window.dispatchEvent(new CustomEvent("long-callback-"+what,{detail,cancelable:what===
 "failed"}))}function devToolsError(text,by=""){return Object.assign(new Error(text),{html:text,by})}function describe({type,
 message="",traceback}){return traceback||(type?`${type}: ${message}`:message)}var REMEMBER=168*3600*1e3,memory={prefix:once(()=>`dash-long-callback ${prefix()} `),mine(pending){let owner=settings().
 owner;return owner===void 0?null:(pending.owner!==owner&&pending.payload&&(pending.payload=void 0,pending.doubtful=!0,this.
-keep(pending)),pending.owner===owner||pending.owner===null?!0:owner===null&&pending.owner?null:!1)},keep(pending){try{sessionStorage.
-setItem(this.prefix()+pending.id,JSON.stringify(pending))}catch{}},drop(id){try{sessionStorage.removeItem(this.prefix()+
-id)}catch{}},all(){let found=[];try{for(let key of Object.keys(sessionStorage).filter(one=>one.startsWith(this.prefix()))){
-let pending=JSON.parse(sessionStorage.getItem(key)||"null"),kept=pending&&Date.now()-pending.at<REMEMBER,known=kept&&settings().
-callbacks[pending.name],mine=kept?this.mine(pending):!1;known&&mine?found.push(pending):mine!==null&&(sessionStorage.removeItem(
-key),kept&&mine&&emit("failed",pending.name,pending.outputs,{kind:"changed"}))}}catch{}return found.sort((one,other)=>one.
-at-other.at)}};var DRAWN_MAX=1e3;function isEvents(value){return has(value,"__dash_long_callback_events")}var lines=new Map;function inLine(name,action){
+keep(pending)),pending.owner===owner||pending.owner===null?!0:owner===null&&pending.owner?null:!1)},keep(pending){tried(
+()=>sessionStorage.setItem(this.prefix()+pending.id,JSON.stringify(pending)))},drop(id){tried(()=>sessionStorage.removeItem(
+this.prefix()+id))},all(){let found=[];return tried(()=>{for(let key of Object.keys(sessionStorage).filter(one=>one.startsWith(
+this.prefix()))){let pending=JSON.parse(sessionStorage.getItem(key)||"null"),kept=pending&&Date.now()-pending.at<REMEMBER,
+known=kept&&settings().callbacks[pending.name],mine=kept?this.mine(pending):!1;known&&mine?found.push(pending):mine!==null&&
+(sessionStorage.removeItem(key),kept&&mine&&emit("failed",pending.name,pending.outputs,{kind:"changed"}))}}),found.sort(
+(one,other)=>one.at-other.at)}};function digest(text){let[one,two]=[1,2];for(let i=0;i<text.length;i++)one=Math.imul(one^text.charCodeAt(i),2654435761),
+two=Math.imul(two^text.charCodeAt(i),1597334677);return`${text.length} ${one} ${two}`}function valuesOf(inputs){let asked=inputs.
+flat().filter(one=>!/^n_|_timestamp$/.test(one.property));return digest(JSON.stringify(asked.map(one=>[stringify(one.id),
+one.property,one.value])))}function pendingJob(name,config,context){let[inputs,states,outputs]=[context.inputs_list,context.
+states_list||[],context.outputs_list],changed=context.triggered.map(t=>t.prop_id),payload={output:name,outputs,inputs,changedPropIds:changed,
+parsedChangedPropsIds:changed.map(prop=>prop.startsWith("{")?parseId(prop.slice(0,prop.lastIndexOf("}")+1)):prop),state:config.
+states?states.slice(0,config.states):void 0},matching=outputs?flat(outputs):inputs.filter(input=>!Array.isArray(input));
+return{id:random(24),name,outputs,matched:matching.map(one=>one.id),every:mapDependencies(states.slice(config.states),state=>state.
+value),values:valuesOf(inputs),triggers:changed,at:Date.now(),owner:settings().owner,payload:JSON.stringify(payload),declared:config.
+declared}}function componentsOf(pending,target){if(target.all!==void 0){let ids=pending.every[target.all];return Array.isArray(
+ids)?ids:[]}return[matchOf(pending,target.id)]}function matchOf(pending,id){if(typeof id=="string")return id;let matched=pending.
+matched.filter(other=>typeof other=="object");return Object.fromEntries(Object.entries(id).map(([key,value])=>{let like=isWild(
+value,"MATCH")&&matched.find(other=>key in other);return[key,like?like[key]:value]}))}function isOutput(pending,id,property){
+return flat(pending.outputs).some(one=>stringify(one.id)===id&&bare(one.property)===property)}function isSentAgain(pending,id,property,value){
+let component=property==="href"?componentOf(id):null;if(!component||component.type!=="Location")return!1;let again=pending.
+went===value;return pending.went=value,memory.keep(pending),again}var READY_MAX=3e4,renderer={state(){return page.store?.getState()||{}},dispatch(action){page.store?.dispatch(action)},ready(){
+return this.state().appLifecycle==="HYDRATED"},definition(name){return this.state().graphs?.callbacks?.find(callback=>callback.
+output===name)},declarations(){return this.state().dependenciesRequest?.content||[]},path(id){let{strs={},objs={}}=this.
+state().paths||{};if(typeof id=="string")return strs[id];let keys=Object.keys(id).sort(),values=JSON.stringify(keys.map(
+key=>id[key]));return(objs[keys.join(",")]||[]).find(one=>JSON.stringify(one.values)===values)?.path},ids(pattern){if(typeof pattern==
+"string")return this.path(pattern)?[pattern]:[];let keys=Object.keys(pattern).sort();return(this.state().paths?.objs?.[keys.
+join(",")]||[]).map(one=>Object.fromEntries(keys.map((key,i)=>[key,one.values[i]]))).filter(id=>matches(id,pattern))},isChange(name,props){
+let{prioritized=[],executing=[]}=this.state().callbacks||{},calls=[...executing,...prioritized].filter(call=>call.callback.
+output===name&&Object.keys(call.changedPropIds).length===props.length&&props.every(prop=>prop in call.changedPropIds));if(!calls.
+length)return props.length>0;let{changedPropIds,initialCall}=calls[calls.length-1];return props.some(prop=>changedPropIds[prop]===
+2&&(!initialCall||isCounter(prop.slice(prop.lastIndexOf(".")+1))))},executed(job,result){let callback=this.definition(job.
+name),outputs=flat(job.outputs);if(callback){let cb={callback,anyVals:"",changedPropIds:{},initialCall:!1,getInputs:()=>[],
+getState:()=>[],getOutputs:()=>[outputs],executionResult:{...result,payload:job.outputs?{outputs}:null}};this.dispatch({
+type:"Callbacks.AddExecuted",payload:[cb]})}else result.data?Object.entries(result.data).forEach(([id,props])=>clientside.
+set_props(parseId(id),props)):console.error(result.error)},titled(job,error){let outputs=flat(job.outputs).map(({id,property})=>nameOf(
+id,property)),title=outputs.length?`Callback error updating ${outputs.join(", ")}`:`Callback error with no output from i\
+nput ${(job.pending.triggers||[]).join(", ")}`;error.message=error.by?`${title} by the long callback ${error.by}`:title,
+Object.defineProperty(error,"stack",{value:void 0}),this.keepLines()},keepLines:once(()=>{let sheet=new CSSStyleSheet;sheet.
+replaceSync(".dash-backend-error { white-space: pre-wrap; overflow-wrap: anywhere; }"),document.adoptedStyleSheets=[...document.
+adoptedStyleSheets,sheet]}),silently(change){let requested=()=>this.state().callbacks?.requested||[],before=new Set(requested());
+change();let added=requested().filter(callback=>!before.has(callback));added.length&&this.dispatch({type:"Callbacks.Remo\
+veRequested",payload:added})},complain(text){let[message,...more]=text.split(`
+`),error={message,html:more.join(`
+`)};tried(()=>this.dispatch({type:"ON_ERROR",payload:{type:"backEnd",error}})),console.error(text)},async loaded({type,namespace}){
+let ready=page[namespace]?.[type]?._dashprivate_isLazyComponentReady;typeof ready?.then=="function"&&await Promise.race(
+[ready,pause(READY_MAX)])},loading(on,outputs){let payload=outputs.map(({id,property})=>({path:this.path(id),property:bare(
+property),id:stringify(id)})).filter(one=>one.path);payload.length&&this.dispatch({type:on?"LOADING":"LOADED",payload})}};
+function attempt(name,action){try{action()}catch(error){renderer.complain(`A step of the long callback ${name} has faile\
+d
+${messageOf(error)}`)}}var jobs=[],answered=new Map;function inSlot(slot){return jobs.filter(job=>job.slot===slot)}function alive(){return jobs}
+function enter(job){jobs=[...jobs,job]}function leave(job){jobs=jobs.filter(other=>other!==job)}function spin(slot){setTimeout(
+()=>{let job=inSlot(slot).find(one=>one.detached&&!one.outcome);job&&renderer.loading(!0,flat(job.outputs))})}function inProgress(id,property,except){
+let name=stringify(id);return jobs.filter(job=>job!==except&&job.begun).some(({config,pending})=>config.progress.some(target=>target.
+property===property&&componentsOf(pending,target).map(stringify).includes(name)))}var SETTLE=3e4,touched=-1/0;for(let what of["pointerdown","keydown","click","input","change","drop","popstate"])window.addEventListener(
+what,()=>touched=performance.now(),{capture:!0,passive:!0});var cancelInputs=once(()=>Object.values(settings().callbacks).
+flatMap(config=>config.cancel)),stops=new Map;function noteStops(){let found=new Map,now=performance.now();for(let target of cancelInputs())
+for(let id of renderer.ids(target.id)){let[name,path]=[nameOf(id,target.property),renderer.path(id)],value=(propsOf(id)||
+{})[target.property],stop=stops.get(name)||{born:now,value,path,last:value,since:now};found.set(name,stop.path===path?stop:
+{...stop,path,last:value,since:now})}stops=found}function noteChange(name,value){let stop=stops.get(name);stop&&Object.assign(
+stop,{value,last:value})}function settles(since){return touched<since&&performance.now()-since<SETTLE}var CancelInputs=class{constructor(job){
+this.job=job,this.known=new Map}watch(){for(let target of this.job.config.cancel)for(let id of renderer.ids(matchOf(this.
+job.pending,target.id))){let name=nameOf(id,target.property),[stop,mine]=[stops.get(name),this.known.get(name)];stop&&(!mine||
+mine.born!==stop.born)&&this.known.set(name,{born:stop.born,value:stop.value,changed:!1})}}cancels(id,property,value){let{
+config,pending}=this.job;if(!config.cancel.some(one=>one.property===property&&matches(id,matchOf(pending,one.id))))return!1;
+let name=nameOf(id,property),[stop,mine]=[stops.get(name),this.known.get(name)];if(!stop||!mine||mine.born!==stop.born)return isCounter(
+property)&&value>0;let{value:before,changed}=mine;Object.assign(mine,{value,changed:!0});let reset=!sameJson(value,stop.
+last);return isCounter(property)?value>0&&(reset||!sameJson(value,before)):sameJson(value,before)?reset&&!settles(stop.since):
+changed||!settles(stop.born)}};function cancel(){let context=clientside.callback_context;for(let{prop_id,value}of context.
+triggered){let dot=prop_id.lastIndexOf("."),id=parseId(prop_id.slice(0,dot));alive().filter(job=>job.stops.cancels(id,prop_id.
+slice(dot+1),value)).forEach(job=>job.cancel()),noteChange(prop_id,value)}return mapDependencies(context.outputs_list,()=>clientside.
+no_update)}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
+message),this.final=final,this.pause=pause2,this.session=session}};function faultOf(error){return error instanceof RequestError?
+error:new RequestError("the server did not respond")}async function post(path,body,more={}){let config=dashConfig(),options=config.
+fetch||{},headers={Accept:"application/json","Content-Type":"application/json",...more.headers},token=document.cookie.split(
+"; ").find(cookie=>cookie.startsWith((config.csrf_token_name||"_csrf_token")+"="));if(token){let value=token.slice(token.
+indexOf("=")+1);headers[config.csrf_header_name||"X-CSRFToken"]=tried(()=>decodeURIComponent(value),value)}return fetch(
+prefix()+path,{credentials:"same-origin",...options,method:"POST",headers:{...headers,...options.headers},body,signal:more.
+signal,keepalive:more.keepalive})}async function errorOf(response){let html=(response.headers.get("Content-Type")||"").startsWith(
+"text/html");if(response.ok&&!html)return null;let text=html?"":await response.text().catch(()=>""),status=`status ${response.
+status}${text&&": "+text.slice(0,1e3)}`;if(response.status===401||response.status===403||response.ok){let how=response.ok?
+"the server answered with another page":status;return new RequestError(`${SENTENCES.session} (${how})`,!0,0,!0)}let later=response.
+status>=500||LATER.includes(response.status),pause2=Math.min(Number(response.headers.get("Retry-After"))||0,TRY_MAX/1e3)*
+1e3;return new RequestError(status,!later,pause2)}var paths=null,changing=!1,places=new Map;function notePlace(id){let name=stringify(id);places.has(name)||places.set(name,
+renderer.path(id))}function setProperty(id,property,value){let[name,path]=[stringify(id),renderer.path(id)],known=places.
+get(name)===path;clientside.set_props(id,{[property]:value}),known&&places.has(name)&&places.set(name,renderer.path(id))}
+function isNew(id){let[name,path]=[stringify(id),renderer.path(id)];return!!path&&places.has(name)&&places.get(name)!==path}
+function notePlaces(ids){places=new Map,ids.forEach(notePlace)}var onChange=()=>{};function checkLayout(){if(!(changing||
+!renderer.ready()||renderer.state().paths===paths)){changing=!0;try{paths=renderer.state().paths,onChange()}finally{changing=
+!1}}}function watchLayout(action){onChange=action,page.store?(page.store.subscribe(()=>renderer.state().paths!==paths&&setTimeout(
+checkLayout)),setTimeout(checkLayout)):setTimeout(()=>watchLayout(action),50)}var DRAWN_MAX=1e3;function isEvents(value){return has(value,"__dash_long_callback_events")}var lines=new Map;function inLine(name,action){
 let before=lines.get(name),done=before?before.then(action):action();done&&(lines.set(name,done),done.then(()=>lines.get(
 name)===done&&lines.delete(name)))}async function settled(){for(let turn=0;turn<4;turn++)await new Promise(resolve=>{let{
 port1,port2}=new MessageChannel;port1.onmessage=resolve,port2.postMessage(null)})}async function giveEvent(component,id,property,value){
@@ -115,20 +130,19 @@ let plot=component.type==="Graph"?await drawn(id):null,redrawn=plot&&new Promise
 setProperty(id,property,value),redrawn&&["extendData","prependData"].includes(property)&&await Promise.race([redrawn,pause(
 DRAWN_MAX)]),await settled()}async function drawn(id){for(let until=Date.now()+READY_MAX;Date.now()<until;await pause(50)){
 let element=document.getElementById(stringify(id)),plot=element&&element.querySelector(".js-plotly-plot");if(plot&&!plot.
-matches(".dash-graph--pending"))return plot}return null}var EVENTS_MAX=1e4,EventLines=class{constructor(job){this.job=job,this.lines=new Map,this.waiting=0,this.then=null}has(id,property){
-return this.lines.has(nameOf(id,property))}whenDone(action){this.waiting?this.then=action:action()}add(id,property,{__dash_long_callback_events:kind,
-events}){let name=nameOf(id,property),line=this.lines.get(name)||{id,property,last:0,here:!0,round:0,kept:new Set};this.
-lines.set(name,line);for(let[seq,value]of events)if(seq>line.last){line.last=seq;let event={seq,kind,value};line.kept.add(
-event),this.happen(line,event)}for(let event of line.kept){if(line.kept.size<=EVENTS_MAX)break;line.kept.delete(event)}}reappear(){
-for(let line of this.lines.values()){let here=!!componentOf(line.id);here&&!line.here&&(line.round+=1,line.kept.forEach(
-event=>this.happen(line,event))),line.here=here}}happen(line,event){let{round}=line;this.waiting+=1,inLine(nameOf(line.id,
-line.property),async()=>{try{!this.job.settled&&line.round===round&&await this.deliver(line,event)}catch(error){this.job.
-updates.report(line.id,line.property,error)}finally{if(this.waiting-=1,!this.waiting&&this.then){let then=this.then;this.
-then=null,then()}}})}async deliver(line,event){let component=componentOf(line.id);if(!component){line.here=!1,this.job.here&&
-warnOnce(line.id,line.property);return}if(await renderer.loaded(component),!this.job.settled){if(event.kind==="once"||event.
-kind==="file"&&component.type==="Download"){line.kept.delete(event);let{pending}=this.job,name=nameOf(line.id,line.property),
-happened=pending.happened=pending.happened||{};if(event.seq<=(happened[name]||0))return;happened[name]=event.seq,memory.
-keep(pending)}await giveEvent(component,line.id,line.property,event.value)}}};function isPatch(value){return has(value,"__dash_patch_update")}function at(root,place){return place.reduce((value,key)=>value?.[key],
+matches(".dash-graph--pending"))return plot}return null}var EVENTS_MAX=1e4,EventLines=class{constructor(job){this.job=job,this.lines=new Map,this.waiting=0,this.then=null}whenDone(action){
+this.waiting?this.then=action:action()}add(id,property,{__dash_long_callback_events:kind,events}){let name=nameOf(id,property),
+line=this.lines.get(name)||{id,property,last:0,here:!0,round:0,kept:new Set};this.lines.set(name,line);for(let[seq,value]of events)
+if(seq>line.last){line.last=seq;let event={seq,kind,value};if(line.kept.add(event),this.happen(line,event),line.kept.size>
+EVENTS_MAX){let[oldest]=line.kept;line.kept.delete(oldest)}}}reappear(){for(let line of this.lines.values()){let here=!!componentOf(
+line.id);here&&!line.here&&(line.round+=1,line.kept.forEach(event=>this.happen(line,event))),line.here=here}}happen(line,event){
+let{round}=line;this.waiting+=1,inLine(nameOf(line.id,line.property),async()=>{try{!this.job.settled&&line.round===round&&
+await this.deliver(line,event)}catch(error){this.job.updates.report(line.id,line.property,error)}finally{if(this.waiting-=
+1,!this.waiting&&this.then){let then=this.then;this.then=null,then()}}})}async deliver(line,event){let component=componentOf(
+line.id);if(!component){line.here=!1,this.job.here&&warnOnce(line.id,line.property);return}if(await renderer.loaded(component),
+!this.job.settled){if(event.kind==="once"||event.kind==="file"&&component.type==="Download"){line.kept.delete(event);let{
+pending}=this.job,name=nameOf(line.id,line.property),happened=pending.happened=pending.happened||{};if(event.seq<=(happened[name]||
+0))return;happened[name]=event.seq,memory.keep(pending)}await giveEvent(component,line.id,line.property,event.value)}}};function isPatch(value){return has(value,"__dash_patch_update")}function at(root,place){return place.reduce((value,key)=>value?.[key],
 root)}function fromStart(list2,index){if(typeof index!="number"||index>=0)return index;if(list2==null)throw new TypeError(
 `it counts from the end of a list (${index}), but there is none`);return list2.length+index}function copied(root,key){return Number.
 isInteger(key)&&Array.isArray(root)?root.slice():{...root}}function withValue(root,place,value){if(!place.length)return value;
@@ -153,19 +167,20 @@ place),params||{}))}function patched(value,previous){if(!isPatch(value))return v
 "the property has no value yet that it could change");return value.operations.reduce(patchOne,previous)}function apart(value){
 if(!isPatch(value)||!Array.isArray(value.lengths))return[value];let end=0;return value.lengths.map(length=>(end+=length,
 {...value,operations:value.operations.slice(end-length,end)}))}var Indicator=class{constructor(job){this.job=job,this.shown=!1,this.progress=new Map,this.unseen=0}show(){!this.shown&&
-!this.job.settled&&(this.shown=!0,this.setRunning("on"),this.signs().forEach(([id])=>notePlace(stringify(id))))}hide(){this.
-shown&&(this.shown=!1,inSlot(this.job.slot).some(other=>other!==this.job&&!other.outcome)||this.setRunning("off"),this.reset())}setRunning(which){
-for(let target of this.job.config.running)this.job.components(target).forEach(id=>this.job.updates.set(id,target.property,
-target[which]))}setProgress(index,value){let target=this.job.config.progress[index];this.unseen+=1,afterPaint(()=>this.unseen-=
-1),this.progress.set(index,value);for(let id of this.job.components(target))inLine(nameOf(id,target.property),()=>this.job.
-updates.set(id,target.property,value))}restart(){this.progress.clear(),this.reset()}reset(){let{progress,defaults}=this.
-job.config;progress.forEach((target,index)=>{for(let id of this.job.components(target))!(!defaults&&this.job.events.has(
-id,target.property))&&!inProgress(id,target.property,this.job)&&this.job.updates.set(id,target.property,defaults?defaults[index]:
-null)})}signs(){let{running,progress}=this.job.config,targets=running.map(target=>[target,target.on]);return progress.forEach(
-(target,index)=>targets.push([target,this.progress.get(index)])),targets.flatMap(([target,value])=>this.job.components(target).
-map(id=>[id,target.property,value]))}renew(isNew2){let latest=new Map;for(let sign of this.shown?this.signs():[])sign[2]!==
-void 0&&!isPatch(sign[2])&&isNew2(stringify(sign[0]))&&latest.set(nameOf(sign[0],sign[1]),sign);for(let[id,property,value]of latest.
-values())sameJson((propsOf(id)||{})[property],value)||this.job.updates.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
+!this.job.settled&&(this.shown=!0,this.setRunning("on"),this.signs().forEach(([id])=>notePlace(id)))}hide(){this.shown&&
+(this.shown=!1,inSlot(this.job.slot).some(other=>other!==this.job&&!other.outcome)||this.setRunning("off"),this.reset())}setRunning(which){
+let{config,pending,updates}=this.job;for(let target of config.running)componentsOf(pending,target).forEach(id=>updates.set(
+id,target.property,target[which]))}setProgress(index,value){let target=this.job.config.progress[index];this.unseen+=1,afterPaint(
+()=>this.unseen-=1),this.progress.set(index,value);for(let id of componentsOf(this.job.pending,target))inLine(nameOf(id,
+target.property),()=>this.job.updates.set(id,target.property,value))}restart(){this.progress.clear(),this.reset()}reset(){
+let{progress,defaults}=this.job.config;progress.forEach((target,index)=>{for(let id of componentsOf(this.job.pending,target))
+!(!defaults&&this.job.events.lines.has(nameOf(id,target.property)))&&!inProgress(id,target.property,this.job)&&this.job.
+updates.set(id,target.property,defaults?defaults[index]:null)})}signs(){let{running,progress}=this.job.config,targets=running.
+map(target=>[target,target.on]);return progress.forEach((target,index)=>targets.push([target,this.progress.get(index)])),
+targets.flatMap(([target,value])=>componentsOf(this.job.pending,target).map(id=>[id,target.property,value]))}renew(isNew2){
+let latest=new Map;for(let sign of this.shown?this.signs():[])sign[2]!==void 0&&!isPatch(sign[2])&&isNew2(sign[0])&&latest.
+set(nameOf(sign[0],sign[1]),sign);for(let[id,property,value]of latest.values())sameJson((propsOf(id)||{})[property],value)||
+this.job.updates.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
 length?devToolsError(misfits.join(`
 `)):result.error;return{data:Object.keys(data).length?data:void 0,error}}function pick(job,response,misfits){let byId=new Map(
 Object.entries(response).map(([id,props])=>[stringify(parseId(id)),props])),picked={};for(let output of flat(job.outputs)){
@@ -173,67 +188,49 @@ let[id,property]=[stringify(output.id),bare(output.property)],[values,props]=[by
 values&&property in values)try{picked[id]={...picked[id],[property]:patched(values[property],props[property])}}catch(error){
 misfits.push(`The Patch for ${id}.${property} can't be applied: ${messageOf(error)}`)}else props&&job.updates.yielded.has(
 `${id}.${property}`)&&(picked[id]={...picked[id],[property]:props[property]})}return picked}function give(job,{data,error}){
-error&&(error=renderer.titled(job,error)),data&&error&&job.detach(),job.detached?(data&&attempt(job.name,()=>renderer.executed(
-job,{data})),error&&attempt(job.name,()=>renderer.executed(job,{error})),renderer.loading(!1,flat(job.outputs)),spin(job.
-slot)):error?job.reject(error):data?job.resolve(shaped(job.outputs,data)):job.reject(clientside.PreventUpdate)}function shaped(outputs,data){
-if(Array.isArray(outputs))return outputs.map(output=>shaped(output,data));let values=data[stringify(outputs.id)]||{},property=bare(
-outputs.property);return property in values?values[property]:clientside.no_update}function load(library){return new Promise(
-(resolve,reject)=>{let element=library.type==="_js_dist"?document.createElement("script"):document.createElement("link");
-element instanceof HTMLScriptElement?element.src=library.url:(element.href=library.url,element.rel="stylesheet"),element.
-onload=()=>resolve(),element.onerror=()=>reject(new Error(library.url)),document.head.appendChild(element)})}function digest(text){let[one,two]=[1,2];for(let i=0;i<text.length;i++)one=Math.imul(one^text.charCodeAt(i),2654435761),
-two=Math.imul(two^text.charCodeAt(i),1597334677);return`${text.length} ${one} ${two}`}function valuesOf(inputs){let asked=inputs.
-flat().filter(one=>!/^n_|_timestamp$/.test(one.property));return digest(JSON.stringify(asked.map(one=>[stringify(one.id),
-one.property,one.value])))}function pendingJob(name,config,context){let[inputs,states,outputs]=[context.inputs_list,context.
-states_list||[],context.outputs_list],changed=context.triggered.map(t=>t.prop_id),payload={output:name,outputs,inputs,changedPropIds:changed,
-parsedChangedPropsIds:changed.map(prop=>prop.startsWith("{")?parseId(prop.slice(0,prop.lastIndexOf("}")+1)):prop),state:config.
-states?states.slice(0,config.states):void 0},matching=outputs?flat(outputs):inputs.filter(input=>!Array.isArray(input));
-return{id:random(24),name,outputs,matched:matching.map(one=>one.id),every:states.slice(config.states).map(valueOf),values:valuesOf(
-inputs),triggers:changed,at:Date.now(),owner:settings().owner,payload:JSON.stringify(payload),declared:config.declared}}
-function valueOf(dependency){return Array.isArray(dependency)?dependency.map(valueOf):dependency.value}function componentsOf(pending,target){
-if(target.all!==void 0){let ids=pending.every[target.all];return Array.isArray(ids)?ids:[]}return[matchOf(pending,target.
-id)]}function matchOf(pending,id){if(typeof id=="string")return id;let matched=pending.matched.filter(other=>typeof other==
-"object");return Object.fromEntries(Object.entries(id).map(([key,value])=>{let like=isWild(value,"MATCH")&&matched.find(
-other=>key in other);return[key,like?like[key]:value]}))}function isOutput(pending,id,property){return flat(pending.outputs).
-some(one=>stringify(one.id)===id&&bare(one.property)===property)}function isSentAgain(pending,id,property,value){let component=property===
-"href"?componentOf(id):null;if(!component||component.type!=="Location")return!1;let again=pending.went===value;return pending.
-went=value,memory.keep(pending),again}var RETRY_MIN=250,RETRY_MAX=5e3,RetryBudget=class{constructor(){this.failures=0,this.tried=0,this.since=Date.now()}begin(){
+error&&(renderer.titled(job,error),data&&job.detach()),job.detached?(data&&attempt(job.name,()=>renderer.executed(job,{data})),
+error&&attempt(job.name,()=>renderer.executed(job,{error})),renderer.loading(!1,flat(job.outputs)),spin(job.slot)):error?
+job.reject(error):data?job.resolve(shaped(job.outputs,data)):job.reject(clientside.PreventUpdate)}function shaped(outputs,data){
+return mapDependencies(outputs,output=>{let[values,property]=[data[stringify(output.id)]||{},bare(output.property)];return property in
+values?values[property]:clientside.no_update})}function load(library){return new Promise((resolve,reject)=>{let element=library.
+type==="_js_dist"?Object.assign(document.createElement("script"),{src:library.url}):Object.assign(document.createElement(
+"link"),{href:library.url,rel:"stylesheet"});element.onload=()=>resolve(),element.onerror=()=>reject(new Error(library.url)),
+document.head.append(element)})}var RETRY_MIN=250,RETRY_MAX=5e3,RetryBudget=class{constructor(){this.failures=0,this.tried=0,this.since=Date.now()}begin(){
 this.since=Date.now()}succeed(){this.failures=0,this.tried=0}fail(fault){let pause2=Math.min(RETRY_MIN*2**this.failures,
 RETRY_MAX);return this.failures+=1,navigator.onLine!==!1&&(this.tried+=Math.min(Date.now()-this.since,TRY_MAX)+pause2),fault.
 final||this.tried>settings().patience*1e3?null:Math.max(pause2*(.75+Math.random()/2),fault.pause)}message(what,fault){return fault.
 final?fault.message:`${what} (tried for ${Math.round(this.tried/1e3)} s): ${fault.message}`}renew(){this.failures=0}wait(ms){
 return new Promise(resolve=>{let online=()=>{this.renew(),done()},done=()=>{clearTimeout(timer),window.removeEventListener(
-"online",online),resolve()},timer=setTimeout(done,ms);window.addEventListener("online",online)})}};var HOLDERS=2,HOLDER_LEASE=8e3,HOLDER_RENEW=3e3,holder={key:"",timer:void 0,lost(){},take(){try{this.key&&!this.isMine()&&
-this.forget();for(let i=0;i<HOLDERS&&!this.key;i++){let key=`dash-long-callback holder ${i}`;this.isFree(localStorage.getItem(
-key))&&(localStorage.setItem(key,`${TAB} ${Date.now()+HOLDER_LEASE}`),this.key=key,this.timer=setInterval(()=>this.renew(),
-HOLDER_RENEW))}}catch{}return!!this.key},isFree(entry){let left=Number((entry||"").split(" ")[1])-Date.now();return!(left>
+"online",online),resolve()},timer=setTimeout(done,ms);window.addEventListener("online",online)})}};var HOLDERS=2,HOLDER_LEASE=8e3,HOLDER_RENEW=3e3,holder={key:"",timer:void 0,lost(){},take(){return tried(()=>{this.key&&
+!this.isMine()&&this.forget();for(let i=0;i<HOLDERS&&!this.key;i++){let key=`dash-long-callback holder ${i}`;this.isFree(
+localStorage.getItem(key))&&(localStorage.setItem(key,`${TAB} ${Date.now()+HOLDER_LEASE}`),this.key=key,this.timer=setInterval(
+()=>this.renew(),HOLDER_RENEW))}}),!!this.key},isFree(entry){let left=Number((entry||"").split(" ")[1])-Date.now();return!(left>
 0&&left<=HOLDER_LEASE)},isMine(){let entry=localStorage.getItem(this.key);return!entry||entry.startsWith(TAB)},renew(){try{
 if(this.isMine()){localStorage.setItem(this.key,`${TAB} ${Date.now()+HOLDER_LEASE}`);return}}catch{}this.forget(),this.lost()},
-forget(){clearInterval(this.timer),this.key=""},free(){try{this.key&&this.isMine()&&localStorage.removeItem(this.key)}catch{}
+forget(){clearInterval(this.timer),this.key=""},free(){tried(()=>this.key&&this.isMine()&&localStorage.removeItem(this.key)),
 this.forget()}};window.addEventListener("storage",event=>event.key===holder.key&&holder.renew());var ANSWER_MAX=6e4,STREAM_FIRST=6e3,STREAM_PAUSE=6e4,STREAM_NEXT=25e3,GATHER=200;function merged(first,second){let later=second.
 updates||[],plain=later.filter(([,value])=>!isPatch(value)&&!isEvents(value)),replaced=new Set(plain.map(([target])=>String(
 target))),earlier=(first.updates||[]).filter(([target,value])=>isEvents(value)||!replaced.has(String(target)));return{...second,
-updates:[...earlier,...later]}}var Poller=class{constructor(){this.jobs=new Map,this.request=null,this.timer=void 0,this.
-due=1/0,this.budget=new RetryBudget,this.hidden=document.hidden,this.noStreams=0,this.streamPause=STREAM_PAUSE,this.submitting=
-0}add(job,after){this.jobs.set(job.id,job),this.schedule(Math.max(after*1e3,this.submitting?GATHER:0))}remove(job){this.
-jobs.delete(job.id)&&!this.jobs.size&&this.pause()}pause(){clearTimeout(this.timer),this.due=1/0,this.stop(),holder.free()}stop(){
-this.request&&(this.request.abort(),this.request=null)}schedule(ms){let due=Date.now()+ms;due<this.due&&(clearTimeout(this.
-timer),this.due=due,this.timer=setTimeout(()=>{this.due=1/0,this.ask()},ms))}hurry(){this.jobs.size&&this.schedule(0)}async ask(){
-this.stop();let request=this.request=new AbortController,asked=Array.from(this.jobs.values());this.hidden&&holder.free();
-let holds=!this.hidden&&holder.take(),stream=!!page.ReadableStream&&Date.now()>this.noStreams&&settings().stream&&holds,
-body=JSON.stringify({tab:TAB,jobs:Object.fromEntries(asked.map(job=>[job.id,job.seq])),hidden:this.hidden||void 0,pace:!holds||
-void 0,stream:stream||void 0}),timer=setTimeout(()=>{stream&&(this.noStreams=Date.now()+this.streamPause,this.streamPause*=
-2),request.abort()},stream?STREAM_FIRST:ANSWER_MAX);this.budget.begin();let after=0;try{let response=await post("_dash-l\
+updates:[...earlier,...later]}}var poller={jobs:new Map,request:null,timer:void 0,due:1/0,budget:new RetryBudget,hidden:document.
+hidden,noStreams:0,streamPause:STREAM_PAUSE,submitting:0,add(job,after){this.jobs.set(job.id,job),this.schedule(Math.max(
+after*1e3,this.submitting?GATHER:0))},remove(job){this.jobs.delete(job.id)&&!this.jobs.size&&this.pause()},pause(){clearTimeout(
+this.timer),this.due=1/0,this.stop(),holder.free()},stop(){this.request?.abort(),this.request=null},schedule(ms){let due=Date.
+now()+ms;this.jobs.size&&due<this.due&&(clearTimeout(this.timer),this.due=due,this.timer=setTimeout(()=>{this.due=1/0,this.
+ask()},ms))},async ask(){this.stop();let request=this.request=new AbortController,asked=Array.from(this.jobs.values());this.
+hidden&&holder.free();let holds=!this.hidden&&holder.take(),stream=holds&&settings().stream&&Date.now()>this.noStreams,body=JSON.
+stringify({tab:TAB,jobs:Object.fromEntries(asked.map(job=>[job.id,job.seq])),hidden:this.hidden||void 0,pace:!holds||void 0,
+stream:stream||void 0}),timer=setTimeout(()=>{stream&&(this.noStreams=Date.now()+this.streamPause,this.streamPause*=2),request.
+abort()},stream?STREAM_FIRST:ANSWER_MAX);this.budget.begin();let after=0,fault=null;try{let response=await post("_dash-l\
 ong-callback/updates",body,{signal:request.signal});if(response.status===404){let answer=await response.json().catch(()=>({}));
 if(answer.error!=="JobNotFound")throw new RequestError("status 404");asked.filter(job=>this.jobs.get(job.id)===job).forEach(
-job=>missed(job,answer.owner))}else{let fault=await errorOf(response);if(fault)throw fault;response.body&&(response.headers.
+job=>missed(job,answer.owner))}else{let found=await errorOf(response);if(found)throw found;response.body&&(response.headers.
 get("Content-Type")||"").startsWith("text/event-stream")?after=await this.read(response.body,request,()=>{clearTimeout(timer),
-this.streamPause=STREAM_PAUSE}):after=this.take([await response.json()],request)}this.budget.succeed()}catch(error){this.
-request===request&&(this.request=null,this.fail(error instanceof RequestError?error:new RequestError("the server did not\
- respond")));return}finally{clearTimeout(timer)}this.request===request&&(this.request=null,this.jobs.size&&this.schedule(
-after*1e3))}take(answers,request){if(this.request!==request)return 0;let found=new Map,owner;for(let answer of answers){
-owner="owner"in answer?answer.owner:owner;for(let[id,news]of Object.entries(answer.jobs)){let before=found.get(id);found.
-set(id,before&&news?merged(before,news):news)}}for(let[id,news]of found){let job=this.jobs.get(id);job&&attempt(job.name,
-()=>news?job.receive(news):missed(job,owner))}return answers.length?answers[answers.length-1].after:0}async read(body,request,flows){
+this.streamPause=STREAM_PAUSE}):after=this.take([await response.json()],request)}this.budget.succeed()}catch(error){fault=
+faultOf(error)}clearTimeout(timer),this.request===request&&(this.request=null,fault?this.fail(fault):this.schedule(after*
+1e3))},take(answers,request){if(this.request!==request)return 0;let found=new Map,owner;for(let answer of answers){owner=
+"owner"in answer?answer.owner:owner;for(let[id,news]of Object.entries(answer.jobs)){let before=found.get(id);found.set(id,
+before&&news?merged(before,news):news)}}for(let[id,news]of found){let job=this.jobs.get(id);job&&attempt(job.name,()=>news?
+job.receive(news):missed(job,owner))}return answers.length?answers[answers.length-1].after:0},async read(body,request,flows){
 let reader=body.getReader(),decoder=new TextDecoder,[text,from,after]=["",0,0],timer;try{for(;;){let{done,value}=await reader.
 read();if(done)return after;flows(),clearTimeout(timer),timer=setTimeout(()=>request.abort(),STREAM_NEXT),text+=decoder.
 decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
@@ -242,43 +239,41 @@ decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
 
 `)){let event=text.slice(0,end);text=text.slice(end+2),from=0,event.startsWith("data: ")&&answers.push(JSON.parse(event.
 slice(6)))}if(from=Math.max(0,text.length-1),this.request!==request)return 0;this.budget.succeed(),this.budget.begin(),after=
-answers.length?this.take(answers,request):after}}finally{clearTimeout(timer)}}fail(fault){let pause2=this.budget.fail(fault);
+answers.length?this.take(answers,request):after}}finally{clearTimeout(timer)}},fail(fault){let pause2=this.budget.fail(fault);
 if(pause2!==null){this.schedule(pause2);return}let message=this.budget.message("The server can't be reached. If the job \
 still runs, reload the page to find it again",fault);this.budget.succeed();let failure={kind:fault.session?"session":"un\
-reachable",reload:!0};Array.from(this.jobs.values()).forEach(job=>job.settle({error:devToolsError(message)},!0,failure))}},
-poller=new Poller;holder.lost=()=>poller.hurry();function missed(job,owner){let other=owner!==void 0&&job.pending.owner&&
-job.pending.owner!==owner,message=other?"SessionExpired: you are not logged in any more, or as another user. Log in agai\
-n and reload the page":"JobNotFound: no such job: it never existed or has expired; run the callback again",failure={kind:other?
-"session":"gone",reload:!!other},result=job.found&&!job.seq?{}:{error:devToolsError(message)};job.settle(result,!!(other&&
-owner===null),failure)}var PLACES=4;async function submit(job,now=!1){if(job.begun=!0,emit("started",job.name,job.outputs),job.pending.declared!==
-job.config.declared){refuse(job,{kind:"changed"});return}let body=job.pending.payload||"",budget=new RetryBudget;for(;;){
-budget.begin();let fault,answer=null;try{let headers={"X-Long-Callback-Job":job.id,"X-Long-Callback-Declared":job.pending.
-declared||""};!now&&job.pending.owner&&(headers["X-Long-Callback-Owner"]=job.pending.owner),now=!1,poller.submitting+=1;
-let response=await post("_dash-update-component",body,{headers}).finally(()=>poller.submitting-=1);if(response.status===
-204){job.settle({});return}let found=await errorOf(response.ok?response:response.clone());if(found){if(response.status===
-500||found.final&&!found.session){await isChanged(job.name)?refuse(job,{kind:"changed",reload:!0}):job.settle({error:devToolsError(
-await response.text())});return}}else{if(answer=await response.json(),has(answer,"response")){refuse(job,{kind:"changed",
-reload:!0});return}if(!has(answer,"news"))throw new RequestError("the answer is not from the app")}fault=found}catch{fault=
-new RequestError("the server did not respond")}if(!fault){attempt(job.name,()=>accept(job,answer));return}let pause2=budget.
-fail(fault);if(job.cancelled||job.settled){job.settle({}),cancelJob(job.id);return}if(pause2===null){job.pending.payload=
-void 0,job.pending.doubtful=!0,memory.keep(job.pending);let message=budget.message("The server can't be reached",fault),
-failure=fault.session?{kind:"session",reload:!0}:{kind:"unreachable"};job.settle({error:devToolsError(message)},!fault.final,
-failure);return}await budget.wait(pause2)}}function refuse(job,failure){job.settle({error:devToolsError(sentenceOf(SENTENCES,
-failure))},!1,failure)}async function isChanged(name){let find=declarations=>{let{inputs=0,state=0}=declarations.find(one=>one.
-output===name)||{};return JSON.stringify([inputs,state])};try{let response=await fetch(prefix()+"_dash-dependencies",{credentials:"\
-same-origin",...dashConfig().fetch});return response.ok&&find(await response.json())!==find(renderer.declarations())}catch{
-return!1}}function accept(job,answer){job.known=!0,answer.owner!==void 0&&(job.pending.owner=settings().owner=answer.owner),
-job.pending.payload=void 0,answer.job!==job.id&&(memory.drop(job.id),job.id=job.pending.id=answer.job),job.cancelled&&cancelJob(
-job.id),!answer.news.ended&&!job.settled&&memory.keep(job.pending),job.receive(answer.news),!job.settled&&!answer.news.ended&&
-(alive().filter(other=>other!==job&&other.known&&!other.detached).length>=PLACES&&job.detach(),poller.add(job,answer.after))}
-async function cancelJob(id){let budget=new RetryBudget,pause2=0;for(;pause2!==null;){budget.begin();try{let response=await post(
-"_dash-long-callback/cancel",JSON.stringify({jobs:[id]})),fault=await errorOf(response);if(!fault)return;pause2=budget.fail(
-fault)}catch(error){pause2=budget.fail(new RequestError(String(error)))}await budget.wait(pause2||0)}}var Updates=class{constructor(job){this.job=job,this.yielded=new Set,this.reported=new Set}apply(target,value){if(typeof target==
-"number"){let{property:property2}=this.job.config.progress[target];isEvents(value)?this.job.components(this.job.config.progress[target]).
-forEach(id2=>this.job.events.add(id2,property2,value)):this.job.indicator.setProgress(target,value);return}let[id,property]=[
-parseId(target[0]),target[1]];isEvents(value)?this.job.events.add(id,property,value):isOutput(this.job.pending,target[0],
-property)?(this.yielded.add(target.join(".")),inLine(nameOf(id,property),()=>renderer.silently(()=>this.set(id,property,
-value)))):isSentAgain(this.job.pending,id,property,value)||inLine(nameOf(id,property),()=>this.set(id,property,value))}set(id,property,value){
+reachable",reload:!0};Array.from(this.jobs.values()).forEach(job=>job.fail(failure,message,!0))}};holder.lost=()=>poller.
+schedule(0);function missed(job,owner){let other=owner!==void 0&&job.pending.owner&&job.pending.owner!==owner,message=other?
+"SessionExpired: you are not logged in any more, or as another user. Log in again and reload the page":"JobNotFound: no \
+such job: it never existed or has expired; run the callback again",failure={kind:other?"session":"gone",reload:!!other},
+result=job.found&&!job.seq?{}:{error:devToolsError(message)};job.settle(result,failure,!!(other&&owner===null))}var PLACES=4;async function submit(job,now=!1){if(job.begun=!0,emit("started",job.name,job.outputs),job.pending.declared!==
+job.config.declared){job.fail({kind:"changed"});return}let body=job.pending.payload||"",budget=new RetryBudget;for(;;){budget.
+begin();try{let answer=await ask(job,body,now);answer&&attempt(job.name,()=>accept(job,answer));return}catch(error){now=
+!1;let fault=faultOf(error),pause2=budget.fail(fault);if(job.cancelled||job.settled){job.settle({}),cancelJob(job.id);return}
+if(pause2===null){job.pending.payload=void 0,job.pending.doubtful=!0,memory.keep(job.pending);let failure=fault.session?
+{kind:"session",reload:!0}:{kind:"unreachable"};job.fail(failure,budget.message("The server can't be reached",fault),!fault.
+final);return}await budget.wait(pause2)}}}async function ask(job,body,now){let headers={"X-Long-Callback-Job":job.id,"X-\
+Long-Callback-Declared":job.pending.declared||""};!now&&job.pending.owner&&(headers["X-Long-Callback-Owner"]=job.pending.
+owner),poller.submitting+=1;let response=await post("_dash-update-component",body,{headers}).finally(()=>poller.submitting-=
+1);if(response.status===204)return job.settle({}),null;let fault=await errorOf(response.ok?response:response.clone());if(fault&&
+(response.status===500||fault.final&&!fault.session))return await isChanged(job.name)?job.fail({kind:"changed",reload:!0}):
+job.fail({kind:"failed"},await response.text()),null;if(fault)throw fault;let answer=await response.json();if(has(answer,
+"response"))return job.fail({kind:"changed",reload:!0}),null;if(!has(answer,"news"))throw new RequestError("the answer i\
+s not from the app");return answer}async function isChanged(name){let find=declarations=>{let{inputs=0,state=0}=declarations.
+find(one=>one.output===name)||{};return JSON.stringify([inputs,state])};try{let response=await fetch(prefix()+"_dash-dep\
+endencies",{credentials:"same-origin",...dashConfig().fetch});return response.ok&&find(await response.json())!==find(renderer.
+declarations())}catch{return!1}}function accept(job,answer){job.known=!0,answer.owner!==void 0&&(job.pending.owner=settings().
+owner=answer.owner),job.pending.payload=void 0,answer.job!==job.id&&(memory.drop(job.id),job.id=job.pending.id=answer.job),
+job.cancelled&&cancelJob(job.id),!answer.news.ended&&!job.settled&&memory.keep(job.pending),job.receive(answer.news),!job.
+settled&&!answer.news.ended&&(alive().filter(other=>other!==job&&other.known&&!other.detached).length>=PLACES&&job.detach(),
+poller.add(job,answer.after))}async function cancelJob(id){let budget=new RetryBudget;for(;;){budget.begin();let fault=await post(
+"_dash-long-callback/cancel",JSON.stringify({jobs:[id]})).then(errorOf,faultOf),pause2=fault&&budget.fail(fault);if(pause2===
+null)return;await budget.wait(pause2)}}var Updates=class{constructor(job){this.job=job,this.yielded=new Set,this.reported=new Set}apply(target,value){if(typeof target==
+"number"){let place=this.job.config.progress[target];isEvents(value)?componentsOf(this.job.pending,place).forEach(id2=>this.
+job.events.add(id2,place.property,value)):this.job.indicator.setProgress(target,value);return}let[id,property]=[parseId(
+target[0]),target[1]];isEvents(value)?this.job.events.add(id,property,value):isOutput(this.job.pending,target[0],property)?
+(this.yielded.add(target.join(".")),inLine(nameOf(id,property),()=>renderer.silently(()=>this.set(id,property,value)))):
+isSentAgain(this.job.pending,id,property,value)||inLine(nameOf(id,property),()=>this.set(id,property,value))}set(id,property,value){
 let props=propsOf(id);if(!props){this.job.here&&warnOnce(id,property);return}for(let one of apart(value))try{setProperty(
 id,property,patched(one,(propsOf(id)||props)[property]))}catch(error){this.report(id,property,error)}}report(id,property,error){
 let name=nameOf(id,property);this.reported.has(name)||(this.reported.add(name),renderer.complain(`The long callback ${this.
@@ -287,37 +282,38 @@ ${messageOf(error)}`))}};var OUTCOMES_MAX=50,INITIAL_CALL=5e3,Job=class{construc
 name=pending.name,this.config=config,this.outputs=pending.outputs,this.slot=pending.name+" "+JSON.stringify(pending.matched.
 map(stringify)),this.seq=0,this.attempt=1,this.settled=!1,this.cancelled=!1,this.begun=!1,this.known=!1,this.found=!1,this.
 detached=!1,this.here=!0,this.outcome=null,this.indicator=new Indicator(this),this.events=new EventLines(this),this.updates=
-new Updates(this),this.stops=new CancelInputs(this),this.resolve=()=>{},this.reject=()=>{},this.promise=new Promise((resolve,reject)=>{
-this.resolve=resolve,this.reject=reject}),this.promise.catch(()=>{})}isHere(){let ids=this.outputs?flat(this.outputs).map(
-output=>output.id):this.pending.matched;return!ids.length||ids.some(id=>propsOf(id))}components(target){return componentsOf(
-this.pending,target)}match(id){return matchOf(this.pending,id)}detach(){this.detached||(this.detached=!0,this.reject(clientside.
+new Updates(this),this.stops=new CancelInputs(this),this.promise=new Promise((resolve,reject)=>{this.resolve=resolve,this.
+reject=reject}),this.promise.catch(()=>{})}isHere(){let ids=this.outputs?flat(this.outputs).map(output=>output.id):this.
+pending.matched;return!ids.length||ids.some(id=>propsOf(id))}detach(){this.detached||(this.detached=!0,this.reject(clientside.
 PreventUpdate),spin(this.slot))}receive(news){if(!(this.settled||this.outcome||news.seq<=this.seq&&!news.ended)){this.seq=
 news.seq,news.ended||this.indicator.show(),(news.attempt||1)>this.attempt&&(this.attempt=news.attempt||1,this.indicator.
 restart());for(let[target,value]of news.updates||[])attempt(this.name,()=>this.updates.apply(target,value));news.ended&&
 (poller.remove(this),this.indicator.unseen?afterPaint(()=>this.finish(news)):this.finish(news))}}finish(news){this.events.
-whenDone(async()=>{try{await this.conclude(news)}catch(error){this.settle({error:devToolsError(`Long callback ${this.name}\
-: ${messageOf(error)}`)})}})}async conclude(news){if(news.response&&!this.isHere()&&!this.cancelled&&!this.settled)this.
-outcome=news,this.detach(),this.indicator.hide(),alive().filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).forEach(job=>job.
-settle({}));else if(news.error){let reload=news.error.kind==="session"||news.error.kind==="changed"&&!this.found,error=devToolsError(
-describe(news.error),news.error.callback);this.settle({error},!1,{...news.error,reload})}else if(!news.response||this.cancelled)
-this.settle({});else{let{response={},dist}=news.response;try{await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{
-let missing2=devToolsError("A component library could not be loaded.");this.settle({error:missing2},!1,{kind:"library",reload:!0})}}}appear(here){
-if(here!==this.here&&(this.here=here,!!here))if(this.found=!0,this.outcome){let outcome=this.outcome;this.outcome=null,this.
-finish(outcome)}else this.indicator.shown&&(this.detach(),spin(this.slot))}settle(result,remember=!1,failure=result.error&&
-{kind:"failed"}){if(checkLayout(),this.settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.name,
-()=>this.indicator.hide());let given=fitting(this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&
-(given.error||!this.pending.doubtful)?emit("failed",this.name,this.outputs,said):result.data&&emit("succeeded",this.name,
-this.outputs),attempt(this.name,()=>give(this,given)),this.found&&(result.data||given.error)&&(answered.set(this.slot,this),
-setTimeout(()=>answered.delete(this.slot),INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(
-this.slot),next=others.find(job=>!job.begun);next&&!others.some(job=>job.begun)&&(attempt(next.name,()=>next.indicator.show()),
-submit(next))}cancel(){this.cancelled=!0,this.outcome||!this.begun?this.settle({}):this.known&&cancelJob(this.id)}};var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
-job.slot));let jobs=alive();for(let job of jobs)attempt(job.name,()=>job.events.reappear()),attempt(job.name,()=>{job.indicator.
-renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs.flatMap(job=>job.indicator.signs().map(([id])=>stringify(
-id))));let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.name]));for(let job of found.filter(one=>one.
-isHere()))lost().splice(lost().indexOf(job.pending),1),attempt(job.name,()=>pickUp(job))}function pickUp(job){let queues=job.
-config.retrigger==="queue"&&inSlot(job.slot).length;job.found=job.detached=!0,job.pending.declared!==job.config.declared&&
-(job.config={...job.config,progress:[]}),enter(job),job.stops.watch(),!(queues&&job.pending.payload)&&(job.pending.doubtful||
-(job.indicator.show(),spin(job.slot)),job.pending.payload?submit(job):(job.begun=job.known=!0,poller.add(job,0)))}var SHOW_AFTER=60;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(name,config,context),
+whenDone(async()=>{try{await this.conclude(news)}catch(error){this.fail({kind:"failed"},`Long callback ${this.name}: ${messageOf(
+error)}`)}})}async conclude(news){if(news.response&&!this.isHere()&&!this.cancelled&&!this.settled)this.outcome=news,this.
+detach(),this.indicator.hide(),alive().filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).forEach(job=>job.settle({}));else if(news.
+error){let reload=news.error.kind==="session"||news.error.kind==="changed"&&!this.found;this.fail({...news.error,reload},
+describe(news.error))}else if(!news.response||this.cancelled)this.settle({});else{let{response={},dist}=news.response;try{
+await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{this.fail({kind:"library",reload:!0},"A comp\
+onent library could not be loaded.")}}}appear(here){let back=here&&!this.here;if(this.here=here,!!back)if(this.found=!0,
+this.outcome){let outcome=this.outcome;this.outcome=null,this.finish(outcome)}else this.indicator.shown&&(this.detach(),
+spin(this.slot))}fail(failure,text=sentenceOf(SENTENCES,failure),remember=!1){this.settle({error:devToolsError(text,failure.
+callback)},failure,remember)}settle(result,failure,remember=!1){if(checkLayout(),this.settled)return;this.settled=!0,poller.
+remove(this),leave(this),attempt(this.name,()=>this.indicator.hide());let given=fitting(this,result),said=failure||given.
+error&&{kind:"failed"};said&&!this.cancelled&&(given.error||!this.pending.doubtful)?emit("failed",this.name,this.outputs,
+said):result.data&&emit("succeeded",this.name,this.outputs),attempt(this.name,()=>give(this,given)),this.found&&(result.
+data||given.error)&&(answered.set(this.slot,this),setTimeout(()=>answered.delete(this.slot),INITIAL_CALL)),remember||setTimeout(
+()=>memory.drop(this.id));let others=inSlot(this.slot),next=others.find(job=>!job.begun);next&&!others.some(job=>job.begun)&&
+(attempt(next.name,()=>next.indicator.show()),submit(next))}cancel(){this.cancelled=!0,this.outcome||!this.begun?this.settle(
+{}):this.known&&cancelJob(this.id)}};var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
+job.slot));let jobs2=alive();for(let job of jobs2)attempt(job.name,()=>job.events.reappear()),attempt(job.name,()=>{job.
+indicator.renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs2.flatMap(job=>job.indicator.signs().
+map(([id])=>id)));let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.name]));for(let job of found.
+filter(one=>one.isHere()))lost().splice(lost().indexOf(job.pending),1),attempt(job.name,()=>pickUp(job))}function pickUp(job){
+let queues=job.config.retrigger==="queue"&&inSlot(job.slot).length;job.found=job.detached=!0,job.pending.declared!==job.
+config.declared&&(job.config={...job.config,progress:[]}),enter(job),job.stops.watch(),!(queues&&job.pending.payload)&&(job.
+pending.doubtful||(job.indicator.show(),spin(job.slot)),job.pending.payload?submit(job):(job.begun=job.known=!0,poller.add(
+job,0)))}var SHOW_AFTER=60;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(name,config,context),
 config);checkLayout();let others=inSlot(job.slot);return isAskedAlready(job,context.triggered)||config.retrigger==="igno\
 re"&&others.length?(others.forEach(other=>other.detach()),spin(job.slot),Promise.reject(clientside.PreventUpdate)):(enter(
 job),context.triggered.forEach(one=>noteChange(one.prop_id,one.value)),job.stops.watch(),config.retrigger==="replace"?others.
@@ -327,14 +323,14 @@ if(renderer.isChange(job.name,triggered.map(one=>one.prop_id)))return!1;let last
 delete(job.slot),[...inSlot(job.slot),...last?[last]:[]].some(other=>!other.cancelled&&other.pending.values===job.pending.
 values)}function replace(old,job){if(old.cancel(),!old.settled){old.settled=!0,poller.remove(old),memory.drop(old.id),leave(
 old);let end=()=>old.reject(clientside.PreventUpdate);job.promise.then(end,end)}job.indicator.shown=job.indicator.shown||
-old.indicator.shown,job.indicator.reset()}var HIDDEN_AFTER=2e3;function progressDefault(value){let outputs=clientside.callback_context.outputs_list,pick2=output=>Array.
-isArray(output)?output.map(pick2):inProgress(output.id,bare(output.property))?clientside.no_update:value;return pick2(outputs)}
-var hiding;document.addEventListener("visibilitychange",()=>{clearTimeout(hiding),document.hidden?hiding=setTimeout(()=>{
-poller.hidden=!0,poller.hurry()},HIDDEN_AFTER):poller.hidden&&(poller.hidden=!1,poller.hurry())});window.addEventListener(
-"online",()=>{poller.budget.renew(),poller.hurry()});window.addEventListener("pageshow",event=>event.persisted&&poller.hurry());
-window.addEventListener("pagehide",()=>{let jobs=alive().filter(job=>job.config.leave&&job.known).map(job=>job.id);jobs.
-length&&post("_dash-long-callback/leave",JSON.stringify({jobs}),{keepalive:!0}).catch(()=>{}),poller.pause()});watchLayout(
-onPageChange);clientside.long_callback=new Proxy({},{get(_,name){let key=String(name),config=settings().callbacks[key];if(config)
-return()=>run(key,config);if(key==="cancel")return cancel;if(key.startsWith("default ")){let value=JSON.parse(key.slice(
-8));return()=>progressDefault(value)}return()=>{let{outputs_list}=clientside.callback_context,failure={kind:"changed",reload:!0};
-return emit("failed",key,outputs_list,failure),Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();
+old.indicator.shown,job.indicator.reset()}var HIDDEN_AFTER=2e3;function progressDefault(value){return mapDependencies(clientside.callback_context.outputs_list,({id,
+property})=>inProgress(id,bare(property))?clientside.no_update:value)}var hiding;document.addEventListener("visibilitych\
+ange",()=>{clearTimeout(hiding),document.hidden?hiding=setTimeout(()=>{poller.hidden=!0,poller.schedule(0)},HIDDEN_AFTER):
+poller.hidden&&(poller.hidden=!1,poller.schedule(0))});window.addEventListener("online",()=>{poller.budget.renew(),poller.
+schedule(0)});window.addEventListener("pageshow",event=>event.persisted&&poller.schedule(0));window.addEventListener("pa\
+gehide",()=>{let jobs2=alive().filter(job=>job.config.leave&&job.known).map(job=>job.id);jobs2.length&&post("_dash-long-\
+callback/leave",JSON.stringify({jobs:jobs2}),{keepalive:!0}).catch(()=>{}),poller.pause()});watchLayout(onPageChange);clientside.
+long_callback=new Proxy({},{get(_,name){let key=String(name),config=settings().callbacks[key];if(config)return()=>run(key,
+config);if(key==="cancel")return cancel;if(key.startsWith("default ")){let value=JSON.parse(key.slice(8));return()=>progressDefault(
+value)}return()=>{let{outputs_list}=clientside.callback_context,failure={kind:"changed",reload:!0};return emit("failed",
+key,outputs_list,failure),Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();

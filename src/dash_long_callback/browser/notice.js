@@ -35,21 +35,21 @@ box], [aria-modal]";function element(tag,name,text=""){let made=document.createE
 callback-notice"+name,made.textContent=text,made}function button(name,text,click){let made=element("button",name,text);return made.
 setAttribute("type","button"),made.addEventListener("click",click),made}var region=element("div","s");region.setAttribute(
 "role","alert");region.setAttribute("aria-live","polite");region.setAttribute("aria-atomic","false");var spacer=element(
-"div","-room");spacer.setAttribute("aria-hidden","true");var before=null,Notice=class{constructor(text,own){this.text=text,
-this.counts=new Map,this.element=element("div","");let paragraph=element("p","-text",text);own&&(paragraph.lang=language()),
-this.details=element("p","-details"),this.element.append(paragraph,this.details)}add(failure){let{reload,dismiss:label}=texts();
-if(!this.counts.size){failure.reload&&this.element.append(button("-reload",reload,()=>location.reload()));let dismiss=button(
-"-dismiss","×",()=>remove(this));dismiss.setAttribute("aria-label",label),dismiss.title=label,this.element.append(dismiss)}
+"div","-room");spacer.setAttribute("aria-hidden","true");var before=null,Notice=class{constructor(text,failure){let{reload,
+dismiss:label}=texts();this.text=text,this.counts=new Map,this.element=element("div","");let paragraph=element("p","-tex\
+t",text);failure.user||(paragraph.lang=language()),this.details=element("p","-details"),this.element.append(paragraph,this.
+details),failure.reload&&this.element.append(button("-reload",reload,()=>location.reload()));let dismiss=button("-dismis\
+s","×",()=>remove(this));dismiss.setAttribute("aria-label",label),dismiss.title=label,this.element.append(dismiss)}add(failure){
 let work=nameOf(failure);this.counts.set(work,(this.counts.get(work)||0)+1),this.ref=failure.ref,this.showDetails()}showDetails(){
 let{times,number}=texts(),count=Array.from(this.counts.values()).reduce((sum,one)=>sum+one,0),details=[count>1?`${count}\
  ${times}`:"",this.ref?`${number} ${this.ref}`:""].filter(Boolean).join(" · ");this.details.textContent!==details&&(this.
 details.textContent=details),this.details.hidden=!details}forget(work){this.counts.delete(work)&&(this.counts.size?this.
 showDetails():remove(this))}},notices=[];function nameOf({callback,outputs}){return JSON.stringify([callback,outputs])}function show(failure){
 region.isConnected||document.body.append(region),[document.body,...document.body.children].forEach(one=>resized.observe(
-one));let text=textOf(failure),notice=notices.find(one=>one.text===text);notice||(notice=new Notice(text,!failure.user),
-notices.push(notice)),notice.add(failure),notices.slice(0,-NOTICES_MAX).forEach(remove),notice.element.isConnected||region.
-append(notice.element),region.scrollTop=region.scrollHeight,adapt(),fitSpacer()}function remove(notice){let focused=notice.
-element.contains(document.activeElement),next=notices[notices.indexOf(notice)+1]||notices[notices.indexOf(notice)-1];if(notices=
+one));let text=textOf(failure),notice=notices.find(one=>one.text===text);notice||(notice=new Notice(text,failure),notices.
+push(notice)),notice.add(failure),notices.slice(0,-NOTICES_MAX).forEach(remove),notice.element.isConnected||region.append(
+notice.element),region.scrollTop=region.scrollHeight,adapt(),fitSpacer()}function remove(notice){let focused=notice.element.
+contains(document.activeElement),next=notices[notices.indexOf(notice)+1]||notices[notices.indexOf(notice)-1];if(notices=
 notices.filter(one=>one!==notice),notice.element.remove(),focused){let target=next?next.element.querySelector("button"):
 before;target instanceof HTMLElement&&target.focus()}notices.length||resized.disconnect(),fitSpacer()}function fitSpacer(){
 let page=document.scrollingElement||document.documentElement,{top,bottom}=region.getBoundingClientRect(),needed=page.scrollHeight-
