@@ -14,6 +14,7 @@
  */
 
 import { cancel } from "./cancel_inputs.js";
+import { dropAll } from "./debounce.js";
 import { post } from "./http.js";
 import { bare } from "./ids.js";
 import { watchLayout } from "./layout.js";
@@ -65,6 +66,7 @@ window.addEventListener("online", () => {
 });
 window.addEventListener("pageshow", (event) => event.persisted && poller.hurry());
 window.addEventListener("pagehide", () => {
+    dropAll();
     const jobs = alive().filter((job) => job.config.leave && job.known).map((job) => job.id);
     if (jobs.length) {
         post("_dash-long-callback/leave", JSON.stringify({ jobs }), { keepalive: true }).catch(() => {});

@@ -69,6 +69,7 @@ def client_config(callback: LongCallback, *, cached: bool = False) -> dict[str, 
         "cached": callback.options.cache_by is not None or cached,
         "cancel": [{"id": _id(i), "property": i.component_property} for i in options.cancel],
         "retrigger": options.on_retrigger,
+        "debounce": options.debounce,
         "leave": options.on_disconnect == "cancel",
         "declared": callback.declaration.fingerprint,
     }
