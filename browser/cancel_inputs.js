@@ -1,6 +1,7 @@
 /* Cancel inputs: which changes of them a user has made. What the page sets by itself, as it is drawn, does not cancel. */
 
 import { propsOf } from "./components.js";
+import { allWaiting } from "./debounce.js";
 import { isCounter, mapDependencies, matches, nameOf, parseId } from "./ids.js";
 import { clientside, settings } from "./page.js";
 import { matchOf } from "./pending.js";
@@ -116,7 +117,7 @@ export function cancel() {
     for (const { prop_id, value } of context.triggered) {
         const dot = prop_id.lastIndexOf(".");
         const id = parseId(prop_id.slice(0, dot));
-        alive()
+        [...alive(), ...allWaiting()]
             .filter((job) => job.stops.cancels(id, prop_id.slice(dot + 1), value))
             .forEach((job) => job.cancel());
         noteChange(prop_id, value);

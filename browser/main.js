@@ -14,6 +14,7 @@
  */
 
 import { cancel } from "./cancel_inputs.js";
+import { dropAll } from "./debounce.js";
 import { post } from "./http.js";
 import { bare, mapDependencies } from "./ids.js";
 import { watchLayout } from "./layout.js";
@@ -59,6 +60,7 @@ window.addEventListener("online", () => {
 });
 window.addEventListener("pageshow", (event) => event.persisted && poller.schedule(0));
 window.addEventListener("pagehide", () => {
+    dropAll();
     const jobs = alive().filter((job) => job.config.leave && job.known).map((job) => job.id);
     if (jobs.length) {
         post("_dash-long-callback/leave", JSON.stringify({ jobs }), { keepalive: true }).catch(() => {});

@@ -1,6 +1,7 @@
 /* A long callback is triggered. */
 
 import { noteChange } from "./cancel_inputs.js";
+import { debounce, waitingFor } from "./debounce.js";
 import { Job } from "./job.js";
 import { checkLayout } from "./layout.js";
 import { memory } from "./memory.js";
@@ -25,17 +26,36 @@ export function run(name, config) {
     const context = clientside.callback_context;
     const job = new Job(pendingJob(name, config, context), config);
     checkLayout();
-    const others = inSlot(job.slot);
-    if (isAskedAlready(job, context.triggered) || (config.retrigger === "ignore" && others.length)) {
-        // The renderer forgets a callback when it calls it again.
-        others.forEach((other) => other.detach());
-        spin(job.slot);
-        return Promise.reject(clientside.PreventUpdate);
+    const changed = renderer.isChange(name, context.triggered.map((/** @type {any} */ one) => one.prop_id));
+    const wait = changed ? config.debounce : null;
+    if ((!changed && isAskedAlready(job)) || (!wait && isIgnored(job))) {
+        letGo(job);
+        return job.promise;
     }
-    enter(job);
     // The change that has triggered it does not cancel it, but others may have since.
     context.triggered.forEach((/** @type {any} */ one) => noteChange(one.prop_id, one.value));
-    job.stops.watch();
+    if (wait) {
+        // Detached from now on: a promise that waits would take one of the renderer's twelve places.
+        job.stops.watch();
+        letGo(job);
+        debounce(job, wait, () => {
+            if (!isIgnored(job)) {
+                start(job);
+                spin(job.slot); // the renderer has long ended its call
+            }
+        });
+    } else {
+        start(job);
+    }
+    return job.promise;
+}
+
+/** @param {Job} job that was asked for in this moment, or has waited for it */
+function start(job) {
+    const { config } = job;
+    const others = inSlot(job.slot);
+    enter(job);
+    job.stops.watch(); // also those that have come while it waited
     if (config.retrigger === "replace") {
         others.forEach((other) => replace(other, job));
     } else {
@@ -52,22 +72,29 @@ export function run(name, config) {
         submit(job, true);
     }
     memory.keep(job.pending); // while the request is on its way
-    return job.promise;
 }
 
 /**
+ * End its promise, and those of the others: the renderer forgets a callback when it calls it again.
  * @param {Job} job
- * @param {{prop_id: string}[]} triggered
- * @returns {boolean} whether the renderer only calls it as components have come, or the page was
- *   loaded, and what it asks runs already, or was answered just now
  */
-function isAskedAlready(job, triggered) {
-    if (renderer.isChange(job.name, triggered.map((one) => one.prop_id))) {
-        return false;
-    }
+function letGo(job) {
+    [...inSlot(job.slot), job].forEach((one) => one.detach());
+}
+
+/** @param {Job} job @returns {boolean} whether it is not to start, as another runs */
+function isIgnored(job) {
+    return job.config.retrigger === "ignore" && inSlot(job.slot).length > 0;
+}
+
+/**
+ * @param {Job} job that the renderer only calls for as components have come, or the page was loaded
+ * @returns {boolean} whether what it asks runs or waits already, or was answered just now
+ */
+function isAskedAlready(job) {
     const last = answered.get(job.slot);
     answered.delete(job.slot);
-    return [...inSlot(job.slot), ...(last ? [last] : [])].some(
+    return [...inSlot(job.slot), ...waitingFor(job.slot), ...(last ? [last] : [])].some(
         (other) => !other.cancelled && other.pending.values === job.pending.values
     );
 }

@@ -17,6 +17,7 @@ const CONFIG = {
     cached: false,
     cancel: [],
     retrigger: "replace",
+    debounce: null,
     leave: false,
     declared: "hash",
 };

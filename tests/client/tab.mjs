@@ -129,17 +129,31 @@ export class Tab {
      * What the renderer does when a button is clicked that triggers a long callback.
      * @param {string} name of the callback, "id.property" of its output
      * @param {number} n clicks
+     * @param {boolean} [initial] whether it only calls it as the page was loaded
      */
-    click(name, n) {
+    click(name, n, initial = false) {
         const [id, property] = name.split(".");
         const { dash_clientside: clientside } = this.window;
         clientside.callback_context = {
             inputs_list: [{ id: "run", property: "n_clicks", value: n }],
             states_list: [],
             outputs_list: { id, property },
-            triggered: [{ prop_id: "run.n_clicks", value: n }],
+            triggered: initial ? [] : [{ prop_id: "run.n_clicks", value: n }],
         };
         return clientside.long_callback[name]();
+    }
+
+    /**
+     * What it does when the button is clicked that cancels.
+     * @param {number} n clicks
+     */
+    stop(n) {
+        const { dash_clientside: clientside } = this.window;
+        clientside.callback_context = {
+            outputs_list: { id: "stop", property: "id" },
+            triggered: [{ prop_id: "stop.n_clicks", value: n }],
+        };
+        return clientside.long_callback.cancel();
     }
 
     /** @param {any} action of the renderer: of a callback that was executed, it takes the outputs */

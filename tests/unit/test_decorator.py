@@ -132,8 +132,19 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     **{
         f"{option} {value!r}": ({option: value}, f"{option}={value!r} must be a number {least}")
-        for option, least in (("interval", "from 0 on"), ("timeout", "above 0"))
+        for option, least in (
+            ("interval", "from 0 on"),
+            ("timeout", "above 0"),
+            ("debounce", "above 0"),
+        )
         for value in (-1, "5", float("nan"), True, [1])
+    },
+    **{
+        f"debounce {value!r}": (
+            {"debounce": value},
+            f"debounce={value!r} must be a number above 0, in milliseconds, and at most 2147483647",
+        )
+        for value in (0, False, float("inf"), 2**31)
     },
 }
 
@@ -279,6 +290,9 @@ def test_every_form_of_arguments_that_dash_takes_is_taken(
         {"progress": {"a": BAR}, "progress_default": {"a": False}},
         {"interval": 500},
         {"interval": 0.5, "timeout": 1.5},
+        {"debounce": None},
+        {"debounce": 300},
+        {"debounce": 0.5},
         {"on_error": print},
     ],
     ids=plain,
@@ -365,6 +379,11 @@ def test_the_client_is_told_of_running_progress_and_cancel() -> None:
             "cancel": [{"id": "stop", "property": "n_clicks"}],
         }.items()
     )
+
+
+def test_the_client_is_told_for_how_long_a_trigger_waits_for_the_next() -> None:
+    assert config(OUT, IN)["debounce"] is None
+    assert config(BAR, IN, debounce=300)["debounce"] == 300
 
 
 def test_a_default_of_none_is_told_from_no_default() -> None:

@@ -13,6 +13,7 @@ NAMES = [
     "ContextNotSent",
     "Dash",
     "DiskcacheLongCallbackManager",
+    "DoNotRetry",
     "Event",
     "JobCancelled",
     "JobEnded",
@@ -24,8 +25,10 @@ NAMES = [
     "LongCallbackError",
     "Pacing",
     "RegistrationError",
+    "Retry",
     "UserError",
     "__version__",
+    "attempt",
     "long_callback",
     "plug",
 ]

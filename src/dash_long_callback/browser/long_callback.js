@@ -17,7 +17,10 @@ one,make)):make(dependencies)}var PAINT_MAX=100;function componentOf(id){let com
 props?component:null}function propsOf(id){return componentOf(id)?.props||null}var missing=new Set;function warnOnce(id,property){
 let name=stringify(id);!missing.has(name)&&missing.size<1e3&&(missing.add(name),console.warn(`A long callback sets ${name}\
 .${property}, but there is no such component on the page.`))}function afterPaint(callback){if(document.hidden){callback();
-return}let first=once(callback);requestAnimationFrame(()=>setTimeout(first)),setTimeout(first,PAINT_MAX)}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",lost:"\
+return}let first=once(callback);requestAnimationFrame(()=>setTimeout(first)),setTimeout(first,PAINT_MAX)}var waiting=new Map;function waitingFor(slot){let one=waiting.get(slot);return one?[one.job]:[]}function allWaiting(){return Array.
+from(waiting.values(),({job})=>job)}function debounce(job,ms,start2){drop(job.slot);let timer=setTimeout(()=>{waiting.delete(
+job.slot),!job.settled&&job.isHere()&&start2()},ms);waiting.set(job.slot,{job,timer})}function drop(slot){clearTimeout((waiting.
+get(slot)||{}).timer),waiting.delete(slot)}function dropAll(){Array.from(waiting.keys()).forEach(drop)}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",lost:"\
 This was interrupted before it had finished. Try again.",stopped:"The server was stopped before this had finished. Try a\
 gain.",refused:"The server could not start this. Try again in a moment.",unavailable:"The server can't run this at the m\
 oment. Try again later.",not_stored:"The result could not be stored. Try again later.",session:"Your session has expired\
@@ -101,9 +104,9 @@ let name=nameOf(id,property),[stop,mine]=[stops.get(name),this.known.get(name)];
 property)&&value>0;let{value:before,changed}=mine;Object.assign(mine,{value,changed:!0});let reset=!sameJson(value,stop.
 last);return isCounter(property)?value>0&&(reset||!sameJson(value,before)):sameJson(value,before)?reset&&!settles(stop.since):
 changed||!settles(stop.born)}};function cancel(){let context=clientside.callback_context;for(let{prop_id,value}of context.
-triggered){let dot=prop_id.lastIndexOf("."),id=parseId(prop_id.slice(0,dot));alive().filter(job=>job.stops.cancels(id,prop_id.
-slice(dot+1),value)).forEach(job=>job.cancel()),noteChange(prop_id,value)}return mapDependencies(context.outputs_list,()=>clientside.
-no_update)}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
+triggered){let dot=prop_id.lastIndexOf("."),id=parseId(prop_id.slice(0,dot));[...alive(),...allWaiting()].filter(job=>job.
+stops.cancels(id,prop_id.slice(dot+1),value)).forEach(job=>job.cancel()),noteChange(prop_id,value)}return mapDependencies(
+context.outputs_list,()=>clientside.no_update)}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
 message),this.final=final,this.pause=pause2,this.session=session}};function faultOf(error){return error instanceof RequestError?
 error:new RequestError("the server did not respond")}async function post(path,body,more={}){let config=dashConfig(),options=config.
 fetch||{},headers={Accept:"application/json","Content-Type":"application/json",...more.headers},token=document.cookie.split(
@@ -314,23 +317,25 @@ let queues=job.config.retrigger==="queue"&&inSlot(job.slot).length;job.found=job
 config.declared&&(job.config={...job.config,progress:[]}),enter(job),job.stops.watch(),!(queues&&job.pending.payload)&&(job.
 pending.doubtful||(job.indicator.show(),spin(job.slot)),job.pending.payload?submit(job):(job.begun=job.known=!0,poller.add(
 job,0)))}var SHOW_AFTER=60;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(name,config,context),
-config);checkLayout();let others=inSlot(job.slot);return isAskedAlready(job,context.triggered)||config.retrigger==="igno\
-re"&&others.length?(others.forEach(other=>other.detach()),spin(job.slot),Promise.reject(clientside.PreventUpdate)):(enter(
-job),context.triggered.forEach(one=>noteChange(one.prop_id,one.value)),job.stops.watch(),config.retrigger==="replace"?others.
-forEach(other=>replace(other,job)):job.detach(),(config.retrigger!=="queue"||!others.length)&&(config.cached?setTimeout(
-()=>job.indicator.show(),SHOW_AFTER):job.indicator.show(),submit(job,!0)),memory.keep(job.pending),job.promise)}function isAskedAlready(job,triggered){
-if(renderer.isChange(job.name,triggered.map(one=>one.prop_id)))return!1;let last=answered.get(job.slot);return answered.
-delete(job.slot),[...inSlot(job.slot),...last?[last]:[]].some(other=>!other.cancelled&&other.pending.values===job.pending.
-values)}function replace(old,job){if(old.cancel(),!old.settled){old.settled=!0,poller.remove(old),memory.drop(old.id),leave(
-old);let end=()=>old.reject(clientside.PreventUpdate);job.promise.then(end,end)}job.indicator.shown=job.indicator.shown||
-old.indicator.shown,job.indicator.reset()}var HIDDEN_AFTER=2e3;function progressDefault(value){return mapDependencies(clientside.callback_context.outputs_list,({id,
+config);checkLayout();let changed=renderer.isChange(name,context.triggered.map(one=>one.prop_id)),wait=changed?config.debounce:
+null;return!changed&&isAskedAlready(job)||!wait&&isIgnored(job)?(letGo(job),job.promise):(context.triggered.forEach(one=>noteChange(
+one.prop_id,one.value)),wait?(job.stops.watch(),letGo(job),debounce(job,wait,()=>{isIgnored(job)||(start(job),spin(job.slot))})):
+start(job),job.promise)}function start(job){let{config}=job,others=inSlot(job.slot);enter(job),job.stops.watch(),config.
+retrigger==="replace"?others.forEach(other=>replace(other,job)):job.detach(),(config.retrigger!=="queue"||!others.length)&&
+(config.cached?setTimeout(()=>job.indicator.show(),SHOW_AFTER):job.indicator.show(),submit(job,!0)),memory.keep(job.pending)}
+function letGo(job){[...inSlot(job.slot),job].forEach(one=>one.detach())}function isIgnored(job){return job.config.retrigger===
+"ignore"&&inSlot(job.slot).length>0}function isAskedAlready(job){let last=answered.get(job.slot);return answered.delete(
+job.slot),[...inSlot(job.slot),...waitingFor(job.slot),...last?[last]:[]].some(other=>!other.cancelled&&other.pending.values===
+job.pending.values)}function replace(old,job){if(old.cancel(),!old.settled){old.settled=!0,poller.remove(old),memory.drop(
+old.id),leave(old);let end=()=>old.reject(clientside.PreventUpdate);job.promise.then(end,end)}job.indicator.shown=job.indicator.
+shown||old.indicator.shown,job.indicator.reset()}var HIDDEN_AFTER=2e3;function progressDefault(value){return mapDependencies(clientside.callback_context.outputs_list,({id,
 property})=>inProgress(id,bare(property))?clientside.no_update:value)}var hiding;document.addEventListener("visibilitych\
 ange",()=>{clearTimeout(hiding),document.hidden?hiding=setTimeout(()=>{poller.hidden=!0,poller.schedule(0)},HIDDEN_AFTER):
 poller.hidden&&(poller.hidden=!1,poller.schedule(0))});window.addEventListener("online",()=>{poller.budget.renew(),poller.
 schedule(0)});window.addEventListener("pageshow",event=>event.persisted&&poller.schedule(0));window.addEventListener("pa\
-gehide",()=>{let jobs2=alive().filter(job=>job.config.leave&&job.known).map(job=>job.id);jobs2.length&&post("_dash-long-\
-callback/leave",JSON.stringify({jobs:jobs2}),{keepalive:!0}).catch(()=>{}),poller.pause()});watchLayout(onPageChange);clientside.
-long_callback=new Proxy({},{get(_,name){let key=String(name),config=settings().callbacks[key];if(config)return()=>run(key,
-config);if(key==="cancel")return cancel;if(key.startsWith("default ")){let value=JSON.parse(key.slice(8));return()=>progressDefault(
+gehide",()=>{dropAll();let jobs2=alive().filter(job=>job.config.leave&&job.known).map(job=>job.id);jobs2.length&&post("_\
+dash-long-callback/leave",JSON.stringify({jobs:jobs2}),{keepalive:!0}).catch(()=>{}),poller.pause()});watchLayout(onPageChange);
+clientside.long_callback=new Proxy({},{get(_,name){let key=String(name),config=settings().callbacks[key];if(config)return()=>run(
+key,config);if(key==="cancel")return cancel;if(key.startsWith("default ")){let value=JSON.parse(key.slice(8));return()=>progressDefault(
 value)}return()=>{let{outputs_list}=clientside.callback_context,failure={kind:"changed",reload:!0};return emit("failed",
 key,outputs_list,failure),Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();

@@ -74,6 +74,7 @@ def client_config(callback: LongCallback, manager: Manager) -> dict[str, Any]:
             for i in options.cancel
         ],
         "retrigger": options.on_retrigger,
+        "debounce": options.debounce,
         "leave": options.on_disconnect == "cancel",
         "declared": callback.declaration.fingerprint,
     }

@@ -88,6 +88,8 @@ def long_callback(*args: Any, **kwargs: Unpack[Keywords]) -> Callable[[F], F]:
         on_disconnect: what becomes of a job whose page has gone. It goes on ("continue"), and the
             page finds it again; or it is cancelled ("cancel") unless the page is back in time: see
             ``Pacing``.
+        debounce: milliseconds. Of triggers that follow each other within that time, only the last
+            one of each set of outputs starts a job. The initial call does not wait.
         **kwargs: ``output``, ``inputs``, ``state``, ``prevent_initial_call`` and further keywords
             of ``dash.callback``.
 

@@ -32,6 +32,9 @@ from dash_long_callback.managers.base import Manager
 Retrigger: TypeAlias = Literal["replace", "ignore", "queue", "parallel"]
 Disconnect: TypeAlias = Literal["continue", "cancel"]
 
+#: Milliseconds, about 25 days: a browser takes a longer timer for one of no time at all.
+DEBOUNCE_MAX = 2**31 - 1
+
 
 class OptionsDict(TypedDict, total=False):
     """The keyword arguments of ``long_callback`` that Dash's own ``callback`` does not have."""
@@ -55,6 +58,7 @@ class OptionsDict(TypedDict, total=False):
     priority: int | None
     on_retrigger: Retrigger
     on_disconnect: Disconnect
+    debounce: float | None
 
 
 class Keywords(OptionsDict, total=False):
@@ -104,6 +108,11 @@ _milliseconds = check_value(
     "interval", lambda value: is_positive(value, or_zero=True), "must be a number from 0 on"
 )
 _timeout = check_value("timeout", is_positive, "must be a number above 0")
+_debounce = check_value(
+    "debounce",
+    lambda value: is_positive(value) and value <= DEBOUNCE_MAX,
+    f"must be a number above 0, in milliseconds, and at most {DEBOUNCE_MAX}",
+)
 _queue = check_value(
     "queue",
     lambda value: isinstance(value, str) and value != "",
@@ -223,6 +232,8 @@ class Options:
     priority: int | None = _option(_priority)
     on_retrigger: Retrigger = _option(_choice("on_retrigger", Retrigger), default="replace")
     on_disconnect: Disconnect = _option(_choice("on_disconnect", Disconnect), default="continue")
+    #: In milliseconds, as the page takes it.
+    debounce: float | None = _option(_debounce)
 
     @classmethod
     def of(cls, name: str, given: Mapping[str, Any]) -> Options:
