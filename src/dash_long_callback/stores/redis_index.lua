@@ -59,9 +59,8 @@ local function enter(index, expiries, place, job, state, milliseconds)
     end
     trim(index, expiries, now, 10)  -- a few with each that comes: so there are never many
   end
-  -- They are there at least as long as any job is; not set with each change, but for longer.
-  if redis.call('PTTL', index) < milliseconds then
-    redis.call('PEXPIRE', index, 2 * milliseconds)
-    redis.call('PEXPIRE', expiries, 2 * milliseconds)
-  end
+  -- They are there as long as any job is.
+  local last = redis.call('ZRANGE', expiries, -1, -1, 'WITHSCORES')[2]
+  redis.call('PEXPIREAT', index, last)
+  redis.call('PEXPIREAT', expiries, last)
 end
