@@ -5,11 +5,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dash_long_callback.jobs import Job
 
 log = logging.getLogger("dash_long_callback")
 
 #: Seconds after which the same fault is said again, with how often it was seen meanwhile.
 AGAIN_SECONDS = 60.0
+
+
+def log_end(job: Job) -> None:
+    """Say how a job has ended. Called by who has written it."""
+    if job.error is None:
+        return
+    problem = job.problem
+    seconds = (job.ended or time.time()) - (job.started or job.created)
+    log.log(problem.log_level, "no. %s: %s", job.ref, problem.log_line(job.name, seconds))
 
 
 class FaultLog:

@@ -17,6 +17,7 @@ NAMES = [
     "JobCancelled",
     "JobEnded",
     "JobExited",
+    "JobExpired",
     "JobLost",
     "JobNotStarted",
     "JobStopped",

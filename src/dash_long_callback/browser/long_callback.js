@@ -68,16 +68,16 @@ property)&&value>0;let{value:before,changed}=mine;Object.assign(mine,{value,chan
 last);return isCounter(property)?value>0&&(reset||!sameJson(value,before)):sameJson(value,before)?reset&&!settles(stop.since):
 changed||!settles(stop.born)}};function cancel(){let context=clientside.callback_context;for(let{prop_id,value}of context.
 triggered){let dot=prop_id.lastIndexOf("."),id=parseId(prop_id.slice(0,dot));alive().filter(job=>job.stops.cancels(id,prop_id.
-slice(dot+1),value)).forEach(job=>job.cancel()),noteChange(prop_id,value)}return noUpdate(context.outputs_list)}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",lost:"\
-This was interrupted before it had finished. Try again.",stopped:"The server was stopped before this had finished. Try a\
-gain.",refused:"The server could not start this. Try again in a moment.",unavailable:"The server can't run this at the m\
-oment. Try again later.",not_stored:"The result could not be stored. Try again later.",session:"Your session has expired\
-. Log in again and reload the page; jobs that still run are found again.",changed:"The app has changed since this was st\
-arted. Run it again.","changed reload":"The app has changed since this page was loaded. Reload the page.",gone:"The resu\
-lt is not available any more. Run it again.",unreachable:"The server can't be reached. Check your connection and try aga\
-in.","unreachable reload":"The server can't be reached. If the job still runs, reload the page to find it again.",library:"\
-A part of the result could not be loaded. Reload the page."};function sentenceOf(sentences,{kind,message,reload}){return reload&&
-sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
+slice(dot+1),value)).forEach(job=>job.cancel()),noteChange(prop_id,value)}return noUpdate(context.outputs_list)}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",expired:"\
+This could not be started in time. Try again later.",lost:"This was interrupted before it had finished. Try again.",stopped:"\
+The server was stopped before this had finished. Try again.",refused:"The server could not start this. Try again in a mo\
+ment.",unavailable:"The server can't run this at the moment. Try again later.",not_stored:"The result could not be store\
+d. Try again later.",session:"Your session has expired. Log in again and reload the page; jobs that still run are found \
+again.",changed:"The app has changed since this was started. Run it again.","changed reload":"The app has changed since \
+this page was loaded. Reload the page.",gone:"The result is not available any more. Run it again.",unreachable:"The serv\
+er can't be reached. Check your connection and try again.","unreachable reload":"The server can't be reached. If the job\
+ still runs, reload the page to find it again.",library:"A part of the result could not be loaded. Reload the page."};function sentenceOf(sentences,{
+kind,message,reload}){return reload&&sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
 message),this.final=final,this.pause=pause2,this.session=session}};function cookieValue(text){try{return decodeURIComponent(
 text)}catch{return text}}function post(path,body,more={}){let config=dashConfig(),options=config.fetch||{},headers={Accept:"\
 application/json","Content-Type":"application/json",...more.headers},token=document.cookie.split("; ").find(cookie=>cookie.

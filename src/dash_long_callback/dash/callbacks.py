@@ -226,6 +226,8 @@ class LongCallback:
             queue=options.queue,
             priority=options.priority,
         )
+        if options.start_within is not None:
+            job.start_by = job.created + options.start_within
         if sharing is None:
             return Call(job, request)
         job.cache_key, job.kept, job.expire = sharing.key, sharing.keep, sharing.expire

@@ -65,6 +65,8 @@ def long_callback(*args: Any, **kwargs: Unpack[Keywords]) -> Callable[[F], F]:
         on_error: gets the exception of the function; what it returns is the output, None leaves
             the outputs alone. Default: the app's ``on_error``.
         timeout: seconds that a job may run.
+        start_within: seconds that a job may wait for a worker, from the click on. One that has not
+            begun by then ends, and the page says so; its function and ``on_error`` are not called.
         cache_by: a function of no arguments, or a list of them, that run in the web request.
             Results are kept, and given to the next who asks with equal arguments while the values
             of these functions are equal. Default: the manager's.

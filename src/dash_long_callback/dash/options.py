@@ -42,6 +42,7 @@ class OptionsDict(TypedDict, total=False):
     interval: float | None
     on_error: Callable[[Exception], Any] | None
     timeout: float | None
+    start_within: float | None
     cache_by: CacheBy | None
     expire: float | None
     cache_args_to_ignore: int | str | Sequence[int | str] | None
@@ -101,6 +102,9 @@ _milliseconds = check_value(
     "interval", lambda value: is_positive(value, or_zero=True), "must be a number from 0 on"
 )
 _timeout = check_value("timeout", is_positive, "must be a number above 0")
+_start_within = check_value(
+    "start_within", is_positive, "must be a number of seconds above 0, from the click on"
+)
 _queue = check_value(
     "queue",
     lambda value: isinstance(value, str) and value != "",
@@ -206,6 +210,7 @@ class Options:
     interval: float | None = _option(_interval)
     on_error: Callable[[Exception], Any] | None = _option(_on_error)
     timeout: float | None = _option(_timeout)
+    start_within: float | None = _option(_start_within)
     cache_by: list[Callable[[], Any]] | None = _option(check_cache_by)
     expire: float | None = _option(check_expire)
     cache_args_to_ignore: list[int | str] = _option(_ignored)
