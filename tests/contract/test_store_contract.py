@@ -256,6 +256,23 @@ def test_a_job_that_may_not_begin_is_lost_in_words_and_holds_up_no_other(
     assert "may not begin" in caplog.text
 
 
+@only(queues=True)
+def test_a_job_that_is_claimed_too_late_expires_in_words_and_holds_up_no_other(
+    store: JobStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    late, behind = new(store, created=1.0, start_by=3.0), new(store)
+    begun = store.claim()
+    assert begun is not None
+    assert begun.id == behind.id
+    assert store.claim() is None
+    after = store.load(late.id)
+    assert after is not None
+    assert after.state is State.EXPIRED
+    assert store.count("state", "expired") == 1
+    (line,) = caplog.messages
+    assert line.endswith(": the job had not begun within its start_within of 2 s")
+
+
 # Atomic
 
 

@@ -131,7 +131,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     **{
         f"{option} {value!r}": ({option: value}, f"{option}={value!r} must be a number {least}")
-        for option, least in (("interval", "from 0 on"), ("timeout", "above 0"))
+        for option, least in (
+            ("interval", "from 0 on"),
+            ("timeout", "above 0"),
+            ("start_within", "of seconds above 0"),
+        )
         for value in (-1, "5", float("nan"), True, [1])
     },
 }
@@ -278,6 +282,7 @@ def test_every_form_of_arguments_that_dash_takes_is_taken(
         {"progress": {"a": BAR}, "progress_default": {"a": False}},
         {"interval": 500},
         {"interval": 0.5, "timeout": 1.5},
+        {"start_within": 0.5},
         {"on_error": print},
     ],
     ids=plain,

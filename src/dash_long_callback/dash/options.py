@@ -102,9 +102,7 @@ _milliseconds = check_value(
     "interval", lambda value: is_positive(value, or_zero=True), "must be a number from 0 on"
 )
 _timeout = check_value("timeout", is_positive, "must be a number above 0")
-_start_within = check_value(
-    "start_within", is_positive, "must be a number of seconds above 0, from the click on"
-)
+_start_within = check_value("start_within", is_positive, "must be a number of seconds above 0")
 _queue = check_value(
     "queue",
     lambda value: isinstance(value, str) and value != "",
