@@ -1,4 +1,7 @@
-"""The log, and what logs once what fails again and again: a full disk, a server that is away."""
+"""The log: how jobs have ended, and, once, what fails again and again.
+
+The latter is a full disk, or a server that is away.
+"""
 
 from __future__ import annotations
 

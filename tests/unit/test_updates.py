@@ -248,8 +248,10 @@ def test_a_stream_tells_of_a_job_that_has_not_begun_in_time(
         events = await stream(managers, {job.id: 0}, pacer)
         return [event(data) async for data in events]
 
+    begun = time.monotonic()
     first, last = asyncio.run(read())
     assert (first["jobs"], last["jobs"][job.id]["state"]) == ({}, "expired")
+    assert time.monotonic() - begun < updates_module.BEAT_SECONDS
 
 
 def test_a_stream_of_a_job_that_is_gone_says_so(managers: list[Manager], pacer: Pacer) -> None:
