@@ -8,6 +8,7 @@
 export const SENTENCES = {
     failed: "Something went wrong. Try again.",
     timed_out: "This took too long and was stopped. Try again.",
+    expired: "This could not be started in time. Try again later.",
     lost: "This was interrupted before it had finished. Try again.",
     stopped: "The server was stopped before this had finished. Try again.",
     refused: "The server could not start this. Try again in a moment.",

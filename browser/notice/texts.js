@@ -22,6 +22,7 @@ const TEXTS = {
     es: {
         failed: "Algo ha salido mal. Inténtelo de nuevo.",
         timed_out: "Ha tardado demasiado y se ha detenido. Inténtelo de nuevo.",
+        expired: "No se ha podido empezar a tiempo. Inténtelo más tarde.",
         lost: "Se ha interrumpido antes de terminar. Inténtelo de nuevo.",
         stopped: "El servidor se ha detenido antes de terminar. Inténtelo de nuevo.",
         refused: "El servidor no ha podido empezar. Inténtelo de nuevo en un momento.",

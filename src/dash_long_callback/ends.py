@@ -5,7 +5,6 @@ An end that ``on_error`` has handled is a success. The line has the number that 
 
 from __future__ import annotations
 
-import time
 import traceback
 
 from dash_long_callback.errors import (
@@ -15,8 +14,8 @@ from dash_long_callback.errors import (
     StoreError,
     UserError,
 )
-from dash_long_callback.fault_log import log
-from dash_long_callback.jobs import Cancelled, End, Failed, Job, Problem
+from dash_long_callback.fault_log import log, log_end
+from dash_long_callback.jobs import Cancelled, End, Expire, Failed, Job, Problem
 from dash_long_callback.stores.job_store import JobStore
 
 
@@ -54,18 +53,23 @@ def end(
     return job
 
 
-def log_end(job: Job) -> None:
-    """Say how a job, or an attempt at it, has ended. Called by who has written it."""
-    if job.error is None:
-        return
-    problem = job.problem
-    if not job.state.ended:
-        wait = (job.not_before or 0.0) - time.time()
-        then = "on_error is called" if job.handler else f"it is tried again in {max(0, wait):.1f} s"
-        log.warning("no. %s: %s: %s; %s", job.ref, job.name, problem.reason, then)
-        return
-    seconds = (job.ended or time.time()) - (job.started or job.created)
-    log.log(problem.log_level, "no. %s: %s", job.ref, problem.log_line(job.name, seconds))
+def expire(store: JobStore, job_id: str) -> Job | None:
+    """End a job that still waits, though its ``start_by`` has passed.
+
+    Args:
+        store: where the job is.
+        job_id: which.
+
+    Returns:
+        The record; None if it may still begin, or has begun or ended.
+
+    Raises:
+        StoreError: if it can't be written.
+    """
+    job = store.change(job_id, Expire())
+    if job is not None:
+        log_end(job)
+    return job
 
 
 def refusal(error: Exception) -> Failed:

@@ -20,6 +20,7 @@ LongCallbackError
     ├── JobLost            its worker died
     │   └── JobStopped     the server, or its Celery worker, was stopped
     ├── JobTimedOut        it ran longer than its ``timeout``
+    ├── JobExpired         no worker began it within its ``start_within``
     ├── JobExited          its function called ``sys.exit``
     └── JobNotStarted      no worker could call its function
 JobCancelled (BaseException)   raised inside the user's function by a cancel
@@ -182,6 +183,10 @@ class JobStopped(JobLost):
 
 class JobTimedOut(JobEnded):
     """The job ran longer than the ``timeout`` of its callback."""
+
+
+class JobExpired(JobEnded):
+    """No worker began the job within the ``start_within`` of its callback."""
 
 
 class JobExited(JobEnded):

@@ -21,6 +21,7 @@ pacing = f"patience={PATIENCE}"
 FAILED = "Something went wrong. Try again."
 TIMED_OUT = "This took too long and was stopped. Try again."
 LOST = "This was interrupted before it had finished. Try again."
+EXPIRED = "This could not be started in time. Try again later."
 UNREACHABLE = "The server can't be reached. Check your connection and try again."
 UNREACHABLE_RUNNING = (
     "The server can't be reached. If the job still runs, reload the page to find it again."
@@ -74,6 +75,20 @@ def update(n):
 def update(n):
     raise PreventUpdate
 
+one_worker = DiskcacheLongCallbackManager(
+    diskcache.Cache(str(FOLDER / "one-worker")), workers=1, grace=1)
+
+@part("busy", manager=one_worker)
+def update(n):
+    note("busy", n)
+    wait_for("busy")
+    return f"done {n}"
+
+@part("hurried", manager=one_worker, start_within=2, on_error=lambda error: "handled")
+def update(n):
+    note("hurried", n)
+    return f"done {n}"
+
 page += [html.P("text " * 600), html.Button("the last", id="last")]
 
 @app.server.before_request
@@ -87,7 +102,7 @@ def guard():
 def page(page: Page, app: Server) -> Iterator[Page]:
     page.expect_console("Failed to load resource|ERR_")
     yield page
-    for gate in ("long", "401"):
+    for gate in ("long", "busy", "401"):
         app.close_gate(gate)
     page.block()
     page.plug_in()
@@ -162,6 +177,24 @@ def test_an_end_that_is_no_success_is_told_until_the_callback_runs_again(page: P
     page.click("#raises-run")
     page.wait_text("#raises-result", "done 3")
     wait_notices(page, TIMED_OUT, LOST)
+
+
+def test_a_job_that_has_not_begun_in_time_is_told_while_the_worker_is_busy(page: Page, app: Server):
+    page.click("#busy-run")
+    app.wait_for_note("busy")
+    page.click("#hurried-run")
+    page.wait_text("#hurried-state", "on")
+    page.wait_error("JobExpired: the job had not begun within its start_within of 2 s")
+    wait_notices(page, EXPIRED)
+    page.wait_text("#hurried-state", "off")
+    assert page.text("#busy-state") == "on"
+    assert page.text("#hurried-result") == "", "no worker has begun it: on_error is not called"
+    app.open_gate("busy")
+    page.wait_text("#busy-result", "done 1")
+    page.click("#hurried-run")
+    page.wait_text("#hurried-result", "done 2")
+    wait_notices(page)
+    assert app.notes("hurried") == ["2"]
 
 
 def test_a_cancel_a_replacement_and_what_was_handled_are_no_notice(page: Page, app: Server):

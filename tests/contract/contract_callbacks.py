@@ -125,6 +125,13 @@ def too_slow(kind: Any, path: str) -> Any:
         (Path(path) / f"left-{kind}").touch()
 
 
+@long_callback(Output("hurried", "children"), IN, PATH, start_within=0.5)
+def hurried(kind: Any, path: str) -> Any:
+    """Is not worth it if it begins late."""
+    (Path(path) / f"begun-{kind}").touch()
+    return kind
+
+
 @long_callback(Output("dies", "children"), IN, PATH)
 def die(kind: Any, path: str) -> Any:
     """Ends its own process in the way that it is told."""

@@ -86,6 +86,12 @@ def limited(kind: Any, path: str) -> Any:
     return run(kind, path)
 
 
+@long_callback(Output("shared-hurried", "children"), IN, PATH, start_within=0.5)
+def hurried(kind: Any, path: str) -> Any:
+    """Is not worth it if it begins late."""
+    return run(kind, path)
+
+
 @long_callback(Output("streamed", "children"), IN, PATH)
 def stream(kind: Any, path: str) -> Any:
     """Yields some values, and ends with the last."""

@@ -411,6 +411,72 @@ def test_a_job_whose_page_has_gone_while_it_waited_does_not_begin(
     assert [result(ended(pool, one)) for one in running] == ["w0", "w1"]
 
 
+# A deadline for the start
+
+TOO_LATE = {
+    "type": "JobExpired",
+    "message": "the job had not begun within its start_within of 0.5 s",
+}
+
+
+def block(pool: Manager, path: Path) -> list[str]:
+    """Have all workers busy, until ``unblock``."""
+    jobs = [submit(pool, contract_callbacks.wait, f"b{i}", path) for i in range(WORKERS)]
+    wait_until(lambda: len(list(path.glob("begun-b*"))) == WORKERS)
+    return jobs
+
+
+def unblock(pool: Manager, path: Path, jobs: list[str]) -> None:
+    """Let them go, and wait until what was in the queue before was taken from it."""
+    for i in range(WORKERS):
+        (path / f"open-b{i}").touch()
+    jobs = [*jobs, *(submit(pool, contract_callbacks.work, f"after {i}") for i in range(WORKERS))]
+    assert all(ended(pool, job_id).job.state is State.SUCCEEDED for job_id in jobs)
+
+
+def test_a_job_that_begins_in_time_is_as_any_other(manager: Manager, tmp_path: Path) -> None:
+    callback = callback_of(contract_callbacks.hurried)
+    call = callback.call(request_of(callback, "quick", tmp_path))
+    call.job.start_by = call.job.created + PATIENCE
+    assert result(ended(manager, manager.submit(call).job_id)) == "quick"
+
+
+def test_who_waits_for_a_job_is_told_when_it_has_not_begun_in_time(
+    pool: Manager, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    blockers = block(pool, tmp_path)
+    job_id = submit(pool, contract_callbacks.hurried, "late", tmp_path)
+    begun = time.monotonic()
+    job = ended(pool, job_id).job
+    assert 0.4 < time.monotonic() - begun < 4, "with Celery, jobs are looked at every 5 s anyway"
+    assert (job.state, job.error) == (State.EXPIRED, TOO_LATE)
+    (line,) = (line for line in caplog.messages if "expired" in line)
+    assert line.startswith(f"no. {job.ref}: {job.name} expired after ")
+    assert line.endswith(f" s: {TOO_LATE['message']}")
+    unblock(pool, tmp_path, blockers)
+    assert not (tmp_path / "begun-late").exists()
+    assert ended(pool, job_id).job == job
+
+
+def test_whoever_takes_a_job_from_the_queue_too_late_ends_it_and_does_not_call_it(
+    pool: Manager, tmp_path: Path
+) -> None:
+    blockers = block(pool, tmp_path)
+    job_id = submit(pool, contract_callbacks.hurried, "alone", tmp_path)
+
+    def record() -> Job:  # as it is: nobody waits for it
+        job = pool.store.load(job_id)
+        assert job is not None
+        return job
+
+    wait_until(lambda: record().is_late(time.time()))
+    assert record().state is State.QUEUED
+    unblock(pool, tmp_path, blockers)
+    wait_until(lambda: record().state is not State.QUEUED)
+    assert (record().state, record().error) == (State.EXPIRED, TOO_LATE)
+    assert not (tmp_path / "begun-alone").exists()
+
+
 # Worker processes
 
 

@@ -441,6 +441,39 @@ def test_a_shared_job_stays_shared_for_longer_than_rows_are_kept(tmp_path: Path)
     store.close()
 
 
+def test_a_shared_job_expires_for_all_who_wait_and_the_next_who_asks_gets_another(
+    pool: Manager, tmp_path: Path
+) -> None:
+    folders = [tmp_path / f"{i}" for i in range(WORKERS)]
+    for folder in folders:
+        folder.mkdir()
+    blockers = [ask(pool, "wait", folder, callbacks.other) for folder in folders]
+    wait_until(lambda: all(map(runs, folders)))
+    callback = callback_of(callbacks.hurried)
+    with given(callback, start_within=2):
+        first, second = (ask(pool, "late", tmp_path, callbacks.hurried) for _ in range(2))
+    assert (first.disposition, second.disposition) == (Disposition.NEW, Disposition.JOINED)
+    # Of one that is late nobody who asks would get anything, whether it was ended yet or not.
+    wait_until(lambda: _job(pool, first).is_late(time.time()))
+    third = ask(pool, "late", tmp_path, callbacks.hurried)
+    assert third.disposition is Disposition.NEW
+    assert [ended(pool, r).job.state for r in (first, second, third)] == [State.EXPIRED] * 3
+    for folder in folders:
+        (folder / "open").touch()
+    assert all(ended(pool, r).job.state is State.SUCCEEDED for r in blockers)
+    with given(callback, start_within=PATIENCE):
+        fourth = ask(pool, "late", tmp_path, callbacks.hurried)
+    assert fourth.disposition is Disposition.NEW
+    assert value_of(ended(pool, fourth).response) == "late!"
+    assert runs(tmp_path) == 1
+
+
+def _job(manager: Manager, receipt: Receipt) -> Job:
+    job = manager.store.load(receipt.job_id)
+    assert job is not None
+    return job
+
+
 def test_coalesce_alone_shares_the_job_and_keeps_nothing(pool: Manager, tmp_path: Path) -> None:
     pool.cache_by = None
     try:

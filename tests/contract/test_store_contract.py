@@ -36,6 +36,7 @@ from dash_long_callback.jobs import (
     Finish,
     Job,
     Lost,
+    Requeue,
     Resend,
     Result,
     State,
@@ -254,6 +255,23 @@ def test_a_job_that_may_not_begin_is_lost_in_words_and_holds_up_no_other(
     assert after.state is State.LOST
     assert "could not begin" in str(after.error)
     assert "may not begin" in caplog.text
+
+
+@only(queues=True)
+def test_a_job_that_is_claimed_too_late_expires_in_words_and_holds_up_no_other(
+    store: JobStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    late, behind = new(store, created=1.0, start_by=3.0), new(store)
+    begun = store.claim()
+    assert begun is not None
+    assert begun.id == behind.id
+    assert store.claim() is None
+    after = store.load(late.id)
+    assert after is not None
+    assert after.state is State.EXPIRED
+    assert store.count("state", "expired") == 1
+    (line,) = caplog.messages
+    assert line.endswith(": the job had not begun within its start_within of 2 s")
 
 
 # Atomic
@@ -553,6 +571,45 @@ def test_a_job_is_leased_from_its_begin_on(store: JobStore) -> None:
     assert not store.leased(job.id)
     store.change(job.id, Begin())
     assert store.leased(job.id)
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("how", ["retry", "on_error", "requeue"])
+def test_a_job_that_is_to_be_cancelled_does_not_wait_again(
+    how: str, when: str, store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = started(store, waits=[1.0], handles_errors=True)
+    apply = store.rows.apply
+
+    def late(batch: Batch) -> bool:
+        monkeypatch.setattr(store.rows, "apply", apply)
+        store.ask_cancel(job.id)
+        return apply(batch)
+
+    if when == "before":
+        store.ask_cancel(job.id)
+    else:
+        monkeypatch.setattr(store.rows, "apply", late)
+    match how:
+        case "retry":
+            ended = store.finish(job, Failed("E", "m", retry=True))
+        case "on_error":
+            ended = store.change(job.id, End(Lost("it died")))
+        case _:
+            ended = store.change(job.id, Requeue(1, begun=False))
+    assert ended is not None
+    assert ended.state is State.CANCELLED
+    assert store.load(job.id) == ended
+
+
+def test_what_was_reported_by_an_attempt_that_failed_is_gone(store: JobStore) -> None:
+    job = started(store, waits=[1.0])
+    put(store, job, 0, b"1")
+    slot, stale = job.put(("a", "b"))
+    again = store.finish(job, Failed("E", "m", retry=True), {slot: b"2"}, stale)
+    assert again is not None
+    assert (again.state, again.slots) == (State.QUEUED, {})
+    assert store.values(job.id, range(slot + 1)) == [None] * (slot + 1)
 
 
 def test_a_lease_that_is_not_renewed_runs_out(

@@ -60,8 +60,10 @@ def test_a_seed_gives_the_same_history_again(engine: str) -> None:
         ("embedded", "orphans"),
         ("embedded", "cancels"),
         ("embedded", "grace"),
+        ("embedded", "deadlines"),
         ("embedded", "attempts"),
         ("celery", "checks"),
+        ("celery", "deadlines"),
         ("celery", "attempts"),
     ],
 )

@@ -28,8 +28,8 @@ from dash_long_callback.stores.ports import Batch
 ENGINES = {"embedded": EmbeddedEngine, "celery": CeleryEngine}
 #: Seconds in which things go wrong.
 ROUGH_SECONDS = 20.0
-#: Seconds after a cancel in which all is over, if nothing fails.
-CANCEL_SECONDS = 5.0
+#: Seconds after a cancel, or after the deadline of a start, in which all is over, if nothing fails.
+CANCEL_SECONDS = LATE_SECONDS = 5.0
 
 
 class BrokenRule(AssertionError):
@@ -197,7 +197,10 @@ class World:
         failures, limit = dice.choice([1, 2, 9]), 1 + len(job.waits or ())
         self.plans[name] = Plan(kind, seconds, updates, job.handles_errors, failures, limit)
         call = Call(job, b"{}", coalesce=key is not None)
-        self.pages.append(Page(self, call, cancels=dice.random() < 0.3))
+        page = Page(self, call, cancels=dice.random() < 0.3)
+        if (within := dice.choice([None, None, 0.5, 3.0, 10.0])) is not None:
+            job.start_by = BEGIN + page.begins + within
+        self.pages.append(page)
 
     # What goes wrong
 
@@ -241,8 +244,13 @@ class World:
                 continue
             if job_id in self.ended:
                 self.broken(f"{job_id} has ended, and was changed after that: {old!r}, {row!r}")
-            if Job.load(row.partition(b"\n")[0], job_id).state.ended:
+            job = Job.load(row.partition(b"\n")[0], job_id)
+            if job.state.ended:
                 self.ended.add(job_id)
+            if job.state is State.EXPIRED and self.plans[job_id].calls:
+                self.broken(f"{job_id} has expired, and its function was called")
+            if job.state is State.RUNNING and (job.started or 0) >= (job.start_by or math.inf):
+                self.broken(f"{job_id} has begun too late")
 
     def _over(self) -> bool:
         if self.database.rough or any(page.end is None for page in self.pages):
@@ -256,6 +264,8 @@ class World:
         for page in self.pages:
             if page.end is None:
                 raise BrokenRule(f"{page.job_id} was never told how its job has ended")
+            if page.end.state is State.EXPIRED:
+                self._check_expired(page.end)
             late = (page.end.ended or 0) > page.cancelled + CANCEL_SECONDS
             # One that is lost by itself is found by its lease; its on_error may be called then.
             lost = page.end.state is State.LOST or self.plans[page.job_id].kind == "exits"
@@ -274,6 +284,12 @@ class World:
             if plan.handled > 1:
                 raise BrokenRule(f"the on_error of {name} was called {plan.handled} times")
         self._check_rows()
+
+    def _check_expired(self, job: Job) -> None:
+        if self.plans[job.id].calls:
+            raise BrokenRule(f"{job.id} has expired, and its function was called")
+        if not self.faults and (job.ended or 0) > (job.start_by or 0) + LATE_SECONDS:
+            raise BrokenRule(f"{job.id} was not ended when it was late")
 
     def _check_rows(self) -> None:
         rows = self.database.rows

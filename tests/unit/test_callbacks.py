@@ -90,6 +90,13 @@ def test_progress_outputs_are_flat_and_in_order(app: Dash) -> None:
     assert registry.all()[0].progress_outputs == [one, two, three]
 
 
+def test_a_call_says_until_when_it_may_begin(app: Dash) -> None:
+    app.long_callback(Output("a", "b"), Input("c", "d"), start_within=2)(lambda value: value)
+    app.long_callback(Output("e", "f"), Input("c", "d"))(lambda value: value)
+    limited, unlimited = (callback.call(b"{}").job for callback in registry.all())
+    assert (limited.start_by, unlimited.start_by) == (limited.created + 2, None)
+
+
 def test_a_callback_without_progress_has_no_progress_outputs(app: Dash) -> None:
     declare(app.long_callback, "a")
     assert registry.all()[0].progress_outputs == []

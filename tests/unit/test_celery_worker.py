@@ -154,6 +154,17 @@ def test_a_message_that_is_late_does_nothing(store: DiskcacheStore, job: Job) ->
     assert ended(store, job).state is State.RUNNING
 
 
+def test_a_job_that_is_taken_too_late_expires_and_is_not_run(
+    store: DiskcacheStore, job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = Job(new_job_id(), job.callback, name="work", created=1.0, start_by=3.0)
+    store.create(late, b"{}")
+    for _ in range(2):  # its message may come twice
+        message_runner(store, RuntimeError()).run("w@here", late.id, "")
+    assert ended(store, late).state is State.EXPIRED
+    assert [m.partition(" after ")[0] for m in caplog.messages] == [f"no. {late.ref}: work expired"]
+
+
 # worker_start
 
 

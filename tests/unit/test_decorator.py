@@ -136,6 +136,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
             ("interval", "from 0 on"),
             ("timeout", "above 0"),
             ("debounce", "above 0"),
+            ("start_within", "of seconds above 0"),
         )
         for value in (-1, "5", float("nan"), True, [1])
     },
@@ -293,6 +294,7 @@ def test_every_form_of_arguments_that_dash_takes_is_taken(
         {"debounce": None},
         {"debounce": 300},
         {"debounce": 0.5},
+        {"start_within": 0.5},
         {"on_error": print},
     ],
     ids=plain,

@@ -10,17 +10,20 @@ from typing import Any
 import pytest
 from changes import changed
 
-from dash_long_callback.ends import log_end
 from dash_long_callback.errors import (
     JobEnded,
+    JobExpired,
     JobLost,
     JobNotStarted,
     JobStopped,
     JobTimedOut,
 )
+from dash_long_callback.fault_log import log_end
 from dash_long_callback.jobs import (
     Begin,
     End,
+    Expire,
+    Expired,
     Failed,
     Job,
     Lost,
@@ -109,6 +112,23 @@ def test_an_end_that_this_version_does_not_know_is_that_of_a_failure_and_stays_a
     assert (type(given), str(given)) == (JobEnded, reason)
     ended = changed(waits, End(Lost("the worker of its on_error died")))
     assert (ended.state, ended.error) == (State.FAILED, error or {})
+
+
+def test_a_job_that_nobody_began_in_time_says_how_long_it_was_to_wait(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    waits = Job("id", "out.children", name="work", created=1.0, start_by=1.1, handles_errors=True)
+    job = reread(changed(waits, Expire()))
+    words = "the job had not begun within its start_within of 0.1 s"
+    assert (job.state, job.error) == (State.EXPIRED, {"type": "JobExpired", "message": words})
+    assert job.problem == Expired(words)
+    given = job.problem.exception()
+    assert (type(given), str(given)) == (JobExpired, words)
+    job.ended = 4.0
+    log_end(job)
+    assert [(r.levelno, r.getMessage()) for r in caplog.records] == [
+        (logging.ERROR, f"no. {job.ref}: work expired after 3.0 s: {words}")
+    ]
 
 
 def test_what_a_newer_version_tells_users_of_a_known_end_is_kept() -> None:

@@ -18,6 +18,7 @@ NAMES = [
     "JobCancelled",
     "JobEnded",
     "JobExited",
+    "JobExpired",
     "JobLost",
     "JobNotStarted",
     "JobStopped",

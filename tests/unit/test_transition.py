@@ -17,6 +17,7 @@ from dash_long_callback.jobs import (
     Effect,
     End,
     Event,
+    Expire,
     Failed,
     Finish,
     Handle,
@@ -44,6 +45,7 @@ ALLOWED = {
     ("queued", "cancelled"),
     ("queued", "timed_out"),
     ("queued", "lost"),
+    ("queued", "expired"),
     ("running", "queued"),
     ("running", "succeeded"),
     ("running", "failed"),
@@ -66,6 +68,13 @@ def queued(**fields: Any) -> Job:
 
 def running(**fields: Any) -> Job:
     return changed(queued(**fields), Begin())
+
+
+def begun_in_time() -> Job:
+    """A job that has begun, and whose deadline has passed since."""
+    begun = transition(queued(start_by=NOW - 1, handles_errors=True), Begin(), NOW - 2)
+    assert begun is not None
+    return begun.job
 
 
 def handled(problem: Problem = PROBLEMS[0]) -> Job:
@@ -198,6 +207,48 @@ def test_a_job_that_waits_ends_without_its_on_error() -> None:
     assert ended.state is State.LOST
 
 
+# A deadline for the start
+
+
+def test_a_job_may_begin_until_its_deadline() -> None:
+    for event in (Begin(), Expire()):
+        before = transition(queued(start_by=NOW + 0.1), event, NOW)
+        after = transition(queued(start_by=NOW), event, NOW)
+        assert (before is not None, after is not None) == (
+            (True, False) if isinstance(event, Begin) else (False, True)
+        )
+
+
+def test_a_job_that_nobody_began_in_time_expires_without_its_on_error() -> None:
+    change = transition(queued(start_by=NOW - 1, handles_errors=True), Expire(), NOW)
+    assert change is not None
+    assert (change.job.state, change.job.ended, change.job.seq) == (State.EXPIRED, NOW, 1)
+    assert change.effects == Effect.DEQUEUE | Effect.DROP_REQUEST
+    assert transition(change.job, Begin(), NOW) is None
+
+
+def test_a_job_without_a_deadline_does_not_expire() -> None:
+    assert transition(queued(), Expire(), NOW) is None
+
+
+def test_a_job_that_has_begun_does_not_expire_nor_while_it_waits_again() -> None:
+    begun = begun_in_time()
+    assert transition(begun, Expire(), NOW) is None
+    for event in (Requeue(1, begun=True), End(Lost("it died"))):
+        waits = changed(begun, event)
+        assert waits.state is State.QUEUED
+        assert transition(waits, Expire(), NOW) is None
+        assert transition(waits, Begin(), NOW) is not None
+
+
+def test_a_job_that_was_given_to_a_worker_which_never_called_it_keeps_its_deadline() -> None:
+    waits = changed(begun_in_time(), Requeue(1, begun=False))
+    assert transition(waits, Begin(), NOW) is None
+    change = transition(waits, Expire(), NOW)
+    assert change is not None
+    assert change.job.state is State.EXPIRED
+
+
 # Cancel, queue again, send again
 
 
@@ -233,6 +284,7 @@ attempts = st.integers(0, 4)
 events: st.SearchStrategy[Event] = st.one_of(
     st.just(Begin()),
     st.just(Cancel()),
+    st.just(Expire()),
     st.builds(Finish, st.sampled_from(OUTCOMES), attempts),
     st.builds(End, problems | st.just(Cancelled()), st.none() | attempts, st.booleans()),
     st.builds(Requeue, st.booleans()),
@@ -241,13 +293,15 @@ events: st.SearchStrategy[Event] = st.one_of(
 )
 
 
-@given(st.lists(events, max_size=30))
-def test_in_any_order_a_job_ends_once_and_its_on_error_is_begun_once(given: list[Event]) -> None:
-    job = queued(cache_key="key")
-    handlers = ends = 0
-    for event in given:
+@given(st.lists(events, max_size=30), st.none() | st.integers(0, 30))
+def test_in_any_order_a_job_ends_once_and_its_on_error_is_begun_once(
+    given: list[Event], deadline: int | None
+) -> None:
+    job = queued(cache_key="key", start_by=None if deadline is None else NOW + deadline)
+    handlers = ends = called = 0
+    for now, event in enumerate(given, int(NOW)):
         before = replace(job, slots=dict(job.slots))
-        change = transition(job, event, NOW)
+        change = transition(job, event, now)
         assert job == before, "the record that was given stays as it is"
         if change is None:
             continue
@@ -260,6 +314,9 @@ def test_in_any_order_a_job_ends_once_and_its_on_error_is_begun_once(given: list
         if isinstance(event, Requeue) and not event.begun:
             handlers -= job.handler  # it was not called
         handlers += isinstance(event, Begin) and job.handler
+        called += isinstance(event, Begin)
+        called -= isinstance(event, Requeue) and not event.begun
+        assert not (called and after.state is State.EXPIRED)
         assert handlers <= 1
         assert (Effect.DROP_REQUEST in change.effects) is (after.state.ended and ends == 1)
         job = after

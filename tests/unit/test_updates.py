@@ -44,8 +44,9 @@ def pacer() -> Pacer:
     return Pacer(Pacing(hold=5))
 
 
-def waiting_job(manager: Manager) -> Job:
+def waiting_job(manager: Manager, start_within: float | None = None) -> Job:
     job = Job(new_job_id(), "cb")
+    job.start_by = None if start_within is None else job.created + start_within
     manager.store.create(job, b"{}")
     return job
 
@@ -136,6 +137,38 @@ def test_question_waits_until_there_is_news(managers: list[Manager], pacer: Pace
     assert other.id not in answer["jobs"]
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_who_waits_is_told_at_the_moment_when_a_job_may_not_begin_any_more(
+    asynchronous: bool, managers: list[Manager], pacer: Pacer
+) -> None:
+    jobs = [waiting_job(manager, start_within=0.3) for manager in managers]
+    jobs.append(waiting_job(managers[0], start_within=0.6))
+    begun = time.monotonic()
+    told: dict[str, Any] = {}
+    while len(told) < len(jobs):
+        asked = {job.id: 0 for job in jobs if job.id not in told}
+        if asynchronous:
+            answer: Any = asyncio.run(updates_async(question(managers, asked, pacer, THREADS)))
+            told |= json.loads(answer)["jobs"]
+        else:
+            told |= ask(managers, asked, pacer, THREADS)["jobs"]
+        assert told, "the hold has not ended yet"
+    assert 0.6 <= time.monotonic() - begun < pacer.pacing.hold
+    for job in jobs:
+        assert (told[job.id]["state"], told[job.id]["error"]["kind"]) == ("expired", "expired")
+
+
+def test_who_asks_without_waiting_is_told_the_next_time(
+    managers: list[Manager], pacer: Pacer
+) -> None:
+    job = waiting_job(managers[0], start_within=0.1)
+    deadline = time.monotonic() + 5
+    while not (told := ask(managers, {job.id: 0}, pacer, NO_THREADS)["jobs"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert told[job.id]["state"] == "expired"
+
+
 def test_a_question_without_news_ends_after_the_hold(managers: list[Manager]) -> None:
     job = waiting_job(managers[0])
     begun = time.monotonic()
@@ -219,7 +252,22 @@ def test_a_stream_shows_that_it_lives(
     assert pacer._tabs == {}  # pyright: ignore[reportPrivateUsage]
 
 
-def test_a_stream_of_a_job_that_expires_says_so(managers: list[Manager], pacer: Pacer) -> None:
+def test_a_stream_tells_of_a_job_that_has_not_begun_in_time(
+    managers: list[Manager], pacer: Pacer
+) -> None:
+    job = waiting_job(managers[0], start_within=0.3)
+
+    async def read() -> list[Any]:
+        events = await stream(managers, {job.id: 0}, pacer)
+        return [event(data) async for data in events]
+
+    begun = time.monotonic()
+    first, last = asyncio.run(read())
+    assert (first["jobs"], last["jobs"][job.id]["state"]) == ({}, "expired")
+    assert time.monotonic() - begun < updates_module.BEAT_SECONDS
+
+
+def test_a_stream_of_a_job_that_is_gone_says_so(managers: list[Manager], pacer: Pacer) -> None:
     job = waiting_job(managers[0])
 
     async def read() -> Any:

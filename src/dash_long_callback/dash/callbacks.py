@@ -223,6 +223,8 @@ class LongCallback:
         )
         if options.retry is not None:
             job.waits, job.retried_after = options.retry.waits(), options.retry.states
+        if options.start_within is not None:
+            job.start_by = job.created + options.start_within
         if sharing is None:
             return Call(job, request)
         job.cache_key, job.kept, job.expire = sharing.key, sharing.keep, sharing.expire

@@ -67,6 +67,8 @@ def long_callback(*args: Any, **kwargs: Unpack[Keywords]) -> Callable[[F], F]:
         retry: how many further attempts a job has whose function raises, after waits in which it
             holds no worker; or a ``Retry``, which says after which errors, and how long to wait.
             ``on_error`` is called after the last. Default: none.
+        start_within: seconds that a job may wait for a worker, from the click on. One that has not
+            begun by then ends, and the page says so; its function and ``on_error`` are not called.
         cache_by: a function of no arguments, or a list of them, that run in the web request.
             Results are kept, and given to the next who asks with equal arguments while the values
             of these functions are equal. Default: the manager's.

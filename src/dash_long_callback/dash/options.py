@@ -48,6 +48,7 @@ class OptionsDict(TypedDict, total=False):
     on_error: Callable[[Exception], Any] | None
     timeout: float | None
     retry: int | Retry | None
+    start_within: float | None
     cache_by: CacheBy | None
     expire: float | None
     cache_args_to_ignore: int | str | Sequence[int | str] | None
@@ -113,6 +114,7 @@ _debounce = check_value(
     lambda value: is_positive(value) and value <= DEBOUNCE_MAX,
     f"must be a number above 0, in milliseconds, and at most {DEBOUNCE_MAX}",
 )
+_start_within = check_value("start_within", is_positive, "must be a number of seconds above 0")
 _queue = check_value(
     "queue",
     lambda value: isinstance(value, str) and value != "",
@@ -222,6 +224,7 @@ class Options:
     on_error: Callable[[Exception], Any] | None = _option(_on_error)
     timeout: float | None = _option(_timeout)
     retry: Retry | None = _option(_retry)
+    start_within: float | None = _option(_start_within)
     cache_by: list[Callable[[], Any]] | None = _option(check_cache_by)
     expire: float | None = _option(check_expire)
     cache_args_to_ignore: list[int | str] = _option(_ignored)

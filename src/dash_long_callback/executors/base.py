@@ -28,9 +28,8 @@ class Executor(ABC):
     def check_liveness(self, job: Job) -> None:  # noqa: B027 - nothing to do where it is supervised
         """Somebody waits for this job: end it if it can't end by itself."""
 
-    @abstractmethod
-    def cancel(self, job_id: str) -> None:
-        """The store has been told that this running job is to be cancelled: act on it."""
+    def cancel(self) -> None:  # noqa: B027 - nothing to do where workers hear of it from the store
+        """The store has been told that a running job is to be cancelled: act on it."""
 
     def ensure_running(self) -> None:  # noqa: B027 - nothing to do where others start workers
         """Be ready before the first job. Returns at once, and may be called any time."""

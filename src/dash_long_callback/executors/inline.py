@@ -31,8 +31,5 @@ class InlineExecutor(Executor):
             else:
                 run_job(Run(self._store, running, callback))
 
-    def cancel(self, job_id: str) -> None:
-        """Nothing to do: a job has ended before anybody could cancel it."""
-
     def stop(self) -> None:
         """Nothing to stop."""

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, cast
 
 from dash_long_callback.errors import (
     JobEnded,
+    JobExpired,
     JobLost,
     JobNotStarted,
     JobStopped,
@@ -191,6 +192,21 @@ class TimedOut(Unfinished):
     def after(cls, seconds: float) -> TimedOut:
         """It had a timeout of so many seconds."""
         return cls(f"the job ran longer than its timeout of {seconds:g} s")
+
+
+@dataclass(frozen=True)
+class Expired(Unfinished):
+    """No worker began the job in time. No ``on_error`` is called, as for any that has not begun."""
+
+    state = State.EXPIRED
+    exceptions = (JobExpired,)
+    verb = "expired"
+
+    @classmethod
+    def after(cls, seconds: float) -> Expired:
+        """It was to begin within so many seconds."""
+        # Rounded, as they are the difference of two moments.
+        return cls(f"the job had not begun within its start_within of {round(seconds, 3):g} s")
 
 
 @dataclass(frozen=True)

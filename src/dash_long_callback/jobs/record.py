@@ -58,6 +58,8 @@ class Job:
     name: str = ""
     #: Seconds that it may run.
     timeout: float | None = None
+    #: Until when a worker may call its function, in seconds since 1970; None: any time, or one has.
+    start_by: float | None = None
     #: Whether its callback has an ``on_error``, which is called if it ends without a result.
     handles_errors: bool = False
     #: Whether it is cancelled when its page has gone.
@@ -110,6 +112,10 @@ class Job:
     def problem(self) -> Problem:
         """Why it has not succeeded: what its ``on_error`` is called for."""
         return problem_of(self.error)
+
+    def is_late(self, now: float) -> bool:
+        """Whether it waits, and may not begin any more."""
+        return self.state is State.QUEUED and self.start_by is not None and now >= self.start_by
 
     def put(
         self, target: Target, *, patch: bool = False, event: bool = False

@@ -13,14 +13,29 @@ from dataclasses import dataclass, replace
 from enum import Flag, auto
 from typing import Any, TypeAlias
 
-from dash_long_callback.jobs.outcomes import Cancelled, Failed, Outcome, Problem, Unfinished
+from dash_long_callback.jobs.outcomes import (
+    Cancelled,
+    Expired,
+    Failed,
+    Outcome,
+    Problem,
+    Unfinished,
+)
 from dash_long_callback.jobs.record import Job
 from dash_long_callback.jobs.states import NEXT, State
 
 
 @dataclass(frozen=True)
 class Begin:
-    """A worker takes a job that waits, to call its function, or its ``on_error``."""
+    """A worker takes a job that waits, to call its function, or its ``on_error``.
+
+    Refused once its ``start_by`` has passed.
+    """
+
+
+@dataclass(frozen=True)
+class Expire:
+    """Somebody sees that a job waits, and that its ``start_by`` has passed. Refused before that."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,7 @@ class Requeue:
     Attributes:
         attempt: the one that is over. One that another has followed is refused.
         begun: whether its worker may have called the function. An ``on_error`` that was called is
-            not called again.
+            not called again, and a function that was called has begun in time.
     """
 
     attempt: int
@@ -98,7 +113,7 @@ class Resend:
     resends: int
 
 
-Event: TypeAlias = Begin | Finish | End | Cancel | Requeue | Handle | Resend
+Event: TypeAlias = Begin | Expire | Finish | End | Cancel | Requeue | Handle | Resend
 
 
 class Effect(Flag):
@@ -151,19 +166,19 @@ def transition(job: Job, event: Event, now: float) -> Transition | None:
     """
     match event:
         case Begin():
-            begun = {"attempt": job.attempt + 1, "started": now, "not_before": None}
-            return _enter(job, State.RUNNING, **begun)
-        case Finish(outcome, attempt):
-            if job.state is not State.RUNNING or job.attempt != attempt:
-                return None
-            return _again(job, outcome, now) if retries(job, outcome) else _ended(job, outcome, now)
+            return _begin(job, now)
+        case Expire():
+            return _expire(job, now)
+        case Finish():
+            return _finish(job, event, now)
         case End():
             return _end(job, event, now)
         case Cancel():
             return _ended(job, Cancelled(), now) if job.state is State.QUEUED else None
         case Requeue(attempt, begun):
             again = job.attempt == attempt and not (begun and job.handler)
-            return _enter(job, State.QUEUED, queued=now) if again else None
+            start_by = None if begun else job.start_by
+            return _enter(job, State.QUEUED, queued=now, start_by=start_by) if again else None
         case Handle(problem):
             if job.state is not State.RUNNING:
                 return None
@@ -172,6 +187,26 @@ def transition(job: Job, event: Event, now: float) -> Transition | None:
         case Resend(attempt, resends):
             seen = (job.state, job.attempt, job.resends) == (State.QUEUED, attempt, resends)
             return Transition(replace(job, resends=resends + 1)) if seen else None
+
+
+def _begin(job: Job, now: float) -> Transition | None:
+    if job.is_late(now):
+        return None
+    return _enter(job, State.RUNNING, attempt=job.attempt + 1, started=now, not_before=None)
+
+
+def _expire(job: Job, now: float) -> Transition | None:
+    if job.start_by is None or not job.is_late(now):
+        return None
+    return _ended(job, Expired.after(job.start_by - job.created), now)
+
+
+def _finish(job: Job, event: Finish, now: float) -> Transition | None:
+    if job.state is not State.RUNNING or job.attempt != event.attempt:
+        return None
+    if retries(job, event.outcome):
+        return _again(job, event.outcome, now)
+    return _ended(job, event.outcome, now)
 
 
 def _end(job: Job, event: End, now: float) -> Transition | None:
@@ -228,7 +263,8 @@ def _enter(job: Job, state: State, **changes: Any) -> Transition | None:
         effects |= Effect.START_LEASE
     if state is State.QUEUED:
         effects |= Effect.ENQUEUE
-        changes["started"] = None
+        # It has begun, unless whoever has it wait again says that it has not.
+        changes = {"started": None, "start_by": None, **changes}
     elif job.state is State.QUEUED:
         effects |= Effect.DEQUEUE
         if state is State.CANCELLED:

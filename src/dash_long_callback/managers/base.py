@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dash_long_callback.checks import CacheBy, check_cache_by, check_expire, check_user
+from dash_long_callback.ends import expire
 from dash_long_callback.errors import JobNotFound
 from dash_long_callback.executors.base import Executor
 from dash_long_callback.jobs import CONTEXT, Begin, Call, Cancel, Job, Result, State, transition
@@ -193,15 +194,16 @@ class Manager:
             return following.wait(timeout, enough)
 
     def check_liveness(self, found: Iterable[News]) -> None:
-        """Somebody waits for these jobs: see that they can still end.
+        """Somebody waits for these jobs: see that they can still end, and end those that are late.
 
         Raises:
-            StoreError: if that can't be found out.
+            StoreError: if that can't be found out, or not be written.
         """
-        if self.executor.supervised:
-            return
+        now, supervised = time.time(), self.executor.supervised
         for job in {news.job.id: news.job for news in found}.values():
-            if not job.state.ended and self._checks.due(job):
+            if job.is_late(now):
+                expire(self.store, job.id)
+            elif not supervised and not job.state.ended and self._checks.due(job):
                 self.executor.check_liveness(job)
 
     def cancel(self, job_id: str, owner: str | None = None) -> None:
@@ -224,7 +226,9 @@ class Manager:
         if self.store.change(job_id, Cancel()) is not None:
             return
         self.store.ask_cancel(job_id)
-        self.executor.cancel(job_id)
+        # It may have begun to wait again meanwhile; from now on it does not.
+        if self.store.change(job_id, Cancel()) is None:
+            self.executor.cancel()
 
     def stop(self) -> None:
         """End everything that was started, running jobs included."""

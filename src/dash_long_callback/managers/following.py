@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dash_long_callback.jobs import State
 from dash_long_callback.managers import liveness
 from dash_long_callback.stores.notifier import Subscription, Waker
 from dash_long_callback.threads import in_thread
@@ -51,6 +53,8 @@ class Following:
         self._subscriptions: dict[Manager, Subscription] = {}
         self._found: dict[Manager, dict[str, News]] = {}
         self._joined: dict[str, str] = {}
+        #: When what was found was last checked, in seconds since 1970.
+        self._checked = 0.0
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -130,11 +134,20 @@ class Following:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return (yield self._read)  # the record is the truth, whatever was heard
-                if (yield left if supervised else min(left, liveness.every())):
+                every = math.inf if supervised else liveness.every()
+                if (yield min(left, every, self._until_late())):
                     break
                 # If one ends by that, there is news.
                 yield self._check_liveness
         return found
+
+    def _until_late(self) -> float:
+        """Seconds until the first job that waits may not begin any more, and is to be ended."""
+        jobs = [news.job for found in self._found.values() for news in found.values()]
+        moments = [job.start_by for job in jobs if job.start_by and job.state is State.QUEUED]
+        # What was late when it was checked has ended, or begun: there will be news of it.
+        ahead = (moment for moment in moments if moment > self._checked)
+        return max(0.0, min(ahead, default=math.inf) - time.time())
 
     def _read(self) -> dict[str, News]:
         merged: dict[str, News] = {}
@@ -160,6 +173,7 @@ class Following:
 
     def _check_liveness(self) -> dict[str, News]:
         """Somebody waits: see that these jobs can still end."""
+        self._checked = time.time()
         for manager, found in self._found.items():
             manager.check_liveness(found.values())
         return {}

@@ -24,6 +24,8 @@ SENTENCES = {
     # The function raised, or its result can't be used.
     "failed": "Something went wrong (no. {ref}). Try again.",
     "timed_out": "This took too long and was stopped (no. {ref}). Try again.",
+    # No worker began it within its ``start_within``.
+    "expired": "This could not be started in time (no. {ref}). Try again later.",
     # Its worker died, or its record can't be read.
     "lost": "This was interrupted before it had finished (no. {ref}). Try again.",
     # A planned stop of the server, or of a Celery worker.

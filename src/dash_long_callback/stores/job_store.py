@@ -16,8 +16,8 @@ import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from dash_long_callback.fault_log import log
-from dash_long_callback.jobs import Begin, End, Lost, State, transition
+from dash_long_callback.fault_log import log, log_end
+from dash_long_callback.jobs import Begin, End, Expire, Lost, State, transition
 from dash_long_callback.stores import names
 from dash_long_callback.stores.kept_results import KeptResults
 from dash_long_callback.stores.large_results import LargeResults
@@ -269,7 +269,10 @@ class JobStore:
     # Queue and index
 
     def claim(self) -> Job | None:
-        """Take the next queued job and mark it as running, in one step; None if there is none."""
+        """Take the next queued job and mark it as running, in one step; None if there is none.
+
+        One whose ``start_by`` has passed ends.
+        """
         while (job_id := self.rows.next_queued()) is not None:
             job = self.change(job_id, Begin())
             if job is not None:
@@ -284,7 +287,11 @@ class JobStore:
         job = None if record is None else parse(record, job_id)[0]
         batch = Batch({name: record})
         if job is not None and job.state is State.QUEUED:
-            if transition(job, Begin(), time.time()) is not None:
+            if transition(job, Begin(), now := time.time()) is not None:
+                return
+            if job.is_late(now):
+                if (expired := self.change(job_id, Expire())) is not None:
+                    log_end(expired)
                 return
             log.error("no. %s: %s waits, but may not begin: it is lost", job.ref, job.name)
             lost = Lost("it waited in the queue, but could not begin")

@@ -5,7 +5,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from dash_long_callback.jobs import Begin, Effect, Finish, Job, State, Succeeded, transition
+from dash_long_callback.jobs import (
+    Begin,
+    Cancelled,
+    Effect,
+    End,
+    Finish,
+    Job,
+    State,
+    Succeeded,
+    transition,
+)
 from dash_long_callback.stores import names, timing
 from dash_long_callback.stores.large_results import INLINE_BYTES
 from dash_long_callback.stores.ports import Batch, Entry, Place
@@ -67,7 +77,7 @@ class Records:
         name = names.job(job_id)
         while (old := old or self.row(name)) is not None:
             before = parse(old, job_id)[0]
-            change = transition(before, event, time.time())
+            change = self._transition(before, event)
             if change is None:
                 break
             batch = self._batch(before, change)
@@ -82,7 +92,7 @@ class Records:
     ) -> Job | None:
         """End a running job, with what its worker is yet to write; None if that is refused."""
         # The record is not read: only the worker that holds the job may have written it.
-        change = transition(job, Finish(outcome, job.attempt), time.time())
+        change = self._transition(job, Finish(outcome, job.attempt))
         if change is None:
             return None
         response = outcome.response if isinstance(outcome, Succeeded) else b""
@@ -91,12 +101,25 @@ class Records:
                 return None
             change.job.result_size, response = size, b""
         batch = self._batch(job, change, response)
-        self._report(batch, job, values, stale)
+        self._report(batch, change.job, values, stale)
         if self.rows.apply(batch):
             return change.job
         if size:
             self._large.drop(job.id, job.attempt, size)
+        if change.job.state is State.QUEUED and self._cancel_asked(job):
+            return self.finish(job, Cancelled(), values, stale)
         return None
+
+    def _transition(self, job: Job, event: Event) -> Transition | None:
+        """As ``transition``; but a job that is to be cancelled does not wait once more."""
+        now = time.time()
+        change = transition(job, event, now)
+        if change is None or Effect.ENQUEUE not in change.effects or not self._cancel_asked(job):
+            return change
+        return transition(job, End(Cancelled()), now)
+
+    def _cancel_asked(self, job: Job) -> bool:
+        return self.row(names.cancel(job.id)) is not None
 
     def _batch(self, before: Job, change: Transition, response: bytes = b"") -> Batch:
         job, effects = change.job, change.effects
@@ -111,6 +134,7 @@ class Records:
         if Effect.ENQUEUE in effects:
             batch.place = Place(front=job.not_before is None, not_before=job.not_before or 0.0)
             batch.touch[names.request(job.id)] = seconds
+            batch.expect[names.cancel(job.id)] = None
         batch.drop += [names.update(job.id, n) for n in before.slots if n not in job.slots]
         if Effect.NOTIFY_WORKER in effects and not self.rows.atomic:
             # It may begin it between two rows of this, and overwrite them.
@@ -140,10 +164,14 @@ class Records:
         self, batch: Batch, job: Job, values: Mapping[int, bytes], stale: Iterable[int]
     ) -> None:
         """Have a batch write slots, too, as the worker that holds the job."""
-        slots = {names.update(job.id, n): (value, self.retention) for n, value in values.items()}
+        slots = {
+            names.update(job.id, n): (value, self.retention)
+            for n, value in values.items()
+            if n in job.slots
+        }
         batch.put = {**slots, **batch.put}  # who sees the record finds them
         batch.drop += [names.update(job.id, n) for n in stale]
-        batch.expect = self.held(job)
+        batch.expect |= self.held(job)
 
     @staticmethod
     def held(job: Job) -> dict[str, bytes | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -73,7 +74,8 @@ class SharedJobs:
         if record is None or cancel is not None or not read_waiters(waiters):
             return InFlight(row)  # the last who waited for it has left
         job = parse(record, job_id)[0]
-        usable = not job.state.ended and not self._kept.is_cleared(job)
+        over = job.state.ended or job.is_late(time.time())
+        usable = not over and not self._kept.is_cleared(job)
         return InFlight(row, job if usable else None, waiters)
 
     def put_in_flight(self, job: Job, cache_key: str, batch: Batch) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 
-from dash_long_callback.ends import log_end
 from dash_long_callback.errors import StoreError
-from dash_long_callback.fault_log import FaultLog, log
+from dash_long_callback.fault_log import FaultLog, log, log_end
 from dash_long_callback.jobs import Cancelled, Failed, Lost, Outcome, Succeeded
 from dash_long_callback.stores import timing
 from dash_long_callback.worker.heartbeat import heartbeat

@@ -10,7 +10,6 @@ from dash_long_callback.executors.base import Executor
 from dash_long_callback.executors.celery.broker import Broker, attempt_of
 from dash_long_callback.fault_log import FaultLog, log
 from dash_long_callback.jobs import (
-    Cancel,
     End,
     Failed,
     Job,
@@ -93,10 +92,6 @@ class CeleryExecutor(Executor):
         again = end(self._store, job.id, outcome, job.attempt)
         if again is not None and again.state is State.QUEUED:
             self.send_again(again)
-
-    def cancel(self, job_id: str) -> None:
-        """The worker hears of it from the store; if the job waits for one, it ends now."""
-        self._store.change(job_id, Cancel())
 
     def stop(self) -> None:
         """Jobs go on in the workers; let go of the broker."""

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 from celery import signals
 
-from dash_long_callback.ends import end
+from dash_long_callback.ends import end, expire
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors import app_factory
 from dash_long_callback.executors.celery.preparation import EXIT_CODES, Preparation
@@ -103,7 +103,7 @@ class MessageRunner:
         return registry.get(job.callback, digest)
 
     def run(self, worker: str, job_id: str, digest: str) -> None:
-        """Run a job that a message names, unless it has begun, ended or expired.
+        """Run a job that a message names, unless it has begun or ended, or may not begin any more.
 
         Args:
             worker: the name of this worker, for messages.
@@ -115,6 +115,7 @@ class MessageRunner:
         problem = self._start.problem()
         begun = self._store.begin(job_id)
         if begun is None:
+            expire(self._store, job_id)  # if that is why
             return
         job, request = begun
         try:

@@ -67,7 +67,7 @@ class LocalExecutor(Executor):
             self._store.change(job.id, Requeue(job.attempt, begun=False))
         self._wake_leader()
 
-    def cancel(self, job_id: str) -> None:  # noqa: ARG002 - the leader reads in the store which
+    def cancel(self) -> None:
         self.ensure_running()
         self._wake_leader()
 
