@@ -215,6 +215,22 @@ def test_a_job_whose_process_could_not_start_fails_and_the_next_tries_again(
         assert "called again for the next job" in error["message"]
 
 
+def test_a_job_that_lacks_its_callback_as_the_app_could_not_be_made_says_so(
+    store: DiskcacheStore, job: Job
+) -> None:
+    factory = "json:no_such_function"
+    runner = MessageRunner(store, _Breaks(store, RuntimeError()), losing(store), None, factory)
+    unknown = Job(new_job_id(), "not.declared")
+    store.create(unknown, b"{}")
+    runner.run("w@here", unknown.id, "")
+    error = ended(store, unknown).error or {}
+    assert (error["type"], error["kind"]) == ("CallbackNotFound", "unavailable")
+    assert factory in error["message"]
+    assert "called again for the next job" in error["message"]
+    with pytest.raises(RuntimeError):  # what is declared by an import does without
+        runner.run("w@here", job.id, "")
+
+
 def test_worker_start_takes_a_function(tmp_path: Path) -> None:
     from celery import Celery
 

@@ -79,12 +79,15 @@ class CeleryExecutor(Executor):
         if waited > UNKNOWN_SECONDS and (message := self.broker.refused(job)):
             end(self._store, job.id, Failed("CallbackNotFound", message, kind="unavailable"))
         elif waited > RESEND_SECONDS * 2**job.resends:
-            again = self._store.change(job.id, Resend(job.attempt, job.resends))
-            if again is not None:
-                log.warning(
-                    "%s has waited for %.0f s; its message is sent again", job.callback, waited
-                )
-                self._send_again(again)
+            self._resend(job)
+
+    def _resend(self, job: Job) -> None:
+        again = self._store.change(job.id, Resend(job.attempt, job.resends))
+        if again is not None:
+            waited = time.time() - (job.queued or job.created)
+            text = "no. %s: %s has waited for %.0f s; its message is sent again"
+            log.warning(text, job.ref, job.name, waited)
+            self._send_again(again)
 
     def lose(self, job: Job, outcome: Unfinished) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
@@ -103,7 +106,7 @@ class CeleryExecutor(Executor):
         """Jobs go on in the workers; let go of the broker."""
         self.broker.close()
 
-    def process_died(self, job_id: str, outcome: Unfinished, *, for_handler: bool) -> None:
+    def process_died(self, job_id: str, outcome: Unfinished, for_handler: bool) -> None:
         """The main process of a worker has seen one of its processes die.
 
         Args:
@@ -126,8 +129,6 @@ class CeleryExecutor(Executor):
                 self.lose(job, outcome)
             elif job.resends < BEGIN_TRIES:
                 # It died before the job began: another may begin it.
-                again = self._store.change(job.id, Resend(job.attempt, job.resends))
-                if again is not None:
-                    self._send_again(again)
+                self._resend(job)
         except StoreError as error:
             self._store_faults.failed(error)
