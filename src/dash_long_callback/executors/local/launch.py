@@ -67,7 +67,6 @@ class Launcher:
         self._method = options.start_method
         #: Hashes of the script's values when the first worker was started.
         self._values: dict[str, str] | None = None
-        self._compared = False
 
     def start(self) -> PoolWorker:
         """Start a worker."""
@@ -166,10 +165,7 @@ class Launcher:
         )
 
     def _compare(self, name: str, theirs: dict[str, str]) -> None:
-        """Say which values of the script were changed after the workers' import of it; once."""
-        if self._compared:
-            return
-        self._compared = True
+        """Say which values of the script were changed after the workers' import of it."""
         declared = {key: value for c in registry.all() for key, value in c.reads.items()}
         changed = [
             key
