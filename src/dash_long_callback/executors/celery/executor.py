@@ -99,9 +99,6 @@ class CeleryExecutor(Executor):
         """The worker hears of it from the store; if the job waits for one, it ends now."""
         self._store.change(job_id, Cancel())
 
-    def ensure_running(self) -> None:
-        """Workers are started by their own command."""
-
     def stop(self) -> None:
         """Jobs go on in the workers; let go of the broker."""
         self.broker.close()
