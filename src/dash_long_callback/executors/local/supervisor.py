@@ -229,7 +229,7 @@ class Supervisor:
         if worker.ready is None and (why := self._starts.failed(worker.death)) is not None:
             self._fail_waiting(why)
         job, limits = worker.job, worker.limits
-        if job is None or limits is None:
+        if job is None:
             return
         # It may have written the end itself, and have left the on_error to another.
         self._expect_queued()
@@ -278,8 +278,8 @@ class Supervisor:
 
     def _pass_on_cancels(self) -> None:
         for worker in self._workers:
-            job = worker.job_to_stop
-            if job is not None and self._store.cancel_asked(job.id):
+            job, told = worker.job, worker.limits.stopping
+            if job is not None and not told and self._store.cancel_asked(job.id):
                 worker.stop()
 
     def _unable(self, job: Job, outcome: Failed) -> None:
