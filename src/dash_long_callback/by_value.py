@@ -201,7 +201,7 @@ def _function(
 
 def _fill(function: FunctionType, state: dict[str, Any]) -> None:
     """Give a function that was made above what it had."""
-    own = vars(sys.modules["__main__"]) if script.is_script(function.__globals__) else {}
+    own = vars(sys.modules["__main__"]) if function.__globals__ is script.namespace() else {}
     for name, value in state["globals"].items():
         for namespace in (function.__globals__, own):
             namespace.setdefault(name, value)

@@ -147,7 +147,7 @@ class CeleryWorker:
         message = self.pool.pop(process)
         if message is not None:
             outcome = self._deaths.pop(process, None) or Lost("its worker process died")
-            executor.process_died(message.job_id, outcome, for_handler=message.for_handler)
+            executor.process_died(message.job_id, outcome, message.for_handler)
 
     def _work_until_told(self, process: Process) -> None:
         with suppress(SystemExit):

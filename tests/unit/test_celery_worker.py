@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import pytest
@@ -213,6 +215,39 @@ def test_a_job_whose_process_could_not_start_fails_and_the_next_tries_again(
         assert error["type"] == "WorkerStartFailed"
         assert words in error["message"]
         assert "called again for the next job" in error["message"]
+
+
+def test_a_job_that_lacks_its_callback_as_the_app_could_not_be_made_says_so(
+    store: DiskcacheStore, job: Job
+) -> None:
+    factory = "json:no_such_function"
+    runner = MessageRunner(store, _Breaks(store, RuntimeError()), losing(store), None, factory)
+    unknown = Job(new_job_id(), "not.declared")
+    store.create(unknown, b"{}")
+    runner.run("w@here", unknown.id, "")
+    error = ended(store, unknown).error or {}
+    assert (error["type"], error["kind"]) == ("CallbackNotFound", "unavailable")
+    assert factory in error["message"]
+    assert "called again for the next job" in error["message"]
+    with pytest.raises(RuntimeError):  # what is declared by an import does without
+        runner.run("w@here", job.id, "")
+
+
+def terminated() -> None:
+    raise TERMINATED
+
+
+@pytest.mark.parametrize("step", [{"worker_start": terminated}, {"factory": "stops:make"}])
+def test_a_worker_that_is_stopped_while_it_prepares_ends_and_the_job_waits_for_another(
+    step: dict[str, Any], store: DiskcacheStore, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module: Any = ModuleType("stops")
+    module.make = terminated
+    monkeypatch.setitem(sys.modules, "stops", module)
+    runner = MessageRunner(store, _Breaks(store, RuntimeError()), losing(store), **step)
+    with pytest.raises(SystemExit):
+        runner.run("w@here", job.id, "")
+    assert ended(store, job).state is State.QUEUED
 
 
 def test_worker_start_takes_a_function(tmp_path: Path) -> None:

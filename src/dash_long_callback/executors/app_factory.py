@@ -36,11 +36,8 @@ def check(named: Any) -> str | None:
     Raises:
         RegistrationError: if it does not name anything.
     """
-    if named is None:
-        return None
-    if not isinstance(named, str):
-        raise RegistrationError(f"app={named!r} {_FORM}")
-    _parse(named)
+    if named is not None:
+        _parse(named)
     return named
 
 
@@ -78,17 +75,16 @@ def _module(name: str) -> Any:
     return importlib.import_module(name)
 
 
-def _parse(named: str) -> tuple[str, str, list[Any], dict[str, Any]]:
-    module, _, text = named.partition(":")
+def _parse(named: Any) -> tuple[str, str, list[Any], dict[str, Any]]:
+    module, _, text = named.partition(":") if isinstance(named, str) else ("", "", "")
     try:
         node = ast.parse(text, mode="eval").body
         call = node if isinstance(node, ast.Call) else ast.Call(node, [], [])
         function = ast.unparse(call.func)
         args = [ast.literal_eval(arg) for arg in call.args]
         kwargs = {str(one.arg): ast.literal_eval(one.value) for one in call.keywords}
+        if all(name.isidentifier() for name in f"{module}.{function}".split(".")):
+            return module, function, args, kwargs
     except (SyntaxError, ValueError):
-        raise RegistrationError(f"app={named!r} {_FORM}") from None
-    names = [*module.split("."), *function.split(".")]
-    if not all(name.isidentifier() for name in names):
-        raise RegistrationError(f"app={named!r} {_FORM}")
-    return module, function, args, kwargs
+        pass
+    raise RegistrationError(f"app={named!r} {_FORM}")

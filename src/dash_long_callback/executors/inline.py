@@ -35,8 +35,5 @@ class InlineExecutor(Executor):
     def cancel(self, job_id: str) -> None:
         """Nothing to do: a job has ended before anybody could cancel it."""
 
-    def ensure_running(self) -> None:
-        """Nothing to start."""
-
     def stop(self) -> None:
         """Nothing to stop."""

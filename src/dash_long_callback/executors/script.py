@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
+from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
@@ -28,11 +29,6 @@ def namespace() -> dict[str, Any]:
     Not those of ``sys.modules["__main__"]``: ``runpy``, which has run the script, hands out a copy.
     """
     return vars(sys.modules["__main__"]) if _found is None else _found
-
-
-def is_script(values: dict[str, Any]) -> bool:
-    """Whether these are the globals of the script."""
-    return values is namespace()
 
 
 def rename() -> None:
@@ -58,12 +54,8 @@ def rename() -> None:
     _found = namespace
 
 
-def _subclasses(cls: type[Any]) -> set[type[Any]]:
-    found: set[type[Any]] = set()
-    todo = [cls]
-    while todo:
-        for sub in type.__subclasses__(todo.pop()):
-            if sub not in found:
-                found.add(sub)
-                todo.append(sub)
-    return found
+def _subclasses(cls: type[Any]) -> Iterator[type[Any]]:
+    """Those of a class, and theirs. One with several bases comes more than once."""
+    for sub in type.__subclasses__(cls):
+        yield sub
+        yield from _subclasses(sub)

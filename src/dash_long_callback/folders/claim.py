@@ -92,7 +92,7 @@ class DefaultFolder:
                         folder = choice.new()
                     if folder is not None:
                         if choice.claim(folder, self._app):
-                            unused.remove_in_background(self._base, self._base / LOCK)
+                            self._remove_unused()
                         return folder
                 time.sleep(CHECK_SECONDS)
         except OSError as error:
@@ -100,6 +100,12 @@ class DefaultFolder:
                 f"no folder for jobs can be chosen in {self._base} ({error}); check that it is "
                 "writable and that its disk is not full, or give the manager a cache"
             ) from error
+
+    def _remove_unused(self) -> None:
+        """In a thread: a click does not wait for it."""
+        args = self._base, self._base / LOCK
+        name = "long-callbacks-unused"
+        threading.Thread(target=unused.remove, args=args, daemon=True, name=name).start()
 
 
 class _Choice:
@@ -110,7 +116,7 @@ class _Choice:
         self._settings = settings
         self._server = server
         self._records: dict[Path, Record | None] = {}
-        for folder in record.names(base, name):
+        for folder in record.folders(base, name):
             # One that can't be understood is left out: whose it was is not known, and its jobs are
             # rather not run than run by the wrong server.
             with contextlib.suppress(ValueError):
@@ -118,10 +124,8 @@ class _Choice:
 
     def shared(self) -> Path | None:
         """The folder that another process of this server has."""
-        for folder, known in self._records.items():
-            if known is not None and not set(known.processes).isdisjoint(self._server):
-                return folder
-        return None
+        found = (folder for folder, known in self._records.items() if self._shares(known))
+        return next(found, None)
 
     def own(self) -> Path | None:
         """The folder that this server had before it was started again."""
@@ -153,18 +157,14 @@ class _Choice:
     def claim(self, folder: Path, app: str) -> bool:
         """Write down whose folder it is now. Returns whether this server has just come to it."""
         known = self._records.get(folder)
-        if known is not None and not set(known.processes).isdisjoint(self._server):
-            if known.add(self._server):
-                record.write(folder, known)
-            return False
-        is_new = folder not in self._records
+        has_come = not self._shares(known)
         if known is None:
             known = Record(app, [], self._settings.seal(secrets.token_hex(8)))
-        known.add(self._server)
-        record.write(folder, known)
-        if folder != self._first:
-            self._warn(folder, is_new=is_new)
-        return True
+        if known.add(self._server):
+            record.write(folder, known)
+        if has_come and folder != self._first:
+            self._warn(folder, is_new=folder not in self._records)
+        return has_come
 
     def _warn(self, folder: Path, *, is_new: bool) -> None:
         first = self._records.get(self._first)
@@ -186,6 +186,9 @@ class _Choice:
             self._server[-1].pid,
             folder,
         )
+
+    def _shares(self, known: Record | None) -> bool:
+        return known is not None and not set(known.processes).isdisjoint(self._server)
 
     def _equal(self, known: Record) -> bool:
         return not self._settings.differences(known.settings)

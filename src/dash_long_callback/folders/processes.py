@@ -13,10 +13,10 @@ import psutil
 
 from dash_long_callback.worker.processes import ProcessId
 
-#: In the command line of the process that job workers are forked from, and so of these, too.
-_FORK_SERVER = "dash_long_callback.executors.local.fork_server"
+#: The module of the process that job workers are forked from: in its command line, and in theirs.
+FORK_SERVER = "dash_long_callback.executors.local.fork_server"
 #: The name of a job worker's process, however it was started.
-_JOB_WORKER = "long-callback-worker"
+JOB_WORKER = "long-callback-worker"
 #: How servers begin the titles that they show in place of their command lines.
 _TITLES = ("gunicorn: ", "uWSGI ")
 
@@ -60,9 +60,9 @@ def _same_server(child: psutil.Process, parent: psutil.Process) -> bool:
 
 
 def _runs_jobs(process: psutil.Process) -> bool:
-    if process.pid == os.getpid() and multiprocessing.current_process().name == _JOB_WORKER:
+    if process.pid == os.getpid() and multiprocessing.current_process().name == JOB_WORKER:
         return True
-    return any(_FORK_SERVER in part for part in _command(process))
+    return any(FORK_SERVER in part for part in _command(process))
 
 
 def _command(process: psutil.Process) -> list[str]:

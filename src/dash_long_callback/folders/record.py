@@ -92,13 +92,13 @@ def written(folder: Path) -> float:
     return (folder / _FILE).stat().st_mtime
 
 
-def names(base: Path, first: str) -> list[Path]:
-    """The folders of an app file, the first one first."""
-    found = [p for p in base.glob(f"{first}*") if NAME.fullmatch(p.name) and p.is_dir()]
-    return sorted((p for p in found if p.name[: len(first)] == first), key=number)
+def folders(base: Path, first: str = "", suffix: str = "") -> list[Path]:
+    """The default folders in ``base``.
 
-
-def number(folder: Path) -> int:
-    """1 for the first folder of an app file."""
-    match = NAME.fullmatch(folder.name)
-    return 1 if match is None or match[1] is None else int(match[1][1:])
+    Args:
+        base: where default folders are.
+        first: the name of the first one of an app file, if only its are meant.
+        suffix: what is appended to the names of those that are meant.
+    """
+    found = [path for path in base.glob(f"{first}*{suffix}") if path.is_dir()]
+    return [path for path in found if NAME.fullmatch(path.name.removesuffix(suffix))]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import threading
 import time
 from pathlib import Path
 
@@ -25,55 +24,37 @@ _REMOVED = ".removed"
 
 def is_led(folder: Path) -> bool:
     """Whether a web process leads there: it has the workers of the folder."""
-    lock = filelock.FileLock(folder / "leader.lock", thread_local=False)
     try:
-        lock.acquire(blocking=False)
+        with filelock.FileLock(folder / "leader.lock").acquire(blocking=False):
+            return False
     except filelock.Timeout:
         return True
-    lock.release()
-    return False
 
 
-def remove_in_background(base: Path, lock: Path) -> None:
-    """Remove unused folders; a click does not wait for it.
+def remove(base: Path, lock: Path) -> None:
+    """Remove unused folders.
 
     Args:
         base: where default folders are.
         lock: who chooses a folder holds it.
     """
-    threading.Thread(
-        target=remove, args=(base, lock), daemon=True, name="long-callbacks-unused"
-    ).start()
-
-
-def remove(base: Path, lock: Path) -> None:
-    """Remove unused folders now."""
     try:
-        for folder in filter(_is_old, _folders(base)):
+        for folder in filter(_is_old, record.folders(base)):
             # Whoever chooses a folder waits for this, and not for large files to go.
             with filelock.FileLock(lock, timeout=60):
                 # The lock of the leader comes last: to try it is a change.
                 if _is_old(folder) and not is_led(folder):
                     _set_aside(folder)
-        for folder in _folders(base, _REMOVED):
+        for folder in record.folders(base, suffix=_REMOVED):
             log.info("removing %s, which nobody has used for long", folder)
             shutil.rmtree(folder, ignore_errors=True)
     except OSError:  # the next server tries again
         log.debug("unused folders in %s can't be removed", base, exc_info=True)
 
 
-def _folders(base: Path, suffix: str = "") -> list[Path]:
-    with os.scandir(base) as entries:
-        return [
-            Path(entry.path)
-            for entry in entries
-            if entry.name.endswith(suffix)
-            and record.NAME.fullmatch(entry.name.removesuffix(suffix))
-            and entry.is_dir(follow_symlinks=False)
-        ]
-
-
 def _is_old(folder: Path) -> bool:
+    if folder.is_symlink():
+        return False  # what it leads to is not ours to remove
     limit = UNUSED_SECONDS
     with contextlib.suppress(ValueError):  # a record that can't be read: by age alone
         known = record.read(folder)

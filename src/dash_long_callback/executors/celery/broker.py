@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import celery
 from celery import signals
@@ -28,14 +28,6 @@ _RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval
 BACKSTOP_SECONDS = 10.0
 #: More of them, if the process may have to call ``worker_start`` first.
 START_SECONDS = 120.0
-
-
-class ProcessDied(Protocol):
-    """Is told of a process of a worker that has died with a job."""
-
-    def __call__(self, job_id: str, outcome: Unfinished, *, for_handler: bool) -> object:
-        """See ``CeleryExecutor.process_died``."""
-        ...
 
 
 class Broker:
@@ -60,12 +52,17 @@ class Broker:
         self._lock = threading.Lock()
         self._pools: _Pools | None = None
 
-    def serve(self, run: Callable[[str, str, str], None], process_died: ProcessDied) -> None:
+    def serve(
+        self,
+        run: Callable[[str, str, str], None],
+        process_died: Callable[[str, Unfinished, bool], None],
+    ) -> None:
         """Give the app its task, for processes that are workers.
 
         Args:
             run: runs a job in a worker of this name: ``run(worker, job_id, digest)``.
-            process_died: is told, in the main process of a worker, of one that has died.
+            process_died: is told, in the main process of a worker, of one that has died: see
+                ``CeleryExecutor.process_died``.
         """
 
         def task(task: Any, job_id: str, digest: str, error: list[str] | None = None) -> None:  # noqa: ARG001 - see died
@@ -77,7 +74,7 @@ class Broker:
             outcome = _death(exception)
             if outcome is not None:
                 job_id, _, error = args
-                process_died(job_id, outcome, for_handler=error is not None)
+                process_died(job_id, outcome, error is not None)
 
         # Acknowledged when it begins: brokers give up on consumers that take hours to do so.
         self._task = self._app.task(

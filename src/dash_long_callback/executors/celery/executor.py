@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.base import Executor
+from dash_long_callback.executors.celery.broker import Broker
 from dash_long_callback.fault_log import FaultLog, log
 from dash_long_callback.jobs import (
     Cancel,
@@ -21,9 +21,6 @@ from dash_long_callback.jobs import (
     Unfinished,
 )
 from dash_long_callback.stores.job_store import JobStore
-
-if TYPE_CHECKING:
-    from dash_long_callback.executors.celery.broker import Broker
 
 #: Seconds after which a job that has not begun is looked at, and how long it may wait until its
 #: message is sent again; that doubles with each time.
@@ -82,12 +79,15 @@ class CeleryExecutor(Executor):
         if waited > UNKNOWN_SECONDS and (message := self.broker.refused(job)):
             end(self._store, job.id, Failed("CallbackNotFound", message, kind="unavailable"))
         elif waited > RESEND_SECONDS * 2**job.resends:
-            again = self._store.change(job.id, Resend(job.attempt, job.resends))
-            if again is not None:
-                log.warning(
-                    "%s has waited for %.0f s; its message is sent again", job.callback, waited
-                )
-                self._send_again(again)
+            self._resend(job)
+
+    def _resend(self, job: Job) -> None:
+        again = self._store.change(job.id, Resend(job.attempt, job.resends))
+        if again is not None:
+            waited = time.time() - (job.queued or job.created)
+            text = "no. %s: %s has waited for %.0f s; its message is sent again"
+            log.warning(text, job.ref, job.name, waited)
+            self._send_again(again)
 
     def lose(self, job: Job, outcome: Unfinished) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
@@ -99,14 +99,11 @@ class CeleryExecutor(Executor):
         """The worker hears of it from the store; if the job waits for one, it ends now."""
         self._store.change(job_id, Cancel())
 
-    def ensure_running(self) -> None:
-        """Workers are started by their own command."""
-
     def stop(self) -> None:
         """Jobs go on in the workers; let go of the broker."""
         self.broker.close()
 
-    def process_died(self, job_id: str, outcome: Unfinished, *, for_handler: bool) -> None:
+    def process_died(self, job_id: str, outcome: Unfinished, for_handler: bool) -> None:
         """The main process of a worker has seen one of its processes die.
 
         Args:
@@ -129,8 +126,6 @@ class CeleryExecutor(Executor):
                 self.lose(job, outcome)
             elif job.resends < BEGIN_TRIES:
                 # It died before the job began: another may begin it.
-                again = self._store.change(job.id, Resend(job.attempt, job.resends))
-                if again is not None:
-                    self._send_again(again)
+                self._resend(job)
         except StoreError as error:
             self._store_faults.failed(error)

@@ -8,6 +8,7 @@ outside: the function is told at its next ``set_progress`` or ``set_props``.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import threading
@@ -21,16 +22,15 @@ from celery import signals
 
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
-from dash_long_callback.executors.celery.preparation import (
-    EXIT_CODES,
-    AppFactory,
-    WorkerStart,
-    described,
-)
+from dash_long_callback.executors import app_factory
+from dash_long_callback.executors.celery.preparation import EXIT_CODES, Preparation
+from dash_long_callback.executors.worker_start import name_of
+from dash_long_callback.fault_log import log
 from dash_long_callback.jobs import Changed, Failed, Job, Lost, Unfinished
 from dash_long_callback.registry import Callback, registry
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker import processes
+from dash_long_callback.worker.failures import failed
 from dash_long_callback.worker.run import Run
 from dash_long_callback.worker.run_job import run_job
 from dash_long_callback.worker.watchdog import Watchdog
@@ -82,12 +82,16 @@ class MessageRunner:
         self._store = store
         self._watchdog = watchdog
         self._lose = lose
-        self._start = WorkerStart(worker_start)
-        self._factory = AppFactory(factory)
+        what = f"worker_start={name_of(worker_start)}"
+        self._start = Preparation(worker_start, what, "WorkerStartFailed")
+        make = None if factory is None else functools.partial(app_factory.call, factory)
+        what = f"the function that makes the app in the Celery worker, app={factory!r},"
+        self._factory = Preparation(make, what, "CallbackNotFound")
 
     def make_app(self, **_: Any) -> None:
         """Have the app made that was named to the manager, if there is one."""
-        self._factory.call()
+        if (problem := self._factory.problem()) is not None:
+            log.error("%s\n%s", problem.message, problem.traceback)
 
     def callback(self, job: Job, digest: str) -> Callback | None:
         """What this process knows as a job's callback."""
@@ -163,7 +167,7 @@ def _unexpected(error: BaseException) -> Failed | Lost:
         return Lost("the worker was stopped while the job ran", "stopped")
     return Failed(
         type(error).__name__,
-        f"the worker could not run the job: {described(error)}",
+        f"the worker could not run the job: {failed(error).reason}",
         "".join(traceback.format_exception(error)),
     )
 

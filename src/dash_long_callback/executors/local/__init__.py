@@ -21,17 +21,14 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
 
 from dash_long_callback.executors.base import Executor
 from dash_long_callback.executors.local.election import Election
+from dash_long_callback.executors.local.machine import Machine
+from dash_long_callback.executors.local.pool_options import PoolOptions
 from dash_long_callback.executors.local.supervisor import Supervisor
 from dash_long_callback.jobs import Job, Requeue, State
 from dash_long_callback.stores.job_store import JobStore
-
-if TYPE_CHECKING:
-    from dash_long_callback.executors.local.machine import Machine
-    from dash_long_callback.executors.local.pool_options import PoolOptions
 
 
 class LocalExecutor(Executor):

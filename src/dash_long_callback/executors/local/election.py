@@ -6,17 +6,14 @@ import atexit
 import os
 import threading
 from multiprocessing.util import Finalize
-from typing import TYPE_CHECKING
 
 from dash_long_callback.errors import StoreError
+from dash_long_callback.executors.local.leader_lock import LeaderLock
+from dash_long_callback.executors.local.machine import Machine
+from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
 from dash_long_callback.executors.local.supervisor import Supervisor
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.stores.job_store import JobStore
-
-if TYPE_CHECKING:
-    from dash_long_callback.executors.local.leader_lock import LeaderLock
-    from dash_long_callback.executors.local.machine import Machine
-    from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
 
 #: Seconds between two tries to become the leader; also the longest time without one.
 TRY_SECONDS = 0.5
@@ -71,20 +68,15 @@ class Election:
                 lock = self._machine.lead()
                 if lock is not None:
                     faults.succeeded()
-                    self._lead(lock)
-            except (OSError, StoreError) as error:
-                faults.failed(error)
+                    self.supervisor = Supervisor(
+                        self._store, self._options, self._machine, lock.holds
+                    )
+                    if not self._stopping.is_set():
+                        self.supervisor.run()
             except Exception as error:
-                faults.failed(error, traceback=True)
+                faults.failed(error, traceback=not isinstance(error, (OSError, StoreError)))
             finally:
                 self.supervisor = None
                 if lock is not None:
                     lock.release()
             self._stopping.wait(TRY_SECONDS)
-
-    def _lead(self, lock: LeaderLock) -> None:
-        self.supervisor = supervisor = Supervisor(
-            self._store, self._options, self._machine, lock.holds
-        )
-        if not self._stopping.is_set():
-            supervisor.run()

@@ -9,6 +9,7 @@ Without that, a worker would serve and never return, or end as the port is in us
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import socket
 from collections.abc import Generator
@@ -22,8 +23,6 @@ MESSAGE = (
     "a worker process imports the app's script, which starts a server there: put what starts it "
     'below `if __name__ == "__main__":`, or start it with app.run(), which does nothing in a worker'
 )
-
-_prepared = False
 
 
 def is_importing() -> bool:
@@ -46,16 +45,13 @@ def marked() -> Generator[None]:
         del this._inheriting
 
 
+@functools.cache  # once in a process
 def serve_nothing() -> None:
     """See that no server is started in this process while it imports the app. May be repeated.
 
     Werkzeug's does nothing. What else opens a TCP port of a given number raises a
     ``RegistrationError``: the process that has started the app has that port already.
     """
-    global _prepared  # noqa: PLW0603 - once in a process
-    if _prepared:
-        return
-    _prepared = True
     cls: Any = socket.socket
     bind, run_simple = cls.bind, serving.run_simple
 

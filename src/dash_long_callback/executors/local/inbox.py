@@ -22,8 +22,7 @@ class Inbox:
 
     def wake(self) -> None:
         """End the wait; the next one, if nobody waits now. From any thread."""
-        with contextlib.suppress(OSError):
-            self._socket.sendto(b"", (_HOST, self.port))
+        wake(self.port)
 
     def wait(self, others: Iterable[Any], timeout: float) -> tuple[bool, list[Any]]:
         """Wait until somebody wakes it, or one of ``others`` is ready, at most so many seconds.

@@ -13,6 +13,7 @@ import stat
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 #: Sockets whose peer only takes and never answers: a datagram is whole, whoever sends it.
 ONE_WAY = ("/dev/log", "/run/systemd/journal/", "/var/run/syslog")
@@ -41,9 +42,9 @@ def open_files() -> set[int]:
     """The file descriptors of this process; none where the system does not list them."""
     for folder in ("/proc/self/fd", "/dev/fd"):
         with contextlib.suppress(OSError):
-            listed = [int(name) for name in os.listdir(folder)]  # noqa: PTH208 - not paths
+            listed = list(Path(folder).iterdir())
             # Without the one that listed them, which is closed now, and free for the next.
-            return {file for file in listed if _is_open(file)}
+            return {int(path.name) for path in listed if path.exists()}
     return set()
 
 
@@ -81,14 +82,6 @@ def adopt_environ(wanted: dict[str, str]) -> None:
             os.environ.pop(key, None)
     if "TZ" in changed and hasattr(time, "tzset"):
         time.tzset()  # the C library looks at it once
-
-
-def _is_open(file: int) -> bool:
-    try:
-        os.fstat(file)
-    except OSError:
-        return False
-    return True
 
 
 def _peer(file: int) -> str | None:

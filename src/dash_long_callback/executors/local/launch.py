@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 import multiprocessing
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,11 @@ from dash_long_callback.executors.local.pool_worker import PoolWorker
 from dash_long_callback.executors.local.worker import worker_main
 from dash_long_callback.executors.worker_start import refer
 from dash_long_callback.fault_log import log
+from dash_long_callback.folders.processes import FORK_SERVER, JOB_WORKER
 from dash_long_callback.jobs import Changed, Failed, Job
 from dash_long_callback.registry import registry
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
-#: The module that the fork server imports.
-FORK_SERVER = "dash_long_callback.executors.local.fork_server"
 #: Peers, threads or values that a warning names.
 MAX_NAMES = 5
 _CONNECTED = (
@@ -66,7 +67,6 @@ class Launcher:
         self._method = options.start_method
         #: Hashes of the script's values when the first worker was started.
         self._values: dict[str, str] | None = None
-        self._compared = False
 
     def start(self) -> PoolWorker:
         """Start a worker."""
@@ -78,13 +78,13 @@ class Launcher:
         process = context.Process(
             target=worker_main,
             args=(theirs, options),
-            name="long-callback-worker",
+            name=JOB_WORKER,
             daemon=False,
         )
         if self._method == "forkserver":
             context.set_forkserver_preload([FORK_SERVER])
             # The fork server, if it is not running yet, inherits what to import.
-            os.environ[preload.VARIABLE] = options.app.dump()
+            os.environ[preload.VARIABLE] = json.dumps(asdict(options.app))
         # Hypercorn's processes are daemonic, which may have no children, as these would outlive
         # them. Ours are meant to: they finish their job and exit.
         current: Any = multiprocessing.current_process()
@@ -105,7 +105,7 @@ class Launcher:
         If not, the worker exits by itself, and the next one is started in another way.
         """
         app = preload.app_modules(_modules())
-        name = Path(app.main_path or app.main_name or next(iter(app.names), "the app")).name
+        name = Path([*app.main.values(), *app.names, "the app"][0]).name
         found = ready.inherited
         if found.peers and not self._options.chosen:
             self._method = "spawn"
@@ -160,15 +160,12 @@ class Launcher:
             if self._method == "forkserver"
             else None,
             logging=logging_setup.describe(),
-            worker_start=start and refer(start, importable=app.has_main),
+            worker_start=start and refer(start, importable=bool(app.main)),
             may_share=options.chosen,
         )
 
     def _compare(self, name: str, theirs: dict[str, str]) -> None:
-        """Say which values of the script were changed after the workers' import of it; once."""
-        if self._compared:
-            return
-        self._compared = True
+        """Say which values of the script were changed after the workers' import of it."""
         declared = {key: value for c in registry.all() for key, value in c.reads.items()}
         changed = [
             key

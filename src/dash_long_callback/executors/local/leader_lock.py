@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import filelock
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 NAME = "leader.lock"
 
@@ -21,7 +17,7 @@ class LeaderLock:
         self._inode = path.stat().st_ino
 
     @classmethod
-    def of(cls, directory: Path) -> Self | None:
+    def of(cls, directory: Path) -> LeaderLock | None:
         """The lock of a directory, which is made if need be; None if somebody else holds it."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = directory / NAME

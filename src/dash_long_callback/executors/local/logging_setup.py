@@ -51,7 +51,7 @@ def apply(settings: dict[str, Any]) -> None:
         try:
             root.addHandler(_make(handler))
         except OSError as error:
-            log.warning("a worker can't write the log file %s: %s", handler["path"], error)
+            log.warning("a worker can't write the log file: %s", error)
 
 
 def _describe(handler: logging.Handler) -> dict[str, Any] | None:
@@ -59,21 +59,20 @@ def _describe(handler: logging.Handler) -> dict[str, Any] | None:
     if target is None or form is None or handler.filters:
         log.debug("%r of the root logger is not carried to workers", handler)
         return None
-    return {**target, "level": handler.level, "format": form}
+    return {"target": target, "level": handler.level, "format": form}
 
 
-def _target(handler: logging.Handler) -> dict[str, Any] | None:
+def _target(handler: logging.Handler) -> dict[str, Any] | str | None:
+    """The arguments of a ``FileHandler``, or the name of a stream of ``sys``."""
     if type(handler) is logging.FileHandler:
         # One that was opened with "w" writes where it was, over what others have appended since.
         if not handler.mode.startswith("a"):
             return None
-        file = {"path": handler.baseFilename, "encoding": handler.encoding}
+        file = {"filename": handler.baseFilename, "encoding": handler.encoding}
         return {**file, "errors": handler.errors}
     if type(handler) is logging.StreamHandler:
         stream: Any = handler.stream  # pyright: ignore[reportUnknownMemberType]
-        return next(
-            ({"stream": n} for n in ("stderr", "stdout") if stream is getattr(sys, n)), None
-        )
+        return next((name for name in ("stderr", "stdout") if stream is getattr(sys, name)), None)
     return None
 
 
@@ -90,12 +89,11 @@ def _format(formatter: logging.Formatter | None) -> dict[str, Any] | None:
 
 
 def _make(settings: dict[str, Any]) -> logging.Handler:
-    if "path" in settings:
-        handler: logging.Handler = logging.FileHandler(
-            settings["path"], "a", settings["encoding"], errors=settings["errors"]
-        )
+    target = settings["target"]
+    if isinstance(target, str):
+        handler: logging.Handler = logging.StreamHandler(getattr(sys, target))
     else:
-        handler = logging.StreamHandler(getattr(sys, settings["stream"]))
+        handler = logging.FileHandler(**target)
     handler.setLevel(settings["level"])
     if settings["format"]:
         handler.setFormatter(logging.Formatter(**settings["format"]))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from dash_long_callback.executors.local.inherited import Inherited
+from dash_long_callback.executors.local.preload import AppModules
 from dash_long_callback.executors.worker_start import Reference
 from dash_long_callback.jobs import Failed, Job
-
-if TYPE_CHECKING:
-    from dash_long_callback.executors.local.preload import AppModules
 
 
 @dataclass(frozen=True)

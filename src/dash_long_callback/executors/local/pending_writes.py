@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import log
-from dash_long_callback.jobs import Lost, Requeue, State
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from dash_long_callback.jobs import Cancelled, Job, Problem
-    from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.jobs import Cancelled, Job, Problem, Requeue, State
+from dash_long_callback.stores.job_store import JobStore
 
 
 class PendingWrites:
@@ -29,26 +23,22 @@ class PendingWrites:
     def __init__(self, store: JobStore, queued: Callable[[], object]) -> None:
         self._store = store
         self._queued = queued
-        self._writes: deque[Callable[[], object]] = deque()
+        self._writes: deque[Callable[[], Job | None]] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._writes)
 
-    def add(self, write: Callable[..., object], *arguments: object) -> None:
-        """Have a function called with the others."""
-        self._writes.append(functools.partial(write, *arguments))
+    def add(self, write: Callable[[], Job | None]) -> None:
+        """Have a change of a job written after the others. It returns the record after it."""
+        self._writes.append(write)
 
     def end(self, job: Job, outcome: Problem | Cancelled, *, final: bool = False) -> None:
         """End a job, or have its ``on_error`` called."""
-        self.add(self._end, job, outcome, final)
+        self.add(lambda: end(self._store, job.id, outcome, job.attempt, final=final))
 
-    def requeue(self, job: Job) -> None:
-        """Put a job back that its worker has not begun."""
-        self.add(self._requeue, job)
-
-    def take_away(self, job: Job, *, again: bool) -> None:
-        """End a job whose worker is about to end, or have it wait for the next leader."""
-        self.add(self._take_away, job, again)
+    def requeue(self, job: Job, *, begun: bool = False) -> None:
+        """Put a job back that its worker has not begun, or that another leader is to begin anew."""
+        self.add(lambda: self._requeue(job, begun))
 
     def flush(self) -> None:
         """Write what is pending.
@@ -58,7 +48,9 @@ class PendingWrites:
         """
         while self._writes:
             try:
-                self._writes[0]()
+                after = self._writes[0]()
+                if after is not None and after.state is State.QUEUED:
+                    self._queued()
             except StoreError:
                 raise
             except Exception:
@@ -66,18 +58,8 @@ class PendingWrites:
                 log.exception("a change of a job is given up")
             self._writes.popleft()
 
-    def _end(self, job: Job, outcome: Problem | Cancelled, final: bool) -> None:
-        after = end(self._store, job.id, outcome, job.attempt, final=final)
-        if after is not None and after.state is State.QUEUED:
-            self._queued()
-
-    def _requeue(self, job: Job) -> None:
-        self._store.change(job.id, Requeue(job.attempt, begun=False))
-        self._queued()
-
-    def _take_away(self, job: Job, again: bool) -> None:
-        if again and self._store.change(job.id, Requeue(job.attempt, begun=True)):
+    def _requeue(self, job: Job, begun: bool) -> Job | None:
+        after = self._store.change(job.id, Requeue(job.attempt, begun))
+        if begun and after is not None:
             log.warning("no. %s: the server ends; %s queues again", job.ref, job.name)
-        else:
-            stopped = Lost("the server was stopped while the job ran", "stopped")
-            end(self._store, job.id, stopped, job.attempt)
+        return after

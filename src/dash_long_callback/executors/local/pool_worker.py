@@ -9,17 +9,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash_long_callback.executors.local import preload
-from dash_long_callback.executors.local.messages import Done, Finish, Ready, Stop
+from dash_long_callback.executors.local.messages import Done, Finish, Message, Ready, Start, Stop
 from dash_long_callback.jobs import Job
 from dash_long_callback.stores.timing import LEASE_SECONDS
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.limits import Limits
-
-if TYPE_CHECKING:
-    from dash_long_callback.executors.local.messages import Message, Start
 
 #: Seconds that a worker has to exit by itself when it is to.
 EXIT_SECONDS = 2.0
@@ -27,6 +24,11 @@ EXIT_SECONDS = 2.0
 #: computes: a function that holds the interpreter's lock keeps its process from saying so.
 #: A machine with too much to do gives it little; threads that wait for that lock use less than 1 %.
 COMPUTING_SECONDS, COMPUTING_SHARE = 3.0, 0.05
+
+
+def _unlimited() -> Limits:
+    """Those of a worker without a job."""
+    return Limits(since=0.0, timeout=None, grace=math.inf)
 
 
 @dataclass
@@ -50,7 +52,7 @@ class PoolWorker:
     pipe: Connection
     ready: Ready | None = None
     job: Job | None = None
-    limits: Limits | None = None
+    limits: Limits = field(default_factory=_unlimited)
     begun: bool = False
     retiring: bool = False
     exit_by: float = math.inf
@@ -65,11 +67,6 @@ class PoolWorker:
     def idle(self) -> bool:
         """Whether it would begin a job at once."""
         return self.ready is not None and self.job is None and not self.retiring
-
-    @property
-    def job_to_stop(self) -> Job | None:
-        """The job that it runs, unless that was told to stop."""
-        return None if self.limits is None or self.limits.stopping else self.job
 
     def messages(self) -> Iterator[Message]:
         """What it has said since."""
@@ -99,15 +96,14 @@ class PoolWorker:
 
     def done(self, done: Done) -> None:
         """Its job is over."""
-        self.job = self.limits = None
+        self.job, self.limits = None, _unlimited()
         if done.spent:
             self.retire()
 
     def stop(self) -> None:
         """Have its job stop."""
-        if self.limits is not None and (job := self.job_to_stop) is not None:
-            self.limits.stop(time.monotonic())
-            self.send(Stop(job.id))
+        if self.job is not None and self.limits.stop(time.monotonic()):
+            self.send(Stop(self.job.id))
 
     def send(self, message: Stop | Finish | None) -> None:
         """Tell it something; None: to exit."""
@@ -122,9 +118,7 @@ class PoolWorker:
 
     def due(self) -> float:
         """When it is to be looked at again, as ``time.monotonic`` counts."""
-        if self._dying:
-            return math.inf
-        return min(self.exit_by, self.limits.next if self.limits is not None else math.inf)
+        return math.inf if self._dying else min(self.exit_by, self.limits.next)
 
     def enforce(self) -> None:
         """Kill it if it has not exited, or not ended its job, as it should have done."""
@@ -132,10 +126,8 @@ class PoolWorker:
         late = now >= self.exit_by
         if late and self.disconnected:
             self.killed = "closed its connection to the server and was ended"
-        if self.limits is not None:
-            self.limits.expire(now)  # its own watchdog tells its function
-            late = late or self.limits.overdue(now)
-        if late and not self._dying:
+        self.limits.expire(now)  # its own watchdog tells its function
+        if (late or self.limits.overdue(now)) and not self._dying:
             self.kill()
 
     def check_silence(self, missed: float) -> None:

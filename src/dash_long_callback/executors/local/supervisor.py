@@ -7,9 +7,10 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash_long_callback.errors import StoreError
+from dash_long_callback.executors.local.machine import Machine
 from dash_long_callback.executors.local.messages import (
     Begun,
     Done,
@@ -20,6 +21,7 @@ from dash_long_callback.executors.local.messages import (
 )
 from dash_long_callback.executors.local.orphans import SLACK, Orphans
 from dash_long_callback.executors.local.pending_writes import PendingWrites
+from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
 from dash_long_callback.executors.local.pool_worker import EXIT_SECONDS, PoolWorker
 from dash_long_callback.executors.local.starts import Starts
 from dash_long_callback.fault_log import FaultLog, log
@@ -27,10 +29,6 @@ from dash_long_callback.jobs import Failed, Job, Lost
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.limits import Limits
-
-if TYPE_CHECKING:
-    from dash_long_callback.executors.local.machine import Machine
-    from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
 
 #: Seconds between two looks at what nobody wakes it for: leases of orphans, lost datagrams.
 TICK_SECONDS = 0.5
@@ -182,7 +180,8 @@ class Supervisor:
                 self._pass_on_cancels()
             # A server that is never quiet has orphans, too.
             if quiet or time.monotonic() - self._orphans_at > TICK_SECONDS:
-                self._end_orphans()
+                for job, outcome in self._orphans.judge():
+                    self._writes.end(job, outcome)
                 self._orphans_at = time.monotonic()
 
     # Workers: start, drain, reap
@@ -194,18 +193,15 @@ class Supervisor:
     def _drain(self, worker: PoolWorker) -> None:
         for message in worker.messages():
             if isinstance(message, Ready):
-                self._accept(worker, message)
+                worker.retiring = not self._launcher.accepts(message)
+                worker.ready = message
+                self._starts.succeeded(message)
             elif isinstance(message, Unready):
                 self._starts.problem = message.problem
             elif isinstance(message, Begun):
                 worker.begun = worker.job is not None and worker.job.id == message.job_id
             elif isinstance(message, Done):
                 self._done(worker, message)
-
-    def _accept(self, worker: PoolWorker, ready: Ready) -> None:
-        worker.retiring = not self._launcher.accepts(ready)
-        worker.ready = ready
-        self._starts.succeeded(ready)
 
     def _done(self, worker: PoolWorker, done: Done) -> None:
         job = worker.job
@@ -233,7 +229,7 @@ class Supervisor:
         if worker.ready is None and (why := self._starts.failed(worker.death)) is not None:
             self._fail_waiting(why)
         job, limits = worker.job, worker.limits
-        if job is None or limits is None:
+        if job is None:
             return
         # It may have written the end itself, and have left the on_error to another.
         self._expect_queued()
@@ -282,13 +278,9 @@ class Supervisor:
 
     def _pass_on_cancels(self) -> None:
         for worker in self._workers:
-            job = worker.job_to_stop
-            if job is not None and self._store.cancel_asked(job.id):
+            job, told = worker.job, worker.limits.stopping
+            if job is not None and not told and self._store.cancel_asked(job.id):
                 worker.stop()
-
-    def _end_orphans(self) -> None:
-        for job, outcome in self._orphans.judge():
-            self._writes.end(job, outcome)
 
     def _unable(self, job: Job, outcome: Failed) -> None:
         """End a job whose function no worker can call: by its ``on_error`` if it has one."""
@@ -301,11 +293,12 @@ class Supervisor:
         """Leave as ``stop`` said. What waits is for the next leader."""
         self._stopping.set()
         with self._lock:  # whoever gives a job to a worker has done so, or will not
-            busy = [worker for worker in self._workers if worker.job is not None]
+            busy = [(worker, job) for worker in self._workers if (job := worker.job) is not None]
             if self._ending == "finish":
                 self._let_finish(busy)
             else:
-                self._take_away(busy)
+                for _, job in busy:
+                    self._take_away(job)
             # Before the stop: the workers would write Cancelled, which nobody asked for.
             with contextlib.suppress(StoreError):
                 self._writes.flush()
@@ -321,25 +314,24 @@ class Supervisor:
         processes.kill(below)
         self._inbox.close()
 
-    def _take_away(self, busy: list[PoolWorker]) -> None:
-        """Have the jobs of these workers end, or queue for the next leader.
+    def _take_away(self, job: Job) -> None:
+        """Have a job end, or queue for the next leader.
 
         An ``on_error`` is called by the next leader, too: this one's workers are about to end.
         """
-        for worker in busy:
-            assert worker.job is not None
-            self._writes.take_away(worker.job, again=self._ending == "requeue")
+        if self._ending == "requeue":
+            self._writes.requeue(job, begun=True)
+        # Also then: one whose on_error was called is not put back.
+        self._writes.end(job, Lost("the server was stopped while the job ran", "stopped"))
 
-    def _let_finish(self, busy: list[PoolWorker]) -> None:
+    def _let_finish(self, busy: list[tuple[PoolWorker, Job]]) -> None:
         """Let go of these workers: they finish their jobs and exit, and the store has the rest."""
-        for worker in busy:
-            assert worker.job is not None
-            job = worker.job
+        for worker, job in busy:
             log.warning("no. %s: the server ends; the job of %s goes on", job.ref, job.name)
             worker.release()
             self._workers.remove(worker)
         deadline = time.monotonic() + self._options.stop_wait
-        sentinels: list[Any] = [worker.process.sentinel for worker in busy]
+        sentinels: list[Any] = [worker.process.sentinel for worker, _ in busy]
         while sentinels and (left := deadline - time.monotonic()) > 0:
             for ended in self._inbox.wait(sentinels, left)[1]:
                 sentinels.remove(ended)

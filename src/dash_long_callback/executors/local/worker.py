@@ -15,6 +15,7 @@ import threading
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NoReturn
 
 from dash_long_callback import by_value, changed_values
 from dash_long_callback.errors import StoreError
@@ -32,7 +33,6 @@ from dash_long_callback.executors.local.messages import (
     WorkerOptions,
 )
 from dash_long_callback.executors.local.preload import import_app, imported
-from dash_long_callback.executors.worker_start import Reference
 from dash_long_callback.fault_log import log
 from dash_long_callback.folders import claim
 from dash_long_callback.jobs import Cancelled, Failed, Job, TimedOut
@@ -41,6 +41,7 @@ from dash_long_callback.stores.diskcache import WORKER_SECONDS, DiskcacheStore
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.timing import HEARTBEAT_SECONDS
 from dash_long_callback.worker import processes
+from dash_long_callback.worker.failures import failed
 from dash_long_callback.worker.run import Run, Runnable
 from dash_long_callback.worker.run_job import run_job
 from dash_long_callback.worker.watchdog import Watchdog
@@ -59,24 +60,32 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
     worker = Worker(leader, store, options.grace, finish=options.finish)
     signal.signal(signal.SIGINT, worker.watchdog.interrupted)
     processes.on_sigterm(worker.shut_down)  # a pool that a job forks is ended by it
+    doing = ""
     try:
         errors, values = _set_up(options)
+        if options.worker_start is not None:
+            # As if the app had failed.
+            doing = f"worker_start {options.worker_start.name} failed: "
+            worker_start.resolve(options.worker_start)()
+            after = changed_values.read_by_all(c.function for c in registry.all())
+            values = {name: value for name, value in values.items() if after.get(name) == value}
     except BaseException as error:
         with contextlib.suppress(OSError):
-            name = "" if isinstance(error, _StartFailed) else f"{type(error).__name__}: "
-            leader.send(Unready(f"{name}{error!s:.1000}"))
+            leader.send(Unready(f"{doing}{failed(error).reason:.1000}"))
         log.exception("a worker process could not be set up")
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(1)
+        _exit(1)
     with contextlib.suppress(OSError):
         ready = Ready(registry.digests(), errors, inherited.here, values, imported(options.app))
         leader.send(ready)
     worker.work()
+    _exit(0)
+
+
+def _exit(code: int) -> NoReturn:
+    """End this process. Threads and atexit functions of the user's libraries may hang for ever."""
     sys.stdout.flush()
     sys.stderr.flush()
-    # Not sys.exit: threads and atexit functions of the user's libraries may hang for ever.
-    os._exit(0)
+    os._exit(code)
 
 
 def _leave_what_is_shared(leader: Connection, options: WorkerOptions) -> None:
@@ -98,25 +107,7 @@ def _set_up(options: WorkerOptions) -> tuple[list[str], dict[str, str]]:
         errors.append(traceback.format_exc())
     if options.logging is not None:
         logging_setup.apply(options.logging)
-    values = changed_values.read_by_all(c.function for c in registry.all())
-    if options.worker_start is not None:
-        _call(options.worker_start)
-        after = changed_values.read_by_all(c.function for c in registry.all())
-        values = {name: value for name, value in values.items() if after.get(name) == value}
-    return errors, values
-
-
-class _StartFailed(Exception):
-    """``worker_start`` has raised."""
-
-
-def _call(reference: Reference) -> None:
-    """Call ``worker_start``. If it fails, this is a failed start, as if the app had failed."""
-    try:
-        worker_start.resolve(reference)()
-    except BaseException as error:
-        message = f"{type(error).__name__}: {error}"
-        raise _StartFailed(f"worker_start {reference.name} failed: {message}") from error
+    return errors, changed_values.read_by_all(c.function for c in registry.all())
 
 
 class Worker:
