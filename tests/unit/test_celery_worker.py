@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import pytest
@@ -242,6 +244,23 @@ def test_a_job_that_lacks_its_callback_as_the_app_could_not_be_made_says_so(
     assert "called again for the next job" in error["message"]
     with pytest.raises(RuntimeError):  # what is declared by an import does without
         runner.run("w@here", job.id, "")
+
+
+def terminated() -> None:
+    raise TERMINATED
+
+
+@pytest.mark.parametrize("step", [{"worker_start": terminated}, {"factory": "stops:make"}])
+def test_a_worker_that_is_stopped_while_it_prepares_ends_and_the_job_waits_for_another(
+    step: dict[str, Any], store: DiskcacheStore, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module: Any = ModuleType("stops")
+    module.make = terminated
+    monkeypatch.setitem(sys.modules, "stops", module)
+    runner = MessageRunner(store, _Breaks(store, RuntimeError()), losing(store), **step, send=print)
+    with pytest.raises(SystemExit):
+        runner.run("w@here", job.id, "")
+    assert ended(store, job).state is State.QUEUED
 
 
 def test_worker_start_takes_a_function(tmp_path: Path) -> None:

@@ -28,8 +28,6 @@ from dash_long_callback.executors.celery.worker import MessageRunner
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker.watchdog import Watchdog
 
-__all__ = ["Broker", "CeleryExecutor", "engine"]
-
 
 def engine(
     app: celery.Celery,

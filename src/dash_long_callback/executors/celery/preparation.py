@@ -43,10 +43,7 @@ class Preparation:
                 if isinstance(error, SystemExit) and error.code in EXIT_CODES:
                     raise
                 cause = failed(error)
-                message = (
-                    f"{self._what} raised {cause.reason} in the Celery worker. It is called again "
-                    "for the next job."
-                )
-                return Failed(self._error_type, message, cause.traceback, "unavailable")
+                text = f"{self._what} raised {cause.reason}. It is called again for the next job."
+                return Failed(self._error_type, text, cause.traceback, "unavailable")
             self._done_in = os.getpid()
         return None

@@ -89,7 +89,7 @@ class MessageRunner:
         what = f"worker_start={name_of(worker_start)}"
         self._start = Preparation(worker_start, what, "WorkerStartFailed")
         make = None if factory is None else functools.partial(app_factory.call, factory)
-        what = f"the function that makes the app, app={factory!r},"
+        what = f"the function that makes the app in the Celery worker, app={factory!r},"
         self._factory = Preparation(make, what, "CallbackNotFound")
 
     def make_app(self, **_: Any) -> None:
