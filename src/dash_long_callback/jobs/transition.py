@@ -9,7 +9,7 @@ what it says in one step.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Flag, auto
 from typing import Any, TypeAlias
 
@@ -183,10 +183,10 @@ def transition(job: Job, event: Event, now: float) -> Transition | None:
             if job.state is not State.RUNNING:
                 return None
             changes = {"handler": True, "error": problem.error()}
-            return Transition(replace(job, seq=job.seq + 1, **changes))
+            return Transition(job.changed(seq=job.seq + 1, **changes))
         case Resend(attempt, resends):
             seen = (job.state, job.attempt, job.resends) == (State.QUEUED, attempt, resends)
-            return Transition(replace(job, resends=resends + 1)) if seen else None
+            return Transition(job.changed(resends=resends + 1)) if seen else None
 
 
 def _begin(job: Job, now: float) -> Transition | None:
@@ -271,4 +271,4 @@ def _enter(job: Job, state: State, **changes: Any) -> Transition | None:
             effects |= Effect.NOTIFY_WORKER
     if state.ended:
         effects |= Effect.DROP_REQUEST
-    return Transition(replace(job, state=state, seq=job.seq + 1, **changes), effects)
+    return Transition(job.changed(state=state, seq=job.seq + 1, **changes), effects)
