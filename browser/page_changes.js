@@ -7,7 +7,7 @@ import { memory } from "./memory.js";
 import { settings } from "./page.js";
 import { poller } from "./poller.js";
 import { attempt } from "./renderer.js";
-import { alive, answered, enter, inSlot, spin } from "./slots.js";
+import { alive, answered, enter, inSlot, queues, spin } from "./slots.js";
 import { submit } from "./submit.js";
 import { once } from "./values.js";
 
@@ -37,14 +37,14 @@ export function onPageChange() {
 
 /** @param {Job} job that was begun before this page was loaded */
 function pickUp(job) {
-    const queues = job.config.retrigger === "queue" && inSlot(job.slot).length;
+    const waits = queues(job) && inSlot(job.slot).length;
     job.found = job.detached = true;
     if (job.pending.declared !== job.config.declared) {
         job.config = { ...job.config, progress: [] }; // its numbers are those of others by now
     }
     enter(job);
     job.stops.watch();
-    if (queues && job.pending.payload) {
+    if (waits && job.pending.payload) {
         return;
     }
     if (!job.pending.doubtful) {

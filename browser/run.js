@@ -9,13 +9,15 @@ import { clientside } from "./page.js";
 import { pendingJob } from "./pending.js";
 import { poller } from "./poller.js";
 import { renderer } from "./renderer.js";
-import { answered, enter, inSlot, leave, spin } from "./slots.js";
+import { answered, enter, inSlot, leave, queues, spin } from "./slots.js";
 import { submit } from "./submit.js";
 
 /** @typedef {import("./types.js").Config} Config */
 
 /** Milliseconds after which the page shows that a job runs whose result may have been kept. */
 const SHOW_AFTER = 60;
+/** Triggers that wait in a queue at most: those of an interval that is shorter than its job would come for ever. */
+const QUEUE_MAX = 50;
 
 /**
  * @param {string} name
@@ -62,7 +64,10 @@ function start(job) {
         // The renderer forgets a callback when it is triggered again.
         job.detach();
     }
-    if (config.retrigger !== "queue" || !others.length) {
+    if (config.retrigger === "latest") {
+        others.filter((other) => !other.begun).forEach((other) => other.cancel());
+    }
+    if (!queues(job) || !others.length) {
         if (config.cached) {
             // The answer may be there already: then nothing flashes.
             setTimeout(() => job.indicator.show(), SHOW_AFTER);
@@ -82,9 +87,14 @@ function letGo(job) {
     [...inSlot(job.slot), job].forEach((one) => one.detach());
 }
 
-/** @param {Job} job @returns {boolean} whether it is not to start, as another runs */
+/** @param {Job} job @returns {boolean} whether it is not to start, as another runs, or too many wait */
 function isIgnored(job) {
-    return job.config.retrigger === "ignore" && inSlot(job.slot).length > 0;
+    const count = inSlot(job.slot).length;
+    if (job.config.retrigger === "queue" && count > QUEUE_MAX) {
+        console.warn(`Long callback ${job.name}: a trigger is dropped, as ${QUEUE_MAX} wait already`);
+        return true;
+    }
+    return job.config.retrigger === "ignore" && count > 0;
 }
 
 /**

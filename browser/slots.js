@@ -33,6 +33,11 @@ export function leave(job) {
     jobs = jobs.filter((other) => other !== job);
 }
 
+/** @param {Job} job @returns {boolean} whether it waits until others of its outputs have ended */
+export function queues(job) {
+    return job.config.retrigger === "queue" || job.config.retrigger === "latest";
+}
+
 /**
  * Have dcc.Loading show what still runs, once the renderer has taken note of what has ended: it
  * counts an output as loaded when any callback of it ends.

@@ -11,7 +11,7 @@
  * @property {any[] | null} defaults
  * @property {boolean} cached Whether the answer may be there already.
  * @property {Target[]} cancel
- * @property {"replace" | "ignore" | "queue" | "parallel"} retrigger
+ * @property {"replace" | "ignore" | "queue" | "latest" | "parallel"} retrigger
  * @property {number | null} debounce Milliseconds for which a trigger waits for the next.
  * @property {boolean} leave Whether its jobs end when the page is left.
  * @property {string} declared A hash of its inputs, states, outputs and progress.

@@ -24,7 +24,7 @@ def part(name, policy, **kwargs):
         cancel=Input(f"{name}-stop", "n_clicks"), on_retrigger=policy,
         prevent_initial_call=True, **kwargs)
 
-for policy in ("ignore", "queue", "parallel"):
+for policy in ("ignore", "queue", "latest", "parallel"):
     for name in (policy, f"{policy}-cancel", f"{policy}-reload", f"{policy}-double"):
         @part(name, policy)
         def update(set_progress, n, name=name):
@@ -88,6 +88,25 @@ def test_queue_runs_one_after_the_other_in_the_order_of_the_clicks(page: Page, a
     assert app.notes("queue-next") == ["done 1", "done 2", "done 3"]
 
 
+def test_latest_lets_the_running_job_end_and_then_runs_the_newest_only(page: Page, app: Server):
+    page.record("#latest-state", "#latest-result")
+    for _ in range(4):
+        page.click("#latest-run")
+    app.wait_for_note("latest")
+    assert page.stays(lambda: app.notes("latest") == ["begins 1"])
+    for n in (1, 4):
+        page.wait_text("#latest-bar", f"step {n}")
+        assert page.exists("#latest-turns")
+        app.open_gate(f"latest-{n}")
+        page.wait_text("#latest-result", f"done {n}")
+    page.wait_text("#latest-state", "off")
+    page.wait(lambda: not page.exists("#latest-turns"))
+    assert app.notes("latest") == ["begins 1", "ends 1", "begins 4", "ends 4"]
+    assert page.recorded("#latest-state") == ["", "on", "off"]
+    page.wait_text("#latest-next", "done 4")
+    assert app.notes("latest-next") == ["done 1", "done 4"]
+
+
 def test_parallel_runs_all_at_once_and_shows_each_result_when_it_comes(page: Page, app: Server):
     page.record("#parallel-state", "#parallel-result")
     for _ in range(3):
@@ -107,7 +126,9 @@ def test_parallel_runs_all_at_once_and_shows_each_result_when_it_comes(page: Pag
     assert app.notes("parallel-next") == ["done 2", "done 3", "done 1"]
 
 
-@pytest.mark.parametrize("policy,begun", [("ignore", 1), ("queue", 1), ("parallel", 3)])
+@pytest.mark.parametrize(
+    "policy,begun", [("ignore", 1), ("queue", 1), ("latest", 1), ("parallel", 3)]
+)
 def test_a_cancel_ends_all_of_them(policy: str, begun: int, page: Page, app: Server):
     name = f"{policy}-cancel"
     page.record(f"#{name}-result")
@@ -126,7 +147,7 @@ def test_a_cancel_ends_all_of_them(policy: str, begun: int, page: Page, app: Ser
     page.wait_text(f"#{name}-result", "done 4")
 
 
-@pytest.mark.parametrize("policy", ["ignore", "queue", "parallel"])
+@pytest.mark.parametrize("policy", ["ignore", "queue", "latest", "parallel"])
 def test_clicks_in_one_moment_run_as_often_as_the_renderer_tells_of_them(
     policy: str, page: Page, app: Server
 ):
@@ -141,24 +162,28 @@ def test_clicks_in_one_moment_run_as_often_as_the_renderer_tells_of_them(
     page.wait_text(f"#{name}-result", f"done {begun[-1]}")
 
 
-@pytest.mark.parametrize("policy,count", [("ignore", 1), ("queue", 3), ("parallel", 3)])
-def test_they_are_found_again_by_a_reload(policy: str, count: int, page: Page, app: Server):
+@pytest.mark.parametrize(
+    "policy,runs",
+    [("ignore", [1]), ("queue", [1, 2, 3]), ("latest", [1, 3]), ("parallel", [1, 2, 3])],
+)
+def test_they_are_found_again_by_a_reload(policy: str, runs: list[int], page: Page, app: Server):
     name = f"{policy}-reload"
     for _ in range(3):
         page.click(f"#{name}-run")
-    app.wait_for_note(name, count if policy == "parallel" else 1)
-    page.wait(lambda: accepted(page, 1 if policy == "queue" else count))
+    at_once = len(runs) if policy == "parallel" else 1
+    app.wait_for_note(name, at_once)
+    page.wait(lambda: accepted(page, at_once))
     page.open(app.url)
     page.wait_text(f"#{name}-state", "on")
     page.record(f"#{name}-result", f"#{name}-state")
-    for n in range(1, count + 1):
+    for n in runs:
         app.open_gate(f"{name}-{n}")
         page.wait_text(f"#{name}-result", f"done {n}")
     page.wait_text(f"#{name}-state", "off")
     assert page.recorded(f"#{name}-state") == ["on", "off"]
-    assert page.recorded(f"#{name}-result") == ["", *(f"done {n}" for n in range(1, count + 1))]
+    assert page.recorded(f"#{name}-result") == ["", *(f"done {n}" for n in runs)]
     begun = [note for note in app.notes(name) if note.startswith("begins")]
-    assert sorted(begun) == [f"begins {n}" for n in range(1, count + 1)]
+    assert sorted(begun) == [f"begins {n}" for n in runs]
 
 
 def accepted(page: Page, count: int) -> bool:

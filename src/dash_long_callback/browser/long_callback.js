@@ -86,10 +86,11 @@ property),id:stringify(id)})).filter(one=>one.path);payload.length&&this.dispatc
 function attempt(name,action){try{action()}catch(error){renderer.complain(`A step of the long callback ${name} has faile\
 d
 ${messageOf(error)}`)}}var jobs=[],answered=new Map;function inSlot(slot){return jobs.filter(job=>job.slot===slot)}function alive(){return jobs}
-function enter(job){jobs=[...jobs,job]}function leave(job){jobs=jobs.filter(other=>other!==job)}function spin(slot){setTimeout(
-()=>{let job=inSlot(slot).find(one=>one.detached&&!one.outcome);job&&renderer.loading(!0,flat(job.outputs))})}function inProgress(id,property,except){
-let name=stringify(id);return jobs.filter(job=>job!==except&&job.begun).some(({config,pending})=>config.progress.some(target=>target.
-property===property&&componentsOf(pending,target).map(stringify).includes(name)))}var SETTLE=3e4,touched=-1/0;for(let what of["pointerdown","keydown","click","input","change","drop","popstate"])window.addEventListener(
+function enter(job){jobs=[...jobs,job]}function leave(job){jobs=jobs.filter(other=>other!==job)}function queues(job){return job.
+config.retrigger==="queue"||job.config.retrigger==="latest"}function spin(slot){setTimeout(()=>{let job=inSlot(slot).find(
+one=>one.detached&&!one.outcome);job&&renderer.loading(!0,flat(job.outputs))})}function inProgress(id,property,except){let name=stringify(
+id);return jobs.filter(job=>job!==except&&job.begun).some(({config,pending})=>config.progress.some(target=>target.property===
+property&&componentsOf(pending,target).map(stringify).includes(name)))}var SETTLE=3e4,touched=-1/0;for(let what of["pointerdown","keydown","click","input","change","drop","popstate"])window.addEventListener(
 what,()=>touched=performance.now(),{capture:!0,passive:!0});var cancelInputs=once(()=>Object.values(settings().callbacks).
 flatMap(config=>config.cancel)),stops=new Map;function noteStops(){let found=new Map,now=performance.now();for(let target of cancelInputs())
 for(let id of renderer.ids(target.id)){let[name,path]=[nameOf(id,target.property),renderer.path(id)],value=(propsOf(id)||
@@ -313,22 +314,23 @@ job.slot));let jobs2=alive();for(let job of jobs2)attempt(job.name,()=>job.event
 indicator.renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs2.flatMap(job=>job.indicator.signs().
 map(([id])=>id)));let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.name]));for(let job of found.
 filter(one=>one.isHere()))lost().splice(lost().indexOf(job.pending),1),attempt(job.name,()=>pickUp(job))}function pickUp(job){
-let queues=job.config.retrigger==="queue"&&inSlot(job.slot).length;job.found=job.detached=!0,job.pending.declared!==job.
-config.declared&&(job.config={...job.config,progress:[]}),enter(job),job.stops.watch(),!(queues&&job.pending.payload)&&(job.
-pending.doubtful||(job.indicator.show(),spin(job.slot)),job.pending.payload?submit(job):(job.begun=job.known=!0,poller.add(
-job,0)))}var SHOW_AFTER=60;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(name,config,context),
-config);checkLayout();let changed=renderer.isChange(name,context.triggered.map(one=>one.prop_id)),wait=changed?config.debounce:
-null;return!changed&&isAskedAlready(job)||!wait&&isIgnored(job)?(letGo(job),job.promise):(context.triggered.forEach(one=>noteChange(
-one.prop_id,one.value)),wait?(job.stops.watch(),letGo(job),debounce(job,wait,()=>{isIgnored(job)||(start(job),spin(job.slot))})):
-start(job),job.promise)}function start(job){let{config}=job,others=inSlot(job.slot);enter(job),job.stops.watch(),config.
-retrigger==="replace"?others.forEach(other=>replace(other,job)):job.detach(),(config.retrigger!=="queue"||!others.length)&&
-(config.cached?setTimeout(()=>job.indicator.show(),SHOW_AFTER):job.indicator.show(),submit(job,!0)),memory.keep(job.pending)}
-function letGo(job){[...inSlot(job.slot),job].forEach(one=>one.detach())}function isIgnored(job){return job.config.retrigger===
-"ignore"&&inSlot(job.slot).length>0}function isAskedAlready(job){let last=answered.get(job.slot);return answered.delete(
-job.slot),[...inSlot(job.slot),...waitingFor(job.slot),...last?[last]:[]].some(other=>!other.cancelled&&other.pending.values===
-job.pending.values)}function replace(old,job){if(old.cancel(),!old.settled){old.settled=!0,poller.remove(old),memory.drop(
-old.id),leave(old);let end=()=>old.reject(clientside.PreventUpdate);job.promise.then(end,end)}job.indicator.shown=job.indicator.
-shown||old.indicator.shown,job.indicator.reset()}var HIDDEN_AFTER=2e3;function progressDefault(value){return mapDependencies(clientside.callback_context.outputs_list,({id,
+let waits=queues(job)&&inSlot(job.slot).length;job.found=job.detached=!0,job.pending.declared!==job.config.declared&&(job.
+config={...job.config,progress:[]}),enter(job),job.stops.watch(),!(waits&&job.pending.payload)&&(job.pending.doubtful||(job.
+indicator.show(),spin(job.slot)),job.pending.payload?submit(job):(job.begun=job.known=!0,poller.add(job,0)))}var SHOW_AFTER=60,QUEUE_MAX=50;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(
+name,config,context),config);checkLayout();let changed=renderer.isChange(name,context.triggered.map(one=>one.prop_id)),wait=changed?
+config.debounce:null;return!changed&&isAskedAlready(job)||!wait&&isIgnored(job)?(letGo(job),job.promise):(context.triggered.
+forEach(one=>noteChange(one.prop_id,one.value)),wait?(job.stops.watch(),letGo(job),debounce(job,wait,()=>{isIgnored(job)||
+(start(job),spin(job.slot))})):start(job),job.promise)}function start(job){let{config}=job,others=inSlot(job.slot);enter(
+job),job.stops.watch(),config.retrigger==="replace"?others.forEach(other=>replace(other,job)):job.detach(),config.retrigger===
+"latest"&&others.filter(other=>!other.begun).forEach(other=>other.cancel()),(!queues(job)||!others.length)&&(config.cached?
+setTimeout(()=>job.indicator.show(),SHOW_AFTER):job.indicator.show(),submit(job,!0)),memory.keep(job.pending)}function letGo(job){
+[...inSlot(job.slot),job].forEach(one=>one.detach())}function isIgnored(job){let count=inSlot(job.slot).length;return job.
+config.retrigger==="queue"&&count>QUEUE_MAX?(console.warn(`Long callback ${job.name}: a trigger is dropped, as ${QUEUE_MAX}\
+ wait already`),!0):job.config.retrigger==="ignore"&&count>0}function isAskedAlready(job){let last=answered.get(job.slot);
+return answered.delete(job.slot),[...inSlot(job.slot),...waitingFor(job.slot),...last?[last]:[]].some(other=>!other.cancelled&&
+other.pending.values===job.pending.values)}function replace(old,job){if(old.cancel(),!old.settled){old.settled=!0,poller.
+remove(old),memory.drop(old.id),leave(old);let end=()=>old.reject(clientside.PreventUpdate);job.promise.then(end,end)}job.
+indicator.shown=job.indicator.shown||old.indicator.shown,job.indicator.reset()}var HIDDEN_AFTER=2e3;function progressDefault(value){return mapDependencies(clientside.callback_context.outputs_list,({id,
 property})=>inProgress(id,bare(property))?clientside.no_update:value)}var hiding;document.addEventListener("visibilitych\
 ange",()=>{clearTimeout(hiding),document.hidden?hiding=setTimeout(()=>{poller.hidden=!0,poller.schedule(0)},HIDDEN_AFTER):
 poller.hidden&&(poller.hidden=!1,poller.schedule(0))});window.addEventListener("online",()=>{poller.budget.renew(),poller.

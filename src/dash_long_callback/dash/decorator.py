@@ -86,7 +86,8 @@ def long_callback(*args: Any, **kwargs: Unpack[Keywords]) -> Callable[[F], F]:
             use either.
         on_retrigger: what a trigger does while a job for the same outputs runs on the page.
             "replace" cancels it and starts anew; "ignore" does nothing; "queue" starts when it has
-            ended; "parallel" starts at once, and each result is shown when it comes.
+            ended; "latest" does so, too, and drops those that wait; "parallel" starts at once, and
+            each result is shown when it comes.
         on_disconnect: what becomes of a job whose page has gone. It goes on ("continue"), and the
             page finds it again; or it is cancelled ("cancel") unless the page is back in time: see
             ``Pacing``.

@@ -29,7 +29,7 @@ from dash_long_callback.jobs.retry import MAX_TIMES
 from dash_long_callback.managers.base import Manager
 
 #: What a trigger does while a job runs, and what becomes of a job whose page has gone.
-Retrigger: TypeAlias = Literal["replace", "ignore", "queue", "parallel"]
+Retrigger: TypeAlias = Literal["replace", "ignore", "queue", "latest", "parallel"]
 Disconnect: TypeAlias = Literal["continue", "cancel"]
 
 #: Milliseconds, about 25 days: a browser takes a longer timer for one of no time at all.
