@@ -1,12 +1,10 @@
-"""Ends jobs, and says in the log how: once for each end that is not a success.
-
-An end that ``on_error`` has handled is a success. The line has the number that the page shows.
-"""
+"""Ends jobs whose function can't, and says in the log how."""
 
 from __future__ import annotations
 
 import traceback
 
+from dash_long_callback.end_log import log_end
 from dash_long_callback.errors import (
     CacheByFailed,
     OwnerChanged,
@@ -14,7 +12,7 @@ from dash_long_callback.errors import (
     StoreError,
     UserError,
 )
-from dash_long_callback.fault_log import log, log_end
+from dash_long_callback.fault_log import log
 from dash_long_callback.jobs import Cancelled, End, Expire, Failed, Job, Problem
 from dash_long_callback.stores.job_store import JobStore
 

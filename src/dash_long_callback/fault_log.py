@@ -1,36 +1,15 @@
-"""The log: how jobs have ended, and, once, what fails again and again.
-
-The latter is a full disk, or a server that is away.
-"""
+"""The log, and what logs once what fails again and again: a full disk, a server that is away."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from dash_long_callback.jobs import Job
 
 log = logging.getLogger("dash_long_callback")
 
 #: Seconds after which the same fault is said again, with how often it was seen meanwhile.
 AGAIN_SECONDS = 60.0
-
-
-def log_end(job: Job) -> None:
-    """Say how a job, or an attempt at it, has ended. Called by who has written it."""
-    if job.error is None:
-        return
-    problem = job.problem
-    if not job.state.ended:
-        wait = max(0.0, (job.not_before or 0.0) - time.time())
-        then = "on_error is called" if job.handler else f"it is tried again in {wait:.1f} s"
-        log.warning("no. %s: %s: %s; %s", job.ref, job.name, problem.reason, then)
-        return
-    seconds = (job.ended or time.time()) - (job.started or job.created)
-    log.log(problem.log_level, "no. %s: %s", job.ref, problem.log_line(job.name, seconds))
 
 
 class FaultLog:

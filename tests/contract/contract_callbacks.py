@@ -116,6 +116,14 @@ def patient(kind: Any, path: str) -> Any:
     raise ValueError("no luck")
 
 
+@long_callback(Output("second", "children"), IN, PATH, retry=Retry(1, backoff=3, jitter=False))
+def second_time(kind: Any, path: str) -> Any:
+    """Works the second time, some seconds later."""
+    if attempt() == 1:
+        raise ValueError("no luck")
+    return attempt()
+
+
 @long_callback(Output("slow", "children"), IN, PATH, timeout=0.3)
 def too_slow(kind: Any, path: str) -> Any:
     """Never ends by itself."""

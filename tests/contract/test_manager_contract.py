@@ -27,7 +27,9 @@ from managers import (
     Opened,
     Services,
     alive,
+    celery_redis,
     local,
+    opened,
     wait_until,
 )
 
@@ -164,6 +166,12 @@ def test_on_error_is_called_once_after_the_last_attempt(manager: Manager, tmp_pa
     assert sorted(f.name for f in tmp_path.iterdir()) == ["attempt-1", "attempt-2", "attempt-3"]
 
 
+def waits_again(manager: Manager, job_id: str) -> bool:
+    """Whether the first attempt at a job has failed, and the next is yet to come."""
+    job = manager.store.load(job_id)
+    return job is not None and job.state is State.QUEUED and job.failures == 1
+
+
 @pytest.mark.parametrize("kind", ["another error", "in vain", "unserialisable"])
 def test_what_another_attempt_would_not_help_is_not_tried_again(
     kind: str, manager: Manager, tmp_path: Path
@@ -182,15 +190,11 @@ def test_a_job_whose_worker_dies_is_tried_again_if_it_may_run_twice(
 def test_a_job_that_waits_for_its_next_attempt_holds_no_worker_and_can_be_cancelled(
     pool: Manager, tmp_path: Path
 ) -> None:
-    def waits(job_id: str) -> bool:
-        job = pool.store.load(job_id)
-        return job is not None and job.state is State.QUEUED and job.failures == 1
-
     jobs = [
         submit(pool, contract_callbacks.patient, f"job{n}", tmp_path) for n in range(WORKERS + 1)
     ]
     for job_id in jobs:
-        wait_until(lambda job_id=job_id: waits(job_id))
+        wait_until(lambda job_id=job_id: waits_again(pool, job_id))
     assert result(ended(pool, submit(pool, contract_callbacks.work, "quick"))) == "quick"
     for job_id in jobs:
         pool.cancel(job_id)
@@ -213,6 +217,20 @@ def test_a_job_that_waits_for_its_next_attempt_survives_a_restart(
         assert result(ended(second, job_id)) == 3
     finally:
         second.stop()
+
+
+@pytest.mark.newest_only
+def test_with_celery_it_survives_a_restart_of_the_worker(
+    tmp_path: Path, services: Services
+) -> None:
+    with opened(celery_redis, tmp_path / "jobs", services) as one:
+        assert one.worker is not None
+        job_id = submit(one.manager, contract_callbacks.second_time, None, tmp_path)
+        wait_until(lambda: waits_again(one.manager, job_id))
+        one.worker.stop()
+        assert waits_again(one.manager, job_id)
+        one.worker.start()
+        assert result(ended(one.manager, job_id)) == 2
 
 
 # News

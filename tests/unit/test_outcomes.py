@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from changes import changed
 
+from dash_long_callback.end_log import log_end
 from dash_long_callback.errors import (
     JobEnded,
     JobExpired,
@@ -18,7 +19,6 @@ from dash_long_callback.errors import (
     JobStopped,
     JobTimedOut,
 )
-from dash_long_callback.fault_log import log_end
 from dash_long_callback.jobs import (
     Begin,
     End,

@@ -11,9 +11,10 @@ from typing import Any
 
 from dash_long_callback.dash import declaration, internals
 from dash_long_callback.dash.callbacks import LongCallback
+from dash_long_callback.end_log import log_end
 from dash_long_callback.ends import refusal
 from dash_long_callback.errors import OwnerChanged, OwnerUnknown, StoreError
-from dash_long_callback.fault_log import FaultLog, log_end
+from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.jobs import Changed, End, Failed, Job, is_job_id, new_job_id, transition
 from dash_long_callback.managers.base import Manager, News, Receipt
 from dash_long_callback.managers.following import Following

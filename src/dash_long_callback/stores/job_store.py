@@ -16,7 +16,8 @@ import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from dash_long_callback.fault_log import log, log_end
+from dash_long_callback.end_log import log_end
+from dash_long_callback.fault_log import log
 from dash_long_callback.jobs import Begin, End, Expire, Lost, State, transition
 from dash_long_callback.stores import names
 from dash_long_callback.stores.kept_results import KeptResults

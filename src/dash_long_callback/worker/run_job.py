@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
+from dash_long_callback.end_log import log_end
 from dash_long_callback.errors import StoreError
-from dash_long_callback.fault_log import FaultLog, log, log_end
+from dash_long_callback.fault_log import FaultLog, log
 from dash_long_callback.jobs import Cancelled, Failed, Lost, Outcome, Succeeded
 from dash_long_callback.stores import timing
 from dash_long_callback.worker.heartbeat import heartbeat
