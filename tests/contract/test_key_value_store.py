@@ -220,9 +220,10 @@ def test_a_value_that_memcached_refuses_is_an_error_in_words(memcached: KeyValue
     job = started(memcached)
     put(memcached, job, 0, b"1")
     known = memcached.load(job.id)
-    slot, _ = Job.load(job.dump(), job.id).put(0, patch=False)
+    changed = Job.load(job.dump(), job.id)
+    slot, _ = changed.put(0, patch=False)
     with pytest.raises(StoreError, match="memcached: 1 MB"):
-        memcached.write(job, {slot: big}, [])
+        memcached.write(changed, {slot: big}, [])
     assert memcached.load(job.id) == known, "and the job is as it was"
     assert memcached.values(job.id, job.slots) == [b"1"]
     assert memcached.request(job.id) == REQUEST
