@@ -21,9 +21,9 @@ from dash_long_callback.errors import (
     RegistrationError,
     UserError,
 )
-from dash_long_callback.jobs import Retry
 from dash_long_callback.managers.celery import CeleryLongCallbackManager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
+from dash_long_callback.retry import Retry
 from dash_long_callback.server.pacing import Pacing
 
 plain_apps.listen()

@@ -14,7 +14,14 @@ import pytest
 from dash import ALL, ALLSMALLER, MATCH, Input, Output, State, dcc, html, no_update
 from ids import plain
 
-from dash_long_callback import Dash, LongCallbackError, RegistrationError, long_callback, plug
+from dash_long_callback import (
+    Dash,
+    LongCallbackError,
+    RegistrationError,
+    Retry,
+    long_callback,
+    plug,
+)
 from dash_long_callback.dash.app import _config_tag
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.dash.client_config import client_config
@@ -146,6 +153,13 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
             f"debounce={value!r} must be a number above 0, in milliseconds, and at most 2147483647",
         )
         for value in (0, False, float("inf"), 2**31)
+    },
+    **{
+        f"retry {value!r}": (
+            {"retry": value},
+            f"retry={value!r} must be a number of further attempts, from 1 to 100, or a Retry",
+        )
+        for value in (0, -1, 1.5, True, "3", 101)
     },
 }
 
@@ -295,6 +309,8 @@ def test_every_form_of_arguments_that_dash_takes_is_taken(
         {"debounce": 300},
         {"debounce": 0.5},
         {"start_within": 0.5},
+        {"retry": 3},
+        {"retry": Retry(on=OSError)},
         {"on_error": print},
     ],
     ids=plain,

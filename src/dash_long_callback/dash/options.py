@@ -24,9 +24,9 @@ from dash_long_callback.checks import (
 )
 from dash_long_callback.dash.grouping import leaves, spread
 from dash_long_callback.errors import RegistrationError
-from dash_long_callback.jobs import CONTEXT, Retry
-from dash_long_callback.jobs.retry import MAX_TIMES
+from dash_long_callback.jobs import CONTEXT
 from dash_long_callback.managers.base import Manager
+from dash_long_callback.retry import MAX_TIMES, Retry
 
 #: What a trigger does while a job runs, and what becomes of a job whose page has gone.
 Retrigger: TypeAlias = Literal["replace", "ignore", "queue", "latest", "parallel"]
@@ -130,12 +130,13 @@ _priority = check_value(
 def _retry(name: str, retry: Any) -> Retry | None:
     if retry is None or isinstance(retry, Retry):
         return retry
-    if type(retry) is not int or not 0 < retry <= MAX_TIMES:
+    try:
+        return Retry(retry)
+    except RegistrationError:
         raise RegistrationError(
             f"{name}: retry={retry!r} must be a number of further attempts, from 1 to {MAX_TIMES}, "
             "or a Retry(...)"
-        )
-    return Retry(retry)
+        ) from None
 
 
 def _interval(name: str, interval: Any) -> float | None:

@@ -4,7 +4,6 @@ states       where a job is in its life
 outcomes     how it may end
 call         what somebody asks for
 record       all that is known of the job that it gets
-retry        when it is tried again
 transition   what may happen to it, and what that entails
 results      what it gave the page
 ids          what it is called
@@ -27,7 +26,6 @@ from dash_long_callback.jobs.outcomes import (
 )
 from dash_long_callback.jobs.record import Job, Slot, Target
 from dash_long_callback.jobs.results import Result
-from dash_long_callback.jobs.retry import Retry
 from dash_long_callback.jobs.states import State
 from dash_long_callback.jobs.transition import (
     Begin,
@@ -68,7 +66,6 @@ __all__ = [
     "Requeue",
     "Resend",
     "Result",
-    "Retry",
     "Sharing",
     "Slot",
     "State",

@@ -236,7 +236,8 @@ def retries(job: Job, outcome: Outcome) -> bool:
 
 def _again(job: Job, outcome: Outcome, now: float) -> Transition | None:
     """It waits for its next attempt. What the one before has reported is of no use then."""
-    wait, *waits = job.waits or [0.0]
+    assert job.waits
+    wait, *waits = job.waits
     return _enter(
         job,
         State.QUEUED,

@@ -96,7 +96,9 @@ class Records:
         if change is None:
             return None
         response = outcome.response if isinstance(outcome, Succeeded) else b""
-        if size := len(response) if len(response) > INLINE_BYTES else None:
+        size = len(response)
+        large = size > INLINE_BYTES
+        if large:
             if not self._large.put(job.id, job.attempt, response):
                 return None
             change.job.result_size, response = size, b""
@@ -104,7 +106,7 @@ class Records:
         self._report(batch, change.job, values, stale)
         if self.rows.apply(batch):
             return change.job
-        if size:
+        if large:
             self._large.drop(job.id, job.attempt, size)
         if change.job.state is State.QUEUED and self._cancel_asked(job):
             return self.finish(job, Cancelled(), values, stale)

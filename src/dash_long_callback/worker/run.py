@@ -32,7 +32,6 @@ class Run:
         settling: whether the function is done with, and the outcome on its way to the store.
         ended_by: what has told this process to end meanwhile.
         on_stop: called when ``stopping`` was set.
-        requeued: see below.
 
     Args:
         store: where the job is.

@@ -11,8 +11,8 @@ What a job is, is in the store; a message only says "run it". So a message that 
 or not at all does no harm: a job begins once, and one that does not begin is sent again.
 
 A job that can't end by itself, as its worker died or it held out against its timeout, is taken from
-its worker and queues for another, which calls its ``on_error``: by a message of its own, which
-waits for a worker as the first did.
+its worker and queues for another, which calls its ``on_error``, or the function again: each attempt
+has a message of its own, which waits for a worker as the first did.
 """
 
 from __future__ import annotations

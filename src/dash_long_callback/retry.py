@@ -6,10 +6,11 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias
 
+from dash_long_callback.checks import is_positive
 from dash_long_callback.errors import DoNotRetry, JobTimedOut, RegistrationError, UserError
-from dash_long_callback.jobs.states import State
+from dash_long_callback.jobs import State
 
 Errors: TypeAlias = type[BaseException] | Sequence[type[BaseException]]
 
@@ -50,21 +51,17 @@ class Retry:
     lost: bool = False
 
     def __post_init__(self) -> None:
-        for problem in self._problems():
-            raise RegistrationError(f"Retry: {problem}")
-
-    def _problems(self) -> Sequence[str]:
-        found: list[str] = []
         if type(self.times) is not int or not 0 < self.times <= MAX_TIMES:
-            found.append(f"times={self.times!r} must be a whole number from 1 to {MAX_TIMES}")
+            raise self._refused("times", f"must be a whole number from 1 to {MAX_TIMES}")
         if not self._errors or not all(map(_is_exception, self._errors)):
-            found.append(f"on={self.on!r} must be an exception class, or a tuple of them")
+            raise self._refused("on", "must be an exception class, or a tuple of them")
         for name in ("backoff", "max_backoff"):
-            value = cast("object", getattr(self, name))
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not 0 <= cast("float", value) < math.inf:
-                found.append(f"{name}={value!r} must be a number of seconds from 0 on")
-        return found
+            seconds: Any = getattr(self, name)
+            if not is_positive(seconds, or_zero=True) or seconds == math.inf:
+                raise self._refused(name, "must be a number of seconds from 0 on")
+
+    def _refused(self, name: str, message: str) -> RegistrationError:
+        return RegistrationError(f"Retry: {name}={getattr(self, name)!r} {message}")
 
     @property
     def _errors(self) -> tuple[type[BaseException], ...]:
