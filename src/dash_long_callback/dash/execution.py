@@ -222,7 +222,9 @@ class Execution:
 
     def _is_retried(self, error: BaseException) -> bool:
         """Whether an error is not for ``on_error``, as the function is to be called again."""
-        return self.ending is None and retries(self.run.job, self._end_by(error))
+        if self.ending is not None or not self.run.job.waits:
+            return False  # without the end, which has the traceback as text
+        return retries(self.run.job, self._end_by(error))
 
     def _end_by(self, error: BaseException) -> Problem:
         if isinstance(error, JobTimedOut):
