@@ -66,9 +66,17 @@ class Job:
     ends_with_page: bool = False
     #: A hash of the code of its callback, in the process that asked for it.
     digest: str = ""
-    #: Where it waits with Celery, and its place there.
+    #: In which queue it waits, with Celery, and how soon its turn comes: higher ones first.
     queue: str | None = None
-    priority: int | None = None
+    priority: float = 0.0
+    #: How many jobs may run at once that have the same key: pairs of a key and a number.
+    limits: list[list[Any]] | None = None
+    #: How many may start within a time that have the same key: keys, numbers, and seconds.
+    rates: list[list[Any]] | None = None
+    #: Whether it has its part of these from when it was asked for, and does not wait for it.
+    reserves: bool = False
+    #: Whether its owner takes turns with others who wait.
+    fair: bool = True
     #: A hash of the user who asked for it (see ``server.owner``); None if that is not known: then
     #: whoever knows the id may have it.
     owner: str | None = None
@@ -80,6 +88,8 @@ class Job:
     #: Counts the workers that have begun it. Each writes with the number that it was given, so that
     #: one that was paused, and taken for dead, can't write any more when it wakes.
     attempt: int = 0
+    #: Celery's name for the message by which a worker has begun it.
+    message: str | None = None
     #: When it was put into the queue, the last time.
     queued: float | None = None
     #: Times that it was sent to a worker again, as none had begun it.
@@ -112,6 +122,13 @@ class Job:
     def problem(self) -> Problem:
         """Why it has not succeeded: what its ``on_error`` is called for."""
         return problem_of(self.error)
+
+    @property
+    def gate(self) -> list[str]:
+        """The keys of what may keep it from beginning, though it is its turn."""
+        if self.reserves:
+            return []
+        return [key for key, *_ in [*(self.limits or ()), *(self.rates or ())]]
 
     def is_late(self, now: float) -> bool:
         """Whether it waits, and may not begin any more."""
@@ -199,6 +216,8 @@ class Job:
         plausible = plausible and all(
             type(n) is float and 0 <= n < math.inf for n in job.waits or ()
         )
+        plausible = plausible and all(map(_is_limit, job.limits or ()))
+        plausible = plausible and all(map(_is_rate, job.rates or ()))
         return job if job.id == job_id and plausible else cls._unreadable(job_id)
 
     @classmethod
@@ -248,6 +267,22 @@ def _translate(raw: dict[str, Any]) -> None:
         raw["handler"] = True
     if "resent" in raw:
         raw.setdefault("resends", raw.pop("resent"))
+
+
+def _is_limit(limit: Any) -> bool:
+    match limit:
+        case [str(), int(number)]:
+            return number > 0
+        case _:
+            return False
+
+
+def _is_rate(rate: Any) -> bool:
+    match rate:
+        case [str(), int(number), int() | float() as seconds]:
+            return number > 0 and 0 < seconds < math.inf
+        case _:
+            return False
 
 
 def target_of(target: Any) -> Target:

@@ -23,7 +23,7 @@ from dash_long_callback.stores import names as row
 from dash_long_callback.stores import timing
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.key_value_notifier import RowNotifier
-from dash_long_callback.stores.ports import Batch, Cursor, Field, Rows
+from dash_long_callback.stores.ports import Batch, Cursor, Field, Head, Rows
 from dash_long_callback.stores.row_results import RowResults
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class KeyValueRows(Rows):
         prefix: put before each key.
     """
 
-    atomic = False
+    atomic = queues = False
 
     def __init__(self, make: Callable[[], Any], prefix: str) -> None:
         self._make = make
@@ -132,8 +132,12 @@ class KeyValueRows(Rows):
         """Raises NotListed, as ``list`` does."""
         raise NotListed
 
-    def next_queued(self) -> str | None:
+    def next_queued(self, queue: str = "") -> Head | None:  # noqa: ARG002 - whichever it is
         """None: jobs wait in the broker's queue."""
+
+    def heads(self, queue: str = "") -> list[str]:  # noqa: ARG002
+        """Nothing, for the same reason."""
+        return []
 
     def subscribe(
         self, waker: Waker | None = None, *, cancels: bool = False

@@ -6,12 +6,12 @@ import heapq
 import itertools
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dash_long_callback.stores import names
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.notifier import Notifier
-from dash_long_callback.stores.ports import Batch, Cursor, Entry, Field, Place, Rows
+from dash_long_callback.stores.ports import Batch, Cursor, Entry, Field, Head, Place, Rows
 from dash_long_callback.stores.row_results import RowResults
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class MemoryRows(Rows):
         self._lock = threading.RLock()
         self._rows: dict[str, tuple[bytes, float]] = {}
         self._entries: dict[str, Entry] = {}
-        self._queue: dict[str, tuple[Place, int]] = {}
+        self._queue: dict[str, _Queued] = {}
         self._numbers = itertools.count(1)
         self._news = _News()
 
@@ -90,7 +90,8 @@ class MemoryRows(Rows):
             self._queue.pop(batch.entry.id, None)
             if batch.place is not None:
                 number = next(self._numbers) * (-1 if batch.place.front else 1)
-                self._queue[batch.entry.id] = batch.place, number
+                turn = -1 if batch.place.front else self._turn(batch.place)
+                self._queue[batch.entry.id] = _Queued(batch.entry.id, batch.place, turn, number)
         if batch.dequeue is not None:
             self._queue.pop(batch.dequeue, None)
 
@@ -109,15 +110,38 @@ class MemoryRows(Rows):
             there = [one for one in entries if self._read(names.job(one.id)) is not None]
         return [one for one in there if by == "all" or getattr(one, by) == value]
 
-    def next_queued(self) -> str | None:
+    def _turn(self, place: Place) -> int:
+        """The turn of a job that comes last in its lane."""
+        alike = [
+            one
+            for one in self._queue.values()
+            if (one.place.queue, one.place.priority) == (place.queue, place.priority)
+        ]
+        now = self._clock()
+        ready = (one.turn for one in alike if one.place.not_before <= now and one.turn >= 0)
+        next_turn = min(ready, default=0)
+        last = max((one.turn for one in alike if one.place.lane == place.lane), default=-1)
+        return max(0, next_turn, last + 1)
+
+    def next_queued(self, queue: str = "") -> Head | None:
+        with self._lock:
+            job_id = next(iter(self.heads(queue)), None)
+            if job_id is None:
+                return None
+            return Head(job_id, self._read(names.job(job_id)), self._read(names.request(job_id)))
+
+    def heads(self, queue: str = "") -> list[str]:
         with self._lock:
             now = self._clock()
-            due = [
-                (-place.priority, number, job_id)
-                for job_id, (place, number) in self._queue.items()
-                if place.not_before <= now
+            ready = [
+                one
+                for one in self._queue.values()
+                if one.place.queue == queue and one.place.not_before <= now
             ]
-        return min(due)[2] if due else None
+        first: dict[str, str] = {}
+        for one in sorted(ready, key=_Queued.order):
+            first.setdefault(one.place.gate, one.id)
+        return list(first.values())
 
     def subscribe(
         self, waker: Waker | None = None, *, cancels: bool = False
@@ -134,6 +158,19 @@ class MemoryRows(Rows):
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+class _Queued(NamedTuple):
+    """A job that waits."""
+
+    id: str
+    place: Place
+    turn: int
+    number: int
+
+    def order(self) -> tuple[float, int, int]:
+        """What comes first is to be taken first."""
+        return -self.place.priority, self.turn, self.number
 
 
 class _News(Notifier):

@@ -18,6 +18,11 @@
     <id>:joined                the job that this waiter waits for, and the waiter's owner, JSON
     <id>:left                  this waiter waits no more
     <key>:in-flight            the id of the job that will give the outcome of a cache key
+    <message>:message          the id of the job that a worker has begun by this message of Celery's
+    <key>:holders              the jobs that count for a limit, and their attempts, JSON: each as
+                               long as that attempt runs, or, with attempt 0, until the job ends
+    <key>:starts               when the last jobs have started that count for a rate, JSON
+    <key>:alarm                somebody sees to it that a worker looks when a rate allows the next
     <callback>:cleared         when the results of a callback were cleared; of all without a name
     :port                      UDP port on which the leader hears of news (see ``executors.local``)
 
@@ -102,3 +107,23 @@ def in_flight(cache_key: str) -> str:
 def cleared(callback: str = "") -> str:
     """When results were cleared."""
     return f"{callback}:cleared"
+
+
+def message(message_id: str) -> str:
+    """The job that was begun by a message."""
+    return f"{message_id}:message"
+
+
+def holders(key: str) -> str:
+    """The jobs that count for a limit."""
+    return f"{key}:holders"
+
+
+def starts(key: str) -> str:
+    """When jobs have started that count for a rate."""
+    return f"{key}:starts"
+
+
+def alarm(key: str) -> str:
+    """That a worker will look when a rate allows the next job."""
+    return f"{key}:alarm"

@@ -47,17 +47,41 @@ class Entry(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A job's place in the queue: behind all others of its priority, as it comes last.
+    """A job's place in the queue.
+
+    Higher priorities come first. Among equal ones lanes take turns: a job's turn is one more than
+    the last that waits in its lane, but not less than the turn of whoever is next (so start-time
+    fair queueing gives flows their tags). Those of one turn are in order of arrival.
 
     Attributes:
+        queue: who takes jobs from another does not see it.
         priority: higher ones come first.
-        front: before all others of its priority instead.
-        not_before: seconds since 1970, before which it is not taken.
+        lane: whose turn it takes.
+        gate: names what may keep it from being taken: then all of this gate are passed over.
+        front: before all others of its priority instead, the last one first.
+        not_before: seconds since 1970, before which it is not taken. It has its turn all the time.
     """
 
+    queue: str = ""
     priority: float = 0.0
+    lane: str = ""
+    gate: str = ""
     front: bool = False
     not_before: float = 0.0
+
+
+class Head(NamedTuple):
+    """The job that is to be taken next, as it is in the database.
+
+    Attributes:
+        id: its id.
+        record: the row of its record; None if that is missing.
+        request: the row of its request, where it takes no time to read that, too; else None.
+    """
+
+    id: str
+    record: bytes | None
+    request: bytes | None
 
 
 @dataclass
@@ -92,11 +116,13 @@ class Rows(ABC):
 
     Attributes:
         atomic: whether a batch is one step for other processes, too.
+        queues: whether there is a queue.
 
     Every method raises StoreError, in words, if the database can't be used.
     """
 
     atomic = True
+    queues = True
 
     @abstractmethod
     def read(self, names: Iterable[str]) -> list[bytes | None]:
@@ -130,8 +156,12 @@ class Rows(ABC):
         """How many jobs ``list`` would find without a limit."""
 
     @abstractmethod
-    def next_queued(self) -> str | None:
-        """The id of the job that is to be taken next; it stays in the queue."""
+    def next_queued(self, queue: str = "") -> Head | None:
+        """The job of a queue that is to be taken next; it stays there. None if none may be."""
+
+    @abstractmethod
+    def heads(self, queue: str = "") -> list[str]:
+        """The job that is next of each gate; those first that are to be taken first."""
 
     @abstractmethod
     def subscribe(
