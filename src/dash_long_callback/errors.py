@@ -211,3 +211,7 @@ class JobCancelled(BaseException):
     A ``BaseException``, so that ``except Exception`` in the function does not swallow it, while
     ``finally`` and ``with`` blocks run. Catch it only to clean up, then raise it again.
     """
+
+
+class LimitReached(LongCallbackError):
+    """As many jobs run as may, and the callback has ``on_limit="refuse"``."""

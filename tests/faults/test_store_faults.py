@@ -113,8 +113,9 @@ def forge_queued(folder: Path, job_id: str, number: int) -> None:
     """Put into the queue what this package did not put there; the id as SQL."""
     run(
         folder,
-        "INSERT INTO jobs (id, state, callback, created, priority, number, not_before)"
-        f" VALUES ({job_id}, 'queued', 'cb', 0, 0, ?, 0)",
+        "INSERT INTO jobs"
+        " (id, state, callback, created, queue, priority, lane, gate, turn, number, not_before)"
+        f" VALUES ({job_id}, 'queued', 'cb', 0, '', 0, '', '', 0, ?, 0)",
         number,
     )
 

@@ -219,7 +219,7 @@ class LongCallback:
             ends_with_page=options.on_disconnect == "cancel",
             digest=self.digest,
             queue=options.queue,
-            priority=options.priority,
+            priority=options.priority or 0.0,
         )
         if options.retry is not None:
             job.waits, job.retried_after = options.retry.waits(), options.retry.states

@@ -30,7 +30,12 @@ class Begin:
     """A worker takes a job that waits, to call its function, or its ``on_error``.
 
     Refused once its ``start_by`` has passed.
+
+    Attributes:
+        message: Celery's name for the message that has asked for it.
     """
+
+    message: str | None = None
 
 
 @dataclass(frozen=True)
@@ -165,8 +170,8 @@ def transition(job: Job, event: Event, now: float) -> Transition | None:
         True
     """
     match event:
-        case Begin():
-            return _begin(job, now)
+        case Begin(message):
+            return _begin(job, message, now)
         case Expire():
             return _expire(job, now)
         case Finish():
@@ -189,10 +194,11 @@ def transition(job: Job, event: Event, now: float) -> Transition | None:
             return Transition(job.changed(resends=resends + 1)) if seen else None
 
 
-def _begin(job: Job, now: float) -> Transition | None:
+def _begin(job: Job, message: str | None, now: float) -> Transition | None:
     if job.is_late(now):
         return None
-    return _enter(job, State.RUNNING, attempt=job.attempt + 1, started=now, not_before=None)
+    changes = {"attempt": job.attempt + 1, "message": message, "not_before": None}
+    return _enter(job, State.RUNNING, started=now, **changes)
 
 
 def _expire(job: Job, now: float) -> Transition | None:

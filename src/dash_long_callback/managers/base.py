@@ -9,7 +9,7 @@ from typing import Any
 
 from dash_long_callback.checks import CacheBy, check_cache_by, check_expire, check_user
 from dash_long_callback.ends import expire
-from dash_long_callback.errors import JobNotFound
+from dash_long_callback.errors import JobNotFound, LimitReached
 from dash_long_callback.executors.base import Executor
 from dash_long_callback.jobs import CONTEXT, Begin, Call, Cancel, Job, Result, State, transition
 from dash_long_callback.managers.following import Following
@@ -66,6 +66,7 @@ class Manager:
             With any, even an empty list, results are kept for the next who asks; None: not.
         expire: seconds after its last use to drop a kept result.
         user: a function of no arguments that tells who has sent a request (see ``server.owner``).
+        fair: whether the users that wait take turns.
     """
 
     #: Which parts of a request are sent to the job, unless a callback says so itself.
@@ -80,6 +81,8 @@ class Manager:
         cache_by: CacheBy | None = None,
         expire: float | None = None,
         user: Callable[[], Any] | None = None,
+        *,
+        fair: bool = True,
     ) -> None:
         self.store = store
         self.executor = executor
@@ -87,6 +90,7 @@ class Manager:
         self.cache_by = check_cache_by("the manager", cache_by)
         self.expire = check_expire("the manager", expire)
         self.user = check_user("the manager", user)
+        self.fair = fair
 
     def ensure_running(self) -> None:
         """Have workers ready before the first job."""
@@ -100,6 +104,7 @@ class Manager:
             presence: seconds that a job which ends with its page may go on without a word of it.
 
         Raises:
+            LimitReached: if it does not wait for its limits.
             StoreError: if the job can't be stored; it is not started then.
         """
         # Before presence is noted under the name, or it joins a job. Others reveal themselves when
@@ -113,10 +118,10 @@ class Manager:
         return receipt
 
     def _submit(self, call: Call, presence: float) -> Receipt:
-        job = call.job
+        job = call.job if self.fair else call.job.changed(fair=False)
         if job.kept and (result := self.store.kept(str(job.cache_key), job.expire)) is not None:
             return Receipt(job.id, Disposition.CACHED, result, job.owner)
-        if self.executor.is_ready():
+        if not job.gate and self.executor.is_ready():
             # Before it is stored: that is one write less.
             begun = transition(job, Begin(), time.time())
             job = job if begun is None else begun.job
@@ -126,6 +131,10 @@ class Manager:
             coalesce=call.coalesce,
             presence=presence if job.ends_with_page else None,
         )
+        if disposition is Disposition.REFUSED:
+            raise LimitReached(
+                f"as many jobs of {job.name} run, or have started lately, as its limits allow"
+            )
         if disposition is Disposition.NEW:
             self.executor.start(job)
         return Receipt(job.id, disposition, result, job.owner)

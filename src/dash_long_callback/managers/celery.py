@@ -51,6 +51,8 @@ class CeleryLongCallbackManager(Manager):
             logged in. Jobs are told to their own user only. It is called in each web request, as
             ``cache_by`` is, and may use ``dash.ctx``. None: users of Flask-Login and dash-auth are
             recognised; in other apps a job is told to whoever knows its id.
+        fair: whether the users that wait take turns, so that the job of one does not wait for all
+            that another has asked for before. Users that are not known count as one.
         worker_start: a function of no arguments, called once in each worker process before its
             first job, for example to open a database engine. If it raises, that job fails as
             ``WorkerStartFailed``, and it is called again for the next. Never called in the web
@@ -88,6 +90,7 @@ class CeleryLongCallbackManager(Manager):
         retention: float = RETENTION,
         worker_start: Callable[[], object] | None = None,
         user: Callable[[], Any] | None = None,
+        fair: bool = True,
         app: str | None = None,
     ) -> None:
         try:
@@ -115,7 +118,7 @@ class CeleryLongCallbackManager(Manager):
             app_factory.check(app),
         )
         self._celery_app, self._broker = celery_app, executor.broker
-        super().__init__(store, executor, cache_by, expire, user)
+        super().__init__(store, executor, cache_by, expire, user, fair=fair)
 
     @property
     def handle(self) -> celery.Celery:

@@ -71,6 +71,8 @@ class DiskcacheLongCallbackManager(Manager):
             logged in. Jobs are told to their own user only. It is called in each web request, as
             ``cache_by`` is, and may use ``dash.ctx``. None: users of Flask-Login and dash-auth are
             recognised; in other apps a job is told to whoever knows its id.
+        fair: whether the users that wait take turns, so that the job of one does not wait for all
+            that another has asked for before. Users that are not known count as one.
         worker_start: a function of no arguments that each worker process calls once, after it has
             imported the app and before its first job: open your database engine here. It runs on
             the worker's own modules, so that what it assigns with ``global`` is there in jobs. If
@@ -106,6 +108,7 @@ class DiskcacheLongCallbackManager(Manager):
         size_limit: int = SIZE_LIMIT,
         worker_start: Callable[[], object] | None = None,
         user: Callable[[], Any] | None = None,
+        fair: bool = True,
         app: str | None = None,
     ) -> None:
         methods = get_all_start_methods()
@@ -131,7 +134,7 @@ class DiskcacheLongCallbackManager(Manager):
         pool = PoolOptions(count, method, grace, stop, stop_wait, chosen, given, factory)
         executor = LocalExecutor(store, pool, Machine(store, pool))
         self._cache = cache
-        super().__init__(store, executor, cache_by, expire, user)
+        super().__init__(store, executor, cache_by, expire, user, fair=fair)
 
     @property
     def handle(self) -> diskcache.Cache | diskcache.FanoutCache | None:

@@ -1,6 +1,8 @@
 """Keeps jobs. Everything a job is, is in its store; nobody keeps job state in memory.
 
     JobStore ──► Records        read, change and write records
+             ├─► Queue          which job begins next
+             ├─► Limits         how many may at once
              ├─► LargeResults   what is too large to be with them
              ├─► Leases         timed claims of workers and pages
              ├─► SharedJobs     who waits for which job
@@ -12,20 +14,19 @@ an adapter's business (see ``ports``).
 
 from __future__ import annotations
 
-import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from dash_long_callback.end_log import log_end
-from dash_long_callback.fault_log import log
-from dash_long_callback.jobs import Begin, End, Expire, Lost, State, transition
+from dash_long_callback.jobs import State
 from dash_long_callback.stores import names
 from dash_long_callback.stores.kept_results import KeptResults
 from dash_long_callback.stores.large_results import LargeResults
 from dash_long_callback.stores.leases import Leases
-from dash_long_callback.stores.parse import read_port
-from dash_long_callback.stores.ports import Batch, Place
-from dash_long_callback.stores.records import Records, entry_of, parse
+from dash_long_callback.stores.limits import Limits
+from dash_long_callback.stores.parse import read_id, read_port
+from dash_long_callback.stores.ports import Batch
+from dash_long_callback.stores.queue import Queue
+from dash_long_callback.stores.records import Records, parse
 from dash_long_callback.stores.shared_jobs import Disposition, SharedJobs
 
 if TYPE_CHECKING:
@@ -36,12 +37,11 @@ if TYPE_CHECKING:
     from dash_long_callback.stores.notifier import Subscription, Waker
     from dash_long_callback.stores.parse import Joined
     from dash_long_callback.stores.ports import Cursor, Field, Results, Rows
+    from dash_long_callback.stores.queue import Begun
     from dash_long_callback.stores.shared_jobs import InFlight
 
 #: Running jobs that are looked up in one go.
 PAGE = 100
-#: Seconds until a job is looked at again that waits in a state of a newer version.
-NEWER_SECONDS = 30.0
 
 
 class JobStore:
@@ -63,7 +63,9 @@ class JobStore:
         self.retention = retention
         self._large = LargeResults(rows, retention)
         self._records = Records(rows, self._large, retention)
-        self._leases = Leases(self._records)
+        self._limits = Limits(self._records)
+        self._queue = Queue(self._records, self._limits)
+        self._leases = Leases(self._records, self._limits)
         self._kept = KeptResults(rows, results)
         self._shared = SharedJobs(self._records, self._kept)
 
@@ -89,11 +91,7 @@ class JobStore:
             What became of it, and the result that was kept, if that is the answer.
         """
         while True:
-            batch = self._records.creation(job, request)
-            if presence is not None:
-                batch.put[names.presence(job.id)] = b"1", presence
-            if job.cache_key is not None:
-                self._shared.put_in_flight(job, job.cache_key, batch)
+            batch = self._creation(job, request, presence)
             if coalesce and job.cache_key is not None:
                 flight = self._shared.in_flight(job.cache_key)
                 shared = self._share(job, flight)
@@ -102,10 +100,21 @@ class JobStore:
                 if flight.job is not None:
                     continue  # somebody has joined or left it meanwhile
                 batch.expect[names.in_flight(job.cache_key)] = flight.row
-            if self.rows.apply(batch):
+            may = not job.reserves or self._limits.reserve(job, batch)
+            if may and self.rows.apply(batch):
                 return Disposition.NEW, None
             if self._records.row(names.job(job.id)) is not None:
                 return Disposition.KNOWN, None
+            if not may:
+                return Disposition.REFUSED, None
+
+    def _creation(self, job: Job, request: bytes, presence: float | None) -> Batch:
+        batch = self._records.creation(job, request)
+        if presence is not None:
+            batch.put[names.presence(job.id)] = b"1", presence
+        if job.cache_key is not None:
+            self._shared.put_in_flight(job, job.cache_key, batch)
+        return batch
 
     def _share(self, job: Job, flight: InFlight) -> tuple[Disposition, Result | None] | None:
         """How a request is answered by the job of another; None if it can't be."""
@@ -143,14 +152,6 @@ class JobStore:
             The changed record; None if that was refused, or there is none.
         """
         return self._records.change(job_id, event)
-
-    def begin(self, job_id: str) -> tuple[Job, bytes | None] | None:
-        """Begin a job of which a worker has heard: ``change`` and ``request`` in one.
-
-        Returns:
-            The changed record, and the request; None if that was refused, or there is none.
-        """
-        return self._records.begin(job_id)
 
     def write(self, job: Job, values: Mapping[int, bytes], stale: Iterable[int]) -> bool:
         """Write a running job's record and slots, as its worker.
@@ -270,40 +271,38 @@ class JobStore:
     # Queue and index
 
     def claim(self) -> Job | None:
-        """Take the next queued job and mark it as running, in one step; None if there is none.
+        """Begin the job of the queue that is next, in one step; None if none may begin."""
+        return self.begin_next().job
 
-        One whose ``start_by`` has passed ends.
+    def begin_next(
+        self, queue: str = "", *, message: str | None = None, named: str | None = None
+    ) -> Begun:
+        """As ``claim``.
+
+        Args:
+            queue: where it waits.
+            message: Celery's name for the message that has asked for this; see ``begun_by``.
+            named: the job to begin in a store that has no queue.
+
+        Returns:
+            The record, and the request if that was read; if none may begin, when one may.
         """
-        while (job_id := self.rows.next_queued()) is not None:
-            job = self.change(job_id, Begin())
-            if job is not None:
-                return job
-            self._give_up(job_id)
-        return None
+        if self.rows.queues or named is None:
+            return self._queue.begin_next(queue, message)
+        return self._queue.begin(named, message)
 
-    def _give_up(self, job_id: str) -> None:
-        """Take a job from the queue that can't begin. One that has come back meanwhile stays."""
-        name = names.job(job_id)
-        record = self._records.row(name)
-        job = None if record is None else parse(record, job_id)[0]
-        batch = Batch({name: record})
-        if job is not None and job.state is State.QUEUED:
-            if transition(job, Begin(), now := time.time()) is not None:
-                return
-            if job.is_late(now):
-                if (expired := self.change(job_id, Expire())) is not None:
-                    log_end(expired)
-                return
-            log.error("no. %s: %s waits, but may not begin: it is lost", job.ref, job.name)
-            lost = Lost("it waited in the queue, but could not begin")
-            self.change(job_id, End(lost, final=True))
-        if job is not None and job.state is State.NEWER:
-            # That version is to find it here, when it leads.
-            batch.entry, batch.touch[name] = entry_of(job), self._records.seconds(job)
-            batch.place = Place(not_before=time.time() + NEWER_SECONDS)
-        else:  # it has expired, or can't be read; or somebody else was quicker
-            batch.dequeue = job_id
-        self.rows.apply(batch)
+    def begun_by(self, message: str) -> str | None:
+        """The id of the job that was begun by a message, if one was."""
+        return read_id(self._records.row(names.message(message)), "the job of a message")
+
+    def holders(self, job: Job) -> list[str]:
+        """The ids of the jobs that count for the limits of this one."""
+        return self._limits.holders(job)
+
+    def set_alarm(self, key: str, seconds: float) -> bool:
+        """Undertake to look again when a rate allows a job. Returns False if somebody has."""
+        alarm = names.alarm(key)
+        return self.rows.apply(Batch({alarm: None}, {alarm: (b"1", seconds)}))
 
     def list(
         self, by: Field = "all", value: str | None = None, *, limit: int, before: Job | None = None

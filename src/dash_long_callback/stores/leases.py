@@ -12,6 +12,7 @@ from dash_long_callback.stores.records import entry_of
 
 if TYPE_CHECKING:
     from dash_long_callback.jobs import Job
+    from dash_long_callback.stores.limits import Limits
     from dash_long_callback.stores.records import Records
 
 
@@ -20,10 +21,12 @@ class Leases:
 
     Args:
         records: the jobs.
+        limits: what limits them.
     """
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, limits: Limits) -> None:
         self._records = records
+        self._limits = limits
         self._rows = records.rows
 
     def renew(self, job: Job, worker: bytes | None) -> bool:
@@ -37,6 +40,7 @@ class Leases:
         if not 0 <= now - touched < retention / 4:
             touched = now
             batch.touch = dict.fromkeys(self._rows_of(job), retention)
+            batch.touch |= dict.fromkeys(self._limits.rows_of(job), self._limits.seconds)
             batch.entry = entry_of(job)
         if worker is not None and known != worker:
             batch.put[name] = worker, retention

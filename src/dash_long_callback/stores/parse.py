@@ -74,6 +74,25 @@ def read_waiters(data: bytes | None) -> list[str]:
     return [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []
 
 
+def read_holders(data: bytes | None) -> list[tuple[str, int]]:
+    """The jobs that count for a limit, each with an attempt."""
+    found: list[tuple[str, int]] = []
+    pairs = read_json(data, "the list of those who count for a limit")
+    for pair in pairs if isinstance(pairs, list) else []:
+        match pair:
+            case [str(job_id), int(attempt)]:
+                found.append((job_id, attempt))
+            case _:
+                pass
+    return found
+
+
+def read_starts(data: bytes | None) -> list[float]:
+    """When the jobs have started that count for a rate, in seconds since 1970."""
+    starts = read_json(data, "the list of starts that count for a rate")
+    return [at for at in starts if isinstance(at, float)] if isinstance(starts, list) else []
+
+
 def read_json(data: bytes | None, what: str) -> Any:
     """JSON of any shape; None if there is none."""
     try:

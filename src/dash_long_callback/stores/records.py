@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 from dash_long_callback.jobs import (
-    Begin,
     Cancelled,
     Effect,
     End,
@@ -23,7 +22,7 @@ from dash_long_callback.stores.ports import Batch, Entry, Place
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from dash_long_callback.jobs import Event, Outcome, Transition
+    from dash_long_callback.jobs import Begin, Event, Outcome, Transition
     from dash_long_callback.stores.large_results import LargeResults
     from dash_long_callback.stores.ports import Rows
 
@@ -60,22 +59,33 @@ class Records:
         }
         if job.state is State.RUNNING:
             put |= self._begun(job)
-        place = Place() if job.state is State.QUEUED else None
+        place = _place(job) if job.state is State.QUEUED else None
         return Batch({names.job(job.id): None}, put, entry=entry_of(job), place=place)
 
-    def begin(self, job_id: str) -> tuple[Job, bytes | None] | None:
-        """Begin a job, and read its request in one go with its record."""
-        old, request = self.rows.read([names.job(job_id), names.request(job_id)])
-        job = None if old is None else self.change(job_id, Begin(), old)
-        return None if job is None else (job, request)
+    def begin(self, job: Job, old: bytes, event: Begin, more: Batch) -> Job | None:
+        """Begin a job.
 
-    def change(self, job_id: str, event: Event, old: bytes | None = None) -> Job | None:
-        """Change a record as ``jobs.transition`` says, in one step; None if that is refused.
+        Args:
+            job: its record.
+            old: the same, as it was read.
+            event: what begins it.
+            more: what is to be true, and to be written, in the same step.
 
-        One that was read is ``old``; it is read again if that is not true.
+        Returns:
+            The changed record; None if that was refused, or something else is true now.
         """
+        change = self._transition(job, event)
+        if change is None:
+            return None
+        batch = self._batch(job, change)
+        batch.expect |= {names.job(job.id): old, **more.expect}
+        batch.put = {**more.put, **batch.put}  # the record last
+        return change.job if self.rows.apply(batch) else None
+
+    def change(self, job_id: str, event: Event) -> Job | None:
+        """Change a record as ``jobs.transition`` says, in one step; None if that is refused."""
         name = names.job(job_id)
-        while (old := old or self.row(name)) is not None:
+        while (old := self.row(name)) is not None:
             before = parse(old, job_id)[0]
             change = self._transition(before, event)
             if change is None:
@@ -84,7 +94,6 @@ class Records:
             batch.expect[name] = old
             if self.rows.apply(batch):
                 return change.job
-            old = None
         return None
 
     def finish(
@@ -134,7 +143,7 @@ class Records:
         if Effect.DROP_REQUEST in effects:
             batch.drop.append(names.request(job.id))
         if Effect.ENQUEUE in effects:
-            batch.place = Place(front=job.not_before is None, not_before=job.not_before or 0.0)
+            batch.place = _place(job, front=job.not_before is None)
             batch.touch[names.request(job.id)] = seconds
             batch.expect[names.cancel(job.id)] = None
         batch.drop += [names.update(job.id, n) for n in before.slots if n not in job.slots]
@@ -196,3 +205,15 @@ def entry_of(job: Job) -> Entry:
     """What the index knows of a job."""
     state = job.unknown.get("state", job.state.value)
     return Entry(job.id, state, job.callback, job.owner, job.created)
+
+
+def _place(job: Job, *, front: bool = False) -> Place:
+    """Where a job waits."""
+    return Place(
+        job.queue or "",
+        job.priority,
+        (job.owner or "") if job.fair else "",
+        ":".join(job.gate),
+        front,
+        job.not_before or 0.0,
+    )

@@ -30,7 +30,7 @@ from dash_long_callback.jobs import State
 from dash_long_callback.stores import names as row
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.parse import ignored
-from dash_long_callback.stores.ports import Batch, Cursor, Field, Rows
+from dash_long_callback.stores.ports import Batch, Cursor, Field, Head, Rows
 from dash_long_callback.stores.redis_notifier import RedisNotifier
 from dash_long_callback.stores.row_results import RowResults
 
@@ -165,8 +165,11 @@ class RedisRows(Rows):
         while self._connected.trim(keys=self._index) == _TRIMMED:
             pass
 
-    def next_queued(self) -> str | None:
+    def next_queued(self, queue: str = "") -> Head | None:
         """None: jobs wait in the broker's queue."""
+
+    def heads(self, queue: str = "") -> list[str]:
+        return []
 
     def subscribe(
         self, waker: Waker | None = None, *, cancels: bool = False

@@ -30,6 +30,8 @@ class Disposition(str, Enum):
     JOINED = "joined"
     #: An equal job has run before: its result is the answer, and there is no job.
     CACHED = "cached"
+    #: As many of its kind run as may, and it does not wait: there is no job.
+    REFUSED = "refused"
 
 
 class InFlight(NamedTuple):

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVa
 
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import State
-from dash_long_callback.stores import sqlite_notifier
+from dash_long_callback.stores import names, sqlite_notifier
 from dash_long_callback.stores import sqlite_schema as sql
 from dash_long_callback.stores.parse import read_id
-from dash_long_callback.stores.ports import Batch, Cursor, Field, Place, Rows
+from dash_long_callback.stores.ports import Batch, Cursor, Field, Head, Rows
 from dash_long_callback.stores.sqlite_file import SqliteFile
 from dash_long_callback.stores.sqlite_fork import IN_USE
 from dash_long_callback.stores.sqlite_notifier import SqliteNotifier
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 NAME = "jobs.db"
 #: Pages that a purge gives back to the system in one go, and free ones that it leaves for later.
 VACUUM_PAGES, KEPT_PAGES = 1000, 1000
+#: Of a job that does not wait.
+_NO_PLACE = (None,) * 7
 #: Before the newest of all jobs.
 _NEWEST: Cursor = (1e300, "")
 
@@ -121,7 +123,7 @@ class SqliteRows(Rows):
             for name in batch.drop:
                 execute(sql.DROP, (name,))
             if batch.entry is not None:
-                execute(sql.ENTER, (*batch.entry, *_queued(batch.place, now)))
+                execute(sql.ENTER, (*batch.entry, *_place(execute, batch, now)))
             if batch.dequeue is not None:
                 execute(sql.DEQUEUE, (batch.dequeue,))
             if batch.news is not None:
@@ -154,19 +156,26 @@ class SqliteRows(Rows):
         return max(0, found[0] - expired[0])
 
     @_guarded
-    def next_queued(self) -> str | None:
+    def next_queued(self, queue: str = "") -> Head | None:
         now, execute = time.time(), self.pool.execute
-        job_id, due = execute(sql.NEXT, (now,)).fetchone()
+        found, due = execute(sql.NEXT, (queue, now)).fetchone()
         if due:
             execute(sql.LET_IN, (now,))
-            job_id, _ = execute(sql.NEXT, (now,)).fetchone()
-        if job_id is None:
-            return None
-        found = read_id(job_id, "an entry of the queue")
+            found, _ = execute(sql.NEXT, (queue, now)).fetchone()
         if found is None:
-            execute(sql.DROP_NEXT, (job_id,))
-            return self.next_queued()
-        return found
+            return None
+        job_id = read_id(found, "an entry of the queue")
+        if job_id is None:
+            execute(sql.DROP_NEXT, (found,))
+            return self.next_queued(queue)
+        # Without the request: it may be large, and the worker reads it.
+        return Head(job_id, _value(execute(sql.READ, (names.job(job_id), now))), None)
+
+    @_guarded
+    def heads(self, queue: str = "") -> list[str]:
+        found = self.pool.execute(sql.HEADS, (queue,)).fetchall()
+        ids = [read_id(job_id, "an entry of the queue") for (job_id,) in found]
+        return [job_id for job_id in ids if job_id is not None]
 
     @contextmanager
     def subscribe(
@@ -208,12 +217,17 @@ def _value(found: sqlite3.Cursor) -> bytes | None:
     return None if row is None else row[0]
 
 
-def _queued(place: Place | None, now: float) -> tuple[float | None, int | None, float | None]:
-    """Priority, number and time of a job in the queue."""
-    if place is None:
-        return None, None, None
-    number = time.time_ns() * (-1 if place.front else 1)
-    return place.priority, number, place.not_before if place.not_before > now else 0
+def _place(execute: Callable[..., sqlite3.Cursor], batch: Batch, now: float) -> tuple[Any, ...]:
+    """A job's place in the queue, as its row has it."""
+    place, entry = batch.place, batch.entry
+    if place is None or entry is None:
+        return _NO_PLACE
+    turn, number = -1, -time.time_ns()
+    if not place.front:
+        ((turn,),) = execute(sql.TURN, (place.queue, place.priority, place.lane, entry.id))
+        number = -number
+    not_before = place.not_before if place.not_before > now else 0
+    return place.queue, place.priority, place.lane, place.gate, turn, number, not_before
 
 
 def in_words(file: SqliteFile[Any], error: sqlite3.Error | OSError, patience: float) -> StoreError:

@@ -21,12 +21,10 @@ from dash_long_callback.stores.sqlite_pool import SqlitePool
 
 log = logging.getLogger("dash_long_callback")
 
-#: What an earlier version of this package kept jobs in.
-OLD_NAME = "cache.db"
 #: Pages that the write-ahead log may grow to.
 LOG_PAGES = 4000
 #: Of the tables below. A database without tables has 0.
-VERSION = 1
+VERSION = 2
 
 _TABLES = f"""
 CREATE TABLE rows (name TEXT PRIMARY KEY, value BLOB NOT NULL, expires REAL NOT NULL)
@@ -35,12 +33,17 @@ CREATE INDEX rows_by_expiry ON rows (expires);
 
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY, state TEXT NOT NULL, callback TEXT NOT NULL, owner TEXT,
-    created REAL NOT NULL, priority REAL, number INTEGER, not_before REAL
+    created REAL NOT NULL,
+    queue TEXT, priority REAL, lane TEXT, gate TEXT, turn INTEGER, number INTEGER, not_before REAL
 ) WITHOUT ROWID;
 CREATE INDEX jobs_by_state ON jobs (state, created, id);
 CREATE INDEX jobs_by_callback ON jobs (callback, created, id);
 CREATE INDEX jobs_by_owner ON jobs (owner, created, id) WHERE owner IS NOT NULL;
-CREATE INDEX queue ON jobs (priority DESC, number) WHERE number IS NOT NULL AND not_before = 0;
+CREATE INDEX queue ON jobs (queue, priority DESC, turn, number)
+    WHERE number IS NOT NULL AND not_before = 0;
+CREATE INDEX gates ON jobs (queue, gate, priority DESC, turn, number)
+    WHERE number IS NOT NULL AND not_before = 0;
+CREATE INDEX lanes ON jobs (queue, priority, lane, turn) WHERE number IS NOT NULL;
 CREATE INDEX queue_of_later ON jobs (not_before) WHERE number IS NOT NULL AND not_before > 0;
 
 CREATE TABLE counts (field TEXT, value TEXT, number INTEGER, PRIMARY KEY (field, value))
@@ -77,21 +80,42 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value, expires = excluded.expi
 TOUCH = "UPDATE rows SET expires = ? WHERE name = ? AND expires > ?"
 DROP = "DELETE FROM rows WHERE name = ?"
 
-ENTER = """INSERT INTO jobs (id, state, callback, owner, created, priority, number, not_before)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET state = excluded.state, priority = excluded.priority,
+#: What waits, and may be taken. An id that is no text is not ours, and would not be found again.
+_READY = "number IS NOT NULL AND not_before = 0 AND typeof(id) = 'text'"
+#: The turn of a job that comes last in its lane (see ``ports.Place``).
+TURN = f"""SELECT max(0,
+    coalesce((SELECT turn FROM jobs INDEXED BY queue WHERE {_READY} AND queue = ?1 AND priority = ?2
+        AND turn >= 0 AND id <> ?4 ORDER BY turn LIMIT 1), 0),
+    coalesce((SELECT turn FROM jobs INDEXED BY lanes WHERE number IS NOT NULL AND queue = ?1
+        AND priority = ?2 AND lane = ?3 AND id <> ?4 ORDER BY turn DESC LIMIT 1), -1) + 1)"""  # noqa: S608 - no input
+ENTER = """INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, queue = excluded.queue,
+    priority = excluded.priority, lane = excluded.lane, gate = excluded.gate, turn = excluded.turn,
     number = excluded.number, not_before = excluded.not_before"""
 DEQUEUE = "UPDATE jobs SET number = NULL WHERE id = ?"
-#: What is no text is not ours. As an id, it would not be found again.
-_HEAD = """FROM jobs WHERE number IS NOT NULL AND not_before = 0 AND typeof(id) = 'text'
-ORDER BY priority DESC, number LIMIT 1"""
 #: The job to take next, and whether others may be taken now that could not before.
 NEXT = f"""SELECT
-    (SELECT CAST(id AS BLOB) {_HEAD}),
-    EXISTS (SELECT 1 FROM jobs WHERE number IS NOT NULL AND not_before > 0 AND not_before <= ?)"""  # noqa: S608 - no input
-DROP_NEXT = f"DELETE FROM jobs WHERE id = (SELECT id {_HEAD}) AND CAST(id AS BLOB) = ?"  # noqa: S608 - no input
+    (SELECT CAST(id AS BLOB) FROM jobs INDEXED BY queue WHERE {_READY} AND queue = ?1
+        ORDER BY priority DESC, turn, number LIMIT 1),
+    EXISTS (SELECT 1 FROM jobs WHERE number IS NOT NULL AND not_before > 0 AND not_before <= ?2)"""  # noqa: S608 - no input
 LET_IN = """UPDATE jobs SET not_before = 0
 WHERE number IS NOT NULL AND not_before > 0 AND not_before <= ?"""
+#: The next job of each gate. It goes from gate to gate: the time grows with their number only.
+_OF_QUEUE = f"FROM jobs INDEXED BY gates WHERE {_READY} AND queue = ?1"
+HEADS = f"""WITH RECURSIVE
+    every (gate) AS (
+        SELECT (SELECT gate {_OF_QUEUE} ORDER BY gate LIMIT 1) UNION ALL
+        SELECT (SELECT gate {_OF_QUEUE} AND gate > every.gate ORDER BY gate LIMIT 1)
+        FROM every WHERE every.gate IS NOT NULL
+    ),
+    first (id) AS (
+        SELECT (SELECT id {_OF_QUEUE} AND gate = every.gate
+            ORDER BY priority DESC, turn, number LIMIT 1)
+        FROM every WHERE every.gate IS NOT NULL
+    )
+SELECT CAST(jobs.id AS BLOB) FROM first JOIN jobs ON jobs.id = first.id
+ORDER BY priority DESC, turn, number"""  # noqa: S608 - no input
+DROP_NEXT = "DELETE FROM jobs WHERE CAST(id AS BLOB) = ?"
 
 _THERE = "EXISTS (SELECT 1 FROM rows WHERE name = jobs.id || ':job' AND expires > ?2)"
 LIST = f"""SELECT created, CAST(id AS BLOB) FROM jobs INDEXED BY jobs_by_{{field}}
@@ -114,22 +138,28 @@ PURGE_ROWS = f"DELETE FROM rows WHERE name IN ({_OLDEST})"  # noqa: S608 - no in
 def open_pool(path: Path, patience: float) -> SqlitePool:
     """Open a database of jobs; make its tables if it has none. Else nothing is written."""
     pool = SqlitePool(path, patience, _prepare)
-    if _version(pool) == 0:
+    if _version(pool) < VERSION:
         pool.execute("PRAGMA auto_vacuum = INCREMENTAL")
         pool.execute("PRAGMA journal_mode = WAL").fetchall()
         with pool.transaction() as connection:
-            if _version(pool) == 0:
+            if (version := _version(pool)) < VERSION:
+                if version > 0:
+                    _drop(connection)
+                    log.warning(
+                        "the jobs in %s were those of an earlier version of this package, which "
+                        "this one can't read: they are deleted",
+                        path,
+                    )
                 # Not executescript(), which would end the transaction.
                 for statement in _statements():
                     connection.execute(statement)
-                old = path.with_name(OLD_NAME)
-                if old.exists():
-                    log.warning(
-                        "the jobs in %s are of an earlier version of this package, and are not "
-                        "read; delete the file when no server of that version runs any more",
-                        old,
-                    )
     return pool
+
+
+def _drop(connection: sqlite3.Connection) -> None:
+    find = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    for (table,) in connection.execute(find).fetchall():
+        connection.execute(f'DROP TABLE "{table}"')
 
 
 def _version(pool: SqlitePool) -> int:

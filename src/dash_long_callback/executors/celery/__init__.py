@@ -2,13 +2,14 @@
 
     web process                      broker                     Celery worker
     ───────────                      ──────                     ─────────────
-    start(job) ──► message: id of the job, version of the code ──► task: record → callback → run_job
-                                                                   Watchdog: cancel, timeout
+    start(job) ──► message: "a job waits" ───────────────────► task: the job that is next → run_job
+                                                                     Watchdog: cancel, timeout
     waits for news ◄──────────────── store ◄──────────────────────── updates, heartbeats, outcome
     check_liveness: lease expired, message lost, task unknown
 
-What a job is, is in the store; a message only says "run it". So a message that comes twice, late,
-or not at all does no harm: a job begins once, and one that does not begin is sent again.
+What a job is, is in the store, and so is its place in the queue; a message only says that one
+waits. So a message that comes twice, late, or not at all does no harm: a job begins once, and one
+that does not begin has its message sent again.
 
 A job that can't end by itself, as its worker died or it held out against its timeout, is taken from
 its worker and queues for another, which calls its ``on_error``, or the function again: each attempt
@@ -47,12 +48,10 @@ def engine(
         worker_start: called once in each worker process, before its first job.
         factory: makes the app in a worker, as ``"module:function"``, if an import does not.
     """
-    broker = Broker(app, queue, grace, starts=worker_start is not None)
+    broker = Broker(app, queue)
     executor = CeleryExecutor(store, broker)
     watchdog = Watchdog(store, grace)
-    runner = MessageRunner(
-        store, watchdog, executor.lose, worker_start, factory, send=executor.send_again
-    )
+    runner = MessageRunner(store, watchdog, executor, worker_start, factory)
     # Once all modules are imported, and before processes are forked, which then share it.
     signals.worker_init.connect(runner.make_app, weak=False)
     broker.serve(runner.run, executor.process_died)

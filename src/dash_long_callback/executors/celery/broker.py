@@ -1,4 +1,10 @@
-"""What the engine needs of Celery: one generic task, and messages that ask workers to run it."""
+"""What the engine needs of Celery: one generic task, and messages that ask workers to run it.
+
+A message says that a job waits, and in which queue. Which job its worker runs is said by the store,
+where they wait in order: it may be another one than that which the message was sent for, whose own
+message is for whoever is next then. So what counts is that there are as many messages as jobs that
+may begin. In a store without a queue, the message says which job to run.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +14,17 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import celery
 from celery import signals
 from celery.exceptions import NotRegistered, TimeLimitExceeded, WorkerLostError
+from celery.utils import uuid
 from kombu.exceptions import KombuError
 from kombu.pools import ProducerPool
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Job, Lost, State, TimedOut, Unfinished
+from dash_long_callback.jobs import Job, Lost, TimedOut, Unfinished
 
 #: The one task.
 TASK = "dash_long_callback.run"
@@ -25,10 +32,20 @@ TASK = "dash_long_callback.run"
 CONNECT_SECONDS = 2.0
 #: How often a connection that has failed is tried again: Celery's own policy goes on for minutes.
 _RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
-#: Seconds that Celery gives a job above its timeout and the grace, before it ends the process.
-BACKSTOP_SECONDS = 10.0
-#: More of them, if the process may have to call ``worker_start`` first.
-START_SECONDS = 120.0
+
+
+class Message(NamedTuple):
+    """Asks a worker to run a job.
+
+    Attributes:
+        id: Celery's name for it.
+        queue: where the job waits.
+        job_id: the job that it was sent for; None: for whichever is next.
+    """
+
+    id: str
+    queue: str
+    job_id: str | None
 
 
 class Broker:
@@ -37,45 +54,41 @@ class Broker:
     Args:
         app: the Celery app; ``serve`` gives it a task.
         queue: where jobs go, if their callback does not say; None: as Celery routes the task.
-        grace: seconds that a cancelled function has before its process is ended.
-        starts: whether workers call a ``worker_start`` before their first job.
 
     Every method but ``serve`` raises StoreError if the broker can't be reached.
     """
 
-    def __init__(
-        self, app: celery.Celery, queue: str | None, grace: float, *, starts: bool = False
-    ) -> None:
+    def __init__(self, app: celery.Celery, queue: str | None) -> None:
         self._app: Any = app
         self._queue = queue
-        self._beyond_timeout = grace + BACKSTOP_SECONDS + (START_SECONDS if starts else 0)
         self._task: Any = None
         self._lock = threading.Lock()
         self._pools: _Pools | None = None
 
     def serve(
         self,
-        run: Callable[[str, str, str], None],
-        process_died: Callable[[str, Unfinished, int], None],
+        run: Callable[[str, Message], None],
+        process_died: Callable[[Message, Unfinished], None],
     ) -> None:
         """Give the app its task, for processes that are workers.
 
         Args:
-            run: runs a job in a worker of this name: ``run(worker, job_id, digest)``.
-            process_died: is told, in the main process of a worker, of one that has died: see
-                ``CeleryExecutor.process_died``.
+            run: does what a message asks for, in a worker of this name.
+            process_died: is told, in the main process of a worker, of one that has died over a
+                message.
         """
 
-        def task(task: Any, job_id: str, digest: str, attempt: int) -> None:  # noqa: ARG001 - see died
-            run(task.request.hostname, job_id, digest)
+        def task(task: Any, queue: str, job_id: str | None) -> None:
+            run(task.request.hostname, Message(task.request.id, queue, job_id))
 
-        def died(sender: Any = None, exception: Any = None, args: Any = None, **_: Any) -> None:
+        def died(
+            sender: Any = None, task_id: str = "", exception: Any = None, args: Any = (), **_: Any
+        ) -> None:
             if getattr(sender, "name", None) != TASK:
                 return
             outcome = _death(exception)
             if outcome is not None:
-                job_id, _, attempt = args
-                process_died(job_id, outcome, attempt)
+                process_died(Message(task_id, *args), outcome)
 
         # Acknowledged when it begins: brokers give up on consumers that take hours to do so.
         self._task = self._app.task(
@@ -84,29 +97,33 @@ class Broker:
         signals.task_failure.connect(died, weak=False)
 
     def send(self, job: Job) -> None:
-        """Ask a worker for the next attempt at a job, when it is time."""
+        """Ask a worker to begin a job that waits, when it is time, or whichever is next then."""
         wait = None if job.not_before is None else max(0.0, job.not_before - time.time())
-        limit = None if job.timeout is None else job.timeout + self._beyond_timeout
+        self._send(Message(_id_of(job), job.queue or "", job.id), job.callback, wait)
+
+    def ask(self, queue: str, wait: float | None = None) -> None:
+        """Ask a worker, in so many seconds, to begin the job of a queue that is next then."""
+        self._send(Message(uuid(), queue, None), f"the next of {queue or 'all'}", wait)
+
+    def _send(self, message: Message, what: str, wait: float | None) -> None:
         with self._producer() as producer:
             self._task.apply_async(
-                args=(job.id, job.digest, attempt_of(job)),
+                args=message[1:],
                 countdown=wait,
-                # The id opens the job to whoever knows it: Celery's logs and monitors see a hash.
-                argsrepr=f"({job.callback!r},)",
-                task_id=_task_id_of(job),
+                # The id opens the job to whoever knows it: Celery's logs and monitors see this.
+                argsrepr=f"({what!r},)",
+                task_id=message.id,
                 producer=producer,
                 # A connection of the pool may have died since: once more, with another.
                 retry=True,
                 retry_policy=_RETRY,
                 confirm_timeout=CONNECT_SECONDS,
-                queue=job.queue or self._queue,
-                priority=job.priority,
-                time_limit=limit,
+                queue=message.queue or self._queue,
             )
 
     def refused(self, job: Job) -> str | None:
         """Why a worker has dropped the message of a job; None if none has."""
-        result = self._app.AsyncResult(_task_id_of(job))
+        result = self._app.AsyncResult(_id_of(job))
         try:
             if not isinstance(result.result, NotRegistered):
                 return None
@@ -120,10 +137,10 @@ class Broker:
         )
 
     def revoke(self, job: Job) -> None:
-        """End the process that runs a job, and drop its message."""
+        """End the process that runs a job."""
         with self._producer() as producer:
             self._app.control.revoke(
-                _task_id_of(job),
+                job.message,
                 terminate=True,
                 signal="SIGKILL",
                 connection=producer.connection,
@@ -196,22 +213,14 @@ class _Pools:
         self._connections.force_close_all()
 
 
-def task_id(job_id: str) -> str:
-    """What Celery calls a job: the job's own id is a secret between the page and us."""
-    return hashlib.sha256(job_id.encode()).hexdigest()[:32]
+def _id_of(job: Job) -> str:
+    """Celery's name for the message that is sent for a job: another one each time.
 
-
-def attempt_of(job: Job) -> int:
-    """The attempt that runs, or that is to begin: each has a message of its own.
-
-    Celery ends the process of a task by its id, and drops what comes later with the same.
+    Celery ends the process of a task by its id, and drops what comes later with the same. The job's
+    own id is a secret between the page and us.
     """
-    return job.attempt + (job.state is State.QUEUED)
-
-
-def _task_id_of(job: Job) -> str:
-    attempt = attempt_of(job)
-    return task_id(job.id if attempt == 1 else f"{job.id}:{attempt}")
+    name = f"{job.id}:{job.attempt}:{job.resends}"
+    return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
 def _death(exception: Any) -> Unfinished | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.base import Executor
-from dash_long_callback.executors.celery.broker import Broker, attempt_of
+from dash_long_callback.executors.celery.broker import Broker, Message
 from dash_long_callback.fault_log import FaultLog, log
 from dash_long_callback.jobs import (
     End,
@@ -19,11 +20,15 @@ from dash_long_callback.jobs import (
     TimedOut,
     Unfinished,
 )
+from dash_long_callback.registry import registry
 from dash_long_callback.stores.job_store import JobStore
 
 #: Seconds after which a job that has not begun is looked at, and how long it may wait until its
 #: message is sent again; that doubles with each time.
 UNKNOWN_SECONDS, RESEND_SECONDS = 2.0, 60.0
+#: The same of a job that others may keep from beginning: who ends one of these has a message sent,
+#: but may have died before.
+GATED_SECONDS = 10.0
 #: Times that a job is sent again at once, if its worker dies before it begins.
 BEGIN_TRIES = 2
 
@@ -62,62 +67,100 @@ class CeleryExecutor(Executor):
         else:
             self._send_faults.succeeded()
 
+    def ask(self, queue: str, wait: float | None = None) -> None:
+        """Ask a worker to begin what is next of a queue; as ``send_again`` if that fails."""
+        try:
+            self.broker.ask(queue, wait)
+        except StoreError as error:
+            self._send_faults.failed(error)
+
     def check_liveness(self, job: Job) -> None:
         if job.state is State.QUEUED:
             self._check_waiting(job)
-        elif job.state is State.RUNNING and not self._store.leased(job.id):
-            self.lose(job, Lost("its Celery worker has not been heard of any more"))
-            # If it is alive and only stuck, it must not go on.
-            try:
-                self.broker.revoke(job)
-            except StoreError as error:
-                self._send_faults.failed(error)
+        elif job.state is State.RUNNING:
+            self._check_running(job)
+
+    def _check_running(self, job: Job) -> None:
+        if self._store.leased(job.id):
+            return
+        self.lose(job, Lost("its Celery worker has not been heard of any more"))
+        # If it is alive and only stuck, it must not go on.
+        try:
+            self.broker.revoke(job)
+        except StoreError as error:
+            self._send_faults.failed(error)
 
     def _check_waiting(self, job: Job) -> None:
         waited = _waited(job)
         if waited > UNKNOWN_SECONDS and (message := self.broker.refused(job)):
             end(self._store, job.id, Failed("CallbackNotFound", message, kind="unavailable"))
-        elif waited > RESEND_SECONDS * 2**job.resends:
+            return
+        for holder in self._store.holders(job) if job.gate else ():
+            # Nobody may wait for that one, but this one does.
+            other = self._store.load(holder)
+            if other is not None and other.state is State.RUNNING:
+                self._check_running(other)
+        seconds = GATED_SECONDS if job.gate else RESEND_SECONDS
+        if waited > seconds * 2**job.resends:
             self._resend(job)
 
     def _resend(self, job: Job) -> None:
         again = self._store.change(job.id, Resend(job.attempt, job.resends))
         if again is not None:
-            text = "no. %s: %s has waited for %.0f s; its message is sent again"
-            log.warning(text, job.ref, job.name, _waited(job))
+            if not job.gate:
+                text = "no. %s: %s has waited for %.0f s; its message is sent again"
+                log.warning(text, job.ref, job.name, _waited(job))
             self.send_again(again)
 
     def lose(self, job: Job, outcome: Unfinished) -> None:
         """End a job that can't end by itself: by its ``on_error`` if it has one."""
         again = end(self._store, job.id, outcome, job.attempt)
-        if again is not None and again.state is State.QUEUED:
+        if again is None:
+            return
+        if again.state is State.QUEUED:
             self.send_again(again)
+        self.released(job)
+
+    def released(self, job: Job) -> None:
+        """A job does not run any more: have others begin that have waited for that."""
+        if job.limits:
+            queues = {one.queue or "" for one in registry.all()} | {job.queue or ""}
+            self.ask_if_any_waits(queues)
+
+    def ask_if_any_waits(self, queues: Iterable[str]) -> None:
+        """As ``ask``, of these queues, where a job waits."""
+        for queue in queues:
+            try:
+                waits = self._store.rows.next_queued(queue) is not None
+            except StoreError as error:
+                self._send_faults.failed(error)
+            else:
+                if waits:
+                    self.ask(queue)
 
     def stop(self) -> None:
         """Jobs go on in the workers; let go of the broker."""
         self.broker.close()
 
-    def process_died(self, job_id: str, outcome: Unfinished, attempt: int) -> None:
+    def process_died(self, message: Message, outcome: Unfinished) -> None:
         """The main process of a worker has seen one of its processes die.
 
         Args:
-            job_id: of the message that the process had.
+            message: that the process had.
             outcome: how it died.
-            attempt: which attempt at the job that message was for.
         """
         try:
-            job = self._store.load(job_id)
+            job_id = self._store.begun_by(message.id) or message.job_id
+            job = None if job_id is None else self._store.load(job_id)
             if job is None or job.state.ended:
                 return
-            # Another attempt has a message of its own: this one's process may die late.
-            if attempt_of(job) != attempt:
-                return
-            if job.state is State.RUNNING:
-                if isinstance(outcome, TimedOut) and job.timeout is not None:
-                    outcome = TimedOut.after(job.timeout)  # it held out; else Celery's own limit
+            if job.state is State.RUNNING and job.message == message.id:
+                limit = job.timeout
+                if limit is not None and time.time() > (job.started or 0.0) + limit:
+                    outcome = TimedOut.after(limit)  # it held out
                 self.lose(job, outcome)
-            elif job.resends < BEGIN_TRIES:
-                # It died before the job began: another may begin it.
+            elif job.state is State.QUEUED and job.resends < BEGIN_TRIES:
+                # It died before it began a job: another may begin it.
                 self._resend(job)
         except StoreError as error:
             self._store_faults.failed(error)

@@ -12,6 +12,7 @@ import functools
 import json
 import os
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,21 +21,27 @@ from typing import Any
 import psutil
 from celery import signals
 
-from dash_long_callback.ends import end, expire
+from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors import app_factory
+from dash_long_callback.executors.celery.backstop import ended_after
+from dash_long_callback.executors.celery.broker import Message
+from dash_long_callback.executors.celery.executor import CeleryExecutor
 from dash_long_callback.executors.celery.preparation import EXIT_CODES, Preparation
 from dash_long_callback.executors.worker_start import name_of
 from dash_long_callback.fault_log import log
-from dash_long_callback.jobs import Changed, Failed, Job, Lost, Unfinished
+from dash_long_callback.jobs import Changed, Failed, Job, Lost
 from dash_long_callback.registry import Callback, registry
 from dash_long_callback.stores.job_store import JobStore
+from dash_long_callback.stores.queue import Begun
 from dash_long_callback.worker import processes
 from dash_long_callback.worker.failures import failed
 from dash_long_callback.worker.run import Run
 from dash_long_callback.worker.run_job import run_job
 from dash_long_callback.worker.watchdog import Watchdog
 
+#: Seconds that a job has above its timeout and the grace, before its process is ended in any case.
+BACKSTOP_SECONDS = 10.0
 #: Seconds by which the system may count the start of a process as before that of its job.
 CLOCK_SECONDS = 0.5
 
@@ -66,26 +73,22 @@ class MessageRunner:
     Args:
         store: where the jobs are.
         watchdog: ends them when it has to.
-        lose: ends a job that its worker can't end: by its ``on_error`` in another, if it has one.
+        executor: sends messages, and ends jobs that their worker can't end.
         worker_start: called once in each process, before its first job.
         factory: makes the app, as ``"module:function"``, if an import does not.
-        send: asks a worker for another attempt at a job.
     """
 
     def __init__(
         self,
         store: JobStore,
         watchdog: Watchdog,
-        lose: Callable[[Job, Unfinished], object],
+        executor: CeleryExecutor,
         worker_start: Callable[[], object] | None = None,
         factory: str | None = None,
-        *,
-        send: Callable[[Job], object],
     ) -> None:
         self._store = store
         self._watchdog = watchdog
-        self._lose = lose
-        self._send = send
+        self._executor = executor
         what = f"worker_start={name_of(worker_start)}"
         self._start = Preparation(worker_start, what, "WorkerStartFailed")
         make = None if factory is None else functools.partial(app_factory.call, factory)
@@ -97,32 +100,34 @@ class MessageRunner:
         if (problem := self._factory.problem()) is not None:
             log.error("%s\n%s", problem.message, problem.traceback)
 
-    def callback(self, job: Job, digest: str) -> Callback | None:
+    def callback(self, job: Job) -> Callback | None:
         """What this process knows as a job's callback."""
         registry.settle()
-        return registry.get(job.callback, digest)
+        return registry.get(job.callback, job.digest)
 
-    def run(self, worker: str, job_id: str, digest: str) -> None:
-        """Run a job that a message names, unless it has begun or ended, or may not begin any more.
+    def run(self, worker: str, message: Message) -> None:
+        """Run the job that is next, if one may begin.
 
         Args:
             worker: the name of this worker, for messages.
-            job_id: the job.
-            digest: the code of the callback in the web process; empty if it did not know it.
+            message: what has asked for it.
         """
         # While the job still waits: these may take longer than a lease lasts.
         made = self._factory.problem()
         problem = self._start.problem()
-        begun = self._store.begin(job_id)
-        if begun is None:
-            expire(self._store, job_id)  # if that is why
+        begun = self._store.begin_next(message.queue, message=message.id, named=message.job_id)
+        job, request = begun.job, begun.request
+        if job is None:
+            self._look_again(message.queue, begun)
             return
-        job, request = begun
+        if job.rates:
+            # There is one message for when the rate lets the next job begin; it may let several.
+            self._executor.ask_if_any_waits([message.queue])
         try:
-            callback = self.callback(job, digest)
+            callback = self.callback(job)
             # One that is declared by an import needs no factory.
             problem = problem or (callback is None and made) or None
-            problem = problem or _problem(callback, digest, job, request, worker)
+            problem = problem or _problem(callback, job, request, worker)
             if problem is None:
                 assert callback is not None
                 self._run(job, callback, request)
@@ -136,6 +141,14 @@ class MessageRunner:
             # The function's own errors are not among these. Nobody else would say it.
             self._fail(job, _unexpected(error))
             raise
+        finally:
+            self._executor.released(job)
+
+    def _look_again(self, queue: str, begun: Begun) -> None:
+        """No job may begin: see to it that a worker looks when one may."""
+        wait = begun.due - time.time()
+        if begun.key is not None and self._store.set_alarm(begun.key, max(wait, 0.001)):
+            self._executor.ask(queue, max(wait, 0.0))
 
     def _run(
         self, job: Job, callback: Callback, request: bytes | None, problem: Failed | None = None
@@ -144,16 +157,26 @@ class MessageRunner:
             *(self._store, job, callback, problem),
             request=request,
             exit_codes=EXIT_CODES,
-            lose=self._lose,
-            requeued=self._send,
+            lose=self._executor.lose,
+            requeued=self._executor.send_again,
         )
         began = processes.clock() - CLOCK_SECONDS
-        with self._unchanged(), self._watchdog.over(run, interrupt=can_interrupt()):
+        with (
+            self.backstop(job),
+            self._unchanged(),
+            self._watchdog.over(run, interrupt=can_interrupt()),
+        ):
             run_job(run)
         if run.stopping is not None and can_interrupt():
             _end_children(began)
         if run.ended_by is not None:
             raise run.ended_by
+
+    def backstop(self, job: Job) -> AbstractContextManager[None]:
+        """End this process if a job holds out against its timeout, and so does the watchdog."""
+        if job.timeout is None or not can_interrupt():
+            return contextlib.nullcontext()
+        return ended_after(job.timeout + self._watchdog.grace + BACKSTOP_SECONDS)
 
     def _unchanged(self) -> AbstractContextManager[None]:
         if threading.current_thread() is not threading.main_thread():
@@ -165,7 +188,7 @@ class MessageRunner:
         if isinstance(outcome, Failed):
             end(self._store, job.id, outcome, job.attempt, final=True)
         else:
-            self._lose(job, outcome)
+            self._executor.lose(job, outcome)
 
 
 def _unexpected(error: BaseException) -> Failed | Lost:
@@ -187,7 +210,7 @@ def _end_children(since: float) -> None:
 
 
 def _problem(
-    callback: Callback | None, digest: str, job: Job, request: bytes | None, worker: str
+    callback: Callback | None, job: Job, request: bytes | None, worker: str
 ) -> Failed | None:
     if callback is None:
         return Failed(
@@ -197,7 +220,7 @@ def _problem(
             "Start it with the module of the app, as in `celery -A app:celery_app worker`.",
             kind="unavailable",
         )
-    if digest and callback.digest != digest:
+    if job.digest and callback.digest != job.digest:
         if request is not None and not callback.is_current(json.loads(request)):
             return Changed()  # its arguments are others as well: a restart would not help
         return Failed(

@@ -17,7 +17,7 @@ class PendingWrites:
 
     Args:
         store: where to.
-        queued: is called when a job waits again.
+        queued: is called when a job waits again, or when others may have waited for its end.
     """
 
     def __init__(self, store: JobStore, queued: Callable[[], object]) -> None:
@@ -49,7 +49,7 @@ class PendingWrites:
         while self._writes:
             try:
                 after = self._writes[0]()
-                if after is not None and after.state is State.QUEUED:
+                if after is not None and (after.state is State.QUEUED or after.limits):
                     self._queued()
             except StoreError:
                 raise

@@ -213,6 +213,8 @@ class Supervisor:
             self._unable(job, done.unloaded)
         self._tries.pop(job.id, None)
         worker.done(done)
+        if job.limits:
+            self._expect_queued()  # others may have waited for its end
 
     def _check_workers(self) -> None:
         now = time.monotonic()

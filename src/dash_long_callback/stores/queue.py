@@ -1,0 +1,152 @@
+"""Which job begins next, and whether it may.
+
+A database keeps the queue in order (see ``ports.Place``). Whether the limits of a job let it begin
+is decided here, from rows, and is still true in the step in which it begins. If they do not, all
+jobs with the same keys are passed over: there is one to look at for each set of keys, however many
+wait behind it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from dash_long_callback.end_log import log_end
+from dash_long_callback.fault_log import log
+from dash_long_callback.jobs import Begin, End, Expire, Lost, State, transition
+from dash_long_callback.stores import names
+from dash_long_callback.stores.limits import Admission
+from dash_long_callback.stores.ports import Batch, Place
+from dash_long_callback.stores.records import entry_of, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dash_long_callback.jobs import Job
+    from dash_long_callback.stores.limits import Limits
+    from dash_long_callback.stores.records import Records
+
+#: Jobs of which each has others behind it that are looked up in one go.
+PAGE = 100
+#: Seconds until a job is looked at again that waits in a state of a newer version.
+NEWER_SECONDS = 30.0
+
+
+class Begun(NamedTuple):
+    """What somebody gets who is ready to run a job.
+
+    Attributes:
+        job: the record, as it has begun; None if none may begin now.
+        request: the row of its request, if that was read.
+        key: if none may begin: of a rate that will let one begin later, sooner than others.
+        due: when that will be, in seconds since 1970; inf: not before a job has ended.
+    """
+
+    job: Job | None = None
+    request: bytes | None = None
+    key: str | None = None
+    due: float = math.inf
+
+
+class Queue:
+    """The jobs that wait.
+
+    Args:
+        records: all jobs.
+        limits: what limits them.
+    """
+
+    def __init__(self, records: Records, limits: Limits) -> None:
+        self._records = records
+        self._rows = records.rows
+        self._limits = limits
+
+    def begin_next(self, queue: str, message: str | None = None) -> Begun:
+        """Begin the job that is next. One whose ``start_by`` has passed ends.
+
+        Args:
+            queue: where it waits.
+            message: Celery's name for what has asked for this.
+        """
+        while (head := self._rows.next_queued(queue)) is not None:
+            found = self._begin(head.id, head.record, message)
+            if isinstance(found, Begun):
+                return found._replace(request=head.request)
+            behind = None if found is None else self._begin_behind(queue, message)
+            if behind is not None:
+                return behind
+        return Begun()
+
+    def begin(self, job_id: str, message: str | None = None) -> Begun:
+        """Begin this job, where there is no queue."""
+        record, request = self._rows.read([names.job(job_id), names.request(job_id)])
+        found = self._begin(job_id, record, message)
+        return found._replace(request=request) if isinstance(found, Begun) else Begun()
+
+    def _begin_behind(self, queue: str, message: str | None) -> Begun | None:
+        """Begin the first job that may, though others do not; None: somebody else was quicker."""
+        full: set[str] = set()
+        first: tuple[float, str | None] = math.inf, None
+        for job_id, record in self._records_of(self._rows.heads(queue)):
+            if record is not None and not full.isdisjoint(parse(record, job_id)[0].gate):
+                continue
+            found = self._begin(job_id, record, message)
+            if not isinstance(found, Admission):
+                return found
+            full |= found.full
+            if found.until < first[0]:
+                first = found.until, min(found.full)
+        return Begun(due=first[0], key=first[1])
+
+    def _records_of(self, ids: list[str]) -> Iterator[tuple[str, bytes | None]]:
+        """The rows of these jobs' records: some in one go, as the first may do."""
+        for start in range(0, len(ids), PAGE):
+            part = ids[start : start + PAGE]
+            yield from zip(part, self._rows.read(map(names.job, part)), strict=True)
+
+    def _begin(
+        self, job_id: str, record: bytes | None, message: str | None
+    ) -> Begun | Admission | None:
+        """Begin a job; None: it can't be, and is not next any more, or somebody was quicker."""
+        job = None if record is None else parse(record, job_id)[0]
+        if record is None or job is None:
+            self._give_up(job_id)
+            return None
+        more = Batch()
+        if job.gate:
+            found = self._limits.admission(job, job.attempt + 1, time.time())
+            if found.full:
+                return found
+            more = found.batch
+        if message is not None:
+            more.put[names.message(message)] = job_id.encode(), self._records.retention
+        begun = self._records.begin(job, record, Begin(message), more)
+        if begun is None:
+            self._give_up(job_id)
+            return None
+        return Begun(begun)
+
+    def _give_up(self, job_id: str) -> None:
+        """Take a job from the queue that can't begin. One that has come back meanwhile stays."""
+        name = names.job(job_id)
+        record = self._records.row(name)
+        job = None if record is None else parse(record, job_id)[0]
+        batch = Batch({name: record})
+        if job is not None and job.state is State.QUEUED:
+            if transition(job, Begin(), now := time.time()) is not None:
+                return
+            if job.is_late(now):
+                if (expired := self._records.change(job_id, Expire())) is not None:
+                    log_end(expired)
+                return
+            log.error("no. %s: %s waits, but may not begin: it is lost", job.ref, job.name)
+            lost = Lost("it waited in the queue, but could not begin")
+            self._records.change(job_id, End(lost, final=True))
+        if job is not None and job.state is State.NEWER:
+            # That version is to find it here, when it leads.
+            batch.entry, batch.touch[name] = entry_of(job), self._records.seconds(job)
+            batch.place = Place(job.queue or "", not_before=time.time() + NEWER_SECONDS)
+        else:  # it has expired, or can't be read; or somebody else was quicker
+            batch.dequeue = job_id
+        self._rows.apply(batch)
