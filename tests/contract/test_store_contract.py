@@ -43,7 +43,7 @@ from dash_long_callback.jobs import (
     Succeeded,
     new_job_id,
 )
-from dash_long_callback.stores import job_store, names, records, timing
+from dash_long_callback.stores import names, queue, records, timing
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.large_results import INLINE_BYTES, PIECE_BYTES, LargeResult
 from dash_long_callback.stores.ports import Batch
@@ -220,7 +220,7 @@ def test_a_store_without_an_index_says_so(store: JobStore) -> None:
 def test_a_job_that_waits_in_a_state_of_a_newer_version_stays_in_the_queue_for_it(
     store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_store, "NEWER_SECONDS", 0.5)
+    monkeypatch.setattr(queue, "NEWER_SECONDS", 0.5)
     job, behind = new(store), new(store)
     newer = job.dump().replace(b'"queued"', b'"dozing"')
     store.rows.apply(Batch(put={names.job(job.id): (newer, 60)}))
@@ -230,7 +230,7 @@ def test_a_job_that_waits_in_a_state_of_a_newer_version_stays_in_the_queue_for_i
     assert store.claim() is None
     assert store.rows.read([names.job(job.id)]) == [newer]
     assert store.count("state", "dozing") == 1
-    wait_until(lambda: store.rows.next_queued() == job.id)
+    wait_until(lambda: (head := store.rows.next_queued()) is not None and head.id == job.id)
 
 
 @only(queues=True)
@@ -238,7 +238,7 @@ def test_a_job_that_may_not_begin_is_lost_in_words_and_holds_up_no_other(
     store: JobStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     stuck, behind = new(store), new(store)
-    for module in (job_store, records):
+    for module in (queue, records):
         allowed = module.transition
 
         def refuse(job: Job, event: Event, now: float, allowed: Any = allowed) -> Any:

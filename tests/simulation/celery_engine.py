@@ -7,43 +7,23 @@ has. A message is acknowledged before its job runs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from database import Database
 from embedded import GRACE
-from scheduler import Event, Process, Thread
+from scheduler import Event, Process, Thread, running
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.executors.celery.broker import BACKSTOP_SECONDS, attempt_of
+from dash_long_callback.executors.celery.broker import Message
 from dash_long_callback.executors.celery.executor import CeleryExecutor
 from dash_long_callback.executors.celery.preparation import EXIT_CODES
-from dash_long_callback.executors.celery.worker import MessageRunner
-from dash_long_callback.jobs import Job, Lost, TimedOut
+from dash_long_callback.executors.celery.worker import BACKSTOP_SECONDS, MessageRunner
+from dash_long_callback.jobs import Job, Lost
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker.run import Runnable
 from dash_long_callback.worker.watchdog import Watchdog
-
-
-@dataclass(frozen=True)
-class Message:
-    """Asks a worker to run a job."""
-
-    job_id: str
-    digest: str
-    attempt: int
-    limit: float
-
-    @classmethod
-    def of(cls, job: Job) -> Message:
-        limit = math.inf if job.timeout is None else job.timeout + GRACE + BACKSTOP_SECONDS
-        return cls(job.id, job.digest, attempt_of(job), limit)
-
-    @property
-    def task_id(self) -> str:
-        return f"{self.job_id}:{self.attempt}"
 
 
 class Exchange:
@@ -84,15 +64,24 @@ class Broker:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
+    def queue(self, name: str | None) -> str:
+        return name or ""
+
     def send(self, job: Job) -> None:
-        self._exchange.send(Message.of(job), job.not_before or 0.0)
+        message = Message(f"{job.id}:{job.attempt}:{job.resends}", job.queue or "", job.id)
+        self._exchange.send(message, job.not_before or 0.0)
+
+    def ask(self, queue: str, wait: float | None = None) -> None:
+        scheduler = self._exchange.scheduler
+        message = Message(f"message-{next(scheduler.numbers)}", queue, None)
+        self._exchange.send(message, scheduler.now + (wait or 0.0))
 
     def refused(self, _job: Job) -> str | None:
         return None
 
     def revoke(self, job: Job) -> None:
         for worker in self._exchange.workers:
-            worker.revoke(Message.of(job).task_id)
+            worker.revoke(job.message or "")
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -103,8 +92,20 @@ class SimulatedRunner(MessageRunner):
 
     found: Any
 
-    def callback(self, job: Job, digest: str) -> Any:
+    def callback(self, job: Job) -> Any:
         return self.found
+
+    @contextmanager
+    def backstop(self, job: Job) -> Generator[None]:
+        scheduler = running()
+        process, over = scheduler.here.process, Event()
+        if job.timeout is not None:
+            when = scheduler.now + job.timeout + GRACE + BACKSTOP_SECONDS
+            scheduler.at(when, lambda: None if over.is_set() else process.kill())
+        try:
+            yield
+        finally:
+            over.set()
 
 
 class CeleryWorker:
@@ -115,7 +116,6 @@ class CeleryWorker:
         self._scheduler = engine.exchange.scheduler
         #: The processes of its pool, and what they work on.
         self.pool: dict[Process, Message | None] = {}
-        self._deaths: dict[Process, TimedOut] = {}
         self._revoked: set[str] = set()
         self.stopping = Event()
         self.main = Process(self._scheduler, "celery")
@@ -149,8 +149,7 @@ class CeleryWorker:
     def _bury(self, process: Process, executor: CeleryExecutor) -> None:
         message = self.pool.pop(process)
         if message is not None:
-            outcome = self._deaths.pop(process, None) or Lost("its worker process died")
-            executor.process_died(message.job_id, outcome, message.attempt)
+            executor.process_died(message, Lost("its worker process died"))
 
     def _work_until_told(self, process: Process) -> None:
         with suppress(SystemExit):
@@ -160,34 +159,24 @@ class CeleryWorker:
         exchange = self._engine.exchange
         store = exchange.database.store()
         executor = self._engine.executor(store)
-        runner = SimulatedRunner(
-            store, Watchdog(store, GRACE), executor.lose, send=executor.send_again
-        )
+        runner = SimulatedRunner(store, Watchdog(store, GRACE), executor)
         runner.found = self._engine.callback
         while self.main.alive and not self.stopping.is_set():
             self._scheduler.wait_for([exchange, self.main, self.stopping], None)
             if not exchange.messages:
                 continue
             message = exchange.take()
-            if message.task_id in self._revoked:
+            if message.id in self._revoked:
                 continue
             self.pool[process] = message
-            if message.limit < math.inf:
-                when = self._scheduler.now + message.limit
-                self._scheduler.at(when, lambda m=message: self._limit(process, m))
             with suppress(StoreError):  # the task has failed
-                runner.run("worker", message.job_id, message.digest)
+                runner.run("worker", message)
             self.pool[process] = None
 
-    def _limit(self, process: Process, message: Message) -> None:
-        if self.main.alive and self.pool.get(process) is message:
-            self._deaths[process] = TimedOut.after(message.limit)
-            process.kill()
-
-    def revoke(self, task_id: str) -> None:
-        self._revoked.add(task_id)
+    def revoke(self, message_id: str) -> None:
+        self._revoked.add(message_id)
         for process, message in self.pool.items():
-            if message is not None and message.task_id == task_id:
+            if message is not None and message.id == message_id:
                 process.kill()
 
     def stop(self, *, at_once: bool) -> None:

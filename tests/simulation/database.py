@@ -11,7 +11,7 @@ from dash_long_callback.errors import StoreError
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.memory import MemoryRows
 from dash_long_callback.stores.notifier import Subscription, Waker
-from dash_long_callback.stores.ports import Batch, Cursor, Field, Rows
+from dash_long_callback.stores.ports import Batch, Cursor, Field, Head, Rows
 from dash_long_callback.stores.row_results import RowResults
 
 #: Seconds that jobs are kept.
@@ -74,9 +74,13 @@ class RoughRows(Rows):
     def count(self, by: Field, value: str | None) -> int:
         return self._database.rows.count(by, value)
 
-    def next_queued(self) -> str | None:
+    def next_queued(self, queue: str = "") -> Head | None:
         self._step()
-        return self._database.rows.next_queued()
+        return self._database.rows.next_queued(queue)
+
+    def heads(self, queue: str = "") -> list[str]:
+        self._step()
+        return self._database.rows.heads(queue)
 
     def subscribe(
         self, waker: Waker | None = None, *, cancels: bool = False

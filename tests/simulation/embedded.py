@@ -197,7 +197,7 @@ class EmbeddedEngine:
     """The embedded engine and what may happen to it."""
 
     faults: ClassVar[list[str]] = ["kill", "kill", "pause", "kill web", "pause web", "stop web"]
-    calm_seconds = 300.0
+    calm_seconds = 600.0
     supervised = True
 
     def __init__(self, database: Database, callback: Runnable) -> None:

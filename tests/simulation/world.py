@@ -18,9 +18,9 @@ from functions import Behaviour, Function, Plan
 from scheduler import BEGIN, Entered, Process, Scheduler, Thread, running
 from system import Processes
 
-from dash_long_callback.errors import JobNotFound, StoreError
+from dash_long_callback.errors import JobNotFound, LimitReached, StoreError
 from dash_long_callback.jobs import Call, Job, State
-from dash_long_callback.managers.base import Manager, News
+from dash_long_callback.managers.base import Manager, News, Receipt
 from dash_long_callback.stores import names
 from dash_long_callback.stores.ports import Batch
 
@@ -28,6 +28,8 @@ from dash_long_callback.stores.ports import Batch
 ENGINES = {"embedded": EmbeddedEngine, "celery": CeleryEngine}
 #: Seconds in which things go wrong.
 ROUGH_SECONDS = 20.0
+#: How many jobs may start within so many seconds that have a rate.
+RATE = (2, 3.0)
 #: Seconds after a cancel, or after the deadline of a start, in which all is over, if nothing fails.
 CANCEL_SECONDS = LATE_SECONDS = 5.0
 
@@ -74,25 +76,19 @@ class Page:
     def _run(self) -> None:
         scheduler = running()
         scheduler.sleep(self.begins)
-        while True:
-            found, receipt = self._ask(lambda manager: manager.submit(self.call))
-            if found:
-                break
-            scheduler.sleep(1)
+        receipt = self._until_answered(self._submit)
+        if receipt is None:
+            return
         if receipt.result is not None:
             self.end, self.result = Job(self.job_id, "", State.SUCCEEDED), receipt.result.response
             return
         if self.cancels:
             scheduler.sleep(scheduler.random.choice([0.0, 0.5, 3.0, 12.0]))
-            while not self._ask(self._cancel)[0]:
-                scheduler.sleep(1)
+            self._until_answered(self._cancel)
             self.cancelled = scheduler.now
         seq = 0
         while self.end is None:
-            found, news = self._ask(lambda manager, seq=seq: self._wait(manager, seq))
-            if not found:
-                scheduler.sleep(1)
-                continue
+            news = self._until_answered(lambda manager, seq=seq: self._wait(manager, seq))
             one: News | None = news.get(self.job_id)
             if one is None:
                 raise BrokenRule(f"{self.job_id} is not known any more")
@@ -100,9 +96,17 @@ class Page:
             if one.job.state.ended:
                 self.end, self.result = one.job, cast("bytes | None", one.response)
 
+    def _submit(self, manager: Manager) -> Receipt | None:
+        try:
+            return manager.submit(self.call)
+        except LimitReached:
+            self.world.check_refused(self.call.job)
+            self.end = Job(self.job_id, "", State.FAILED)
+            return None
+
     def _cancel(self, manager: Manager) -> None:
         try:
-            manager.cancel(self.job_id)
+            manager.cancel(self.job_id, self.call.job.owner)
         except JobNotFound:
             raise BrokenRule("a job that was accepted can't be cancelled") from None
 
@@ -110,7 +114,14 @@ class Page:
         def enough(found: dict[str, News]) -> bool:
             return any(n.job.seq > seq or n.job.state.ended for n in found.values())
 
-        return manager.wait({self.job_id: seq}, 5.0, enough)
+        return manager.wait({self.job_id: seq}, 5.0, enough, self.call.job.owner)
+
+    def _until_answered(self, what: Any) -> Any:
+        while True:
+            found, answer = self._ask(what)
+            if found:
+                return answer
+            running().sleep(1)
 
     def _ask(self, what: Any) -> tuple[bool, Any]:
         """Ask one of the servers. Returns whether it has answered, and what."""
@@ -139,6 +150,8 @@ class World:
         self.database.watch = self._applied
         self.plans: dict[str, Plan] = {}
         self.ended: set[str] = set()
+        #: When jobs have started that have a rate.
+        self.started: list[float] = []
         self.faults = 0
         #: Where functions run, by job and attempt.
         self.working: dict[tuple[str, int], Process] = {}
@@ -195,12 +208,21 @@ class World:
             job.waits = [0.5, 3.0][: dice.randint(1, 2)]
             job.retried_after = dice.choice([[], [], ["lost"], ["lost", "timed_out"]])
         failures, limit = dice.choice([1, 2, 9]), 1 + len(job.waits or ())
+        self._limit(job)
         self.plans[name] = Plan(kind, seconds, updates, job.handles_errors, failures, limit)
         call = Call(job, b"{}", coalesce=key is not None)
         page = Page(self, call, cancels=dice.random() < 0.3)
         if (within := dice.choice([None, None, 0.5, 3.0, 10.0])) is not None:
             job.start_by = BEGIN + page.begins + within
         self.pages.append(page)
+
+    def _limit(self, job: Job) -> None:
+        dice = self.scheduler.random
+        job.owner = dice.choice([None, "ann", "bob"])
+        job.priority = dice.choice([0.0, 0.0, 1.0])
+        job.limits = dice.choice([None, None, [["one", 1]], [["two", 2], [f"of {job.owner}", 1]]])
+        job.rates = dice.choice([None, None, None, [["rate", *RATE]]])
+        job.reserves = bool(job.gate) and dice.random() < 0.2
 
     # What goes wrong
 
@@ -251,6 +273,43 @@ class World:
                 self.broken(f"{job_id} has expired, and its function was called")
             if job.state is State.RUNNING and (job.started or 0) >= (job.start_by or math.inf):
                 self.broken(f"{job_id} has begun too late")
+            if job.state is State.RUNNING and names.attempt(job_id) in batch.put:
+                self._check_limits(job)
+
+    def _check_limits(self, begun: Job) -> None:
+        """No more jobs run, or have started, than may."""
+        running_now = self._with_state(State.RUNNING)
+        for key, count in begun.limits or ():
+            alike = [job.id for job in running_now if [key, count] in (job.limits or ())]
+            if len(alike) > count:
+                self.broken(f"{alike} run at once, though {count} may")
+        if begun.rates and not begun.reserves:
+            times, per = RATE
+            now = begun.started or 0.0
+            self.started.append(now)
+            if len([at for at in self.started if abs(at - now) < per]) > times:
+                self.broken(f"more than {times} jobs have started within {per} s")
+
+    def _with_state(self, state: State) -> list[Job]:
+        rows = self.database.rows
+        ids = [job_id for _, job_id in rows.list("state", state.value, 1000)]
+        records = rows.read(map(names.job, ids))
+        return [
+            Job.load(row.partition(b"\n")[0], i)
+            for i, row in zip(ids, records, strict=True)
+            if row is not None
+        ]
+
+    def check_refused(self, job: Job) -> None:
+        """There is another that counts for its limits, or there was one."""
+        if not self.others(job) and not job.rates:
+            self.broken(f"{job.id} was refused, and nothing else runs")
+
+    def others(self, job: Job) -> list[Job]:
+        """Jobs that count for the limits of this one, or have lately."""
+        keys = {key for key, _ in job.limits or ()}
+        jobs = [page.call.job for page in self.pages if page.call.job is not job]
+        return [one for one in jobs if keys & {key for key, _ in one.limits or ()}]
 
     def _over(self) -> bool:
         if self.database.rough or any(page.end is None for page in self.pages):

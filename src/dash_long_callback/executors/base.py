@@ -21,6 +21,10 @@ class Executor(ABC):
         """Whether a worker would begin a new job at once: then it is stored as running."""
         return False
 
+    def queue(self, name: str | None) -> str:  # noqa: ARG002 - there is one
+        """What the store calls the queue of this name; None: of jobs that name none."""
+        return ""
+
     @abstractmethod
     def start(self, job: Job) -> None:
         """Have a job run that was stored, soon."""

@@ -118,7 +118,7 @@ class Manager:
         return receipt
 
     def _submit(self, call: Call, presence: float) -> Receipt:
-        job = call.job if self.fair else call.job.changed(fair=False)
+        job = call.job.changed(fair=self.fair, queue=self.executor.queue(call.job.queue))
         if job.kept and (result := self.store.kept(str(job.cache_key), job.expire)) is not None:
             return Receipt(job.id, Disposition.CACHED, result, job.owner)
         if not job.gate and self.executor.is_ready():

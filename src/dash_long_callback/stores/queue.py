@@ -113,15 +113,15 @@ class Queue:
         if record is None or job is None:
             self._give_up(job_id)
             return None
-        more = Batch()
+        more, now = Batch(), time.time()
         if job.gate:
-            found = self._limits.admission(job, job.attempt + 1, time.time())
+            found = self._limits.admission(job, job.attempt + 1, now)
             if found.full:
                 return found
             more = found.batch
         if message is not None:
             more.put[names.message(message)] = job_id.encode(), self._records.retention
-        begun = self._records.begin(job, record, Begin(message), more)
+        begun = self._records.begin(job, record, Begin(message), more, now)
         if begun is None:
             self._give_up(job_id)
             return None

@@ -62,7 +62,7 @@ class Records:
         place = _place(job) if job.state is State.QUEUED else None
         return Batch({names.job(job.id): None}, put, entry=entry_of(job), place=place)
 
-    def begin(self, job: Job, old: bytes, event: Begin, more: Batch) -> Job | None:
+    def begin(self, job: Job, old: bytes, event: Begin, more: Batch, now: float) -> Job | None:
         """Begin a job.
 
         Args:
@@ -70,11 +70,12 @@ class Records:
             old: the same, as it was read.
             event: what begins it.
             more: what is to be true, and to be written, in the same step.
+            now: seconds since 1970: it begins now.
 
         Returns:
             The changed record; None if that was refused, or something else is true now.
         """
-        change = self._transition(job, event)
+        change = transition(job, event, now)
         if change is None:
             return None
         batch = self._batch(job, change)

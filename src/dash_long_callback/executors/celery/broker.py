@@ -64,6 +64,7 @@ class Broker:
         self._task: Any = None
         self._lock = threading.Lock()
         self._pools: _Pools | None = None
+        self._queues: dict[str | None, str] = {}
 
     def serve(
         self,
@@ -96,6 +97,19 @@ class Broker:
         )(task)
         signals.task_failure.connect(died, weak=False)
 
+    def queue(self, name: str | None) -> str:
+        """What the store calls a queue: apps with other brokers may have their jobs there, too.
+
+        Args:
+            name: of a callback's queue; None: the one of who names none.
+        """
+        if name not in self._queues:
+            options = {"queue": name or self._queue} if name or self._queue else {}
+            routed = self._app.amqp.router.route(options, TASK).get("queue")
+            broker = hashlib.sha256(self._app.connection_for_write().as_uri().encode()).hexdigest()
+            self._queues[name] = f"{getattr(routed, 'name', routed) or ''}@{broker[:8]}"
+        return self._queues[name]
+
     def send(self, job: Job) -> None:
         """Ask a worker to begin a job that waits, when it is time, or whichever is next then."""
         wait = None if job.not_before is None else max(0.0, job.not_before - time.time())
@@ -103,7 +117,7 @@ class Broker:
 
     def ask(self, queue: str, wait: float | None = None) -> None:
         """Ask a worker, in so many seconds, to begin the job of a queue that is next then."""
-        self._send(Message(uuid(), queue, None), f"the next of {queue or 'all'}", wait)
+        self._send(Message(uuid(), queue, None), f"the next of {queue}", wait)
 
     def _send(self, message: Message, what: str, wait: float | None) -> None:
         with self._producer() as producer:
@@ -118,7 +132,7 @@ class Broker:
                 retry=True,
                 retry_policy=_RETRY,
                 confirm_timeout=CONNECT_SECONDS,
-                queue=message.queue or self._queue,
+                queue=message.queue.rpartition("@")[0] or None,
             )
 
     def refused(self, job: Job) -> str | None:

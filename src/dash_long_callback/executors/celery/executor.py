@@ -49,6 +49,9 @@ class CeleryExecutor(Executor):
         self._send_faults = FaultLog("a job can't be sent to a worker again")
         self._store_faults = FaultLog("the end of a job can't be stored; its lease will run out")
 
+    def queue(self, name: str | None) -> str:
+        return self.broker.queue(name)
+
     def start(self, job: Job) -> None:
         try:
             self.broker.send(job)
@@ -124,8 +127,8 @@ class CeleryExecutor(Executor):
     def released(self, job: Job) -> None:
         """A job does not run any more: have others begin that have waited for that."""
         if job.limits:
-            queues = {one.queue or "" for one in registry.all()} | {job.queue or ""}
-            self.ask_if_any_waits(queues)
+            queues = {self.broker.queue(one.queue) for one in registry.all()}
+            self.ask_if_any_waits(queues | {job.queue or ""})
 
     def ask_if_any_waits(self, queues: Iterable[str]) -> None:
         """As ``ask``, of these queues, where a job waits."""
