@@ -200,7 +200,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     },
     "a key that is no argument": (
         {"limits": Limit(1, key="host")},
-        "Limit: key='host' is none of its arguments that have names; write one of these, ",
+        "Limit: key='host' is none of its arguments, which have no names (it takes *args, or is",
     ),
 }
 

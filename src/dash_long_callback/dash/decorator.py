@@ -276,9 +276,12 @@ def _check_keys(name: str, options: Options, names: list[str]) -> None:
     for bound in (*options.limits, *options.rate):
         key = bound.key
         if isinstance(key, str) and key not in (USER, *names):
-            known = ", ".join(map(repr, names))
+            known = (
+                f" {', '.join(map(repr, names))} (set_progress is not counted); write one of these,"
+            )
+            if not names:
+                known = ", which have no names (it takes *args, or is wrapped); write"
             raise RegistrationError(
-                f"{name}: {type(bound).__name__}: key={key!r} is none of its arguments "
-                + (f"{known} (set_progress is not counted)" if names else "that have names")
-                + f'; write one of these, "{USER}", or a function of the arguments'
+                f"{name}: {type(bound).__name__}: key={key!r} is none of its arguments{known} "
+                f'"{USER}", or a function of the arguments'
             )
