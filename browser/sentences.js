@@ -12,6 +12,7 @@ export const SENTENCES = {
     lost: "This was interrupted before it had finished. Try again.",
     stopped: "The server was stopped before this had finished. Try again.",
     refused: "The server could not start this. Try again in a moment.",
+    limit: "Too many of these are running. Try again later.",
     unavailable: "The server can't run this at the moment. Try again later.",
     not_stored: "The result could not be stored. Try again later.",
     session: "Your session has expired. Log in again and reload the page; jobs that still run are found again.",

@@ -26,6 +26,7 @@ const TEXTS = {
         lost: "Se ha interrumpido antes de terminar. Inténtelo de nuevo.",
         stopped: "El servidor se ha detenido antes de terminar. Inténtelo de nuevo.",
         refused: "El servidor no ha podido empezar. Inténtelo de nuevo en un momento.",
+        limit: "Hay demasiadas tareas como esta en marcha. Inténtelo más tarde.",
         unavailable: "El servidor no puede hacerlo en este momento. Inténtelo más tarde.",
         not_stored: "No se ha podido guardar el resultado. Inténtelo más tarde.",
         gone: "El resultado ya no está disponible. Ejecútelo de nuevo.",

@@ -21,6 +21,7 @@ from dash_long_callback.errors import (
     RegistrationError,
     UserError,
 )
+from dash_long_callback.limits import Limit, Rate
 from dash_long_callback.managers.celery import CeleryLongCallbackManager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
 from dash_long_callback.retry import Retry
@@ -43,8 +44,10 @@ __all__ = [
     "JobNotStarted",
     "JobStopped",
     "JobTimedOut",
+    "Limit",
     "LongCallbackError",
     "Pacing",
+    "Rate",
     "RegistrationError",
     "Retry",
     "UserError",

@@ -53,8 +53,16 @@ def cache_key(
         True
     """
     parts = [callback, digest, arguments, cache_by, triggered and sorted(triggered), components]
-    text = json.dumps(_canonical(parts), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
+
+
+def canonical_json(value: Any) -> str:
+    """JSON that is the same for equal values.
+
+    Raises:
+        TypeError: if a value is not JSON.
+    """
+    return json.dumps(_canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def _canonical(value: Any) -> Any:

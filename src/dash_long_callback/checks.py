@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -35,6 +36,16 @@ def is_positive(value: Any, *, or_zero: bool = False) -> bool:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
     return value >= 0 if or_zero else value > 0
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a value is a number that a float can be."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 check_expire = check_value("expire", is_positive, "must be a number of seconds above 0")

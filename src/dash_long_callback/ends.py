@@ -6,14 +6,15 @@ import traceback
 
 from dash_long_callback.end_log import log_end
 from dash_long_callback.errors import (
-    CacheByFailed,
+    LimitReached,
+    OptionFailed,
     OwnerChanged,
     OwnerUnknown,
     StoreError,
     UserError,
 )
 from dash_long_callback.fault_log import log
-from dash_long_callback.jobs import Cancelled, End, Expire, Failed, Job, Problem
+from dash_long_callback.jobs import Cancelled, End, Expire, Failed, Job, Kind, Problem
 from dash_long_callback.stores.job_store import JobStore
 
 
@@ -74,14 +75,19 @@ def refusal(error: Exception) -> Failed:
     """How a click ends that was refused: there is no job."""
     # What these say is all there is to know, or is in the log already; of others it matters where
     # they come from.
-    is_known = isinstance(error, (OwnerChanged, OwnerUnknown, StoreError, UserError))
+    known = (LimitReached, OwnerChanged, OwnerUnknown, StoreError, UserError)
+    is_known = isinstance(error, known)
     text = "" if is_known else _text(error)
-    kind = "session" if isinstance(error, OwnerChanged) else "refused"
+    kind: Kind = "refused"
+    if isinstance(error, OwnerChanged):
+        kind = "session"
+    elif isinstance(error, LimitReached):
+        kind = "limit"
     return Failed(type(error).__name__, str(error), text, kind, user=isinstance(error, UserError))
 
 
 def _text(error: BaseException) -> str:
-    if isinstance(error, CacheByFailed) and error.__cause__ is not None:
+    if isinstance(error, OptionFailed) and error.__cause__ is not None:
         # Our own frames say nothing; its message names the function.
         lines = traceback.format_exception(error.__cause__)
         return "".join([*lines, *traceback.format_exception_only(error)])

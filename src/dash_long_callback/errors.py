@@ -4,7 +4,9 @@ LongCallbackError
 ├── UserError              words of the author, for the user to read
 ├── DoNotRetry             raised in the function: another attempt would fail, too
 ├── RegistrationError      the decorator was used wrongly; raised at import
-├── CacheByFailed          a ``cache_by`` function raised, or returned what is not JSON
+├── OptionFailed           a function for an option raised, or returned what can't be used
+│   └── CacheByFailed      a ``cache_by`` function did
+├── LimitReached           a click was refused, as its callback has ``on_limit="refuse"``
 ├── StoreError             the store can't be read or written
 │   └── NotListed          it has no index, so that its jobs can't be listed or counted
 ├── OwnerUnknown           who has sent a request can't be told, as ``user`` has failed
@@ -39,7 +41,7 @@ class UserError(LongCallbackError):
     Of any other exception a page tells only that something went wrong, and the number under which
     the log has the details; the words of this one, and of its subclasses, are shown as they are.
     It reaches ``on_error`` like any other. It may be raised in the function, in its ``on_error``
-    and in a ``cache_by`` function.
+    and in the functions for ``cache_by``, ``priority`` and the ``key`` of a limit.
 
     Examples:
         >>> raise UserError("There are no sales in May. Choose another month.")
@@ -58,8 +60,19 @@ class RegistrationError(LongCallbackError, TypeError):
     """A long callback was declared wrongly. The message names the callback and the fix."""
 
 
-class CacheByFailed(LongCallbackError):
+class OptionFailed(LongCallbackError):
+    """A function for an option raised in the web request, or returned what can't be used.
+
+    Such as that for ``priority``, or the ``key`` of a limit. The message names it.
+    """
+
+
+class CacheByFailed(OptionFailed):
     """A ``cache_by`` function raised, or returned what is not JSON. The message names it."""
+
+
+class LimitReached(LongCallbackError):
+    """A click was refused: a limit is reached, and its callback has ``on_limit="refuse"``."""
 
 
 class StoreError(LongCallbackError):
@@ -211,7 +224,3 @@ class JobCancelled(BaseException):
     A ``BaseException``, so that ``except Exception`` in the function does not swallow it, while
     ``finally`` and ``with`` blocks run. Catch it only to clean up, then raise it again.
     """
-
-
-class LimitReached(LongCallbackError):
-    """As many jobs run as may, and the callback has ``on_limit="refuse"``."""

@@ -88,8 +88,6 @@ def test_each_job_has_a_task_id_of_its_own() -> None:
         ({"context": ["cookie"]}, "context takes names of 'cookies', 'headers'"),
         ({"queue": 7}, "queue=7 must be the name of a Celery queue"),
         ({"queue": ""}, "queue='' must be the name of a Celery queue"),
-        ({"priority": "high"}, "priority='high' must be a whole number"),
-        ({"priority": -1}, "priority=-1 must be a whole number"),
     ],
 )
 def test_a_wrong_option_is_an_error_where_it_is_declared(

@@ -16,7 +16,9 @@ from ids import plain
 
 from dash_long_callback import (
     Dash,
+    Limit,
     LongCallbackError,
+    Rate,
     RegistrationError,
     Retry,
     long_callback,
@@ -161,6 +163,45 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         )
         for value in (0, -1, 1.5, True, "3", 101)
     },
+    **{
+        f"priority {value!r}": (
+            {"priority": value},
+            f"priority={value!r} must be a number, or a function of the arguments",
+        )
+        for value in ("high", True, float("nan"), float("inf"))
+    },
+    "limits of another kind": (
+        {"limits": Rate(1, 60)},
+        "limits takes a Limit(...) or a list of them, got Rate(times=1, per=60",
+    ),
+    "a number of limits": ({"limits": [2]}, "limits takes a Limit(...) or a list of them, got 2"),
+    "rate of another kind": (
+        {"rate": [Rate(1, 60), Limit(1)]},
+        "rate takes a Rate(...) or a list of them, got Limit(count=1",
+    ),
+    "on_limit": ({"on_limit": "fail"}, "on_limit='fail' must be one of 'wait', 'refuse'"),
+    "on_limit without limits": (
+        {"on_limit": "refuse"},
+        'on_limit="refuse" without limits; add limits=Limit(...) or rate=Rate(...)',
+    ),
+    **{
+        f"the same limit twice, {number}": ({"limits": limits, "rate": rates}, "same limit twice")
+        for number, (limits, rates) in enumerate(
+            [
+                ([Limit(1), Limit(1)], None),
+                ([Limit(1), Limit(2)], None),
+                ([Limit(1, "user"), Limit(2, "user")], None),
+                ([Limit(1, lambda _: 1), Limit(2, lambda _: 2)], None),  # of one name
+                ([Limit(1, name="db"), Limit(1, "user", name="db")], None),
+                (Limit(1, name="db"), Rate(1, 1, name="db")),
+                (None, [Rate(1, 60), Rate(2, 60)]),
+            ]
+        )
+    },
+    "a key that is no argument": (
+        {"limits": Limit(1, key="host")},
+        "Limit: key='host' is none of its arguments, which have no names (it takes *args, or is",
+    ),
 }
 
 
@@ -312,12 +353,48 @@ def test_every_form_of_arguments_that_dash_takes_is_taken(
         {"retry": 3},
         {"retry": Retry(on=OSError)},
         {"on_error": print},
+        {"priority": -1.5},
+        {"priority": len},
+        {"limits": Limit(1)},
+        {"limits": [Limit(1), Limit(2, "user"), Limit(3, name="db"), Limit(4, name="disk")]},
+        {"rate": Rate(1, 0.5)},
+        {"rate": (Rate(10, 1), Rate(100, 60))},
+        {"limits": Limit(1), "rate": Rate(1, 60), "on_limit": "refuse"},
     ],
     ids=plain,
 )
 def test_every_option_is_taken_in_each_of_its_forms(kwargs: dict[str, Any]) -> None:
     long_callback(OUT, IN, **kwargs)(work)
     assert len(registry.all()) == 1
+
+
+def with_progress(set_progress: Any, host: Any, depth: Any = 1, more: Any = 2) -> Any:
+    return no_update
+
+
+def named(**named: Any) -> Any:
+    return no_update
+
+
+@pytest.mark.parametrize(
+    "function, kwargs, names",
+    [
+        (with_progress, {"inputs": [IN, IN], "progress": BAR}, ["host", "depth"]),
+        (named, {"inputs": {"host": IN, "depth": IN}}, ["host", "depth"]),
+        (lambda host, /, *depth: None, {"inputs": [IN, IN]}, ["host"]),
+    ],
+)
+def test_a_key_is_the_name_of_an_argument(
+    function: Any, kwargs: dict[str, Any], names: list[str]
+) -> None:
+    for name in (*names, "user"):
+        long_callback(Output(name, "x"), **kwargs, limits=Limit(1, key=name))(function)
+    with pytest.raises(RegistrationError) as caught:
+        long_callback(OUT, **kwargs, rate=Rate(1, 1, key="more"))(function)
+    known = ", ".join(map(repr, names))
+    assert f"Rate: key='more' is none of its arguments {known} (set_progress is" in str(
+        caught.value
+    )
 
 
 def test_the_function_is_returned_unchanged(app: Dash) -> None:

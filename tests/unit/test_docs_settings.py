@@ -29,7 +29,7 @@ OF_MANAGER = {
 }
 OF_CALLBACK = {
     "manager": "the app's",
-    "queue": "the manager's, none",
+    "queue": "the manager's",
     "context": 'all; with Celery `["path"]`',
 }
 OF_CELERY = {

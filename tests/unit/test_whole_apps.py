@@ -6,10 +6,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dash
 import pytest
+from celery import Celery
 from dash import ALL, MATCH, Input, Output, html
 from dash_extensions.enrich import (
     BlockingCallbackTransform,
@@ -18,17 +20,23 @@ from dash_extensions.enrich import (
     Trigger,
     TriggerTransform,
 )
+from ids import plain
 
 from dash_long_callback import (
+    CeleryLongCallbackManager,
     Dash,
     DiskcacheLongCallbackManager,
+    Limit,
+    Rate,
     RegistrationError,
     long_callback,
     plug,
 )
 from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import registry
+from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.managers.base import Manager
+from dash_long_callback.stores.diskcache import DiskcacheStore
 
 OUT, IN = Output("out", "children"), Input("in", "value")
 BAR = Output("bar", "value")
@@ -141,11 +149,61 @@ def test_outputs_that_two_ordinary_callbacks_share_are_left_to_dash(app: Dash) -
     assert "out.children" in load(app)
 
 
-@pytest.mark.parametrize("option", [{"queue": "reports"}, {"priority": 0}])
-def test_queue_and_priority_need_celery(app: Dash, option: dict[str, Any]) -> None:
+def test_a_queue_needs_celery(app: Dash) -> None:
+    app.long_callback(OUT, IN, queue="reports")(work)
+    refused(app, "queue='reports' needs a CeleryLongCallbackManager, and Manager has one queue")
+
+
+#: Those that say when a job may begin.
+TERMS: list[dict[str, Any]] = [{"priority": 0}, {"limits": Limit(1)}, {"rate": Rate(1, 60)}]
+
+
+@pytest.mark.parametrize("option", TERMS, ids=plain)
+def test_when_a_job_may_begin_can_be_said_with_any_queue(app: Dash, option: dict[str, Any]) -> None:
     app.long_callback(OUT, IN, **option)(work)
-    [(name, value)] = option.items()
-    refused(app, f"{name}={value!r} needs a CeleryLongCallbackManager, and Manager has one queue")
+    assert "out.children" in load(app)
+
+
+@pytest.mark.parametrize("option", TERMS, ids=plain)
+def test_when_a_job_may_begin_can_not_be_said_without_a_queue(
+    app: Dash, tmp_path: Path, option: dict[str, Any]
+) -> None:
+    files = Celery("x", broker="memory://", backend=f"file://{tmp_path}")
+    app.long_callback(OUT, IN, **option, manager=CeleryLongCallbackManager(files))(work)
+    [name] = option
+    refused(app, f"{name} needs Redis as the Celery result backend")
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        (Limit(1, name="db"), Limit(2, name="db")),
+        (Limit(1, name="db"), Limit(1, "user", name="db")),
+        (Limit(1, name="db"), Rate(1, 1, name="db")),
+        (Rate(1, 1, name="db"), Rate(2, 1, name="db")),
+        (Rate(1, 1, name="db"), Rate(1, 2, name="db")),
+    ],
+)
+def test_a_limit_of_one_name_is_one_limit(
+    app: Dash, store: DiskcacheStore, one: Any, other: Any
+) -> None:
+    def declare(output: Output, bound: Any, function: Any, **options: Any) -> None:
+        option = "limits" if isinstance(bound, Limit) else "rate"
+        app.long_callback(output, IN, **{option: bound}, **options)(function)
+
+    declare(OUT, one, work)
+    declare(Output("same", "value"), one, work)
+    load(app)
+    elsewhere = Manager(store, InlineExecutor(store))
+    declare(Output("else", "value"), other, work, manager=elsewhere)
+    load(app)
+    declare(BAR, other, lambda value: value)
+    with pytest.raises(RegistrationError) as caught:
+        load(app)
+    assert "the long callbacks work (out.children) and" in str(caught.value)
+    assert f"(bar.value) share the limit 'db', as {one} and as {other}: write it" in str(
+        caught.value
+    )
 
 
 def test_a_background_callback_manager_of_ours_runs_long_callbacks(manager: Manager) -> None:

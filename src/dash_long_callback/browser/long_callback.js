@@ -23,13 +23,14 @@ job.slot),!job.settled&&job.isHere()&&start2()},ms);waiting.set(job.slot,{job,ti
 get(slot)||{}).timer),waiting.delete(slot)}function dropAll(){Array.from(waiting.keys()).forEach(drop)}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",expired:"\
 This could not be started in time. Try again later.",lost:"This was interrupted before it had finished. Try again.",stopped:"\
 The server was stopped before this had finished. Try again.",refused:"The server could not start this. Try again in a mo\
-ment.",unavailable:"The server can't run this at the moment. Try again later.",not_stored:"The result could not be store\
-d. Try again later.",session:"Your session has expired. Log in again and reload the page; jobs that still run are found \
-again.",changed:"The app has changed since this was started. Run it again.","changed reload":"The app has changed since \
-this page was loaded. Reload the page.",gone:"The result is not available any more. Run it again.",unreachable:"The serv\
-er can't be reached. Check your connection and try again.","unreachable reload":"The server can't be reached. If the job\
- still runs, reload the page to find it again.",library:"A part of the result could not be loaded. Reload the page."};function sentenceOf(sentences,{
-kind,message,reload}){return reload&&sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}function emit(what,callback,outputs,failure){let detail={callback,outputs:flat(outputs).map(({id,property})=>({id,property:bare(
+ment.",limit:"Too many of these are running. Try again later.",unavailable:"The server can't run this at the moment. Try\
+ again later.",not_stored:"The result could not be stored. Try again later.",session:"Your session has expired. Log in a\
+gain and reload the page; jobs that still run are found again.",changed:"The app has changed since this was started. Run\
+ it again.","changed reload":"The app has changed since this page was loaded. Reload the page.",gone:"The result is not \
+available any more. Run it again.",unreachable:"The server can't be reached. Check your connection and try again.","unre\
+achable reload":"The server can't be reached. If the job still runs, reload the page to find it again.",library:"A part \
+of the result could not be loaded. Reload the page."};function sentenceOf(sentences,{kind,message,reload}){return reload&&
+sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}function emit(what,callback,outputs,failure){let detail={callback,outputs:flat(outputs).map(({id,property})=>({id,property:bare(
 property)})),...failure&&{kind:failure.kind,message:failure.message||sentenceOf(SENTENCES,failure),user:!!failure.user,ref:failure.
 ref||null,reload:!!failure.reload}};window.dispatchEvent(new CustomEvent("long-callback-"+what,{detail,cancelable:what===
 "failed"}))}function devToolsError(text,by=""){return Object.assign(new Error(text),{html:text,by})}function describe({type,

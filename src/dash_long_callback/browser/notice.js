@@ -10,27 +10,29 @@ function schemeOfPage(){let both=/light dark|dark light/.test(getComputedStyle(d
 (both?null:paintedScheme())||(dark.matches?"dark":"light")}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",expired:"\
 This could not be started in time. Try again later.",lost:"This was interrupted before it had finished. Try again.",stopped:"\
 The server was stopped before this had finished. Try again.",refused:"The server could not start this. Try again in a mo\
-ment.",unavailable:"The server can't run this at the moment. Try again later.",not_stored:"The result could not be store\
-d. Try again later.",session:"Your session has expired. Log in again and reload the page; jobs that still run are found \
-again.",changed:"The app has changed since this was started. Run it again.","changed reload":"The app has changed since \
-this page was loaded. Reload the page.",gone:"The result is not available any more. Run it again.",unreachable:"The serv\
-er can't be reached. Check your connection and try again.","unreachable reload":"The server can't be reached. If the job\
- still runs, reload the page to find it again.",library:"A part of the result could not be loaded. Reload the page."};function sentenceOf(sentences,{
-kind,message,reload}){return reload&&sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}var TEXT_MAX=600,TEXTS={en:{...SENTENCES,number:"no.",times:"times",reload:"Reload",dismiss:"Dismiss"},es:{failed:"Algo \
+ment.",limit:"Too many of these are running. Try again later.",unavailable:"The server can't run this at the moment. Try\
+ again later.",not_stored:"The result could not be stored. Try again later.",session:"Your session has expired. Log in a\
+gain and reload the page; jobs that still run are found again.",changed:"The app has changed since this was started. Run\
+ it again.","changed reload":"The app has changed since this page was loaded. Reload the page.",gone:"The result is not \
+available any more. Run it again.",unreachable:"The server can't be reached. Check your connection and try again.","unre\
+achable reload":"The server can't be reached. If the job still runs, reload the page to find it again.",library:"A part \
+of the result could not be loaded. Reload the page."};function sentenceOf(sentences,{kind,message,reload}){return reload&&
+sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}var TEXT_MAX=600,TEXTS={en:{...SENTENCES,number:"no.",times:"times",reload:"Reload",dismiss:"Dismiss"},es:{failed:"Algo \
 ha salido mal. Inténtelo de nuevo.",timed_out:"Ha tardado demasiado y se ha detenido. Inténtelo de nuevo.",expired:"No\
  se ha podido empezar a tiempo. Inténtelo más tarde.",lost:"Se ha interrumpido antes de terminar. Inténtelo de nuevo.",
 stopped:"El servidor se ha detenido antes de terminar. Inténtelo de nuevo.",refused:"El servidor no ha podido empezar. \
-Inténtelo de nuevo en un momento.",unavailable:"El servidor no puede hacerlo en este momento. Inténtelo más tarde.",not_stored:"\
-No se ha podido guardar el resultado. Inténtelo más tarde.",gone:"El resultado ya no está disponible. Ejecútelo de nue\
-vo.",unreachable:"No se puede conectar con el servidor. Compruebe su conexión e inténtelo de nuevo.","unreachable relo\
-ad":"No se puede conectar con el servidor. Si la tarea sigue en marcha, recargue la página para volver a encontrarla.",
-session:"Su sesión ha caducado. Inicie sesión de nuevo y recargue la página; las tareas que siguen en marcha se encontra\
-rán de nuevo.",changed:"La aplicación ha cambiado desde que se inició esto. Ejecútelo de nuevo.","changed reload":"L\
-a aplicación ha cambiado desde que se cargó esta página. Recargue la página.",library:"No se ha podido cargar una pa\
-rte del resultado. Recargue la página.",number:"n.º",times:"veces",reload:"Recargar",dismiss:"Cerrar"}};function language(){
-let language2=(document.documentElement.lang||navigator.language||"").split("-")[0].toLowerCase();return language2 in TEXTS?
-language2:"en"}function textOf(failure){let{user,message}=failure;return user?message.length>TEXT_MAX?message.slice(0,TEXT_MAX)+
-"…":message:sentenceOf(texts(),failure)}function texts(){return TEXTS[language()]}var NOTICES_MAX=3,OWN_ESCAPE="input, textarea, select, [contenteditable], dialog, [role=dialog], [role=menu], [role=list\
+Inténtelo de nuevo en un momento.",limit:"Hay demasiadas tareas como esta en marcha. Inténtelo más tarde.",unavailable:"\
+El servidor no puede hacerlo en este momento. Inténtelo más tarde.",not_stored:"No se ha podido guardar el resultado. \
+Inténtelo más tarde.",gone:"El resultado ya no está disponible. Ejecútelo de nuevo.",unreachable:"No se puede conect\
+ar con el servidor. Compruebe su conexión e inténtelo de nuevo.","unreachable reload":"No se puede conectar con el ser\
+vidor. Si la tarea sigue en marcha, recargue la página para volver a encontrarla.",session:"Su sesión ha caducado. Inic\
+ie sesión de nuevo y recargue la página; las tareas que siguen en marcha se encontrarán de nuevo.",changed:"La aplica\
+ción ha cambiado desde que se inició esto. Ejecútelo de nuevo.","changed reload":"La aplicación ha cambiado desde que\
+ se cargó esta página. Recargue la página.",library:"No se ha podido cargar una parte del resultado. Recargue la pági\
+na.",number:"n.º",times:"veces",reload:"Recargar",dismiss:"Cerrar"}};function language(){let language2=(document.documentElement.
+lang||navigator.language||"").split("-")[0].toLowerCase();return language2 in TEXTS?language2:"en"}function textOf(failure){
+let{user,message}=failure;return user?message.length>TEXT_MAX?message.slice(0,TEXT_MAX)+"…":message:sentenceOf(texts(),
+failure)}function texts(){return TEXTS[language()]}var NOTICES_MAX=3,OWN_ESCAPE="input, textarea, select, [contenteditable], dialog, [role=dialog], [role=menu], [role=list\
 box], [aria-modal]";function element(tag,name,text=""){let made=document.createElement(tag);return made.className="long-\
 callback-notice"+name,made.textContent=text,made}function button(name,text,click){let made=element("button",name,text);return made.
 setAttribute("type","button"),made.addEventListener("click",click),made}var region=element("div","s");region.setAttribute(

@@ -7,6 +7,7 @@ that a class such as DashProxy has changed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import dash
 
@@ -14,6 +15,7 @@ from dash_long_callback.dash import circles, internals
 from dash_long_callback.dash.callbacks import LongCallback
 from dash_long_callback.dash.declaration_checks import check_outputs
 from dash_long_callback.errors import RegistrationError
+from dash_long_callback.limits import Bound, key_name, numbers
 from dash_long_callback.managers.base import Manager
 
 #: How many callbacks an app had when it was found to be right.
@@ -35,7 +37,8 @@ def check_app(app: dash.Dash, callbacks: Sequence[LongCallback], manager: Manage
     if vars(app).get(_CHECKED) == len(wired):
         return
     for callback in callbacks:
-        _check_queue(callback, manager)
+        _check_queue(callback, callback.options.manager or manager)
+    _check_names(callbacks, manager)
     _check_background(app)
     _check_outputs(wired)
     circles.check(wired, callbacks)
@@ -43,24 +46,54 @@ def check_app(app: dash.Dash, callbacks: Sequence[LongCallback], manager: Manage
 
 
 def _check_queue(callback: LongCallback, manager: Manager) -> None:
-    """Refuse ``queue`` and ``priority`` where there is one queue in the order of the clicks.
-
-    Args:
-        callback: to check.
-        manager: of its app, if it has none of its own.
+    """Refuse what the manager of a callback can't do.
 
     Raises:
-        RegistrationError: if they would mean nothing.
+        RegistrationError: if ``queue``, ``priority``, ``limits`` or ``rate`` would mean nothing.
     """
-    options = callback.options
-    used = options.manager or manager
-    for name, value in (("queue", options.queue), ("priority", options.priority)):
-        if value is not None and not used.has_queues:
+    options, kind = callback.options, type(manager).__name__
+    name = f"the long callback {callback.name}"
+    if options.queue is not None and not manager.has_queues:
+        raise RegistrationError(
+            f"{name}: queue={options.queue!r} needs a CeleryLongCallbackManager, and {kind} has "
+            "one queue for all; leave queue out, or pass None where the app runs without Celery"
+        )
+    used = {
+        "priority": options.priority is not None,
+        "limits": bool(options.limits),
+        "rate": bool(options.rate),
+    }
+    for option, given in used.items():
+        if given and not manager.store.rows.queues:
             raise RegistrationError(
-                f"the long callback {callback.name}: {name}={value!r} needs a "
-                f"CeleryLongCallbackManager, and {type(used).__name__} has one queue for all; "
-                f"leave {name} out, or pass None where the app runs without Celery"
+                f"{name}: {option} needs Redis as the Celery result backend, as in "
+                f'Celery(..., backend="redis://localhost:6379/0"); or leave {option} out'
             )
+
+
+def _check_names(callbacks: Sequence[LongCallback], manager: Manager) -> None:
+    """Refuse limits of one name that are not one limit.
+
+    Raises:
+        RegistrationError: with the names of both callbacks.
+    """
+    seen: dict[tuple[int, str], tuple[LongCallback, Bound]] = {}
+    for callback in callbacks:
+        used = callback.options.manager or manager
+        for bound in (*callback.options.limits, *callback.options.rate):
+            if bound.name is None:
+                continue
+            other, before = seen.setdefault((id(used), bound.name), (callback, bound))
+            if _shape(before) != _shape(bound):
+                raise RegistrationError(
+                    f"the long callbacks {other.name} and {callback.name} share the limit "
+                    f"{bound.name!r}, as {before} and as {bound}: write it once, and give that to "
+                    "both, or give them names that differ"
+                )
+
+
+def _shape(bound: Bound) -> tuple[Any, ...]:
+    return type(bound), numbers(bound), key_name(bound.key)
 
 
 def _check_background(app: dash.Dash) -> None:

@@ -14,12 +14,13 @@ from dash_long_callback import app_names, changed_values
 from dash_long_callback.code_digest import code_digest
 from dash_long_callback.dash import internals
 from dash_long_callback.dash.declaration import Declaration
-from dash_long_callback.dash.declaration_checks import module_load
+from dash_long_callback.dash.declaration_checks import module_load, parameter_names
 from dash_long_callback.dash.execution import Execution
 from dash_long_callback.dash.grouping import leaves
 from dash_long_callback.dash.internals import Registration
 from dash_long_callback.dash.options import Options
 from dash_long_callback.jobs import Call, Job, Outcome, Sharing, new_job_id
+from dash_long_callback.limits import Terms
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.registry import Registry
 from dash_long_callback.registry import registry as process_registry
@@ -53,6 +54,10 @@ class Recipe:
         callback.registration.app = self.app
         internals.provide_app(self.app)
         return callback
+
+
+#: Options that the web process alone uses: not all that they may be can be sent.
+_OF_THE_WEB_PROCESS = ("manager", "cache_by", "priority", "limits", "rate", "on_limit")
 
 
 class _NotSent:
@@ -142,6 +147,13 @@ class LongCallback:
         """What a request must agree with: its inputs, states, outputs and progress."""
         return Declaration.of(self.registration, self.progress_outputs)
 
+    @functools.cached_property
+    def argument_names(self) -> list[str]:
+        """What its arguments are called, in their order."""
+        grouping = self.registration.entry["inputs_state_indices"]
+        progress = self.options.progress is not None
+        return parameter_names(self.function, grouping, progress=progress)
+
     @property
     def manager(self) -> Manager | None:
         """The manager that it was declared with; None: its app's."""
@@ -178,7 +190,7 @@ class LongCallback:
             function = _NotSent(getattr(function, "__qualname__", ""))
         # The manager and what it keeps belong to the web process, and so does the app, which stays
         # there, too: all but its on_error.
-        kept = {"manager": None, "cache_by": None, "on_error": self.handler}
+        kept = {**dict.fromkeys(_OF_THE_WEB_PROCESS), "on_error": self.handler}
         kwargs = {**self.recipe.kwargs, **kept}
         app = internals.app_of(self.registration)
         return replace(self.recipe, function=function, kwargs=kwargs, key=self.key, app=app)
@@ -197,6 +209,7 @@ class LongCallback:
         sharing: Sharing | None = None,
         owner: str | None = None,
         job_id: str | None = None,
+        terms: Terms | None = None,
     ) -> Call:
         """A call of it, for a manager.
 
@@ -206,6 +219,7 @@ class LongCallback:
             owner: who asks: what others ask about the job is answered as if there was none.
             job_id: random, from the page, which may then ask twice and start one job only: an
                 answer may have got lost on its way. None: made here.
+            terms: when its job may begin; None: any time.
         """
         options = self.options
         job = Job(
@@ -219,12 +233,14 @@ class LongCallback:
             ends_with_page=options.on_disconnect == "cancel",
             digest=self.digest,
             queue=options.queue,
-            priority=options.priority or 0.0,
         )
         if options.retry is not None:
             job.waits, job.retried_after = options.retry.waits(), options.retry.states
         if options.start_within is not None:
             job.start_by = job.created + options.start_within
+        if terms is not None:
+            job.priority, job.reserves = terms.priority, terms.reserves
+            job.limits, job.rates = terms.limits, terms.rates
         if sharing is None:
             return Call(job, request)
         job.cache_key, job.kept, job.expire = sharing.key, sharing.keep, sharing.expire

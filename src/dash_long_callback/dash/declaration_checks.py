@@ -104,6 +104,27 @@ def argument_names(grouping: Any) -> list[Any]:
     return list(range(1 if isinstance(grouping, int) else len(grouping)))
 
 
+def parameter_names(function: Any, grouping: Any, *, progress: bool) -> list[str]:
+    """What the arguments of a function are called, in their order, as far as they have names.
+
+    Args:
+        function: what the author wrote.
+        grouping: the shape of its inputs and states, as Dash has it.
+        progress: whether it gets ``set_progress``, which is left out.
+    """
+    own = argument_names(grouping)
+    if isinstance(grouping, dict):
+        return own
+    try:
+        # Not of a function that is wrapped: it may get other arguments.
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (ValueError, TypeError):
+        return []
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [p.name for p in signature.parameters.values() if p.kind in by_place]
+    return names[progress:][: len(own)]
+
+
 def _parameters(names: list[Any]) -> list[str]:
     """Names for the parameters of a function, where they are only counted."""
     if names == [0]:

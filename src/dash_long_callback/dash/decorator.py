@@ -20,11 +20,13 @@ from dash_long_callback.dash.declaration_checks import (
     check_called,
     check_outputs,
     check_signature,
+    parameter_names,
     repeats,
 )
 from dash_long_callback.dash.grouping import leaves
 from dash_long_callback.dash.options import DASH_KEYWORDS, OPTIONS, Keywords, Options, signature_of
 from dash_long_callback.errors import RegistrationError
+from dash_long_callback.limits import USER
 from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.submit import Click
 
@@ -81,9 +83,15 @@ def long_callback(*args: Any, **kwargs: Unpack[Keywords]) -> Callable[[F], F]:
         context: which of "cookies", "headers", "path", "remote", "origin", "custom_data" and
             "args" the function finds in ``dash.ctx``. Default: all with Diskcache; with Celery
             "path", as the others may hold secrets and would leave the machine.
-        queue: the Celery queue that the jobs go to. Default: the manager's.
-        priority: of the jobs in the queue, as the Celery broker counts it. Diskcache does not
-            use either.
+        queue: the Celery queue that the jobs go to. Default: the manager's. Diskcache has one for
+            all.
+        priority: of the jobs that wait those of higher numbers come first. A number, or a function
+            that returns one: it is called in the web request with the callback's arguments,
+            without ``set_progress``. Default: 0.
+        limits: how many jobs may run at once: a ``Limit``, or a list of them.
+        rate: how many jobs may start within a time: a ``Rate``, or a list of them.
+        on_limit: what becomes of a click while a limit or a rate is reached. Its job waits
+            ("wait"), without a worker; or there is no job, and the page says so ("refuse").
         on_retrigger: what a trigger does while a job for the same outputs runs on the page.
             "replace" cancels it and starts anew; "ignore" does nothing; "queue" starts when it has
             ended; "latest" does so, too, and drops those that wait; "parallel" starts at once, and
@@ -205,9 +213,11 @@ def _declare(
         raise RegistrationError(f"{name}: {type(error).__name__}: {error}") from error
     grouping = registration.entry["inputs_state_indices"]
     _check_ignored(name, options.cache_args_to_ignore, grouping)
+    progress = options.progress is not None
+    _check_keys(name, options, parameter_names(function, grouping, progress=progress))
     if all(map(internals.is_dash_s, leaves([args, *theirs.values()]))):
         # Else somebody else's class decides what the function gets.
-        check_signature(name, function, grouping, progress=options.progress is not None)
+        check_signature(name, function, grouping, progress=progress)
     return LongCallback(function, options, registration, Recipe(_declare, function, args, kwargs))
 
 
@@ -259,4 +269,19 @@ def _check_ignored(name: str, ignored: list[int | str], grouping: Any) -> None:
             raise RegistrationError(
                 f"{name}: cache_args_to_ignore names {value!r}, but the arguments are "
                 f"{', '.join(map(repr, known))} (set_progress is not counted)"
+            )
+
+
+def _check_keys(name: str, options: Options, names: list[str]) -> None:
+    for bound in (*options.limits, *options.rate):
+        key = bound.key
+        if isinstance(key, str) and key not in (USER, *names):
+            known = (
+                f" {', '.join(map(repr, names))} (set_progress is not counted); write one of these,"
+            )
+            if not names:
+                known = ", which have no names (it takes *args, or is wrapped); write"
+            raise RegistrationError(
+                f"{name}: {type(bound).__name__}: key={key!r} is none of its arguments{known} "
+                f'"{USER}", or a function of the arguments'
             )

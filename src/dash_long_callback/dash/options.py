@@ -19,18 +19,24 @@ from dash_long_callback.checks import (
     check_cache_by,
     check_expire,
     check_value,
+    is_finite,
     is_positive,
     listed,
 )
 from dash_long_callback.dash.grouping import leaves, spread
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.jobs import CONTEXT
+from dash_long_callback.limits import Bound, Limit, Rate, identity
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.retry import MAX_TIMES, Retry
 
 #: What a trigger does while a job runs, and what becomes of a job whose page has gone.
 Retrigger: TypeAlias = Literal["replace", "ignore", "queue", "latest", "parallel"]
 Disconnect: TypeAlias = Literal["continue", "cancel"]
+#: What becomes of a click while a limit is reached.
+OnLimit: TypeAlias = Literal["wait", "refuse"]
+#: A number, or a function of the arguments that returns one.
+Priority: TypeAlias = float | Callable[..., float]
 
 #: Milliseconds, about 25 days: a browser takes a longer timer for one of no time at all.
 DEBOUNCE_MAX = 2**31 - 1
@@ -56,7 +62,10 @@ class OptionsDict(TypedDict, total=False):
     coalesce: bool | None
     context: Sequence[str] | None
     queue: str | None
-    priority: int | None
+    priority: Priority | None
+    limits: Limit | Sequence[Limit] | None
+    rate: Rate | Sequence[Rate] | None
+    on_limit: OnLimit
     on_retrigger: Retrigger
     on_disconnect: Disconnect
     debounce: float | None
@@ -122,8 +131,8 @@ _queue = check_value(
 )
 _priority = check_value(
     "priority",
-    lambda value: type(value) is int and value >= 0,
-    "must be a whole number from 0 on",
+    lambda value: is_finite(value) or (callable(value) and not inspect.iscoroutinefunction(value)),
+    "must be a number, or a function of the arguments that returns one and is not async",
 )
 
 
@@ -170,6 +179,20 @@ def _context(name: str, context: Any) -> list[str] | None:
                 f"{name}: context takes names of {', '.join(map(repr, CONTEXT))}, got {value!r}"
             )
     return names
+
+
+def _bounds(option: str, kind: type[Bound]) -> Check:
+    def check(name: str, given: Any) -> list[Any]:
+        bounds = listed(given)
+        for bound in bounds:
+            if not isinstance(bound, kind):
+                raise RegistrationError(
+                    f"{name}: {option} takes a {kind.__name__}(...) or a list of them, "
+                    f"got {bound!r}"
+                )
+        return bounds
+
+    return check
 
 
 def _running(name: str, running: Any) -> list[tuple[Output, Any, Any]]:
@@ -233,7 +256,10 @@ class Options:
     coalesce: bool | None = _option(lambda _, value: value)
     context: list[str] | None = _option(_context)
     queue: str | None = _option(_queue)
-    priority: int | None = _option(_priority)
+    priority: Priority | None = _option(_priority)
+    limits: list[Limit] = _option(_bounds("limits", Limit))
+    rate: list[Rate] = _option(_bounds("rate", Rate))
+    on_limit: OnLimit = _option(_choice("on_limit", OnLimit), default="wait")
     on_retrigger: Retrigger = _option(_choice("on_retrigger", Retrigger), default="replace")
     on_disconnect: Disconnect = _option(_choice("on_disconnect", Disconnect), default="continue")
     #: In milliseconds, as the page takes it.
@@ -257,7 +283,22 @@ class Options:
         default = given.get("progress_default", NOT_GIVEN)
         if default is not NOT_GIVEN:
             made["progress_default"] = _progress_default(name, made["progress"], default)
+        _check_limits(name, [*made["limits"], *made["rate"]], made["on_limit"])
         return cls(**made)
+
+
+def _check_limits(name: str, bounds: list[Bound], on_limit: OnLimit) -> None:
+    if on_limit == "refuse" and not bounds:
+        raise RegistrationError(
+            f'{name}: on_limit="refuse" without limits; add limits=Limit(...) or rate=Rate(...)'
+        )
+    for index, bound in enumerate(bounds):
+        for other in bounds[:index]:
+            if identity(other) == identity(bound):
+                raise RegistrationError(
+                    f"{name} has the same limit twice, {other} and {bound}: leave one out, or give "
+                    "them names that differ"
+                )
 
 
 def _progress_default(name: str, progress: Any, default: Any) -> list[Any]:

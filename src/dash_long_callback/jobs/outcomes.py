@@ -24,10 +24,10 @@ from dash_long_callback.jobs.states import State
 #: What the page tells a user, where the state alone does not say it; empty: it does. Of these and
 #: of the states without success, ``server.failures.SENTENCES`` has the words.
 Kind: TypeAlias = Literal[
-    "", "changed", "not_stored", "refused", "session", "stopped", "unavailable"
+    "", "changed", "limit", "not_stored", "refused", "session", "stopped", "unavailable"
 ]
 #: Of a click or a job whose function was not called.
-_NOT_STARTED = ("changed", "refused", "session")
+_NOT_STARTED = ("changed", "limit", "refused", "session")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Failed:
     @property
     def log_level(self) -> int:
         """How serious it is to who runs the app."""
-        return logging.INFO if self.user else logging.ERROR
+        return logging.INFO if self.user or self.kind == "limit" else logging.ERROR
 
     def log_line(self, name: str, seconds: float) -> str:
         """What the log says of a job, with the name of its callback and how long it took."""

@@ -32,6 +32,8 @@ SENTENCES = {
     "stopped": "The server was stopped before this had finished (no. {ref}). Try again.",
     # The click: its job could not be stored, or not be sent.
     "refused": "The server could not start this (no. {ref}). Try again in a moment.",
+    # The click: its callback has ``on_limit="refuse"``, and a limit is reached.
+    "limit": "Too many of these are running. Try again later.",
     # The page, or the job, is older than the code: see ``dash/declaration.py``.
     "changed": "The app has changed since this page was loaded. Reload the page.",
     # Another user clicked than is logged in now.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from dash_long_callback.cache_key import cache_key
 from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import LongCallback
-from dash_long_callback.errors import CacheByFailed, UserError
+from dash_long_callback.errors import CacheByFailed
 from dash_long_callback.jobs import Sharing
 from dash_long_callback.managers.base import Manager
+from dash_long_callback.server.functions import value_of
 
 
 def sharing_of(callback: LongCallback, manager: Manager, context: Any) -> Sharing | None:
@@ -36,7 +36,10 @@ def sharing_of(callback: LongCallback, manager: Manager, context: Any) -> Sharin
         callback.key,
         callback.digest,
         _arguments(callback, context),
-        [_value(callback, function, context) for function in cache_by or ()],
+        [
+            value_of("cache_by", function, callback, context, failed=CacheByFailed)
+            for function in cache_by or ()
+        ],
         None
         if options.cache_ignore_triggered
         else [trigger["prop_id"] for trigger in context.triggered_inputs],
@@ -58,18 +61,3 @@ def _every_id(context: Any) -> list[Any]:
     """The components behind each ``ALL``: equal values of others are not the same question."""
     groups = context.inputs_list + (context.states_list or [])
     return [[part["id"] for part in group] for group in groups if isinstance(group, list)]
-
-
-def _value(callback: LongCallback, function: Any, context: Any) -> Any:
-    name = getattr(function, "__qualname__", repr(function))
-    try:
-        with internals.callback_context(context):
-            value = function()
-        return json.loads(internals.plain_json(value))
-    except UserError:
-        raise
-    except Exception as error:
-        raise CacheByFailed(
-            f"the cache_by function {name} of {callback.name} failed: "
-            f"{type(error).__name__}: {error}"
-        ) from error

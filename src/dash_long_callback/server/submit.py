@@ -22,6 +22,7 @@ from dash_long_callback.server import pacing
 from dash_long_callback.server.owner import owner_of
 from dash_long_callback.server.pacing import Capacity, pacer_of
 from dash_long_callback.server.sharing import sharing_of
+from dash_long_callback.server.terms import terms_of
 from dash_long_callback.server.wire import Piece, news_json, object_json, result_json, whole
 from dash_long_callback.stores.large_results import LargeResult
 from dash_long_callback.threads import in_thread
@@ -131,7 +132,9 @@ class Click:
         if not callback.is_current(fields):
             return Changed()
         request = internals.plain_json(fields)
-        call = callback.call(request, sharing_of(callback, manager, self.context), owner, name)
+        sharing = sharing_of(callback, manager, self.context)
+        terms = terms_of(callback, self.context, owner)
+        call = callback.call(request, sharing, owner, name, terms)
         receipt = manager.submit(call, pacer_of(self.app).pacing.presence)
         if receipt.result is None:
             return receipt

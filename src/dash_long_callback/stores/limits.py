@@ -92,7 +92,7 @@ class Limits:
     def _check_rates(self, job: Job, now: float, found: Admission) -> float:
         """Returns until when the keys are full: without end, if some is a limit's."""
         until = math.inf if found.full else now
-        rates = {names.starts(key): rate for rate in job.rates or () for key in rate[:1]}
+        rates = {names.starts(rate[0]): rate for rate in job.rates or ()}
         for (name, (key, times, per)), row in zip(
             rates.items(), self._rows.read(rates), strict=True
         ):
