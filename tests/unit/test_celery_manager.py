@@ -11,7 +11,6 @@ from celery import Celery
 from dash import Input, Output
 
 from dash_long_callback import CeleryLongCallbackManager, RegistrationError, long_callback
-from dash_long_callback.executors.celery.broker import task_id
 from dash_long_callback.stores.key_value import KeyValueStore
 from dash_long_callback.stores.redis import RedisStore
 
@@ -75,11 +74,6 @@ else:
     raise SystemExit("no error")
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-
-
-def test_each_job_has_a_task_id_of_its_own() -> None:
-    assert task_id("a") == task_id("a")
-    assert task_id("a") != task_id("b")
 
 
 @pytest.mark.parametrize(

@@ -12,20 +12,20 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
+from celery_parts import sending
 from dash import Input, Output
 
 from dash_long_callback import CeleryLongCallbackManager, Dash, RegistrationError
 from dash_long_callback.dash.callbacks import registry
-from dash_long_callback.ends import end
+from dash_long_callback.executors.celery.broker import Message
 from dash_long_callback.executors.celery.worker import MessageRunner
 from dash_long_callback.jobs import Begin, End, Job, Lost, State, TimedOut, Unfinished, new_job_id
 from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.worker.watchdog import Watchdog
 
-Lose: TypeAlias = Callable[[Job, Unfinished], None]
 #: What billiard raises into a process that gets SIGTERM.
 TERMINATED = SystemExit(-(256 - 15))
 
@@ -54,27 +54,17 @@ def job(app: Dash, store: DiskcacheStore) -> Job:
 
 @pytest.fixture
 def handles(job: Job, store: DiskcacheStore) -> Job:
-    """One whose callback has an ``on_error``."""
+    """One whose callback has an ``on_error``; the other has begun."""
+    store.change(job.id, Begin())
     handles = Job(new_job_id(), job.callback, handles_errors=True)
     store.create(handles, b"{}")
     return handles
 
 
-def losing(store: DiskcacheStore, lost: list[Job | None] | None = None) -> Lose:
-    """What ends a job that its worker can't end, as the executor does it; no message is sent."""
-
-    def lose(job: Job, outcome: Unfinished) -> None:
-        after = end(store, job.id, outcome, job.attempt)
-        if lost is not None:
-            lost.append(after)
-
-    return lose
-
-
 def message_runner(
     store: DiskcacheStore, error: BaseException, start: Callable[[], object] | None = None
 ) -> MessageRunner:
-    return MessageRunner(store, _Breaks(store, error), losing(store), start, send=print)
+    return MessageRunner(store, _Breaks(store, error), sending(store, []), start)
 
 
 def ended(store: DiskcacheStore, job: Job) -> Job:
@@ -99,7 +89,7 @@ def test_whatever_breaks_around_a_job_ends_it_in_words(
     error: BaseException, state: State, words: str, store: DiskcacheStore, job: Job
 ) -> None:
     with pytest.raises(type(error)):
-        message_runner(store, error).run("w@here", job.id, "")
+        message_runner(store, error).run("w@here", Message("m", "", job.id))
     found = ended(store, job)
     assert found.state is state
     assert (found.error or {})["message"].startswith(words)
@@ -112,7 +102,7 @@ def test_a_handler_that_can_not_run_leaves_the_first_error(
     store.change(handles.id, Begin())
     store.change(handles.id, End(outcome))
     with pytest.raises(RuntimeError):
-        message_runner(store, RuntimeError()).run("w@here", handles.id, "")
+        message_runner(store, RuntimeError()).run("w@here", Message("m", "", handles.id))
     found = ended(store, handles)
     assert found.state is outcome.state
     assert (found.error or {})["message"] == outcome.reason
@@ -127,42 +117,42 @@ def test_a_handler_begins_once_and_with_a_lease(store: DiskcacheStore, handles: 
         @contextlib.contextmanager
         def over(self, run: Any, *, interrupt: bool = True) -> Generator[None]:
             seen.append(store.leased(run.job.id))
-            runner.run("w@here", handles.id, "")  # the message comes twice
+            runner.run("w@here", Message("m", "", handles.id))  # the message comes twice
             raise ZeroDivisionError
             yield
 
-    runner = MessageRunner(store, _Looks(store, 1.0), losing(store), send=print)
+    runner = MessageRunner(store, _Looks(store, 1.0), sending(store, []))
     with pytest.raises(ZeroDivisionError):
-        runner.run("w@here", handles.id, "")
+        runner.run("w@here", Message("m", "", handles.id))
     assert seen == [True]
 
 
 def test_a_worker_that_is_stopped_just_before_the_function_leaves_on_error_to_another(
     store: DiskcacheStore, handles: Job
 ) -> None:
-    lost: list[Job | None] = []
-    runner = MessageRunner(store, _Breaks(store, TERMINATED), losing(store, lost), send=print)
+    sent: list[Job] = []
+    runner = MessageRunner(store, _Breaks(store, TERMINATED), sending(store, sent))
     with pytest.raises(SystemExit):
-        runner.run("w@here", handles.id, "")
-    (again,) = lost
-    assert again is not None
+        runner.run("w@here", Message("m", "", handles.id))
+    (again,) = sent
     assert (again.state, again.handler) == (State.QUEUED, True)
     assert again.problem == Lost("the worker was stopped while the job ran", "stopped")
 
 
 def test_a_message_that_is_late_does_nothing(store: DiskcacheStore, job: Job) -> None:
     store.change(job.id, Begin())
-    message_runner(store, RuntimeError()).run("w@here", job.id, "")
+    message_runner(store, RuntimeError()).run("w@here", Message("m", "", job.id))
     assert ended(store, job).state is State.RUNNING
 
 
 def test_a_job_that_is_taken_too_late_expires_and_is_not_run(
     store: DiskcacheStore, job: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
+    store.change(job.id, Begin())
     late = Job(new_job_id(), job.callback, name="work", created=1.0, start_by=3.0)
     store.create(late, b"{}")
     for _ in range(2):  # its message may come twice
-        message_runner(store, RuntimeError()).run("w@here", late.id, "")
+        message_runner(store, RuntimeError()).run("w@here", Message("m", "", late.id))
     assert ended(store, late).state is State.EXPIRED
     assert [m.partition(" after ")[0] for m in caplog.messages] == [f"no. {late.ref}: work expired"]
 
@@ -171,7 +161,7 @@ def test_a_job_that_is_taken_too_late_expires_and_is_not_run(
 
 
 def test_worker_start_is_called_by_the_first_of_many_threads_while_the_others_wait(
-    store: DiskcacheStore, job: Job
+    store: DiskcacheStore,
 ) -> None:
     begun: list[int] = []
 
@@ -184,7 +174,7 @@ def test_worker_start_is_called_by_the_first_of_many_threads_while_the_others_wa
     runner = message_runner(store, RuntimeError(), start)
 
     def run(_: int) -> bool:
-        runner.run("w@here", "no such job", "")
+        runner.run("w@here", Message("m", "", "no such job"))
         return bool(done)
 
     with ThreadPoolExecutor(8) as threads:
@@ -199,7 +189,7 @@ def test_worker_start_is_called_again_in_a_process_that_was_forked(
     runner = message_runner(store, RuntimeError(), lambda: pids.append(os.getpid()))
     for pid in (1, 1, 2):
         monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
-        runner.run("w@here", "no such job", "")
+        runner.run("w@here", Message("m", "", "no such job"))
     assert pids == [1, 2]
 
 
@@ -221,7 +211,7 @@ def test_a_job_whose_process_could_not_start_fails_and_the_next_tries_again(
     runner = message_runner(store, RuntimeError(), start)
     for one in (job, Job(new_job_id(), job.callback)):
         store.create(one, b"{}")
-        runner.run("w@here", one.id, "")
+        runner.run("w@here", Message("m", "", one.id))
         error = ended(store, one).error or {}
         assert error["type"] == "WorkerStartFailed"
         assert words in error["message"]
@@ -232,18 +222,16 @@ def test_a_job_that_lacks_its_callback_as_the_app_could_not_be_made_says_so(
     store: DiskcacheStore, job: Job
 ) -> None:
     factory = "json:no_such_function"
-    runner = MessageRunner(
-        store, _Breaks(store, RuntimeError()), losing(store), None, factory, send=print
-    )
+    runner = MessageRunner(store, _Breaks(store, RuntimeError()), sending(store, []), None, factory)
+    with pytest.raises(RuntimeError):  # what is declared by an import does without
+        runner.run("w@here", Message("m", "", job.id))
     unknown = Job(new_job_id(), "not.declared")
     store.create(unknown, b"{}")
-    runner.run("w@here", unknown.id, "")
+    runner.run("w@here", Message("m", "", unknown.id))
     error = ended(store, unknown).error or {}
     assert (error["type"], error["kind"]) == ("CallbackNotFound", "unavailable")
     assert factory in error["message"]
     assert "called again for the next job" in error["message"]
-    with pytest.raises(RuntimeError):  # what is declared by an import does without
-        runner.run("w@here", job.id, "")
 
 
 def terminated() -> None:
@@ -257,9 +245,9 @@ def test_a_worker_that_is_stopped_while_it_prepares_ends_and_the_job_waits_for_a
     module: Any = ModuleType("stops")
     module.make = terminated
     monkeypatch.setitem(sys.modules, "stops", module)
-    runner = MessageRunner(store, _Breaks(store, RuntimeError()), losing(store), **step, send=print)
+    runner = MessageRunner(store, _Breaks(store, RuntimeError()), sending(store, []), **step)
     with pytest.raises(SystemExit):
-        runner.run("w@here", job.id, "")
+        runner.run("w@here", Message("m", "", job.id))
     assert ended(store, job).state is State.QUEUED
 
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import dash
 import pytest
+from celery_parts import sending
 from dash import ALL, ALLSMALLER, MATCH, Input, Output, State
 
 from dash_long_callback import Dash
 from dash_long_callback.dash.app import _config_tag
 from dash_long_callback.dash.callbacks import LongCallback, registry
 from dash_long_callback.dash.declaration import HEADER
+from dash_long_callback.executors.celery.broker import Message
 from dash_long_callback.executors.celery.worker import MessageRunner
 from dash_long_callback.jobs import Begin, End, Job, Lost, new_job_id
 from dash_long_callback.managers.base import Manager
@@ -163,7 +165,7 @@ def test_a_click_on_an_older_page_is_refused(app: Dash) -> None:
 
 
 def message_runner(store: DiskcacheStore) -> MessageRunner:
-    return MessageRunner(store, Watchdog(store, 1.0), lambda job, outcome: None, send=print)
+    return MessageRunner(store, Watchdog(store, 1.0), sending(store, []))
 
 
 @pytest.fixture
@@ -171,7 +173,8 @@ def stale(app: Dash, manager: Manager, store: DiskcacheStore) -> Job:
     """A job that was queued when the states were the other way round."""
     callback = declared(app, OUT, IN, A, B)
     request = {"inputs": [sent("in")], "states": [sent("b"), sent("a")], "outputs": OUTS}
-    job = Job(new_job_id(), callback.key)
+    request = {"inputs": [sent("in")], "states": [sent("b"), sent("a")], "outputs": OUTS}
+    job = Job(new_job_id(), callback.key, digest="of the web server")
     store.create(job, json.dumps({**request, "changed": []}).encode())
     return job
 
@@ -188,7 +191,7 @@ def test_a_job_that_was_queued_before_the_change_does_not_run(
 def test_a_job_that_was_lost_and_then_changed_was_lost(store: DiskcacheStore, stale: Job) -> None:
     store.change(stale.id, Begin())
     store.change(stale.id, End(Lost("it was killed")))
-    message_runner(store).run("w@here", stale.id, "")
+    message_runner(store).run("w@here", Message("m", "", stale.id))
     assert (store.load(stale.id) or stale).state.value == "lost"
 
 
@@ -196,10 +199,10 @@ def test_a_celery_worker_with_other_code_says_what_is_the_matter(
     store: DiskcacheStore, stale: Job
 ) -> None:
     runner = message_runner(store)
-    runner.run("w@here", stale.id, "the code of the web server")
-    fitting = Job(new_job_id(), stale.callback)
+    runner.run("w@here", Message("m", "", stale.id))
+    fitting = Job(new_job_id(), stale.callback, digest="of the web server")
     request = {"inputs": [sent("in")], "states": [sent("a"), sent("b")], "outputs": OUTS}
     store.create(fitting, json.dumps(request).encode())
-    runner.run("w@here", fitting.id, "the code of the web server")
+    runner.run("w@here", Message("m", "", fitting.id))
     errors = [(store.load(job.id) or job).error or {} for job in (stale, fitting)]
     assert [error["type"] for error in errors] == ["AppChanged", "CallbackOutdated"]

@@ -10,7 +10,7 @@ import pytest
 from doc_pages import ROOT, read
 
 from dash_long_callback import Pacing, jobs
-from dash_long_callback.executors.celery import broker, executor
+from dash_long_callback.executors.celery import executor
 from dash_long_callback.executors.local import election, starts, supervisor
 from dash_long_callback.folders import unused
 from dash_long_callback.managers import celery as celery_manager
@@ -97,7 +97,6 @@ FIGURES = [
         f"again after {minutes(executor.RESEND_SECONDS)}, then after 2, 4",
     ),
     (HOW_TO + "celery.md", f"try again for {minutes(celery_manager.WORKER_SECONDS)}"),
-    (HOW_TO + "celery.md", f"less than {minutes(broker.START_SECONDS)}"),
     (HOW_TO + "celery.md", f"is kept {timing.WAITING} times as long"),
     (HOW_TO + "faults.md", f"a result of more than {large_results.INLINE_BYTES >> 10} KB"),
     (HOW_TO + "faults.md", f"room again within {run_job.SETTLE_SECONDS:g} s"),

@@ -116,14 +116,15 @@ class MessageRunner:
         made = self._factory.problem()
         problem = self._start.problem()
         begun = self._store.begin_next(message.queue, message=message.id, named=message.job_id)
-        job, request = begun.job, begun.request
+        job = begun.job
         if job is None:
             self._look_again(message.queue, begun)
             return
-        if job.rates:
-            # There is one message for when the rate lets the next job begin; it may let several.
-            self._executor.ask_if_any_waits([message.queue])
         try:
+            if job.rates:
+                # One message comes when a rate lets the next job begin; it may let several.
+                self._executor.ask_if_any_waits([message.queue])
+            request = begun.request or self._store.request(job.id)
             callback = self.callback(job)
             # One that is declared by an import needs no factory.
             problem = problem or (callback is None and made) or None
