@@ -97,7 +97,7 @@ def test_a_worker_that_is_killed_leaves_its_place(jobs: Jobs) -> None:
     jobs.submit("first", limits=one)
     jobs.submit("second", limits=one)
     wait_until(lambda: jobs.begun() == {"first"})
-    wait_until(lambda: (jobs.folder / "begun-first").read_text())
+    wait_until((jobs.folder / "begun-first").read_text)
     os.kill(int((jobs.folder / "begun-first").read_text()), signal.SIGKILL)
     jobs.let_go("second")
     assert jobs.ended("second") == ["second"]
