@@ -71,7 +71,7 @@ STORES: dict[str, Kind] = {
         listed=True,
         queues=True,
     ),
-    "redis": Kind(_celery, RedisServer, atomic=True, listed=True),
+    "redis": Kind(_celery, RedisServer, atomic=True, listed=True, queues=True),
     "celery-filesystem": Kind(_celery, url="file://{folder}"),
     "celery-memcached": Kind(_celery, Memcached),
 }

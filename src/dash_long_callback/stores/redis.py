@@ -5,6 +5,7 @@ Keys, all of them below ``<prefix>dlc:``, all with an expiry:
     <name of a row>            its value
     index                      sorted set: <field>:<value>:<time of creation><id>, see ``_list``
     expiry                     sorted set: what is in that, by the time when it expires
+    queue                      sorted set: what waits, see ``redis_queue.lua``
 
 Channels, see ``redis_notifier``:
 
@@ -30,7 +31,7 @@ from dash_long_callback.jobs import State
 from dash_long_callback.stores import names as row
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.parse import ignored
-from dash_long_callback.stores.ports import Batch, Cursor, Field, Head, Rows
+from dash_long_callback.stores.ports import Batch, Cursor, Field, Head, Place, Rows
 from dash_long_callback.stores.redis_notifier import RedisNotifier
 from dash_long_callback.stores.row_results import RowResults
 
@@ -44,9 +45,21 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _HERE = Path(__file__).parent
-_INDEX, _APPLY = ((_HERE / f"redis_{name}.lua").read_text() for name in ("index", "apply"))
+_SETS, _QUEUE, _INDEX, _APPLY = (
+    (_HERE / f"redis_{name}.lua").read_text() for name in ("sets", "queue", "index", "apply")
+)
 #: Jobs that have expired and are taken from the index in one go.
 _TRIMMED = 100
+_TRIM = f"clean(INDEX) return trim(math.floor(microseconds_now() / 1000), {_TRIMMED})"
+#: ARGV: a queue; what the keys of rows begin with, and what those that are read end with.
+_NEXT = "return head(unpack(ARGV))"
+_HEADS = "return heads(ARGV[1])"
+#: Characters of a field of a place in the queue, see ``redis_queue.lua``.
+_WIDTH = 16
+#: Characters before each id that ``heads`` returns: priority, turn and number.
+_ORDER = 3 * _WIDTH
+#: A time that never comes, in microseconds since 1970: Lua's numbers are exact up to there.
+_NEVER = 2**53
 
 
 def _guarded(
@@ -81,7 +94,7 @@ class RedisStore(JobStore):
 
 
 class RedisRows(Rows):
-    """Rows, index and news. Jobs wait in a broker's queue.
+    """Rows, index, queue and news.
 
     Args:
         connect: makes a client; called once in each process.
@@ -91,7 +104,8 @@ class RedisRows(Rows):
     def __init__(self, connect: Callable[[], redis.Redis], prefix: str) -> None:
         self._connect = connect
         self._prefix = f"{prefix}dlc:"
-        self._index = [self._key("index"), self._key("expiry")]
+        #: What all scripts need.
+        self._sets = [self._key(name) for name in ("index", "expiry", "queue")]
         self._lock = threading.Lock()
         self._opened: tuple[int, _Connected] | None = None
 
@@ -123,11 +137,12 @@ class RedisRows(Rows):
         written = [part for value, seconds in batch.put.values() for part in (value, _ms(seconds))]
         touched = [_ms(seconds) for seconds in batch.touch.values()]
         entry, told = _entry(batch), self._told(batch)
-        counts += [1 if entry else 0, len(told)]
+        dequeued = [] if batch.dequeue is None else [batch.dequeue]
+        counts += [1 if entry else 0, len(dequeued), len(told)]
         return bool(
             self._connected.apply(
-                keys=[*self._index, *map(self._key, names)],
-                args=[*counts, *expected, *written, *touched, *entry, *told],
+                keys=[*self._sets, *map(self._key, names)],
+                args=[*counts, *expected, *written, *touched, *entry, *dequeued, *told],
             )
         )
 
@@ -146,9 +161,9 @@ class RedisRows(Rows):
     ) -> list[Cursor]:
         self._trim()
         name = _list(by, value)
-        end = _end(name) if before is None else name + _place(*before)
+        end = _end(name) if before is None else name + _position(*before)
         found = self._connected.client.zrevrangebylex(
-            self._index[0], f"({end}", f"[{name}", start=0, num=limit
+            self._sets[0], f"({end}", f"[{name}", start=0, num=limit
         )
         cursors = [_cursor(member[len(name) :]) for member in found]
         return [cursor for cursor in cursors if cursor is not None]
@@ -157,19 +172,25 @@ class RedisRows(Rows):
     def count(self, by: Field, value: str | None) -> int:
         self._trim()
         name = _list(by, value)
-        count = self._connected.client.zlexcount(self._index[0], f"[{name}", f"({_end(name)}")
+        count = self._connected.client.zlexcount(self._sets[0], f"[{name}", f"({_end(name)}")
         return int(count)
 
     def _trim(self) -> None:
         """Take what has expired from the index."""
-        while self._connected.trim(keys=self._index) == _TRIMMED:
+        while self._connected.trim(keys=self._sets) == _TRIMMED:
             pass
 
+    @_guarded
     def next_queued(self, queue: str = "") -> Head | None:
-        """None: jobs wait in the broker's queue."""
+        args = [_hashed(queue, _WIDTH), self._prefix, row.job(""), row.request("")]
+        found = self._connected.next(keys=self._sets, args=args)
+        return None if found is None else Head(found[0].decode(), found[1], found[2])
 
+    @_guarded
     def heads(self, queue: str = "") -> list[str]:
-        return []
+        found = self._connected.heads(keys=self._sets, args=[_hashed(queue, _WIDTH)])
+        # Not sorted by Lua, which compares as the server's locale has it.
+        return [one[_ORDER:].decode() for one in sorted(found)]
 
     def subscribe(
         self, waker: Waker | None = None, *, cancels: bool = False
@@ -193,10 +214,12 @@ class _Connected:
     def __init__(self, client: Any) -> None:
         self.client = client
         states = ", ".join(f"'{_list('state', state.value)}'" for state in State)
-        index = f"local STATES = {{ {states} }}\n{_INDEX}"
-        trim = f"clean(KEYS[1]) return trim(KEYS[1], KEYS[2], milliseconds_now(), {_TRIMMED})"
+        queue = _SETS + _QUEUE
+        index = f"{queue}\nlocal STATES = {{ {states} }}\n{_INDEX}"
         self.apply = client.register_script(index + _APPLY)
-        self.trim = client.register_script(index + trim)
+        self.trim = client.register_script(index + _TRIM)
+        self.next = client.register_script(queue + _NEXT)
+        self.heads = client.register_script(queue + _HEADS)
         self.news = RedisNotifier(client)
 
     def close(self) -> None:
@@ -208,8 +231,13 @@ def _list(by: Field, value: str | None) -> str:
     """What the members of a list begin with."""
     # Keys of callbacks are long, and may hold anything; so may owners.
     hashed = by in ("callback", "owner")
-    name = hashlib.sha256((value or "").encode()).hexdigest()[:32] if hashed else value
+    name = _hashed(value or "", 32) if hashed else value
     return f"{by}:{name or ''}:"
+
+
+def _hashed(value: str, width: int) -> str:
+    """What stands for any text in a member, which has fields of a fixed width."""
+    return hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()[:width]
 
 
 def _end(name: str) -> str:
@@ -217,7 +245,7 @@ def _end(name: str) -> str:
     return name[:-1] + ";"
 
 
-def _place(created: float, job_id: str) -> str:
+def _position(created: float, job_id: str) -> str:
     """The rest of a member. Numbers of this form sort as they do as numbers."""
     return struct.pack(">d", created).hex() + job_id
 
@@ -232,7 +260,7 @@ def _cursor(place: bytes) -> Cursor | None:
 
 
 def _entry(batch: Batch) -> list[Any]:
-    """A batch's entry in the index: the job's place, its lists, that by state, milliseconds."""
+    """A batch's entry: its place in the index, its lists, that by state, milliseconds, its wish."""
     entry = batch.entry
     if entry is None:
         return []
@@ -241,8 +269,27 @@ def _entry(batch: Batch) -> list[Any]:
     lists = [_list("all", None), _list("callback", entry.callback)]
     if entry.owner is not None:
         lists.append(_list("owner", entry.owner))
-    place = _place(entry.created, entry.id)
-    return [place, json.dumps([place, *lists]), _list("state", entry.state), _ms(seconds)]
+    place = _position(entry.created, entry.id)
+    state, wish = _list("state", entry.state), _wish(batch.place)
+    return [place, json.dumps([place, *lists]), state, _ms(seconds), wish]
+
+
+def _wish(place: Place | None) -> str:
+    """What a job wishes of the queue (see ``redis_queue.lua``); nothing if it does not wait."""
+    if place is None:
+        return ""
+    gate, lane = _hashed(place.gate, _WIDTH), _hashed(place.lane, _WIDTH)
+    time = f"{round(min(max(0.0, place.not_before * 1e6), _NEVER)):0{_WIDTH}}"
+    front = "f" if place.front else ""
+    return f"{_hashed(place.queue, _WIDTH)}{_descending(place.priority)}{gate}{lane}{time}{front}"
+
+
+def _descending(number: float) -> str:
+    """A number in such a form that greater ones sort before."""
+    # The bits of positive numbers sort as they do, after a sign that must be turned over; those of
+    # negative ones the other way round. 0 minus it, as minus it would make two of 0.
+    (bits,) = struct.unpack(">Q", struct.pack(">d", 0.0 - number))
+    return f"{bits ^ (2**64 - 1 if bits >> 63 else 1 << 63):0{_WIDTH}x}"
 
 
 def _ms(seconds: float) -> int:

@@ -1,17 +1,18 @@
 -- Applies a batch (see ports.Batch) in one step.
 --
--- KEYS: the index and its expiries; rows to compare, to write, to touch, to delete.
--- ARGV: how many of each kind of row there are, of entries in the index, none or one, and of channels;
---       what the rows to compare must hold, with "=" before it, "" for nothing; values and
---       milliseconds of the rows to write; milliseconds of the rows to touch; a job's place, its
---       lists, that by its state, and milliseconds; the channels to tell.
+-- KEYS: the index, its expiries, and the queue; rows to compare, to write, to touch, to delete.
+-- ARGV: how many of each kind of row there are, of entries in the index and of jobs to take from the
+--       queue, none or one, and of channels; what the rows to compare must hold, with "=" before it,
+--       "" for nothing; values and milliseconds of the rows to write; milliseconds of the rows to
+--       touch; a job's place in the index, its lists, that by its state, milliseconds, and what it
+--       wishes of the queue, "" for nothing; the job to take from it; the channels to tell.
 --
 -- With pcall, a key that holds another type counts as another value, and not as an error.
 
 local compared, written = tonumber(ARGV[1]), tonumber(ARGV[2])
 local touched, dropped = tonumber(ARGV[3]), tonumber(ARGV[4])
-local entries, channels = tonumber(ARGV[5]), tonumber(ARGV[6])
-local key, argument = 2, 6
+local entries, dequeued, channels = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local key, argument = 3, 7
 
 local function next_key()
   key = key + 1
@@ -40,8 +41,11 @@ end
 
 for _ = 1, entries do
   enter(
-    KEYS[1], KEYS[2], next_argument(), next_argument(), next_argument(), tonumber(next_argument())
+    next_argument(), next_argument(), next_argument(), tonumber(next_argument()), next_argument()
   )
+end
+for _ = 1, dequeued do
+  leave(next_argument())
 end
 for _ = 1, channels do
   redis.call('PUBLISH', next_argument(), '')
