@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from dash_long_callback.stores import names, timing
@@ -38,12 +39,15 @@ class Admission:
     Attributes:
         batch: what is to be true, and to be written, in the step in which it begins.
         full: the keys that do not let it.
+        now: when that was found out, in seconds since 1970: after those had ended who have left
+            their places to it.
         until: when they will, in seconds since 1970; inf: when a job has ended.
     """
 
-    batch: Batch = field(default_factory=Batch)
-    full: set[str] = field(default_factory=set[str])
-    until: float = 0.0
+    batch: Batch
+    full: set[str]
+    now: float
+    until: float
 
 
 class Limits:
@@ -57,53 +61,56 @@ class Limits:
         self._rows = records.rows
         self._retention = records.retention
 
-    def admission(self, job: Job, attempt: int, now: float) -> Admission:
+    def admission(self, job: Job, attempt: int) -> Admission:
         """Whether a job may begin now.
 
         Args:
             job: its record.
             attempt: the one that is to begin; 0 if it is to count from now on until its end.
-            now: seconds since 1970.
         """
-        found = Admission()
-        self._check_limits(job, attempt, found)
-        until = self._check_rates(job, now, found)
-        return Admission(found.batch, found.full, until if found.full else 0.0)
+        batch = Batch()
+        full = self._check_limits(job, attempt, batch)
+        now = time.time()
+        spent = self._check_rates(job, now, batch)
+        until = math.inf if full else max(spent.values(), default=now)
+        return Admission(batch, {*full, *spent}, now, until)
 
     def reserve(self, job: Job, batch: Batch) -> bool:
         """Have a new job, which a batch creates, count from now on. Returns whether it may."""
-        found = self.admission(job, 0, job.created)
+        found = self.admission(job, 0)
         batch.expect |= found.batch.expect
         batch.put |= found.batch.put
         return not found.full
 
-    def _check_limits(self, job: Job, attempt: int, found: Admission) -> None:
-        limits = {names.holders(key): (key, count) for key, count in job.limits or ()}
-        for (name, (key, count)), row in zip(limits.items(), self._rows.read(limits), strict=True):
+    def _check_limits(self, job: Job, attempt: int, batch: Batch) -> list[str]:
+        """The keys of which as many run as may."""
+        full: list[str] = []
+        limits = {names.holders(limit[0]): limit for limit in job.limits or ()}
+        rows = self._rows.read(limits) if limits else []
+        for (name, (key, count)), row in zip(limits.items(), rows, strict=True):
             holders = [Holder(*one) for one in read_holders(row)]
             if len(holders) >= count:  # else it does not matter who of them is gone
                 holders = self.current(holders)
             if len(holders) >= count:
-                found.full.add(key)
+                full.append(key)
             holders.append(Holder(job.id, attempt))
-            found.batch.expect[name] = row
-            found.batch.put[name] = json.dumps(holders).encode(), self.seconds
+            batch.expect[name] = row
+            batch.put[name] = json.dumps(holders).encode(), self.seconds
+        return full
 
-    def _check_rates(self, job: Job, now: float, found: Admission) -> float:
-        """Returns until when the keys are full: without end, if some is a limit's."""
-        until = math.inf if found.full else now
+    def _check_rates(self, job: Job, now: float, batch: Batch) -> dict[str, float]:
+        """The keys of which as many have started as may, and when the next one may."""
+        spent: dict[str, float] = {}
         rates = {names.starts(rate[0]): rate for rate in job.rates or ()}
-        for (name, (key, times, per)), row in zip(
-            rates.items(), self._rows.read(rates), strict=True
-        ):
+        rows = self._rows.read(rates) if rates else []
+        for (name, (key, times, per)), row in zip(rates.items(), rows, strict=True):
             # The clocks of several machines may differ, but not by so much.
             starts = sorted(at for at in read_starts(row) if now - per < at < now + per)
             if len(starts) >= times:
-                found.full.add(key)
-                until = max(until, starts[-times] + per)
-            found.batch.expect[name] = row
-            found.batch.put[name] = json.dumps([*starts[-times + 1 :], now]).encode(), per
-        return until
+                spent[key] = starts[-times] + per
+            batch.expect[name] = row
+            batch.put[name] = json.dumps([*starts, now]).encode(), per
+        return spent
 
     @property
     def seconds(self) -> float:

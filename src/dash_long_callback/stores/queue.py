@@ -115,10 +115,10 @@ class Queue:
             return None
         more, now = Batch(), time.time()
         if job.gate:
-            found = self._limits.admission(job, job.attempt + 1, now)
+            found = self._limits.admission(job, job.attempt + 1)
             if found.full:
                 return found
-            more = found.batch
+            more, now = found.batch, found.now
         if message is not None:
             more.put[names.message(message)] = job_id.encode(), self._records.retention
         begun = self._records.begin(job, record, Begin(message), more, now)
