@@ -19,7 +19,7 @@ from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.celery.broker import Message
 from dash_long_callback.executors.celery.executor import CeleryExecutor
 from dash_long_callback.executors.celery.preparation import EXIT_CODES
-from dash_long_callback.executors.celery.worker import BACKSTOP_SECONDS, MessageRunner
+from dash_long_callback.executors.celery.worker import MessageRunner
 from dash_long_callback.jobs import Job, Lost
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker.run import Runnable
@@ -100,7 +100,7 @@ class SimulatedRunner(MessageRunner):
         scheduler = running()
         process, over = scheduler.here.process, Event()
         if job.timeout is not None:
-            when = scheduler.now + job.timeout + GRACE + BACKSTOP_SECONDS
+            when = scheduler.now + self._executor.backstop(job.timeout)
             scheduler.at(when, lambda: None if over.is_set() else process.kill())
         try:
             yield
@@ -218,7 +218,7 @@ class CeleryEngine:
 
     def executor(self, store: JobStore) -> CeleryExecutor:
         broker: Any = Broker(self.exchange)
-        return CeleryExecutor(store, broker)
+        return CeleryExecutor(store, broker, GRACE)
 
     def fault(self, what: str) -> None:
         """One of ``faults`` that is this engine's own."""

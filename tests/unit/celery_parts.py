@@ -28,4 +28,4 @@ class _Sent:
 def sending(store: JobStore, sent: list[Any]) -> CeleryExecutor:
     """An executor whose messages go to a list."""
     broker: Any = _Sent(sent)
-    return CeleryExecutor(store, broker)
+    return CeleryExecutor(store, broker, 1.0)

@@ -52,7 +52,7 @@ class Watchdog:
 
     def __init__(self, store: JobStore, grace: float, *, notified: bool = False) -> None:
         self._store = store
-        self.grace = grace
+        self._grace = grace
         self._notified = notified
         #: Whether nobody does that any more.
         self._alone = False
@@ -73,7 +73,7 @@ class Watchdog:
             run: the job.
             interrupt: whether it runs in the main thread of a process of its own.
         """
-        limits = Limits.of(run.job, self.grace)
+        limits = Limits.of(run.job, self._grace)
         watched = _Watched(run, limits, interrupt)
         run.on_stop = self._waker.wake
         with self._lock:

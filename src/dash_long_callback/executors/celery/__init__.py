@@ -49,7 +49,7 @@ def engine(
         factory: makes the app in a worker, as ``"module:function"``, if an import does not.
     """
     broker = Broker(app, queue)
-    executor = CeleryExecutor(store, broker)
+    executor = CeleryExecutor(store, broker, grace)
     watchdog = Watchdog(store, grace)
     runner = MessageRunner(store, watchdog, executor, worker_start, factory)
     # Once all modules are imported, and before processes are forked, which then share it.

@@ -29,6 +29,8 @@ UNKNOWN_SECONDS, RESEND_SECONDS = 2.0, 60.0
 #: The same of a job that others may keep from beginning: who ends one of these has a message sent,
 #: but may have died before.
 GATED_SECONDS = 10.0
+#: Seconds that a job has above its timeout and the grace, before its process is ended in any case.
+BACKSTOP_SECONDS = 10.0
 #: Times that a job is sent again at once, if its worker dies before it begins.
 BEGIN_TRIES = 2
 
@@ -39,12 +41,14 @@ class CeleryExecutor(Executor):
     Args:
         store: keeps the jobs.
         broker: sends them to workers.
+        grace: seconds that a function has to end, before its process is ended.
     """
 
     supervised = False
 
-    def __init__(self, store: JobStore, broker: Broker) -> None:
+    def __init__(self, store: JobStore, broker: Broker, grace: float) -> None:
         self.broker = broker
+        self._grace = grace
         self._store = store
         self._send_faults = FaultLog("a job can't be sent to a worker again")
         self._store_faults = FaultLog("the end of a job can't be stored; its lease will run out")
@@ -141,6 +145,10 @@ class CeleryExecutor(Executor):
                 if waits:
                     self.ask(queue)
 
+    def backstop(self, timeout: float) -> float:
+        """Seconds after which the process of a job with this timeout is ended in any case."""
+        return timeout + self._grace + BACKSTOP_SECONDS
+
     def stop(self) -> None:
         """Jobs go on in the workers; let go of the broker."""
         self.broker.close()
@@ -158,9 +166,9 @@ class CeleryExecutor(Executor):
             if job is None or job.state.ended:
                 return
             if job.state is State.RUNNING and job.message == message.id:
-                limit = job.timeout
-                if limit is not None and time.time() > (job.started or 0.0) + limit:
-                    outcome = TimedOut.after(limit)  # it held out
+                ran = time.time() - (job.started or 0.0)
+                if job.timeout is not None and ran > self.backstop(job.timeout):
+                    outcome = TimedOut.after(job.timeout)  # it held out
                 self.lose(job, outcome)
             elif job.state is State.QUEUED and job.resends < BEGIN_TRIES:
                 # It died before it began a job: another may begin it.

@@ -40,8 +40,6 @@ from dash_long_callback.worker.run import Run
 from dash_long_callback.worker.run_job import run_job
 from dash_long_callback.worker.watchdog import Watchdog
 
-#: Seconds that a job has above its timeout and the grace, before its process is ended in any case.
-BACKSTOP_SECONDS = 10.0
 #: Seconds by which the system may count the start of a process as before that of its job.
 CLOCK_SECONDS = 0.5
 
@@ -177,7 +175,7 @@ class MessageRunner:
         """End this process if a job holds out against its timeout, and so does the watchdog."""
         if job.timeout is None or not can_interrupt():
             return contextlib.nullcontext()
-        return ended_after(job.timeout + self._watchdog.grace + BACKSTOP_SECONDS)
+        return ended_after(self._executor.backstop(job.timeout))
 
     def _unchanged(self) -> AbstractContextManager[None]:
         if threading.current_thread() is not threading.main_thread():
