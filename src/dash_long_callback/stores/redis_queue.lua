@@ -14,7 +14,7 @@
 -- A turn is one more than in ports.Place, so that none is negative. A member that does not follow from
 -- a place in j is none of ours: whoever finds it deletes it, else it would come first for ever.
 
-local FIELDS, WIDTH = 7, 16
+local WIDTH = 16
 -- Lists: all; those of a job that may be taken, and that may not be taken yet.
 local ALL, DUE, LATER = { 'j', 'l', 'r', 'g', 'd' }, { 'j', 'l', 'r', 'g' }, { 'j', 'l', 'd' }
 -- How many fields are before the id.
@@ -56,8 +56,7 @@ local function known(member)
   local list = member:sub(1, 1)
   local id = member:sub(2 + WIDTH * BEFORE_ID[list])
   for _, place in ipairs(places(id)) do
-    local whole = #place == FIELDS * WIDTH
-    if whole and member_in(list, id, place) == member then return id, place end
+    if member_in(list, id, place) == member then return id, place end
   end
   redis.call('ZREM', QUEUE, member)
 end
