@@ -30,7 +30,7 @@ def test_a_queue_per_callback_and_a_count_of_what_waits(
     assert web.news(asked)["state"] == "queued"
     assert waiting_in(one) == {"celery": 0, "reports": 1}
     # Its priority, 3, is that of Celery's Redis transport: a list of its own.
-    assert redis.Redis.from_url(redis_url).llen("reports\x06\x163") == 1
+    assert redis.Redis.from_url(redis_url).llen("reports") == 1
     one.worker("--concurrency", "1", "-Q", "reports")
     pid = web.outcome(asked)["response"]["response"]["asking"]["children"]
     assert pid not in general.pids()
