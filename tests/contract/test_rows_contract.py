@@ -145,6 +145,14 @@ class Machine(RuleBasedStateMachine):
                 assert head[:2] == expected[:2]
                 assert head.request in (None, expected.request)
 
+    @invariant()
+    def as_many_are_ahead(self) -> None:
+        if self.rows.queues:
+            for job_id in self.jobs:
+                assert self.rows.ahead(job_id) == self.model.ahead(job_id)
+            for queue in QUEUES:
+                assert self.rows.waiting(queue) == self.model.waiting(queue)
+
     @rule(limit=st.integers(1, 4))
     def list_in_pages(self, limit: int) -> None:
         for by, value in LISTS:

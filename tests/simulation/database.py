@@ -11,7 +11,7 @@ from dash_long_callback.errors import StoreError
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.memory import MemoryRows
 from dash_long_callback.stores.notifier import Subscription, Waker
-from dash_long_callback.stores.ports import Batch, Cursor, Field, Head, Rows
+from dash_long_callback.stores.ports import Ahead, Batch, Cursor, Field, Head, Rows
 from dash_long_callback.stores.row_results import RowResults
 
 #: Seconds that jobs are kept.
@@ -81,6 +81,12 @@ class RoughRows(Rows):
     def heads(self, queue: str = "") -> list[str]:
         self._step()
         return self._database.rows.heads(queue)
+
+    def ahead(self, job_id: str) -> Ahead | None:
+        return self._database.rows.ahead(job_id)
+
+    def waiting(self, queue: str = "") -> int:
+        return self._database.rows.waiting(queue)
 
     def subscribe(
         self, waker: Waker | None = None, *, cancels: bool = False

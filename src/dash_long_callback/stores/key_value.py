@@ -23,7 +23,7 @@ from dash_long_callback.stores import names as row
 from dash_long_callback.stores import timing
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.key_value_notifier import RowNotifier
-from dash_long_callback.stores.ports import Batch, Cursor, Field, Head, Rows
+from dash_long_callback.stores.ports import Ahead, Batch, Cursor, Field, Head, Rows
 from dash_long_callback.stores.row_results import RowResults
 
 if TYPE_CHECKING:
@@ -138,6 +138,13 @@ class KeyValueRows(Rows):
     def heads(self, queue: str = "") -> list[str]:  # noqa: ARG002
         """Nothing, for the same reason."""
         return []
+
+    def ahead(self, job_id: str) -> Ahead | None:
+        """None: it is not known."""
+
+    def waiting(self, queue: str = "") -> int:  # noqa: ARG002
+        """0, for the same reason."""
+        return 0
 
     def subscribe(
         self, waker: Waker | None = None, *, cancels: bool = False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dash_long_callback.stores import names
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.notifier import Notifier
-from dash_long_callback.stores.ports import Batch, Cursor, Entry, Field, Head, Place, Rows
+from dash_long_callback.stores.ports import Ahead, Batch, Cursor, Entry, Field, Head, Place, Rows
 from dash_long_callback.stores.row_results import RowResults
 
 if TYPE_CHECKING:
@@ -131,6 +131,13 @@ class MemoryRows(Rows):
             return Head(job_id, self._read(names.job(job_id)), self._read(names.request(job_id)))
 
     def heads(self, queue: str = "") -> list[str]:
+        first: dict[str, str] = {}
+        for one in self._ready(queue):
+            first.setdefault(one.place.gate, one.id)
+        return list(first.values())
+
+    def _ready(self, queue: str) -> list[_Queued]:
+        """What waits and may be taken, in order."""
         with self._lock:
             now = self._clock()
             ready = [
@@ -138,10 +145,19 @@ class MemoryRows(Rows):
                 for one in self._queue.values()
                 if one.place.queue == queue and one.place.not_before <= now
             ]
-        first: dict[str, str] = {}
-        for one in sorted(ready, key=_Queued.order):
-            first.setdefault(one.place.gate, one.id)
-        return list(first.values())
+        return sorted(ready, key=_Queued.order)
+
+    def ahead(self, job_id: str) -> Ahead | None:
+        with self._lock:
+            one = self._queue.get(job_id)
+            if one is None or one.place.not_before > self._clock():
+                return None
+            ready = self._ready(one.place.queue)
+        before = ready[: ready.index(one)]
+        return Ahead(len(before), sum(other.place.gate == one.place.gate for other in before))
+
+    def waiting(self, queue: str = "") -> int:
+        return len(self._ready(queue))
 
     def subscribe(
         self, waker: Waker | None = None, *, cancels: bool = False

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Field: TypeAlias = Literal["all", "state", "callback", "owner"]
 #: A job in a list: when it was created, and its id. Newer ones are greater.
 Cursor: TypeAlias = tuple[float, str]
+#: Up to how many jobs are counted one by one.
+COUNTED = 100
 
 
 class Entry(NamedTuple):
@@ -68,6 +70,18 @@ class Place(NamedTuple):
     gate: str = ""
     front: bool = False
     not_before: float = 0.0
+
+
+class Ahead(NamedTuple):
+    """How many jobs are to be taken before another, if nothing keeps them from it.
+
+    Attributes:
+        queue: of its queue.
+        gate: of these, those of its gate. Above ``COUNTED`` it may be less than there are.
+    """
+
+    queue: int
+    gate: int
 
 
 class Head(NamedTuple):
@@ -162,6 +176,14 @@ class Rows(ABC):
     @abstractmethod
     def heads(self, queue: str = "") -> list[str]:
         """The job that is next of each gate; those first that are to be taken first."""
+
+    @abstractmethod
+    def ahead(self, job_id: str) -> Ahead | None:
+        """How many jobs are ahead of one that waits; None if it does not, or not yet."""
+
+    @abstractmethod
+    def waiting(self, queue: str = "") -> int:
+        """How many jobs wait in a queue, and may be taken if nothing keeps them from it."""
 
     @abstractmethod
     def subscribe(

@@ -31,7 +31,7 @@ from dash_long_callback.jobs import State
 from dash_long_callback.stores import names as row
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.parse import ignored
-from dash_long_callback.stores.ports import Batch, Cursor, Field, Head, Place, Rows
+from dash_long_callback.stores.ports import Ahead, Batch, Cursor, Field, Head, Place, Rows
 from dash_long_callback.stores.redis_notifier import RedisNotifier
 from dash_long_callback.stores.row_results import RowResults
 
@@ -54,6 +54,8 @@ _TRIM = f"clean(INDEX) return trim(math.floor(microseconds_now() / 1000), {_TRIM
 #: ARGV: a queue; what the keys of rows begin with, and what those that are read end with.
 _NEXT = "return head(unpack(ARGV))"
 _HEADS = "return heads(ARGV[1])"
+_AHEAD = "return ahead(ARGV[1])"
+_WAITING = "return waiting(ARGV[1])"
 #: Characters of a field of a place in the queue, see ``redis_queue.lua``.
 _WIDTH = 16
 #: Characters before each id that ``heads`` returns: priority, turn and number.
@@ -192,6 +194,15 @@ class RedisRows(Rows):
         # Not sorted by Lua, which compares as the server's locale has it.
         return [one[_ORDER:].decode() for one in sorted(found)]
 
+    @_guarded
+    def ahead(self, job_id: str) -> Ahead | None:
+        found = self._connected.ahead(keys=self._sets, args=[job_id])
+        return None if found is None else Ahead(*found)
+
+    @_guarded
+    def waiting(self, queue: str = "") -> int:
+        return self._connected.waiting(keys=self._sets, args=[_hashed(queue, _WIDTH)])
+
     def subscribe(
         self, waker: Waker | None = None, *, cancels: bool = False
     ) -> AbstractContextManager[Subscription]:
@@ -220,6 +231,8 @@ class _Connected:
         self.trim = client.register_script(index + _TRIM)
         self.next = client.register_script(queue + _NEXT)
         self.heads = client.register_script(queue + _HEADS)
+        self.ahead = client.register_script(queue + _AHEAD)
+        self.waiting = client.register_script(queue + _WAITING)
         self.news = RedisNotifier(client)
 
     def close(self) -> None:

@@ -144,3 +144,24 @@ local function heads(queue)
     from = '(g' .. queue .. fields(place, 5, 5) .. '~'  -- behind all of this gate
   end
 end
+
+-- How many are ahead of a job: of its queue, and of its gate. Nothing if it may not be taken.
+local function ahead(id)
+  let_in(microseconds_now())
+  for _, place in ipairs(places(id)) do
+    local found = {}
+    for n, list in ipairs({ 'r', 'g' }) do
+      local member = member_in(list, id, place)
+      if not redis.call('ZSCORE', QUEUE, member) then return false end
+      local all = member:sub(1, 1 + WIDTH * n)  -- up to the queue, or to the gate
+      found[n] = redis.call('ZLEXCOUNT', QUEUE, '[' .. all, '(' .. member)
+    end
+    return found
+  end
+  return false
+end
+
+local function waiting(queue)
+  let_in(microseconds_now())
+  return redis.pcall('ZLEXCOUNT', QUEUE, '[r' .. queue, '(r' .. queue .. '~')
+end

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVa
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import State
 from dash_long_callback.stores import names, sqlite_notifier
+from dash_long_callback.stores import sqlite_queue as queue_sql
 from dash_long_callback.stores import sqlite_schema as sql
 from dash_long_callback.stores.parse import read_id
-from dash_long_callback.stores.ports import Batch, Cursor, Field, Head, Rows
+from dash_long_callback.stores.ports import Ahead, Batch, Cursor, Field, Head, Rows
 from dash_long_callback.stores.sqlite_file import SqliteFile
 from dash_long_callback.stores.sqlite_fork import IN_USE
 from dash_long_callback.stores.sqlite_notifier import SqliteNotifier
@@ -125,7 +126,7 @@ class SqliteRows(Rows):
             if batch.entry is not None:
                 execute(sql.ENTER, (*batch.entry, *_place(execute, batch, now)))
             if batch.dequeue is not None:
-                execute(sql.DEQUEUE, (batch.dequeue,))
+                execute(queue_sql.DEQUEUE, (batch.dequeue,))
             if batch.news is not None:
                 sqlite_notifier.write(execute, batch.news)
             if batch.cancel is not None:
@@ -158,24 +159,33 @@ class SqliteRows(Rows):
     @_guarded
     def next_queued(self, queue: str = "") -> Head | None:
         now, execute = time.time(), self.pool.execute
-        found, due = execute(sql.NEXT, (queue, now)).fetchone()
+        found, due = execute(queue_sql.NEXT, (queue, now)).fetchone()
         if due:
-            execute(sql.LET_IN, (now,))
-            found, _ = execute(sql.NEXT, (queue, now)).fetchone()
+            execute(queue_sql.LET_IN, (now,))
+            found, _ = execute(queue_sql.NEXT, (queue, now)).fetchone()
         if found is None:
             return None
         job_id = read_id(found, "an entry of the queue")
         if job_id is None:
-            execute(sql.DROP_NEXT, (found,))
+            execute(queue_sql.DROP_NEXT, (found,))
             return self.next_queued(queue)
         # Without the request: it may be large, and the worker reads it.
         return Head(job_id, _value(execute(sql.READ, (names.job(job_id), now))), None)
 
     @_guarded
     def heads(self, queue: str = "") -> list[str]:
-        found = self.pool.execute(sql.HEADS, (queue,)).fetchall()
+        found = self.pool.execute(queue_sql.HEADS, (queue,)).fetchall()
         ids = [read_id(job_id, "an entry of the queue") for (job_id,) in found]
         return [job_id for job_id in ids if job_id is not None]
+
+    @_guarded
+    def ahead(self, job_id: str) -> Ahead | None:
+        found = self.pool.execute(queue_sql.AHEAD, (job_id,)).fetchone()
+        return None if found is None else Ahead(*found)
+
+    @_guarded
+    def waiting(self, queue: str = "") -> int:
+        return int(self.pool.execute(queue_sql.WAITING, (queue,)).fetchone()[0])
 
     @contextmanager
     def subscribe(
@@ -224,7 +234,7 @@ def _place(execute: Callable[..., sqlite3.Cursor], batch: Batch, now: float) -> 
         return _NO_PLACE
     turn, number = -1, -time.time_ns()
     if not place.front:
-        ((turn,),) = execute(sql.TURN, (place.queue, place.priority, place.lane, entry.id))
+        ((turn,),) = execute(queue_sql.TURN, (place.queue, place.priority, place.lane, entry.id))
         number = -number
     not_before = place.not_before if place.not_before > now else 0
     return place.queue, place.priority, place.lane, place.gate, turn, number, not_before

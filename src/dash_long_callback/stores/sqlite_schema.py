@@ -3,6 +3,7 @@
     rows     name, value, when it expires
     jobs     what the index knows of a job, and its place in the queue if it waits; it goes with
              the job's record
+    ranks    see ``sqlite_queue``
     counts   how many jobs each list has; triggers keep them
     News     see ``sqlite_notifier``
 
@@ -16,7 +17,7 @@ import logging
 import sqlite3
 from pathlib import Path
 
-from dash_long_callback.stores import sqlite_notifier
+from dash_long_callback.stores import sqlite_notifier, sqlite_queue
 from dash_long_callback.stores.sqlite_pool import SqlitePool
 
 log = logging.getLogger("dash_long_callback")
@@ -39,13 +40,7 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_by_state ON jobs (state, created, id);
 CREATE INDEX jobs_by_callback ON jobs (callback, created, id);
 CREATE INDEX jobs_by_owner ON jobs (owner, created, id) WHERE owner IS NOT NULL;
-CREATE INDEX queue ON jobs (queue, priority DESC, turn, number)
-    WHERE number IS NOT NULL AND not_before = 0;
-CREATE INDEX gates ON jobs (queue, gate, priority DESC, turn, number)
-    WHERE number IS NOT NULL AND not_before = 0;
-CREATE INDEX lanes ON jobs (queue, priority, lane, turn) WHERE number IS NOT NULL;
-CREATE INDEX queue_of_later ON jobs (not_before) WHERE number IS NOT NULL AND not_before > 0;
-
+{sqlite_queue.CREATE}
 CREATE TABLE counts (field TEXT, value TEXT, number INTEGER, PRIMARY KEY (field, value))
     WITHOUT ROWID;
 CREATE TRIGGER job_added AFTER INSERT ON jobs BEGIN
@@ -80,43 +75,10 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value, expires = excluded.expi
 TOUCH = "UPDATE rows SET expires = ? WHERE name = ? AND expires > ?"
 DROP = "DELETE FROM rows WHERE name = ?"
 
-#: What waits, and may be taken. An id that is no text is not ours, and would not be found again.
-_READY = "number IS NOT NULL AND not_before = 0 AND typeof(id) = 'text'"
-#: The turn of a job that comes last in its lane (see ``ports.Place``).
-TURN = f"""SELECT max(0,
-    coalesce((SELECT turn FROM jobs INDEXED BY queue WHERE {_READY} AND queue = ?1 AND priority = ?2
-        AND turn >= 0 AND id <> ?4 ORDER BY turn LIMIT 1), 0),
-    coalesce((SELECT turn FROM jobs INDEXED BY lanes WHERE number IS NOT NULL AND queue = ?1
-        AND priority = ?2 AND lane = ?3 AND id <> ?4 ORDER BY turn DESC LIMIT 1), -1) + 1)"""  # noqa: S608 - no input
 ENTER = """INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, queue = excluded.queue,
     priority = excluded.priority, lane = excluded.lane, gate = excluded.gate, turn = excluded.turn,
     number = excluded.number, not_before = excluded.not_before"""
-DEQUEUE = "UPDATE jobs SET number = NULL WHERE id = ?"
-#: The job to take next, and whether others may be taken now that could not before.
-NEXT = f"""SELECT
-    (SELECT CAST(id AS BLOB) FROM jobs INDEXED BY queue WHERE {_READY} AND queue = ?1
-        ORDER BY priority DESC, turn, number LIMIT 1),
-    EXISTS (SELECT 1 FROM jobs WHERE number IS NOT NULL AND not_before > 0 AND not_before <= ?2)"""  # noqa: S608 - no input
-LET_IN = """UPDATE jobs SET not_before = 0
-WHERE number IS NOT NULL AND not_before > 0 AND not_before <= ?"""
-#: The next job of each gate. It goes from gate to gate: the time grows with their number only.
-_OF_QUEUE = f"FROM jobs INDEXED BY gates WHERE {_READY} AND queue = ?1"
-HEADS = f"""WITH RECURSIVE
-    every (gate) AS (
-        SELECT (SELECT gate {_OF_QUEUE} ORDER BY gate LIMIT 1) UNION ALL
-        SELECT (SELECT gate {_OF_QUEUE} AND gate > every.gate ORDER BY gate LIMIT 1)
-        FROM every WHERE every.gate IS NOT NULL
-    ),
-    first (id) AS (
-        SELECT (SELECT id {_OF_QUEUE} AND gate = every.gate
-            ORDER BY priority DESC, turn, number LIMIT 1)
-        FROM every WHERE every.gate IS NOT NULL
-    )
-SELECT CAST(jobs.id AS BLOB) FROM first JOIN jobs ON jobs.id = first.id
-ORDER BY priority DESC, turn, number"""  # noqa: S608 - no input
-DROP_NEXT = "DELETE FROM jobs WHERE CAST(id AS BLOB) = ?"
-
 _THERE = "EXISTS (SELECT 1 FROM rows WHERE name = jobs.id || ':job' AND expires > ?2)"
 LIST = f"""SELECT created, CAST(id AS BLOB) FROM jobs INDEXED BY jobs_by_{{field}}
 WHERE {{field}} = ?1 AND {_THERE} AND (created, id) < (?3, ?4)
