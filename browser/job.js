@@ -20,7 +20,7 @@ import { attempt } from "./renderer.js";
 import { alive, answered, inSlot, leave, spin } from "./slots.js";
 import { cancelJob, submit } from "./submit.js";
 import { SENTENCES, sentenceOf } from "./sentences.js";
-import { describe, devToolsError, emit } from "./window_events.js";
+import { describe, devToolsError, emit, emitFailed } from "./window_events.js";
 import { Updates } from "./updates.js";
 import { messageOf } from "./values.js";
 
@@ -45,6 +45,8 @@ export class Job {
         this.outputs = pending.outputs;
         this.slot = pending.name + " " + JSON.stringify(pending.matched.map(stringify));
         this.seq = 0;
+        /** @type {number | null} How many jobs were ahead of it when it waited. */
+        this.ahead = null;
         /** Which attempt at it the server makes. */
         this.attempt = 1;
         this.settled = false;
@@ -88,7 +90,14 @@ export class Job {
 
     /** @param {News} news */
     receive(news) {
-        if (this.settled || this.outcome || (news.seq <= this.seq && !news.ended)) {
+        if (this.settled || this.outcome) {
+            return;
+        }
+        if (news.ahead !== undefined && news.ahead !== this.ahead) {
+            this.ahead = news.ahead;
+            emit("waiting", this.name, this.outputs, { ahead: news.ahead, seconds: news.wait ?? null });
+        }
+        if (news.seq <= this.seq && !news.ended) {
             return;
         }
         this.seq = news.seq;
@@ -198,7 +207,7 @@ export class Job {
         const said = failure || (given.error && { kind: "failed" });
         // The server may never have had a doubtful one, which the user has been told.
         if (said && !this.cancelled && (given.error || !this.pending.doubtful)) {
-            emit("failed", this.name, this.outputs, said);
+            emitFailed(this.name, this.outputs, said);
         } else if (result.data) {
             emit("succeeded", this.name, this.outputs);
         }

@@ -24,7 +24,7 @@ import { poller } from "./poller.js";
 import { run } from "./run.js";
 import { alive, inProgress } from "./slots.js";
 import { SENTENCES, sentenceOf } from "./sentences.js";
-import { devToolsError, emit } from "./window_events.js";
+import { devToolsError, emitFailed } from "./window_events.js";
 
 /** Milliseconds after which a tab counts as one in the background: not while a user switches tabs. */
 const HIDDEN_AFTER = 2000;
@@ -89,7 +89,7 @@ clientside.long_callback = new Proxy(
             return () => {
                 const { outputs_list } = clientside.callback_context;
                 const failure = { kind: "changed", reload: true };
-                emit("failed", key, outputs_list, failure);
+                emitFailed(key, outputs_list, failure);
                 return Promise.reject(devToolsError(sentenceOf(SENTENCES, failure)));
             };
         },

@@ -1,7 +1,7 @@
 /* What this tab remembers: the jobs whose answers the page does not have. */
 
 import { prefix, settings } from "./page.js";
-import { emit } from "./window_events.js";
+import { emitFailed } from "./window_events.js";
 import { once, tried } from "./values.js";
 
 /** @typedef {import("./pending.js").PendingJob} PendingJob */
@@ -61,7 +61,7 @@ export const memory = {
                 } else if (mine !== null) {
                     sessionStorage.removeItem(key);
                     if (kept && mine) {
-                        emit("failed", pending.name, pending.outputs, { kind: "changed" });
+                        emitFailed(pending.name, pending.outputs, { kind: "changed" });
                     }
                 }
             }

@@ -21,6 +21,8 @@
  * @property {string} state
  * @property {number} seq
  * @property {boolean} ended
+ * @property {number} [ahead] how many jobs are to begin before it, while it waits
+ * @property {number | null} [wait] how many seconds that will take, if such jobs have run lately
  * @property {number} [attempt] which it is in, from the second on
  * @property {Update[]} [updates]
  * @property {{response?: Object<string, Object<string, any>>, dist?: any[]}} [response]

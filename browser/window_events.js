@@ -7,24 +7,25 @@ import { SENTENCES, sentenceOf } from "./sentences.js";
 /** @typedef {Error & {html: string, by: string}} DevToolsError */
 
 /**
- * @param {"started" | "succeeded" | "failed"} what
+ * @param {"started" | "waiting" | "succeeded" | "failed"} what
  * @param {string} callback
  * @param {any} outputs as the renderer gives them
- * @param {Failure} [failure]
+ * @param {Object<string, any>} [more] what else the event has to say
  */
-export function emit(what, callback, outputs, failure) {
-    const detail = {
-        callback,
-        outputs: flat(outputs).map(({ id, property }) => ({ id, property: bare(property) })),
-        ...(failure && {
-            kind: failure.kind,
-            message: failure.message || sentenceOf(SENTENCES, failure),
-            user: Boolean(failure.user),
-            ref: failure.ref || null,
-            reload: Boolean(failure.reload),
-        }),
-    };
+export function emit(what, callback, outputs, more = {}) {
+    const detail = { callback, outputs: flat(outputs).map(({ id, property }) => ({ id, property: bare(property) })), ...more };
     window.dispatchEvent(new CustomEvent("long-callback-" + what, { detail, cancelable: what === "failed" }));
+}
+
+/** @param {string} callback @param {any} outputs @param {Failure} failure */
+export function emitFailed(callback, outputs, failure) {
+    emit("failed", callback, outputs, {
+        kind: failure.kind,
+        message: failure.message || sentenceOf(SENTENCES, failure),
+        user: Boolean(failure.user),
+        ref: failure.ref || null,
+        reload: Boolean(failure.reload),
+    });
 }
 
 /**

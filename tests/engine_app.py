@@ -84,6 +84,7 @@ app.layout = html.Div(
         html.P(id="progress"),
         html.P(id="quick"),
         html.P(id="handled"),
+        html.P(id="urgent"),
         html.P(id="asking"),
         html.P(id="side"),
         html.P(id="ordinary"),
@@ -139,11 +140,21 @@ def handled(order: Any) -> Any:
     prevent_initial_call=True,
     context=["cookies"],
     queue=os.environ.get("QUEUE"),
-    priority=3 if os.environ.get("QUEUE") else None,
 )
 def asking(order: Any) -> Any:
     name, *args = order
     return ORDERS[name](*args)
+
+
+def urgent(order: Any) -> Any:
+    name, *args = order
+    return ORDERS[name](*args)
+
+
+if manager.store.rows.queues:
+    app.long_callback(
+        Output("urgent", "children"), Input("order", "data"), prevent_initial_call=True, priority=1
+    )(urgent)
 
 
 def do_cookie() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +15,11 @@ import pytest
 from managers import PATIENCE, WORKERS, wait_until
 from test_manager_contract import all_ended, callback_of, ended, request_of, result
 
-from dash_long_callback.errors import LimitReached
+from dash_long_callback.errors import JobNotFound, LimitReached
 from dash_long_callback.jobs import Job, State, new_job_id
+from dash_long_callback.managers import positions
 from dash_long_callback.managers.base import Manager
+from dash_long_callback.managers.following import Following
 
 
 class Jobs:
@@ -48,7 +51,7 @@ class Jobs:
         names = [f"worker-{n}" for n in range(WORKERS)]
         for name in names:
             self.submit(name)
-        wait_until(lambda: self.begun() == set(names))
+        wait_until(lambda: set(names) <= self.begun())
         return names
 
     def let_go(self, *names: str) -> None:
@@ -164,3 +167,53 @@ def test_many_jobs_of_few_keys_never_run_at_once_more_than_they_may(jobs: Jobs) 
             if n % 3 == key
         )
         assert all(later[0] >= before[1] for before, later in pairwise(spans))
+
+
+def test_who_follows_a_job_that_waits_hears_how_many_are_ahead(jobs: Jobs) -> None:
+    pool = jobs.pool
+    filling = jobs.fill()
+    for name in ("a", "b", "c"):
+        jobs.submit(name)
+    last = jobs.ids["c"]
+    assert [pool.position(jobs.ids[name]).ahead for name in "abc"] == [0, 1, 2]  # pyright: ignore[reportOptionalMemberAccess]
+    assert pool.position(jobs.ids[filling[0]]) is None  # it runs
+    with pytest.raises(JobNotFound):
+        pool.position("unknown")
+    with Following({pool: {last: jobs.job("c").seq}}, ahead={last: 2}) as following:
+        assert not following.fresh(following.wait(1.5, following.fresh))  # nothing has changed
+        pool.cancel(jobs.ids["a"])
+        news = following.news(following.wait(PATIENCE, following.fresh))
+        assert news[last].position.ahead == 1  # pyright: ignore[reportOptionalMemberAccess]
+        following.see(news)
+        jobs.let_go("b", "c", *filling)
+        jobs.ended("b", "c", *filling)
+    assert pool.position(last) is None
+
+
+def test_a_wait_is_estimated_from_what_such_jobs_have_taken(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = jobs.pool
+    monkeypatch.setattr(positions, "RECENT_SECONDS", 0.0)
+    monkeypatch.setattr(positions, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(positions, "RECENT", 2)
+    for n in range(2):
+        jobs.submit(f"{n}")
+    wait_until(lambda: jobs.begun() == {"0", "1"})
+    time.sleep(1.0)
+    jobs.let_go("0", "1")
+    jobs.ended("0", "1")
+    took = (
+        sum((jobs.job(f"{n}").ended or 0) - (jobs.job(f"{n}").started or 0) for n in range(2)) / 2
+    )
+    filling = jobs.fill()
+    waiting = [jobs.submit(f"waits {n}") for n in range(3)]
+    limited = jobs.submit("limited", limits=[["one", 1]])
+    jobs.submit("limited, too", limits=[["one", 1]])
+    found = [pool.position(job_id) for job_id in [*waiting, limited, jobs.ids["limited, too"]]]
+    seconds = [one.seconds for one in found if one is not None and one.seconds is not None]
+    expected = [0.25 * took, 0.75 * took, 1.25 * took, 1.75 * took, 2.25 * took]
+    assert seconds == pytest.approx(expected, rel=0.01)
+    names = ["waits 0", "waits 1", "waits 2", "limited", "limited, too"]
+    jobs.let_go(*filling, *names)
+    jobs.ended(*filling, *names)

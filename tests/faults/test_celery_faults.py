@@ -317,7 +317,7 @@ def test_a_process_that_is_stuck_is_ended_and_another_calls_on_error(web: Engine
 
 def test_on_error_waits_for_a_free_worker_as_long_as_it_takes(web: EngineServer) -> None:
     job = web.dispatch(["ignore_cancel"], "handled")["job"]
-    first = web.submit("gate", "open")  # takes the worker before on_error can
+    first = web.dispatch(["gate", "open"], "urgent")["job"]  # comes before what waits for on_error
     web.worker_of(first)
     assert _goes_on(web, job)
     (web.folder / "gate-open").touch()
@@ -327,13 +327,13 @@ def test_on_error_waits_for_a_free_worker_as_long_as_it_takes(web: EngineServer)
 
 def test_a_job_that_waits_for_its_on_error_is_cancelled_at_once(web: EngineServer) -> None:
     job = web.dispatch(["ignore_cancel"], "handled")["job"]
-    first = web.submit("gate", "open")
+    first = web.dispatch(["gate", "open"], "urgent")["job"]
     web.worker_of(first)
     assert not web.news(job)["ended"]
     web.post("cancel", {"jobs": [job]})
     assert web.news(job)["state"] == "cancelled"
     (web.folder / "gate-open").touch()
-    assert web.value(first) == "open"
+    assert web.outcome(first)["response"]["response"]["urgent"]["children"] == "open"
     assert web.value(web.submit("sleep", 0)) == "slept"
     assert web.news(job)["state"] == "cancelled"
 

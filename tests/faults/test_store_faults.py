@@ -18,7 +18,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import diskcache  # pyright: ignore[reportMissingTypeStubs]
 import filelock
 import pytest
 import redis
@@ -39,7 +38,7 @@ from dash_long_callback.jobs import (
     Succeeded,
     new_job_id,
 )
-from dash_long_callback.stores import parse, sqlite_file
+from dash_long_callback.stores import parse, sqlite_file, sqlite_queue
 from dash_long_callback.stores import sqlite_schema as sql
 from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.stores.job_store import JobStore
@@ -810,13 +809,16 @@ def test_honest_contention_refuses_nobody(folder: Path) -> None:
 
 
 #: What is said again and again, and how many values it takes.
-STATEMENTS = {"READ": 2, "NEXT": 1, "LET_IN": 1, "COUNT": 2, "PURGE_ROWS": 1, "PURGE_JOBS": 1}
+STATEMENTS = {"READ": 2, "COUNT": 2, "PURGE_ROWS": 1, "PURGE_JOBS": 1}
+#: The same of the queue.
+QUEUE_STATEMENTS = {"TURN": 4, "NEXT": 2, "LET_IN": 1, "AHEAD": 1, "WAITING": 1}
 STATEMENTS_OF_FIELDS = {"LIST": 5, "EXPIRED": 2}
 
 
 def test_no_statement_searches_a_whole_table(store: DiskcacheStore, folder: Path) -> None:
     new(store)
     found = [(getattr(sql, name), count) for name, count in STATEMENTS.items()]
+    found += [(getattr(sqlite_queue, name), count) for name, count in QUEUE_STATEMENTS.items()]
     for name, count in STATEMENTS_OF_FIELDS.items():
         fields = ("state", "callback", "owner")
         found += [(getattr(sql, name).format(field=field), count) for field in fields]
@@ -827,17 +829,17 @@ def test_no_statement_searches_a_whole_table(store: DiskcacheStore, folder: Path
         assert "USE TEMP B-TREE FOR ORDER BY" not in steps, statement
 
 
-def test_the_jobs_of_an_earlier_version_are_set_aside_in_words(
+def test_the_jobs_of_an_earlier_version_are_deleted_in_words(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder.mkdir(parents=True)
-    with diskcache.Cache(str(folder)) as old:
-        old.set("an-id:job", b"{}")
+    with closing_store(folder) as store:
+        old = new(store)
+    run(folder, "PRAGMA user_version = 1")
     for _ in range(2):
         with closing_store(folder) as store:
-            assert store.load("an-id") is None
+            assert store.load(old.id) is None
             assert new(store)
-    assert said(caplog, "are of an earlier version of this package") == 1
+    assert said(caplog, "an earlier version of this package") == 1
 
 
 def test_a_file_of_a_later_version_is_used_as_it_is(folder: Path) -> None:

@@ -18,6 +18,7 @@ from dash_long_callback.executors.celery.executor import CeleryExecutor
 from dash_long_callback.executors.local.orphans import Orphans
 from dash_long_callback.executors.local.supervisor import Supervisor
 from dash_long_callback.managers import base
+from dash_long_callback.stores import limits
 from dash_long_callback.stores.records import Records
 from dash_long_callback.worker.limits import Limits
 
@@ -55,6 +56,12 @@ def break_engine(part: str) -> None:
         case "attempts":  # who comes late may write
             engine = Records
             engine.held = staticmethod(_anybody(engine.held))
+        case "limits":  # nobody counts who runs
+            engine = limits.Limits
+            engine.current = lambda _limits, _holders: []
+        case "rates":  # nor who has started
+            engine = limits.Limits
+            engine._check_rates = lambda *_: {}
         case _:
             raise SystemExit(f"there is nothing to break that is called {part!r}")
 

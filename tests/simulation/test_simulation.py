@@ -62,9 +62,13 @@ def test_a_seed_gives_the_same_history_again(engine: str) -> None:
         ("embedded", "grace"),
         ("embedded", "deadlines"),
         ("embedded", "attempts"),
+        ("embedded", "limits"),
+        ("embedded", "rates"),
         ("celery", "checks"),
         ("celery", "deadlines"),
         ("celery", "attempts"),
+        ("celery", "limits"),
+        ("celery", "rates"),
     ],
 )
 def test_an_engine_that_lacks_something_breaks_a_rule(engine: str, part: str) -> None:

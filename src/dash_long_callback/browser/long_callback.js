@@ -30,19 +30,19 @@ gain and reload the page; jobs that still run are found again.",changed:"The app
 available any more. Run it again.",unreachable:"The server can't be reached. Check your connection and try again.","unre\
 achable reload":"The server can't be reached. If the job still runs, reload the page to find it again.",library:"A part \
 of the result could not be loaded. Reload the page."};function sentenceOf(sentences,{kind,message,reload}){return reload&&
-sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}function emit(what,callback,outputs,failure){let detail={callback,outputs:flat(outputs).map(({id,property})=>({id,property:bare(
-property)})),...failure&&{kind:failure.kind,message:failure.message||sentenceOf(SENTENCES,failure),user:!!failure.user,ref:failure.
-ref||null,reload:!!failure.reload}};window.dispatchEvent(new CustomEvent("long-callback-"+what,{detail,cancelable:what===
-"failed"}))}function devToolsError(text,by=""){return Object.assign(new Error(text),{html:text,by})}function describe({type,
-message="",traceback}){return traceback||(type?`${type}: ${message}`:message)}var REMEMBER=168*3600*1e3,memory={prefix:once(()=>`dash-long-callback ${prefix()} `),mine(pending){let owner=settings().
+sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}function emit(what,callback,outputs,more={}){let detail={callback,outputs:flat(outputs).map(({id,property})=>({id,property:bare(
+property)})),...more};window.dispatchEvent(new CustomEvent("long-callback-"+what,{detail,cancelable:what==="failed"}))}function emitFailed(callback,outputs,failure){
+emit("failed",callback,outputs,{kind:failure.kind,message:failure.message||sentenceOf(SENTENCES,failure),user:!!failure.
+user,ref:failure.ref||null,reload:!!failure.reload})}function devToolsError(text,by=""){return Object.assign(new Error(text),
+{html:text,by})}function describe({type,message="",traceback}){return traceback||(type?`${type}: ${message}`:message)}var REMEMBER=168*3600*1e3,memory={prefix:once(()=>`dash-long-callback ${prefix()} `),mine(pending){let owner=settings().
 owner;return owner===void 0?null:(pending.owner!==owner&&pending.payload&&(pending.payload=void 0,pending.doubtful=!0,this.
 keep(pending)),pending.owner===owner||pending.owner===null?!0:owner===null&&pending.owner?null:!1)},keep(pending){tried(
 ()=>sessionStorage.setItem(this.prefix()+pending.id,JSON.stringify(pending)))},drop(id){tried(()=>sessionStorage.removeItem(
 this.prefix()+id))},all(){let found=[];return tried(()=>{for(let key of Object.keys(sessionStorage).filter(one=>one.startsWith(
 this.prefix()))){let pending=JSON.parse(sessionStorage.getItem(key)||"null"),kept=pending&&Date.now()-pending.at<REMEMBER,
 known=kept&&settings().callbacks[pending.name],mine=kept?this.mine(pending):!1;known&&mine?found.push(pending):mine!==null&&
-(sessionStorage.removeItem(key),kept&&mine&&emit("failed",pending.name,pending.outputs,{kind:"changed"}))}}),found.sort(
-(one,other)=>one.at-other.at)}};function digest(text){let[one,two]=[1,2];for(let i=0;i<text.length;i++)one=Math.imul(one^text.charCodeAt(i),2654435761),
+(sessionStorage.removeItem(key),kept&&mine&&emitFailed(pending.name,pending.outputs,{kind:"changed"}))}}),found.sort((one,other)=>one.
+at-other.at)}};function digest(text){let[one,two]=[1,2];for(let i=0;i<text.length;i++)one=Math.imul(one^text.charCodeAt(i),2654435761),
 two=Math.imul(two^text.charCodeAt(i),1597334677);return`${text.length} ${one} ${two}`}function valuesOf(inputs){let asked=inputs.
 flat().filter(one=>!/^n_|_timestamp$/.test(one.property));return digest(JSON.stringify(asked.map(one=>[stringify(one.id),
 one.property,one.value])))}function pendingJob(name,config,context){let[inputs,states,outputs]=[context.inputs_list,context.
@@ -223,22 +223,22 @@ this.timer),this.due=1/0,this.stop(),holder.free()},stop(){this.request?.abort()
 now()+ms;this.jobs.size&&due<this.due&&(clearTimeout(this.timer),this.due=due,this.timer=setTimeout(()=>{this.due=1/0,this.
 ask()},ms))},async ask(){this.stop();let request=this.request=new AbortController,asked=Array.from(this.jobs.values());this.
 hidden&&holder.free();let holds=!this.hidden&&holder.take(),stream=holds&&settings().stream&&Date.now()>this.noStreams,body=JSON.
-stringify({tab:TAB,jobs:Object.fromEntries(asked.map(job=>[job.id,job.seq])),hidden:this.hidden||void 0,pace:!holds||void 0,
-stream:stream||void 0}),timer=setTimeout(()=>{stream&&(this.noStreams=Date.now()+this.streamPause,this.streamPause*=2),request.
-abort()},stream?STREAM_FIRST:ANSWER_MAX);this.budget.begin();let after=0,fault=null;try{let response=await post("_dash-l\
-ong-callback/updates",body,{signal:request.signal});if(response.status===404){let answer=await response.json().catch(()=>({}));
-if(answer.error!=="JobNotFound")throw new RequestError("status 404");asked.filter(job=>this.jobs.get(job.id)===job).forEach(
-job=>missed(job,answer.owner))}else{let found=await errorOf(response);if(found)throw found;response.body&&(response.headers.
-get("Content-Type")||"").startsWith("text/event-stream")?after=await this.read(response.body,request,()=>{clearTimeout(timer),
-this.streamPause=STREAM_PAUSE}):after=this.take([await response.json()],request)}this.budget.succeed()}catch(error){fault=
-faultOf(error)}clearTimeout(timer),this.request===request&&(this.request=null,fault?this.fail(fault):this.schedule(after*
-1e3))},take(answers,request){if(this.request!==request)return 0;let found=new Map,owner;for(let answer of answers){owner=
-"owner"in answer?answer.owner:owner;for(let[id,news]of Object.entries(answer.jobs)){let before=found.get(id);found.set(id,
-before&&news?merged(before,news):news)}}for(let[id,news]of found){let job=this.jobs.get(id);job&&attempt(job.name,()=>news?
-job.receive(news):missed(job,owner))}return answers.length?answers[answers.length-1].after:0},async read(body,request,flows){
-let reader=body.getReader(),decoder=new TextDecoder,[text,from,after]=["",0,0],timer;try{for(;;){let{done,value}=await reader.
-read();if(done)return after;flows(),clearTimeout(timer),timer=setTimeout(()=>request.abort(),STREAM_NEXT),text+=decoder.
-decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
+stringify({tab:TAB,jobs:Object.fromEntries(asked.map(job=>[job.id,job.seq])),ahead:Object.fromEntries(asked.filter(job=>job.
+ahead!==null).map(job=>[job.id,job.ahead])),hidden:this.hidden||void 0,pace:!holds||void 0,stream:stream||void 0}),timer=setTimeout(
+()=>{stream&&(this.noStreams=Date.now()+this.streamPause,this.streamPause*=2),request.abort()},stream?STREAM_FIRST:ANSWER_MAX);
+this.budget.begin();let after=0,fault=null;try{let response=await post("_dash-long-callback/updates",body,{signal:request.
+signal});if(response.status===404){let answer=await response.json().catch(()=>({}));if(answer.error!=="JobNotFound")throw new RequestError(
+"status 404");asked.filter(job=>this.jobs.get(job.id)===job).forEach(job=>missed(job,answer.owner))}else{let found=await errorOf(
+response);if(found)throw found;response.body&&(response.headers.get("Content-Type")||"").startsWith("text/event-stream")?
+after=await this.read(response.body,request,()=>{clearTimeout(timer),this.streamPause=STREAM_PAUSE}):after=this.take([await response.
+json()],request)}this.budget.succeed()}catch(error){fault=faultOf(error)}clearTimeout(timer),this.request===request&&(this.
+request=null,fault?this.fail(fault):this.schedule(after*1e3))},take(answers,request){if(this.request!==request)return 0;
+let found=new Map,owner;for(let answer of answers){owner="owner"in answer?answer.owner:owner;for(let[id,news]of Object.entries(
+answer.jobs)){let before=found.get(id);found.set(id,before&&news?merged(before,news):news)}}for(let[id,news]of found){let job=this.
+jobs.get(id);job&&attempt(job.name,()=>news?job.receive(news):missed(job,owner))}return answers.length?answers[answers.length-
+1].after:0},async read(body,request,flows){let reader=body.getReader(),decoder=new TextDecoder,[text,from,after]=["",0,0],
+timer;try{for(;;){let{done,value}=await reader.read();if(done)return after;flows(),clearTimeout(timer),timer=setTimeout(
+()=>request.abort(),STREAM_NEXT),text+=decoder.decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
 
 `,from);end>=0;end=text.indexOf(`
 
@@ -285,32 +285,33 @@ let name=nameOf(id,property);this.reported.has(name)||(this.reported.add(name),r
 job.name} could not set ${name}
 ${messageOf(error)}`))}};var OUTCOMES_MAX=50,INITIAL_CALL=5e3,Job=class{constructor(pending,config){this.pending=pending,this.id=pending.id,this.
 name=pending.name,this.config=config,this.outputs=pending.outputs,this.slot=pending.name+" "+JSON.stringify(pending.matched.
-map(stringify)),this.seq=0,this.attempt=1,this.settled=!1,this.cancelled=!1,this.begun=!1,this.known=!1,this.found=!1,this.
-detached=!1,this.here=!0,this.outcome=null,this.indicator=new Indicator(this),this.events=new EventLines(this),this.updates=
-new Updates(this),this.stops=new CancelInputs(this),this.promise=new Promise((resolve,reject)=>{this.resolve=resolve,this.
-reject=reject}),this.promise.catch(()=>{})}isHere(){let ids=this.outputs?flat(this.outputs).map(output=>output.id):this.
-pending.matched;return!ids.length||ids.some(id=>propsOf(id))}detach(){this.detached||(this.detached=!0,this.reject(clientside.
-PreventUpdate),spin(this.slot))}receive(news){if(!(this.settled||this.outcome||news.seq<=this.seq&&!news.ended)){this.seq=
-news.seq,news.ended||this.indicator.show(),(news.attempt||1)>this.attempt&&(this.attempt=news.attempt||1,this.indicator.
-restart());for(let[target,value]of news.updates||[])attempt(this.name,()=>this.updates.apply(target,value));news.ended&&
-(poller.remove(this),this.indicator.unseen?afterPaint(()=>this.finish(news)):this.finish(news))}}finish(news){this.events.
-whenDone(async()=>{try{await this.conclude(news)}catch(error){this.fail({kind:"failed"},`Long callback ${this.name}: ${messageOf(
-error)}`)}})}async conclude(news){if(news.response&&!this.isHere()&&!this.cancelled&&!this.settled)this.outcome=news,this.
-detach(),this.indicator.hide(),alive().filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).forEach(job=>job.settle({}));else if(news.
-error){let reload=news.error.kind==="session"||news.error.kind==="changed"&&!this.found;this.fail({...news.error,reload},
-describe(news.error))}else if(!news.response||this.cancelled)this.settle({});else{let{response={},dist}=news.response;try{
-await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{this.fail({kind:"library",reload:!0},"A comp\
-onent library could not be loaded.")}}}appear(here){let back=here&&!this.here;if(this.here=here,!!back)if(this.found=!0,
-this.outcome){let outcome=this.outcome;this.outcome=null,this.finish(outcome)}else this.indicator.shown&&(this.detach(),
-spin(this.slot))}fail(failure,text=sentenceOf(SENTENCES,failure),remember=!1){this.settle({error:devToolsError(text,failure.
-callback)},failure,remember)}settle(result,failure,remember=!1){if(checkLayout(),this.settled)return;this.settled=!0,poller.
-remove(this),leave(this),attempt(this.name,()=>this.indicator.hide());let given=fitting(this,result),said=failure||given.
-error&&{kind:"failed"};said&&!this.cancelled&&(given.error||!this.pending.doubtful)?emit("failed",this.name,this.outputs,
-said):result.data&&emit("succeeded",this.name,this.outputs),attempt(this.name,()=>give(this,given)),this.found&&(result.
-data||given.error)&&(answered.set(this.slot,this),setTimeout(()=>answered.delete(this.slot),INITIAL_CALL)),remember||setTimeout(
-()=>memory.drop(this.id));let others=inSlot(this.slot),next=others.find(job=>!job.begun);next&&!others.some(job=>job.begun)&&
-(attempt(next.name,()=>next.indicator.show()),submit(next))}cancel(){this.cancelled=!0,this.outcome||!this.begun?this.settle(
-{}):this.known&&cancelJob(this.id)}};var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
+map(stringify)),this.seq=0,this.ahead=null,this.attempt=1,this.settled=!1,this.cancelled=!1,this.begun=!1,this.known=!1,
+this.found=!1,this.detached=!1,this.here=!0,this.outcome=null,this.indicator=new Indicator(this),this.events=new EventLines(
+this),this.updates=new Updates(this),this.stops=new CancelInputs(this),this.promise=new Promise((resolve,reject)=>{this.
+resolve=resolve,this.reject=reject}),this.promise.catch(()=>{})}isHere(){let ids=this.outputs?flat(this.outputs).map(output=>output.
+id):this.pending.matched;return!ids.length||ids.some(id=>propsOf(id))}detach(){this.detached||(this.detached=!0,this.reject(
+clientside.PreventUpdate),spin(this.slot))}receive(news){if(!(this.settled||this.outcome)&&(news.ahead!==void 0&&news.ahead!==
+this.ahead&&(this.ahead=news.ahead,emit("waiting",this.name,this.outputs,{ahead:news.ahead,seconds:news.wait??null})),!(news.
+seq<=this.seq&&!news.ended))){this.seq=news.seq,news.ended||this.indicator.show(),(news.attempt||1)>this.attempt&&(this.
+attempt=news.attempt||1,this.indicator.restart());for(let[target,value]of news.updates||[])attempt(this.name,()=>this.updates.
+apply(target,value));news.ended&&(poller.remove(this),this.indicator.unseen?afterPaint(()=>this.finish(news)):this.finish(
+news))}}finish(news){this.events.whenDone(async()=>{try{await this.conclude(news)}catch(error){this.fail({kind:"failed"},
+`Long callback ${this.name}: ${messageOf(error)}`)}})}async conclude(news){if(news.response&&!this.isHere()&&!this.cancelled&&
+!this.settled)this.outcome=news,this.detach(),this.indicator.hide(),alive().filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).
+forEach(job=>job.settle({}));else if(news.error){let reload=news.error.kind==="session"||news.error.kind==="changed"&&!this.
+found;this.fail({...news.error,reload},describe(news.error))}else if(!news.response||this.cancelled)this.settle({});else{
+let{response={},dist}=news.response;try{await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{this.
+fail({kind:"library",reload:!0},"A component library could not be loaded.")}}}appear(here){let back=here&&!this.here;if(this.
+here=here,!!back)if(this.found=!0,this.outcome){let outcome=this.outcome;this.outcome=null,this.finish(outcome)}else this.
+indicator.shown&&(this.detach(),spin(this.slot))}fail(failure,text=sentenceOf(SENTENCES,failure),remember=!1){this.settle(
+{error:devToolsError(text,failure.callback)},failure,remember)}settle(result,failure,remember=!1){if(checkLayout(),this.
+settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.name,()=>this.indicator.hide());let given=fitting(
+this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&(given.error||!this.pending.doubtful)?emitFailed(
+this.name,this.outputs,said):result.data&&emit("succeeded",this.name,this.outputs),attempt(this.name,()=>give(this,given)),
+this.found&&(result.data||given.error)&&(answered.set(this.slot,this),setTimeout(()=>answered.delete(this.slot),INITIAL_CALL)),
+remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(this.slot),next=others.find(job=>!job.begun);next&&!others.
+some(job=>job.begun)&&(attempt(next.name,()=>next.indicator.show()),submit(next))}cancel(){this.cancelled=!0,this.outcome||
+!this.begun?this.settle({}):this.known&&cancelJob(this.id)}};var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
 job.slot));let jobs2=alive();for(let job of jobs2)attempt(job.name,()=>job.events.reappear()),attempt(job.name,()=>{job.
 indicator.renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs2.flatMap(job=>job.indicator.signs().
 map(([id])=>id)));let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.name]));for(let job of found.
@@ -340,5 +341,5 @@ gehide",()=>{dropAll();let jobs2=alive().filter(job=>job.config.leave&&job.known
 dash-long-callback/leave",JSON.stringify({jobs:jobs2}),{keepalive:!0}).catch(()=>{}),poller.pause()});watchLayout(onPageChange);
 clientside.long_callback=new Proxy({},{get(_,name){let key=String(name),config=settings().callbacks[key];if(config)return()=>run(
 key,config);if(key==="cancel")return cancel;if(key.startsWith("default ")){let value=JSON.parse(key.slice(8));return()=>progressDefault(
-value)}return()=>{let{outputs_list}=clientside.callback_context,failure={kind:"changed",reload:!0};return emit("failed",
-key,outputs_list,failure),Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();
+value)}return()=>{let{outputs_list}=clientside.callback_context,failure={kind:"changed",reload:!0};return emitFailed(key,
+outputs_list,failure),Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();

@@ -13,9 +13,11 @@ class Executor(ABC):
     Attributes:
         supervised: whether it sees to it by itself that each job ends: then nobody who waits for
             one need have it checked.
+        workers: how many jobs run at once, at most; None: not known.
     """
 
     supervised = True
+    workers: int | None = None
 
     def is_ready(self) -> bool:
         """Whether a worker would begin a new job at once: then it is stored as running."""

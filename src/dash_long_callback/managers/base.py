@@ -14,6 +14,7 @@ from dash_long_callback.executors.base import Executor
 from dash_long_callback.jobs import CONTEXT, Begin, Call, Cancel, Job, Result, State, transition
 from dash_long_callback.managers.following import Following
 from dash_long_callback.managers.liveness import Checks
+from dash_long_callback.managers.positions import Position, Positions
 from dash_long_callback.registry import registry
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.large_results import LargeResult
@@ -47,11 +48,13 @@ class News:
         job: the record.
         updates: the new slots' targets and JSON values, oldest first.
         response: the JSON result, if the job has succeeded; a large one is read when it is sent.
+        position: where it waits, if it does, and if that was asked for.
     """
 
     job: Job
     updates: list[tuple[int | tuple[str, str], bytes]]
     response: bytes | LargeResult | None
+    position: Position | None = None
 
 
 class Manager:
@@ -87,6 +90,7 @@ class Manager:
         self.store = store
         self.executor = executor
         self._checks = Checks()
+        self._positions = Positions(store, executor)
         self.cache_by = check_cache_by("the manager", cache_by)
         self.expire = check_expire("the manager", expire)
         self.user = check_user("the manager", user)
@@ -178,6 +182,31 @@ class Manager:
         """The record of a job; None if it is unknown."""
         known = self._known(job_id, owner)
         return None if known is None else known[0]
+
+    def position(self, job_id: str, owner: str | None = None) -> Position | None:
+        """Where a job waits; None if it does not, or not yet, or if the store can't tell.
+
+        Args:
+            job_id: as its page names it.
+            owner: who asks: jobs of others are unknown.
+
+        Raises:
+            JobNotFound: if there is no such job.
+            StoreError: if the store can't be read.
+
+        Examples:
+            >>> manager.position(job_id)
+            Position(ahead=3, seconds=12.5)
+        """
+        job = self.job(job_id, owner)
+        if job is None:
+            raise JobNotFound
+        return self._positions.of(job)
+
+    def placed(self, news: News) -> News:
+        """News of a job, with its position, which was counted in the last second."""
+        position = self._positions.of(news.job)
+        return news if position is None else replace(news, position=position)
 
     def _known(self, job_id: str, owner: str | None) -> tuple[Job, bytes | None] | None:
         """A job as a waiter sees it, and its result, if that is small."""

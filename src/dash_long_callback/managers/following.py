@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dash_long_callback.jobs import State
 from dash_long_callback.managers import liveness
+from dash_long_callback.managers.positions import EVERY_SECONDS
 from dash_long_callback.stores.notifier import Subscription, Waker
 from dash_long_callback.threads import in_thread
 
@@ -24,10 +25,24 @@ if TYPE_CHECKING:
     Enough: TypeAlias = Callable[[dict[str, News]], bool]
 
 
-def news_since(jobs: Mapping[str, int], found: Mapping[str, News]) -> dict[str, News | None]:
-    """The part of ``found`` that is newer than what was seen; None for a job that is not found."""
+def news_since(
+    jobs: Mapping[str, int], found: Mapping[str, News], ahead: Mapping[str, int] | None = None
+) -> dict[str, News | None]:
+    """The part of ``found`` that was not seen; None for a job that is not found.
+
+    Args:
+        jobs: each with the sequence number that was seen.
+        found: what there is.
+        ahead: how many jobs were ahead of those that wait, as was seen.
+    """
     news = {job_id: found.get(job_id) for job_id in jobs}
-    return {i: one for i, one in news.items() if one is None or one.job.seq > jobs[i]}
+    return {
+        i: one
+        for i, one in news.items()
+        if one is None
+        or one.job.seq > jobs[i]
+        or (one.position is not None and one.position.ahead != (ahead or {}).get(i))
+    }
 
 
 class Following:
@@ -36,6 +51,7 @@ class Following:
     Args:
         jobs: for each manager its jobs, each with the sequence number that was seen.
         owner: of who follows them: of another's jobs there are no news.
+        ahead: how many jobs are ahead of those that wait, as was seen; None: that is no news.
 
     Attributes:
         waits: whether somebody waits for the news, as far as is known.
@@ -45,8 +61,15 @@ class Following:
         ...     news = following.wait(15, lambda found: bool(found))
     """
 
-    def __init__(self, jobs: Mapping[Manager, Mapping[str, int]], owner: str | None = None) -> None:
+    def __init__(
+        self,
+        jobs: Mapping[Manager, Mapping[str, int]],
+        owner: str | None = None,
+        ahead: Mapping[str, int] | None = None,
+    ) -> None:
         self._owner = owner
+        self._ahead = None if ahead is None else dict(ahead)
+        self._place_at = 0.0
         self.waits = True
         self.waker = Waker()
         self._jobs = {manager: dict(part) for manager, part in jobs.items()}
@@ -79,7 +102,7 @@ class Following:
 
     def news(self, found: Mapping[str, News]) -> dict[str, News | None]:
         """What was not seen yet of ``found``; None for a job that is gone."""
-        return news_since(self.jobs, found)
+        return news_since(self.jobs, found, self._ahead)
 
     def fresh(self, found: Mapping[str, News]) -> bool:
         """Whether there is something that was not seen yet."""
@@ -94,6 +117,8 @@ class Following:
                     del part[job_id]
                 else:
                     part[job_id] = one.job.seq
+                    if self._ahead is not None and one.position is not None:
+                        self._ahead[job_id] = one.position.ahead
 
     def wait(self, timeout: float, enough: Enough) -> dict[str, News]:
         """The news as soon as they are enough, or after ``timeout`` seconds.
@@ -135,10 +160,12 @@ class Following:
                 if left <= 0:
                     return (yield self._read)  # the record is the truth, whatever was heard
                 every = math.inf if supervised else liveness.every()
-                if (yield min(left, every, self._until_late())):
+                if (yield min(left, every, self._until_late(), self._until_place())):
                     break
                 # If one ends by that, there is news.
                 yield self._check_liveness
+                if self._until_place() <= 0 and enough(found := (yield self._place)):
+                    return found
         return found
 
     def _until_late(self) -> float:
@@ -149,14 +176,29 @@ class Following:
         ahead = (moment for moment in moments if moment > self._checked)
         return max(0.0, min(ahead, default=math.inf) - time.time())
 
+    def _until_place(self) -> float:
+        """Seconds until it is time to see whether others are ahead still, if some job waits."""
+        if self._ahead is None:
+            return math.inf
+        jobs = (news.job for found in self._found.values() for news in found.values())
+        waits = any(job.state is State.QUEUED for job in jobs)
+        return max(0.0, self._place_at - time.monotonic()) if waits else math.inf
+
+    def _place(self) -> dict[str, News]:
+        """What was found, with the places of those that wait as they are now."""
+        self._place_at = time.monotonic() + EVERY_SECONDS
+        for manager, found in self._found.items():
+            self._found[manager] = {i: manager.placed(news) for i, news in found.items()}
+        return {i: news for found in self._found.values() for i, news in found.items()}
+
     def _read(self) -> dict[str, News]:
-        merged: dict[str, News] = {}
         for manager, part in self._jobs.items():
-            found = self._followed(manager, part)
-            self._found[manager] = found
-            merged |= found
+            self._found[manager] = self._followed(manager, part)
         # Also while news of others comes all the time.
-        return merged | self._check_liveness()
+        self._check_liveness()
+        if self._ahead is not None:
+            return self._place()
+        return {i: news for found in self._found.values() for i, news in found.items()}
 
     def _followed(self, manager: Manager, part: Mapping[str, int]) -> dict[str, News]:
         subscription = self._subscriptions[manager]

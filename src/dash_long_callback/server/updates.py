@@ -21,6 +21,7 @@ from dash_long_callback.server.route import Request, Route
 from dash_long_callback.server.shutdown import at_end
 from dash_long_callback.server.wire import (
     LargeBody,
+    ahead_of,
     jobs_since,
     joined,
     news_json,
@@ -45,8 +46,8 @@ def updates(request: Request) -> bytes | LargeBody:
     """Answer a client that asks for news.
 
     Args:
-        request: with a body of JSON, ``{"tab": str, "jobs": {id: seq}, "hidden": bool,
-            "pace": bool, "stream": bool}``; the last three may be left out.
+        request: with a body of JSON, ``{"tab": str, "jobs": {id: seq}, "ahead": {id: number},
+            "hidden": bool, "pace": bool, "stream": bool}``; all but two may be left out.
 
     Returns:
         JSON ``{"jobs": {id: news or null}, "after": seconds}``; null for an unknown job. If there
@@ -146,6 +147,8 @@ class _Poll:
         self.paces = self.hidden or bool(body.get("pace"))
         self.streams = bool(body.get("stream"))
         self.jobs = jobs_since(body)
+        #: How many jobs are ahead of those that wait, as the client knows it.
+        self.ahead = ahead_of(body)
         self.owner = owner_of(request.app)
         asked = {i: seq for i, seq in self.jobs.items() if is_job_id(i)}
         #: The jobs of each manager that knows some.
@@ -171,7 +174,7 @@ class _Poll:
     def waiting(self) -> Generator[Following]:
         """Follow the jobs while the block runs, which may wait as long as somebody does."""
         with (
-            Following(self.parts, self.owner) as following,
+            Following(self.parts, self.owner, self.ahead) as following,
             self.pacer.hold(self.tab, following, self.capacity),
         ):
             yield following
@@ -185,15 +188,15 @@ class _Poll:
     @property
     def news(self) -> dict[str, News | None]:
         """What there is to tell."""
-        return news_since(self.jobs, self.found) | self._ahead
+        return news_since(self.jobs, self.found, self.ahead) | self._lost
 
     @property
     def at_once(self) -> bool:
         """Whether to answer without a wait for news, and to have the client wait."""
-        return self.paces or bool(self._ahead)
+        return self.paces or bool(self._lost)
 
     @property
-    def _ahead(self) -> dict[str, News]:
+    def _lost(self) -> dict[str, News]:
         # Jobs of which the client says that it has seen what there is not. If that is true, their
         # store has lost something; news that it has not seen yet might not come for long.
         return {i: news for i, news in self.found.items() if self.jobs[i] > news.job.seq}
@@ -215,6 +218,8 @@ class _Poll:
 
     def paced(self) -> bytes | LargeBody:
         """The answer for a client that is told to wait before it asks again."""
+        for manager, part in self.parts.items():
+            self.found |= {i: manager.placed(self.found[i]) for i in part}
         now, jobs = time.time(), self._running.values()
         seconds = min((pacing.pace(now - job.created, job.interval) for job in jobs), default=0)
         if self.hidden:

@@ -98,6 +98,8 @@ def news_json(news: News, *, details: bool = False) -> list[Piece]:
     head: dict[str, Any] = {"state": job.state.value, "seq": job.seq, "ended": job.state.ended}
     if job.failures:
         head["attempt"] = job.failures + 1
+    if news.position is not None:
+        head["ahead"], head["wait"] = news.position.ahead, news.position.seconds
     if job.error is not None and job.state.ended:
         head["error"] = failure(job, details=details)
     head_json = json.dumps(head, separators=(",", ":")).encode()[:-1]
@@ -196,3 +198,15 @@ def jobs_since(body: Mapping[str, Any]) -> dict[str, int]:
     if not all(type(seq) is int for seq in jobs.values()):
         raise BadRequest("a sequence number must be a whole number")
     return jobs
+
+
+def ahead_of(body: Mapping[str, Any]) -> dict[str, int]:
+    """How many jobs are ahead of those that wait, as the client was told.
+
+    Raises:
+        BadRequest: if ``"ahead"`` is there, and not an object of numbers.
+    """
+    ahead = body.get("ahead", {})
+    if not isinstance(ahead, dict) or not all(type(number) is int for number in ahead.values()):
+        raise BadRequest('"ahead" must be an object of job ids and whole numbers')
+    return ahead

@@ -92,8 +92,9 @@ HEADS = f"""WITH RECURSIVE
 SELECT CAST(jobs.id AS BLOB) FROM first JOIN jobs ON jobs.id = first.id
 ORDER BY priority DESC, turn, number"""
 
-#: How many are ahead of a job: those of higher priorities; those of lower turns, each on the highest
-#: level that tells it from the job's; those of its turn that came before. Then those of its gate.
+#: How many are ahead of a job: those of higher priorities; those of lower turns, each on the
+#: highest level that tells it from the job's; those of its turn that came before. Then those of its
+#: gate.
 AHEAD = f"""SELECT
     (SELECT coalesce(sum(number), 0) FROM ranks
         WHERE queue = job.queue AND level = {_TOP} AND priority > job.priority)

@@ -75,7 +75,9 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value, expires = excluded.expi
 TOUCH = "UPDATE rows SET expires = ? WHERE name = ? AND expires > ?"
 DROP = "DELETE FROM rows WHERE name = ?"
 
-ENTER = """INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ENTER = """INSERT INTO jobs (id, state, callback, owner, created,
+    queue, priority, lane, gate, turn, number, not_before)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, queue = excluded.queue,
     priority = excluded.priority, lane = excluded.lane, gate = excluded.gate, turn = excluded.turn,
     number = excluded.number, not_before = excluded.not_before"""

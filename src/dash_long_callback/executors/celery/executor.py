@@ -26,9 +26,9 @@ from dash_long_callback.stores.job_store import JobStore
 #: Seconds after which a job that has not begun is looked at, and how long it may wait until its
 #: message is sent again; that doubles with each time.
 UNKNOWN_SECONDS, RESEND_SECONDS = 2.0, 60.0
-#: The same of a job that others may keep from beginning: who ends one of these has a message sent,
-#: but may have died before.
-GATED_SECONDS = 10.0
+#: The same of a job that is next, or that others keep from beginning: a message was lost, or who
+#: should have sent one has died. Workers may only be busy: this is not worth a word in the log.
+NEXT_SECONDS = 10.0
 #: Seconds that a job has above its timeout and the grace, before its process is ended in any case.
 BACKSTOP_SECONDS = 10.0
 #: Times that a job is sent again at once, if its worker dies before it begins.
@@ -107,16 +107,22 @@ class CeleryExecutor(Executor):
             other = self._store.load(holder)
             if other is not None and other.state is State.RUNNING:
                 self._check_running(other)
-        seconds = GATED_SECONDS if job.gate else RESEND_SECONDS
-        if waited > seconds * 2**job.resends:
+        if waited > RESEND_SECONDS * 2**job.resends:
+            self._resend(job, waited)
+        elif waited > NEXT_SECONDS * 2**job.resends and self._should_begin(job):
             self._resend(job)
 
-    def _resend(self, job: Job) -> None:
+    def _should_begin(self, job: Job) -> bool:
+        """Whether a job waits for others, or for nobody, as far as is known."""
+        ahead = self._store.rows.ahead(job.id)
+        return ahead is not None and (bool(job.gate) or ahead.queue == 0)
+
+    def _resend(self, job: Job, waited: float | None = None) -> None:
         again = self._store.change(job.id, Resend(job.attempt, job.resends))
         if again is not None:
-            if not job.gate:
+            if waited is not None:
                 text = "no. %s: %s has waited for %.0f s; its message is sent again"
-                log.warning(text, job.ref, job.name, _waited(job))
+                log.warning(text, job.ref, job.name, waited)
             self.send_again(again)
 
     def lose(self, job: Job, outcome: Unfinished) -> None:

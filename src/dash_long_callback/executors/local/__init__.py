@@ -37,6 +37,7 @@ class LocalExecutor(Executor):
     def __init__(self, store: JobStore, options: PoolOptions, machine: Machine) -> None:
         self._store = store
         self._options = options
+        self.workers = options.workers
         self._machine = machine
         self._lock = threading.Lock()
         self._last: Election | None = None
