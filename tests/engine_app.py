@@ -146,14 +146,17 @@ def asking(order: Any) -> Any:
     return ORDERS[name](*args)
 
 
-def urgent(order: Any) -> Any:
-    name, *args = order
-    return ORDERS[name](*args)
+def urgent(set_progress: Any, order: Any) -> Any:
+    return obey(set_progress, order)
 
 
 if manager.store.rows.queues:
     app.long_callback(
-        Output("urgent", "children"), Input("order", "data"), prevent_initial_call=True, priority=1
+        Output("urgent", "children"),
+        Input("order", "data"),
+        progress=Output("progress", "children"),
+        prevent_initial_call=True,
+        priority=1,
     )(urgent)
 
 

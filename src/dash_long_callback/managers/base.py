@@ -14,7 +14,7 @@ from dash_long_callback.executors.base import Executor
 from dash_long_callback.jobs import CONTEXT, Begin, Call, Cancel, Job, Result, State, transition
 from dash_long_callback.managers.following import Following
 from dash_long_callback.managers.liveness import Checks
-from dash_long_callback.managers.positions import Position, Positions
+from dash_long_callback.managers.positions import EVERY_SECONDS, Position, Positions
 from dash_long_callback.registry import registry
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.large_results import LargeResult
@@ -204,8 +204,9 @@ class Manager:
         return self._positions.of(job)
 
     def placed(self, news: News) -> News:
-        """News of a job, with its position, which was counted in the last second."""
-        position = self._positions.of(news.job)
+        """News of a job, with its position, if it has waited for a while."""
+        waited = time.time() - (news.job.queued or news.job.created)
+        position = self._positions.of(news.job) if waited >= EVERY_SECONDS else None
         return news if position is None else replace(news, position=position)
 
     def _known(self, job_id: str, owner: str | None) -> tuple[Job, bytes | None] | None:

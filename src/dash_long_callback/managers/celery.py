@@ -132,17 +132,20 @@ class CeleryLongCallbackManager(Manager):
     def waiting(self) -> dict[str, int]:
         """How many jobs wait in each queue.
 
-        Jobs that a worker has reserved and not begun are not counted
-        (see Celery's ``worker_prefetch_multiplier``).
+        With a result backend other than Redis it is the number of messages, without those that a
+        worker has reserved (see Celery's ``worker_prefetch_multiplier``).
 
         Returns:
-            The number of messages, by the name of the queue.
+            The number, by the name of the queue.
 
         Raises:
-            StoreError: if the broker can't be reached.
+            StoreError: if Redis, or the broker, can't be reached.
         """
-        ours = [c for c in registry.all() if c.manager in (None, self)]
-        return self._broker.waiting({c.queue for c in ours})
+        queues = {c.queue for c in registry.all() if c.manager in (None, self)}
+        if not self.store.rows.queues:
+            return self._broker.waiting(queues)
+        names = map(self._broker.queue, queues or {None})
+        return {self._broker.name(one): self.store.rows.waiting(one) for one in names}
 
 
 #: Result backends of Celery that can't keep jobs, by the beginning of their URL.

@@ -69,7 +69,8 @@ class Following:
     ) -> None:
         self._owner = owner
         self._ahead = None if ahead is None else dict(ahead)
-        self._place_at = 0.0
+        #: When to look at these. Not at once: most jobs have begun by then.
+        self._place_at = time.monotonic() + EVERY_SECONDS
         self.waits = True
         self.waker = Waker()
         self._jobs = {manager: dict(part) for manager, part in jobs.items()}
@@ -196,7 +197,7 @@ class Following:
             self._found[manager] = self._followed(manager, part)
         # Also while news of others comes all the time.
         self._check_liveness()
-        if self._ahead is not None:
+        if self._until_place() <= 0:
             return self._place()
         return {i: news for found in self._found.values() for i, news in found.items()}
 

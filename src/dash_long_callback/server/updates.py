@@ -147,7 +147,7 @@ class _Poll:
         self.paces = self.hidden or bool(body.get("pace"))
         self.streams = bool(body.get("stream"))
         self.jobs = jobs_since(body)
-        #: How many jobs are ahead of those that wait, as the client knows it.
+        #: How many jobs are ahead of those that wait, as the client knows it, if it wants to.
         self.ahead = ahead_of(body)
         self.owner = owner_of(request.app)
         asked = {i: seq for i, seq in self.jobs.items() if is_job_id(i)}
@@ -218,8 +218,9 @@ class _Poll:
 
     def paced(self) -> bytes | LargeBody:
         """The answer for a client that is told to wait before it asks again."""
-        for manager, part in self.parts.items():
-            self.found |= {i: manager.placed(self.found[i]) for i in part}
+        if self.ahead is not None:
+            for manager, part in self.parts.items():
+                self.found |= {i: manager.placed(self.found[i]) for i in part}
         now, jobs = time.time(), self._running.values()
         seconds = min((pacing.pace(now - job.created, job.interval) for job in jobs), default=0)
         if self.hidden:

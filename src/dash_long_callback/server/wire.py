@@ -200,13 +200,15 @@ def jobs_since(body: Mapping[str, Any]) -> dict[str, int]:
     return jobs
 
 
-def ahead_of(body: Mapping[str, Any]) -> dict[str, int]:
-    """How many jobs are ahead of those that wait, as the client was told.
+def ahead_of(body: Mapping[str, Any]) -> dict[str, int] | None:
+    """How many jobs are ahead of those that wait, as a client was told that wants to know it.
 
     Raises:
         BadRequest: if ``"ahead"`` is there, and not an object of numbers.
     """
-    ahead = body.get("ahead", {})
+    ahead = body.get("ahead")
+    if ahead is None:
+        return None
     if not isinstance(ahead, dict) or not all(type(number) is int for number in ahead.values()):
         raise BadRequest('"ahead" must be an object of job ids and whole numbers')
     return ahead

@@ -110,6 +110,11 @@ class Broker:
             self._queues[name] = f"{getattr(routed, 'name', routed) or ''}@{broker[:8]}"
         return self._queues[name]
 
+    @staticmethod
+    def name(queue: str) -> str:
+        """What Celery calls a queue of the store; nothing if it has no name."""
+        return queue.rpartition("@")[0]
+
     def send(self, job: Job) -> None:
         """Ask a worker to begin a job that waits, when it is time, or whichever is next then."""
         wait = None if job.not_before is None else max(0.0, job.not_before - time.time())
@@ -132,7 +137,7 @@ class Broker:
                 retry=True,
                 retry_policy=_RETRY,
                 confirm_timeout=CONNECT_SECONDS,
-                queue=message.queue.rpartition("@")[0] or None,
+                queue=self.name(message.queue) or None,
             )
 
     def refused(self, job: Job) -> str | None:
