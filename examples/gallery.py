@@ -20,6 +20,7 @@ NAMES = [
     "7_caching",
     "8_streaming",
     "9_failures",
+    "10_queues",
 ]
 
 

@@ -125,6 +125,54 @@ def test_failures(serve: Callable[..., Server], blank: Page, tmp_path: Path):
         assert (seen[:3], seen[-1]) == (["", "waits …", "works …"], ""), case
 
 
+#: Of each job of each user, what its row says, and how far its bar is.
+QUEUES = """
+const words = (row) => [...row.querySelectorAll("span")].map((span) => span.textContent);
+return [...document.querySelectorAll("iframe")].map(({contentDocument}) =>
+    [...contentDocument.querySelectorAll(".job")].map((row) =>
+        [words(row).find(Boolean) || "", row.querySelector("progress").position]));
+"""
+
+
+def test_queues(serve: Callable[..., Server], blank: Page, tmp_path: Path):
+    blank.open(serve(EXAMPLES / "10_queues.py", env={**QUIET, **cache_below(tmp_path)}).url)
+    ann, bob, cleo = range(3)
+
+    def words() -> list[list[str]]:
+        return [[word for word, _ in rows] for rows in blank.js(QUEUES)]
+
+    def click(user: int, selector: str, n: int = 0) -> None:
+        blank.js(
+            "document.querySelectorAll('iframe')[arguments[0]].contentDocument"
+            ".querySelectorAll(arguments[1])[arguments[2]].click()",
+            *(user, selector, n),
+        )
+
+    def until(condition: Callable[[list[list[str]]], Any]) -> list[list[str]]:
+        return blank.wait(lambda: found if condition(found := words()) else None, timeout=40)
+
+    until(lambda seen: [len(rows) for rows in seen] == [4, 4, 4])
+    click(ann, "#run")
+
+    def half() -> list[Any] | None:
+        rows = blank.js(QUEUES)[ann]
+        return rows if any(word == "runs" and bar > 0.4 for word, bar in rows) else None
+
+    # There is another worker, which has nothing to do.
+    assert [word for word, _ in blank.wait(half, "a bar to move")].count("runs") == 1
+    click(bob, "#run")
+    until(lambda seen: "runs" in seen[bob])
+    click(cleo, "#run")
+    seen = until(lambda seen: "" not in seen[cleo] and seen[cleo].count("waits") > 2)
+    *before, urgent = [n for n, word in enumerate(seen[cleo]) if word == "waits"]
+    click(cleo, ".job button", urgent)
+    seen = until(lambda seen: seen[cleo][urgent] == "done")
+    assert "done" not in [seen[cleo][n] for n in before]
+    seen = until(lambda seen: seen[cleo].count("done") > 1)
+    assert {*seen[ann]} != {"done"} != {*seen[bob]}  # though all theirs were there before hers
+    until(lambda seen: all({*rows} == {"done"} for rows in seen))
+
+
 def shown(page: Page, selector: str) -> bool:
     return page.driver.find_element(By.CSS_SELECTOR, selector).is_displayed()
 
@@ -241,13 +289,22 @@ def test_all_is_readable_and_fits(scheme: str, width: int, gallery: Server, blan
         looks_well(blank, "the gallery")
         for name in ("3_cancelable", "4_progress", "8_streaming", "9_failures"):
             with frame(blank, name):
-                blank.wait(blank.is_idle, f"{name} to be rendered", 20)
-                blank.js("document.querySelectorAll('#run, .row button').forEach(b => b.click())")
-                blank.wait(lambda: blank.exists("button:disabled"))
-                looks_well(blank, name)
+                looks_well_at_work(blank, name)
+        with frame(blank, "10_queues"):
+            blank.wait(lambda: blank.exists("iframe[title=Ann]"), "the frames of users")
+            looks_well(blank, "10_queues")
+            blank.driver.switch_to.frame(0)
+            looks_well_at_work(blank, "a queue")
     finally:
         command("Emulation.setEmulatedMedia", {"features": []})
         command("Emulation.clearDeviceMetricsOverride", {})
+
+
+def looks_well_at_work(page: Page, name: str) -> None:
+    page.wait(page.is_idle, f"{name} to be rendered", 20)
+    page.js("document.querySelectorAll('#run, .row button').forEach(b => b.click())")
+    page.wait(lambda: page.exists("button:disabled"))
+    looks_well(page, name)
 
 
 def looks_well(page: Page, name: str) -> None:
