@@ -20,7 +20,7 @@ from services import RedisServer
 from stores import celery_store, new, put, response, started, wait_until
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.jobs import Begin, Cancelled, End, Job, State, Succeeded, new_job_id
+from dash_long_callback.jobs import Begin, Cancelled, End, Job, Resend, State, Succeeded, new_job_id
 from dash_long_callback.stores import names, redis_notifier, timing
 from dash_long_callback.stores.notifier import Subscription
 from dash_long_callback.stores.ports import Batch, Entry, Place, Rows
@@ -413,6 +413,36 @@ def test_the_queue_is_kept_as_long_as_any_job(rows: Rows, client: Any, key: str)
     assert client.pttl(key) > 499_000
     enter(rows, "later", Place(not_before=math.inf), seconds=900)
     assert client.pttl(key) > 899_000
+
+
+def test_a_job_whose_message_is_sent_again_is_in_the_queue_as_long_as_its_record(
+    make: Callable[..., RedisStore], monkeypatch: pytest.MonkeyPatch, client: Any, key: str
+) -> None:
+    monkeypatch.setattr(timing, "WAITING", 1)
+    store = make(1.0)
+    job, behind = new(store), new(make())
+    time.sleep(0.6)
+    assert store.change(job.id, Resend(0, 0)) is not None
+    time.sleep(0.6)
+    new(store)  # what has expired is taken out with it
+    assert taken(store.rows)[:2] == [job.id, behind.id]
+    client.delete(key)
+    assert store.claim() is None
+    assert store.change(behind.id, Resend(0, 0)) is not None
+    assert taken(store.rows) == [behind.id]
+
+
+def test_a_job_is_not_stored_when_redis_comes_to_it_after_the_click_was_refused(
+    store: RedisStore,
+) -> None:
+    rows: Any = store.rows
+    new(store)
+    rows._connected._ahead -= 60  # its clock is set, or it has hung for a minute
+    with pytest.raises(StoreError, match="has taken too long"):
+        new(store)
+    assert store.count() == 1
+    new(store)
+    assert store.count() == 2
 
 
 @pytest.mark.parametrize("place", [Place(), Place(gate="gate"), Place(not_before=math.inf)])

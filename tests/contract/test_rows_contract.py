@@ -48,6 +48,7 @@ PLACES = st.builds(
     gate=st.sampled_from(["", "", "a", "a:b"]),
     front=st.sampled_from([False, False, True]),
     not_before=st.sampled_from([0.0, 0.0, 0.0, math.inf]),
+    stays=st.sampled_from([False, False, True]),
 )
 SETTINGS = settings(
     max_examples=25,

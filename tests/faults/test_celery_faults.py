@@ -97,8 +97,11 @@ def test_a_redis_that_hangs_is_an_error_in_seconds(
         took, words = refusal(web, ["pid"])
         assert took < 2 * ANSWER_SECONDS
         assert "Redis can't be used" in words
+        refused = web.dispatch(["pid"])["job"]
         server.resume()
         assert web.value(web.submit("sleep", 0)) == "slept"
+        # Redis has come to it since: too late, as the page was told that nothing was started.
+        assert web.post("updates", {"tab": "t", "jobs": {refused: -1}}).status_code == 404
     finally:
         server.resume()
         server.stop()

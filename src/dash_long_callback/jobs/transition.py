@@ -129,6 +129,8 @@ class Effect(Flag):
     START_LEASE = auto()
     #: It waits again: before all others, unless it is to wait for a while.
     ENQUEUE = auto()
+    #: It waits on, where it is; if its place was lost, it gets another.
+    KEEP_PLACE = auto()
     #: It waits no more.
     DEQUEUE = auto()
     #: A worker that begins it in this very moment is to hear that it was cancelled.
@@ -191,7 +193,8 @@ def transition(job: Job, event: Event, now: float) -> Transition | None:
             return Transition(job.changed(seq=job.seq + 1, **changes))
         case Resend(attempt, resends):
             seen = (job.state, job.attempt, job.resends) == (State.QUEUED, attempt, resends)
-            return Transition(job.changed(resends=resends + 1)) if seen else None
+            again = Transition(job.changed(resends=resends + 1), Effect.KEEP_PLACE)
+            return again if seen else None
 
 
 def _begin(job: Job, message: str | None, now: float) -> Transition | None:

@@ -87,11 +87,11 @@ class MemoryRows(Rows):
     def _enter(self, batch: Batch) -> None:
         if batch.entry is not None:
             self._entries[batch.entry.id] = batch.entry
-            self._queue.pop(batch.entry.id, None)
+            before = self._queue.pop(batch.entry.id, None)
             if batch.place is not None:
-                number = next(self._numbers) * (-1 if batch.place.front else 1)
-                turn = -1 if batch.place.front else self._turn(batch.place)
-                self._queue[batch.entry.id] = _Queued(batch.entry.id, batch.place, turn, number)
+                stays = before if batch.place.stays else None
+                place = stays or self._last(batch.entry.id, batch.place)
+                self._queue[batch.entry.id] = place
         if batch.dequeue is not None:
             self._queue.pop(batch.dequeue, None)
 
@@ -109,6 +109,11 @@ class MemoryRows(Rows):
             entries = self._entries.values()
             there = [one for one in entries if self._read(names.job(one.id)) is not None]
         return [one for one in there if by == "all" or getattr(one, by) == value]
+
+    def _last(self, job_id: str, place: Place) -> _Queued:
+        """The place of a job that comes last, or before all others."""
+        number = next(self._numbers) * (-1 if place.front else 1)
+        return _Queued(job_id, place, -1 if place.front else self._turn(place), number)
 
     def _turn(self, place: Place) -> int:
         """The turn of a job that comes last in its lane."""

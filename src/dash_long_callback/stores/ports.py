@@ -62,6 +62,7 @@ class Place(NamedTuple):
         gate: names what may keep it from being taken: then all of this gate are passed over.
         front: before all others of its priority instead, the last one first.
         not_before: seconds since 1970, before which it is not taken. It has its turn all the time.
+        stays: if it has a place in the queue, it keeps that one.
     """
 
     queue: str = ""
@@ -70,6 +71,7 @@ class Place(NamedTuple):
     gate: str = ""
     front: bool = False
     not_before: float = 0.0
+    stays: bool = False
 
 
 class Ahead(NamedTuple):
@@ -112,6 +114,8 @@ class Batch:
         dequeue: a job that waits no more, whatever its entry is.
         news: an id of which there are news.
         cancel: a job that is to be cancelled, which is news for its worker.
+        timely: whether nothing is to happen if the database comes to it after whoever has asked
+            was told that it can't be used. Else it may happen then.
     """
 
     expect: dict[str, bytes | None] = field(default_factory=dict[str, "bytes | None"])
@@ -123,6 +127,7 @@ class Batch:
     dequeue: str | None = None
     news: str | None = None
     cancel: str | None = None
+    timely: bool = False
 
 
 class Rows(ABC):

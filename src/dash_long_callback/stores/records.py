@@ -60,7 +60,8 @@ class Records:
         if job.state is State.RUNNING:
             put |= self._begun(job)
         place = _place(job) if job.state is State.QUEUED else None
-        return Batch({names.job(job.id): None}, put, entry=entry_of(job), place=place)
+        # Somebody who was told that it could not be stored may have asked for another since.
+        return Batch({names.job(job.id): None}, put, entry=entry_of(job), place=place, timely=True)
 
     def begin(self, job: Job, old: bytes, event: Begin, more: Batch, now: float) -> Job | None:
         """Begin a job.
@@ -152,6 +153,8 @@ class Records:
             # It may begin it between two rows of this, and overwrite them.
             batch.put[names.cancel(job.id)] = b"1", self.retention
             batch.cancel = job.id
+        if Effect.KEEP_PLACE in effects:
+            batch.entry, batch.place = entry_of(job), _place(job)._replace(stays=True)
         if job.state is not before.state:
             batch.entry = entry_of(job)
         # Behind the rest: who sees the record finds what it speaks of.

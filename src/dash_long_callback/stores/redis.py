@@ -21,6 +21,7 @@ import json
 import os
 import struct
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -60,6 +61,8 @@ _WAITING = "return waiting(ARGV[1])"
 _WIDTH = 16
 #: Characters before each id that ``heads`` returns: priority, turn and number.
 _ORDER = 3 * _WIDTH
+#: What ``redis_apply.lua`` returns for a batch that comes too late.
+_LATE = -1
 #: A time that never comes, in microseconds since 1970: Lua's numbers are exact up to there.
 _NEVER = 2**53
 
@@ -141,12 +144,15 @@ class RedisRows(Rows):
         entry, told = _entry(batch), self._told(batch)
         dequeued = [] if batch.dequeue is None else [batch.dequeue]
         counts += [1 if entry else 0, len(dequeued), len(told)]
-        return bool(
-            self._connected.apply(
-                keys=[*self._sets, *map(self._key, names)],
-                args=[*counts, *expected, *written, *touched, *entry, *dequeued, *told],
-            )
+        until = self._connected.deadline() if batch.timely else ""
+        done = self._connected.apply(
+            keys=[*self._sets, *map(self._key, names)],
+            args=[*counts, until, *expected, *written, *touched, *entry, *dequeued, *told],
         )
+        if done == _LATE:
+            self._connected.forget_clock()
+            raise StoreError("Redis has taken too long, or its clock was set; try again")
+        return bool(done)
 
     def _told(self, batch: Batch) -> list[str]:
         """The channels of the news."""
@@ -234,6 +240,22 @@ class _Connected:
         self.ahead = client.register_script(queue + _AHEAD)
         self.waiting = client.register_script(queue + _WAITING)
         self.news = RedisNotifier(client)
+        #: Seconds by which Redis's clock is ahead of this process's.
+        self._ahead: float | None = None
+
+    def deadline(self) -> str:
+        """When this client gives up what it asks now: microseconds of Redis's clock, or nothing."""
+        kwargs: dict[str, Any] = self.client.connection_pool.connection_kwargs
+        if (timeout := kwargs.get("socket_timeout")) is None:
+            return ""
+        if (ahead := self._ahead) is None:
+            seconds, microseconds = self.client.time()
+            self._ahead = ahead = seconds + microseconds / 1e6 - time.monotonic()
+        return f"{(time.monotonic() + ahead + timeout) * 1e6:.0f}"
+
+    def forget_clock(self) -> None:
+        """It was set, or it is another server's."""
+        self._ahead = None
 
     def close(self) -> None:
         self.news.close()
@@ -292,9 +314,9 @@ def _wish(place: Place | None) -> str:
     if place is None:
         return ""
     gate, lane = _hashed(place.gate, _WIDTH), _hashed(place.lane, _WIDTH)
-    time = f"{round(min(max(0.0, place.not_before * 1e6), _NEVER)):0{_WIDTH}}"
-    front = "f" if place.front else ""
-    return f"{_hashed(place.queue, _WIDTH)}{_descending(place.priority)}{gate}{lane}{time}{front}"
+    later = f"{round(min(max(0.0, place.not_before * 1e6), _NEVER)):0{_WIDTH}}"
+    how = "s" if place.stays else "f" if place.front else ""
+    return f"{_hashed(place.queue, _WIDTH)}{_descending(place.priority)}{gate}{lane}{later}{how}"
 
 
 def _descending(number: float) -> str:

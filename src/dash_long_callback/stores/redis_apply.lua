@@ -2,7 +2,8 @@
 --
 -- KEYS: the index, its expiries, and the queue; rows to compare, to write, to touch, to delete.
 -- ARGV: how many of each kind of row there are, of entries in the index and of jobs to take from the
---       queue, none or one, and of channels; what the rows to compare must hold, with "=" before it,
+--       queue, none or one, and of channels; until when to do this, in microseconds, or "": after that
+--       -1 is returned; what the rows to compare must hold, with "=" before it,
 --       "" for nothing; values and milliseconds of the rows to write; milliseconds of the rows to
 --       touch; a job's place in the index, its lists, that by its state, milliseconds, and what it
 --       wishes of the queue, "" for nothing; the job to take from it; the channels to tell.
@@ -12,7 +13,8 @@
 local compared, written = tonumber(ARGV[1]), tonumber(ARGV[2])
 local touched, dropped = tonumber(ARGV[3]), tonumber(ARGV[4])
 local entries, dequeued, channels = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local key, argument = 3, 7
+local key, argument = 3, 8
+if ARGV[8] ~= '' and microseconds_now() > tonumber(ARGV[8]) then return -1 end
 
 local function next_key()
   key = key + 1

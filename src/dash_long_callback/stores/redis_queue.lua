@@ -100,7 +100,7 @@ local function leave(id)
 end
 
 -- Puts a job in that is not there. `wish`: its place without turn and number, and "f" if it is to be
--- before the others. Numbers are times of arrival; in front, the later one has the smaller number.
+-- before the others, "s" if it would stay where it is. Numbers are times of arrival; in front, the later one has the smaller number.
 local function join(id, wish, now)
   let_in(now)
   local alike, rest = fields(wish, 1, 2), fields(wish, 3, 5)  -- what is before these two, and behind

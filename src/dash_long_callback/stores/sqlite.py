@@ -232,6 +232,8 @@ def _place(execute: Callable[..., sqlite3.Cursor], batch: Batch, now: float) -> 
     place, entry = batch.place, batch.entry
     if place is None or entry is None:
         return _NO_PLACE
+    if place.stays and (found := execute(queue_sql.PLACE, (entry.id,)).fetchone()) is not None:
+        return found
     turn, number = -1, -time.time_ns()
     if not place.front:
         ((turn,),) = execute(queue_sql.TURN, (place.queue, place.priority, place.lane, entry.id))
