@@ -125,7 +125,10 @@ def _queue_rows(name: str, store: JobStore) -> Iterator[Row]:
     """The figures of one store in which jobs of many users, priorities and limits wait."""
     chance = random.Random(1)
     first: dict[str, float] = {}
-    there = 0
+    there = KEYS
+    for number in range(KEYS):
+        store.create(_waiting(chance, number), REQUEST)
+    free = _measure_queue(store, chance)["claim"]
     for key in range(FULL):
         _hold(store, key)
     for size in WAITING:
@@ -139,14 +142,21 @@ def _queue_rows(name: str, store: JobStore) -> Iterator[Row]:
             label = f"{name}, {size:,} wait behind limits, {FULL} of {KEYS} reached: {operation}"
             goal = (f"<= {GOAL:g} x", ms <= GOAL * few) if size == WAITING[-1] else ("", None)
             yield Row(label, ms, "ms", few, few / ms, *goal)
+    few = first["claim"]
+    label = f"{name}, {KEYS} wait behind limits: claim with {FULL} reached, beside none reached"
+    yield Row(label, few, "ms", free, free / few)
     store.close()
 
 
 def _hold(store: JobStore, key: int) -> None:
     """Have as many jobs of a key run as may."""
     for _ in range(LIMIT):
-        store.create(Job(new_job_id(), "callback-0.children", limits=[[f"key {key}", LIMIT]]), b"")
-        assert store.claim() is not None
+        limits = [[f"key {key}", LIMIT]]
+        job = Job(new_job_id(), "callback-0.children", priority=20.0, limits=limits)
+        store.create(job, REQUEST)
+        running = store.claim()
+        assert running is not None
+        assert running.id == job.id
 
 
 def _waiting(chance: random.Random, number: int) -> Job:
