@@ -18,6 +18,7 @@ NAMES = [
     "throughput",
     "cache_hit",
     "growth",
+    "control",
     "celery",
     "busy",
     "traffic",

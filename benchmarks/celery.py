@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import redis
 
 from benchmarks.harness import (
-    HERE,
     Browser,
     Result,
     Row,
     Server,
+    celery_worker,
     median,
     redis_server,
-    wait_until,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 #: Clicks that count, per callback, and clicks before them.
 ROUNDS, SLOW_ROUNDS, WARM_UP = 60, 15, 5
@@ -40,7 +32,7 @@ BURST = 40
 def run() -> Result:
     with redis_server() as port:
         url = f"redis://127.0.0.1:{port}/0"
-        with Server("celery_app", redis=url) as server, _worker(server):
+        with Server("celery_app", redis=url) as server, celery_worker(server, "celery_app", 2):
             with Browser(server.url, "long") as page:
                 times = _clicks(page)
                 work = {
@@ -111,23 +103,6 @@ def run() -> Result:
         "(peer: named in the row, else background=True with CeleryManager)"
     )
     return Result("celery", title, rows)
-
-
-@contextmanager
-def _worker(server: Server) -> Generator[None]:
-    log = Path(server.folder) / "worker.log"
-    command = [sys.executable, "-m", "celery", "-A", "celery_app:celery_app", "worker"]
-    command += ["--concurrency", "2", "--loglevel", "INFO"]
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            command, cwd=HERE / "apps", env=server.environment, stdout=out, stderr=out
-        )
-        try:
-            wait_until(lambda: " ready." in log.read_text(), 60)
-            yield
-        finally:
-            process.terminate()
-            process.wait(30)
 
 
 def _clicks(page: Browser) -> dict[str, list[float]]:

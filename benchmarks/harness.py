@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import shutil
-import signal
 import socket
 import statistics
 import subprocess
@@ -83,18 +82,7 @@ class Server:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        descendants = self.descendants() if self._process.poll() is None else []
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        for process in descendants:
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
+        _end(self._process)
         self._log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -104,7 +92,7 @@ class Server:
 
     def descendants(self) -> list[psutil.Process]:
         """All processes that the server has started, and those that they have."""
-        return psutil.Process(self._process.pid).children(recursive=True)
+        return _descendants(self._process.pid)
 
     def web_pid(self) -> int:
         """The process that answers requests."""
@@ -136,6 +124,44 @@ class Server:
             return requests.get(self.url + "_dash-layout", timeout=5).ok
         except (requests.ConnectionError, requests.Timeout):
             return False
+
+
+@contextmanager
+def celery_worker(server: Server, app: str, concurrency: int) -> Generator[None]:
+    """A Celery worker with so many processes, for the ``celery_app`` of an app that is served."""
+    log = server.folder / "worker.log"
+    command = [sys.executable, "-m", "celery", "-A", f"{app}:celery_app", "worker"]
+    command += ["--concurrency", str(concurrency), "--loglevel", "INFO"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, cwd=HERE / "apps", env=server.environment, stdout=out, stderr=out
+        )
+        try:
+            wait_until(lambda: " ready." in log.read_text(), 60)
+            yield
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and those that it has started."""
+    descendants = [] if process.poll() is not None else _descendants(process.pid)
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        # Celery's worker waits half a minute if it had a message on its way to one of its own.
+        process.kill()
+        process.wait()
+    for one in descendants:
+        try:
+            one.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
 
 
 @contextmanager

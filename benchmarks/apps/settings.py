@@ -16,6 +16,7 @@ from dash import Input, Output, html
 
 from dash_long_callback import Dash, DiskcacheLongCallbackManager
 from dash_long_callback.dash.callbacks import registry
+from dash_long_callback.limits import Terms
 
 FOLDER = Path(os.environ["BENCH_FOLDER"])
 PORT = int(os.environ["BENCH_PORT"])
@@ -98,12 +99,14 @@ class Jobs:
 
     Args:
         app: its callbacks are named by their outputs' ids.
+        owner: whose the jobs are.
     """
 
-    def __init__(self, app: Dash) -> None:
+    def __init__(self, app: Dash, owner: str | None = None) -> None:
         self.manager = app.long_callback_manager
+        self.owner = owner
 
-    def submit(self, name: str, *, value: Any = 1) -> str:
+    def submit(self, name: str, *, value: Any = 1, terms: Terms | None = None) -> str:
         """Start a job. Returns its id."""
         callback = registry.get(f"{name}.children")
         fields = {
@@ -113,21 +116,27 @@ class Jobs:
             "changed": [f"{name}.n_clicks"],
             "args": {},
         }
-        return self.manager.submit(callback.call(json.dumps(fields).encode())).job_id
+        call = callback.call(json.dumps(fields).encode(), owner=self.owner, terms=terms)
+        return self.manager.submit(call).job_id
 
     def wait(self, job_id: str) -> None:
         """Wait for the end of a job as a request does."""
         self.manager.wait(
-            {job_id: 0}, 60, lambda found: all(n.job.state.ended for n in found.values())
+            {job_id: 0},
+            60,
+            lambda found: all(n.job.state.ended for n in found.values()),
+            self.owner,
         )
 
     def ended(self, job_id: str) -> bool:
-        return self.manager.news({job_id: 0})[job_id].job.state.ended
+        return self._news(job_id).job.state.ended
 
     def result(self, job_id: str) -> Any:
         """Wait, at a slow pace, for the end of a job; its output."""
         while not self.ended(job_id):
             time.sleep(0.01)
-        response = self.manager.news({job_id: 0})[job_id].response
-        (outputs,) = json.loads(response)["response"].values()
+        (outputs,) = json.loads(self._news(job_id).response)["response"].values()
         return outputs["children"]
+
+    def _news(self, job_id: str) -> Any:
+        return self.manager.news({job_id: 0}, self.owner)[job_id]
