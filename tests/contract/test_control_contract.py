@@ -1,5 +1,6 @@
 """When jobs begin: limits, rates, priorities and turns, with real workers of each engine."""
 
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import os
@@ -195,6 +196,7 @@ def test_a_wait_is_estimated_from_what_such_jobs_have_taken(
 ) -> None:
     pool = jobs.pool
     monkeypatch.setattr(positions, "RECENT_SECONDS", 0.0)
+    monkeypatch.setattr(pool._positions, "_recent", (0.0, []))  # what others have left
     monkeypatch.setattr(positions, "EVERY_SECONDS", 0.0)
     monkeypatch.setattr(positions, "RECENT", 2)
     for n in range(2):

@@ -262,6 +262,18 @@ def test_a_job_that_may_not_be_taken_yet_is_let_in_at_its_time_and_has_kept_its_
     rows.apply(Batch(dequeue="never"))
 
 
+def test_a_job_that_is_about_to_begin_is_hidden_from_others_for_a_while(rows: Rows) -> None:
+    first = enter(rows, "first", Place(lane="ann"))
+    second, limited = enter(rows, "second"), enter(rows, "limited", Place(gate="gate"))
+    found = [rows.next_queued("", hide=0.3) for _ in range(4)]
+    assert [one.id for one in found if one is not None] == [first, second, limited, limited]
+    assert rows.ahead(first) is None
+    third = enter(rows, "third", Place(lane="ann"))  # behind the turn that the first one has
+    rows.apply(Batch(dequeue=second))
+    wait_until(lambda: (head := rows.next_queued()) is not None and head.id == first)
+    assert taken(rows) == [first, limited, third]
+
+
 def test_those_that_become_due_while_nobody_asks_count_for_the_turn_of_who_comes(
     rows: Rows,
 ) -> None:

@@ -208,6 +208,7 @@ class CeleryEngine:
     calls_again = False
 
     def __init__(self, database: Database, callback: Runnable) -> None:
+        database.hides = True
         self.exchange = Exchange(database)
         self.callback = callback
         self.concurrency = database.scheduler.random.choice([1, 2])

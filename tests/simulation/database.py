@@ -26,6 +26,8 @@ class Database:
         self.rows = MemoryRows(lambda: scheduler.now)
         #: Whether things go wrong, here and elsewhere.
         self.rough = True
+        #: Whether a job that is about to begin is hidden from others, as several look for one.
+        self.hides = False
         #: Is shown each batch that was applied, and what its rows held before.
         self.watch: Callable[[Batch, list[bytes | None]], object] = lambda _batch, _before: None
 
@@ -74,9 +76,9 @@ class RoughRows(Rows):
     def count(self, by: Field, value: str | None) -> int:
         return self._database.rows.count(by, value)
 
-    def next_queued(self, queue: str = "") -> Head | None:
+    def next_queued(self, queue: str = "", hide: float = 0.0) -> Head | None:
         self._step()
-        return self._database.rows.next_queued(queue)
+        return self._database.rows.next_queued(queue, hide if self._database.hides else 0.0)
 
     def heads(self, queue: str = "") -> list[str]:
         self._step()

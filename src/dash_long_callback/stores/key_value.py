@@ -132,7 +132,7 @@ class KeyValueRows(Rows):
         """Raises NotListed, as ``list`` does."""
         raise NotListed
 
-    def next_queued(self, queue: str = "") -> Head | None:
+    def next_queued(self, queue: str = "", hide: float = 0.0) -> Head | None:
         """None: jobs wait in the broker's queue."""
 
     def heads(self, queue: str = "") -> list[str]:  # noqa: ARG002

@@ -39,15 +39,26 @@ class Admission:
     Attributes:
         batch: what is to be true, and to be written, in the step in which it begins.
         full: the keys that do not let it.
-        now: when that was found out, in seconds since 1970: after those had ended who have left
-            their places to it.
         until: when they will, in seconds since 1970; inf: when a job has ended.
     """
 
     batch: Batch
     full: set[str]
-    now: float
     until: float
+
+
+class Counts(NamedTuple):
+    """What counts for the limits of some jobs.
+
+    Attributes:
+        rows: of holders and of starts, by their names.
+        holders: those of limits that may be full, as many as there are still.
+        now: when that was read, in seconds since 1970: after those had ended who are gone.
+    """
+
+    rows: dict[str, bytes | None]
+    holders: dict[str, list[Holder]]
+    now: float
 
 
 class Limits:
@@ -61,56 +72,51 @@ class Limits:
         self._rows = records.rows
         self._retention = records.retention
 
-    def admission(self, job: Job, attempt: int) -> Admission:
+    def counts(self, jobs: Iterable[Job]) -> Counts:
+        """What counts for the limits of these jobs, read in as few steps as for one."""
+        limits = {names.holders(key): count for job in jobs for key, count in job.limits or ()}
+        rates = {names.starts(key) for job in jobs for key, *_ in job.rates or ()}
+        wanted = [*limits, *rates]
+        rows = dict(zip(wanted, self._rows.read(wanted) if wanted else [], strict=True))
+        holders = {name: [Holder(*one) for one in read_holders(rows[name])] for name in limits}
+        # Where there is room it does not matter who of them is gone.
+        full = [one for name, ones in holders.items() if len(ones) >= limits[name] for one in ones]
+        gone = set(full) - set(self.current(full))
+        holders = {name: [one for one in ones if one not in gone] for name, ones in holders.items()}
+        return Counts(rows, holders, time.time())
+
+    def admission(self, job: Job, attempt: int, counts: Counts) -> Admission:
         """Whether a job may begin now.
 
         Args:
             job: its record.
             attempt: the one that is to begin; 0 if it is to count from now on until its end.
+            counts: of this job, and maybe others.
         """
-        batch = Batch()
-        full = self._check_limits(job, attempt, batch)
-        now = time.time()
-        spent = self._check_rates(job, now, batch)
-        until = math.inf if full else max(spent.values(), default=now)
-        return Admission(batch, {*full, *spent}, now, until)
+        batch, full = Batch(), dict[str, float]()
+        for key, count in job.limits or ():
+            name = names.holders(key)
+            holders = counts.holders[name]
+            if len(holders) >= count:
+                full[key] = math.inf
+            batch.expect[name] = counts.rows[name]
+            batch.put[name] = json.dumps([*holders, (job.id, attempt)]).encode(), self.seconds
+        for key, times, per in job.rates or ():
+            name, now = names.starts(key), counts.now
+            # The clocks of several machines may differ, but not by so much.
+            starts = [at for at in read_starts(counts.rows[name]) if now - per < at < now + per]
+            if len(starts) >= times:
+                full[key] = sorted(starts)[-times] + per
+            batch.expect[name] = counts.rows[name]
+            batch.put[name] = json.dumps([*starts, now]).encode(), per
+        return Admission(batch, set(full), max(full.values(), default=0.0))
 
     def reserve(self, job: Job, batch: Batch) -> bool:
         """Have a new job, which a batch creates, count from now on. Returns whether it may."""
-        found = self.admission(job, 0)
+        found = self.admission(job, 0, self.counts([job]))
         batch.expect |= found.batch.expect
         batch.put |= found.batch.put
         return not found.full
-
-    def _check_limits(self, job: Job, attempt: int, batch: Batch) -> list[str]:
-        """The keys of which as many run as may."""
-        full: list[str] = []
-        limits = {names.holders(limit[0]): limit for limit in job.limits or ()}
-        rows = self._rows.read(limits) if limits else []
-        for (name, (key, count)), row in zip(limits.items(), rows, strict=True):
-            holders = [Holder(*one) for one in read_holders(row)]
-            if len(holders) >= count:  # else it does not matter who of them is gone
-                holders = self.current(holders)
-            if len(holders) >= count:
-                full.append(key)
-            holders.append(Holder(job.id, attempt))
-            batch.expect[name] = row
-            batch.put[name] = json.dumps(holders).encode(), self.seconds
-        return full
-
-    def _check_rates(self, job: Job, now: float, batch: Batch) -> dict[str, float]:
-        """The keys of which as many have started as may, and when the next one may."""
-        spent: dict[str, float] = {}
-        rates = {names.starts(rate[0]): rate for rate in job.rates or ()}
-        rows = self._rows.read(rates) if rates else []
-        for (name, (key, times, per)), row in zip(rates.items(), rows, strict=True):
-            # The clocks of several machines may differ, but not by so much.
-            starts = sorted(at for at in read_starts(row) if now - per < at < now + per)
-            if len(starts) >= times:
-                spent[key] = starts[-times] + per
-            batch.expect[name] = row
-            batch.put[name] = json.dumps([*starts, now]).encode(), per
-        return spent
 
     @property
     def seconds(self) -> float:
@@ -129,6 +135,8 @@ class Limits:
 
     def current(self, holders: Iterable[Holder]) -> list[Holder]:
         """Those of these that still count."""
+        if not holders:
+            return []
         row_of = {
             one: names.attempt(one.job_id) if one.attempt else names.request(one.job_id)
             for one in holders

@@ -128,11 +128,15 @@ class MemoryRows(Rows):
         last = max((one.turn for one in alike if one.place.lane == place.lane), default=-1)
         return max(0, next_turn, last + 1)
 
-    def next_queued(self, queue: str = "") -> Head | None:
+    def next_queued(self, queue: str = "", hide: float = 0.0) -> Head | None:
         with self._lock:
             job_id = next(iter(self.heads(queue)), None)
             if job_id is None:
                 return None
+            one = self._queue[job_id]
+            if hide and not one.place.gate:
+                place = one.place._replace(not_before=self._clock() + hide)
+                self._queue[job_id] = one._replace(place=place)
             return Head(job_id, self._read(names.job(job_id)), self._read(names.request(job_id)))
 
     def heads(self, queue: str = "") -> list[str]:

@@ -175,8 +175,14 @@ class Rows(ABC):
         """How many jobs ``list`` would find without a limit."""
 
     @abstractmethod
-    def next_queued(self, queue: str = "") -> Head | None:
-        """The job of a queue that is to be taken next; it stays there. None if none may be."""
+    def next_queued(self, queue: str = "", hide: float = 0.0) -> Head | None:
+        """The job of a queue that is to be taken next; it stays there. None if none may be.
+
+        Args:
+            queue: which.
+            hide: seconds for which others are not told of it, if it has no gate. An adapter may
+                leave that, if nobody else looks at the same time.
+        """
 
     @abstractmethod
     def heads(self, queue: str = "") -> list[str]:

@@ -21,12 +21,13 @@ from dash_long_callback.stores.ports import Batch, Place
 from dash_long_callback.stores.records import entry_of, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dash_long_callback.jobs import Job
-    from dash_long_callback.stores.limits import Limits
+    from dash_long_callback.stores.limits import Counts, Limits
     from dash_long_callback.stores.records import Records
 
+#: Seconds for which a job that is about to begin is hidden from others who look for one. Whoever
+#: has it may die before it begins: then it comes back.
+HIDDEN_SECONDS = 10.0
 #: Jobs of which each has others behind it that are looked up in one go.
 PAGE = 100
 #: Seconds until a job is looked at again that waits in a state of a newer version.
@@ -69,7 +70,7 @@ class Queue:
             queue: where it waits.
             message: Celery's name for what has asked for this.
         """
-        while (head := self._rows.next_queued(queue)) is not None:
+        while (head := self._rows.next_queued(queue, HIDDEN_SECONDS)) is not None:
             found = self._begin(head.id, head.record, message)
             if isinstance(found, Begun):
                 return found._replace(request=head.request)
@@ -88,44 +89,48 @@ class Queue:
         """Begin the first job that may, though others do not; None: somebody else was quicker."""
         full: set[str] = set()
         first: tuple[float, str | None] = math.inf, None
-        for job_id, record in self._records_of(self._rows.heads(queue)):
-            if record is not None and not full.isdisjoint(parse(record, job_id)[0].gate):
-                continue
-            found = self._begin(job_id, record, message)
-            if not isinstance(found, Admission):
-                return found
-            full |= found.full
-            if found.until < first[0]:
-                first = found.until, min(found.full)
-        return Begun(due=first[0], key=first[1])
-
-    def _records_of(self, ids: list[str]) -> Iterator[tuple[str, bytes | None]]:
-        """The rows of these jobs' records: some in one go, as the first may do."""
+        ids = self._rows.heads(queue)
         for start in range(0, len(ids), PAGE):
             part = ids[start : start + PAGE]
-            yield from zip(part, self._rows.read(map(names.job, part)), strict=True)
+            records = self._rows.read(map(names.job, part))
+            jobs = [
+                None if record is None else parse(record, job_id)[0]
+                for job_id, record in zip(part, records, strict=True)
+            ]
+            counts = self._limits.counts([job for job in jobs if job is not None])
+            for job_id, job, record in zip(part, jobs, records, strict=True):
+                if job is not None and not full.isdisjoint(job.gate):
+                    continue
+                found = self._begin(job_id, record, message, counts)
+                if not isinstance(found, Admission):
+                    return found
+                full |= found.full
+                if found.until < first[0]:
+                    first = found.until, min(found.full)
+        return Begun(due=first[0], key=first[1])
 
     def _begin(
-        self, job_id: str, record: bytes | None, message: str | None
+        self, job_id: str, record: bytes | None, message: str | None, counts: Counts | None = None
     ) -> Begun | Admission | None:
         """Begin a job; None: it can't be, and is not next any more, or somebody was quicker."""
-        job = None if record is None else parse(record, job_id)[0]
-        if record is None or job is None:
-            self._give_up(job_id)
-            return None
-        more, now = Batch(), time.time()
-        if job.gate:
-            found = self._limits.admission(job, job.attempt + 1)
-            if found.full:
-                return found
-            more, now = found.batch, found.now
-        if message is not None:
-            more.put[names.message(message)] = job_id.encode(), self._records.retention
-        begun = self._records.begin(job, record, Begin(message), more, now)
-        if begun is None:
-            self._give_up(job_id)
-            return None
-        return Begun(begun)
+        while record is not None:
+            job = parse(record, job_id)[0]
+            more, now = Batch(), time.time()
+            if job.gate:
+                counts = counts or self._limits.counts([job])
+                found = self._limits.admission(job, job.attempt + 1, counts)
+                if found.full:
+                    return found
+                more, now = found.batch, counts.now
+            if message is not None:
+                more.put[names.message(message)] = job_id.encode(), self._records.retention
+            if (begun := self._records.begin(job, record, Begin(message), more, now)) is not None:
+                return Begun(begun)
+            if job.gate or (again := self._records.row(names.job(job_id))) == record:
+                break
+            record = again  # nobody else sees it for a while, so it is for this one to begin
+        self._give_up(job_id)
+        return None
 
     def _give_up(self, job_id: str) -> None:
         """Take a job from the queue that can't begin. One that has come back meanwhile stays."""

@@ -52,7 +52,8 @@ _SETS, _QUEUE, _INDEX, _APPLY = (
 #: Jobs that have expired and are taken from the index in one go.
 _TRIMMED = 100
 _TRIM = f"clean(INDEX) return trim(math.floor(microseconds_now() / 1000), {_TRIMMED})"
-#: ARGV: a queue; what the keys of rows begin with, and what those that are read end with.
+#: ARGV: a queue; microseconds for which others are not to see the job, if it has this gate; what
+#: the keys of rows begin with, and what those that are read end with.
 _NEXT = "return head(unpack(ARGV))"
 _HEADS = "return heads(ARGV[1])"
 _AHEAD = "return ahead(ARGV[1])"
@@ -61,6 +62,8 @@ _WAITING = "return waiting(ARGV[1])"
 _WIDTH = 16
 #: Characters before each id that ``heads`` returns: priority, turn and number.
 _ORDER = 3 * _WIDTH
+#: What stands for the gate of a job that has none.
+_NO_GATE = hashlib.sha256(b"").hexdigest()[:_WIDTH]
 #: What ``redis_apply.lua`` returns for a batch that comes too late.
 _LATE = -1
 #: A time that never comes, in microseconds since 1970: Lua's numbers are exact up to there.
@@ -189,8 +192,16 @@ class RedisRows(Rows):
             pass
 
     @_guarded
-    def next_queued(self, queue: str = "") -> Head | None:
-        args = [_hashed(queue, _WIDTH), self._prefix, row.job(""), row.request("")]
+    def next_queued(self, queue: str = "", hide: float = 0.0) -> Head | None:
+        hidden = f"{hide * 1e6:.0f}"
+        args = [
+            _hashed(queue, _WIDTH),
+            hidden,
+            _NO_GATE,
+            self._prefix,
+            row.job(""),
+            row.request(""),
+        ]
         found = self._connected.next(keys=self._sets, args=args)
         return None if found is None else Head(found[0].decode(), found[1], found[2])
 
@@ -315,7 +326,7 @@ def _wish(place: Place | None) -> str:
         return ""
     gate, lane = _hashed(place.gate, _WIDTH), _hashed(place.lane, _WIDTH)
     later = f"{round(min(max(0.0, place.not_before * 1e6), _NEVER)):0{_WIDTH}}"
-    how = "s" if place.stays else "f" if place.front else ""
+    how = ("f" if place.front else "") + ("s" if place.stays else "")
     return f"{_hashed(place.queue, _WIDTH)}{_descending(place.priority)}{gate}{lane}{later}{how}"
 
 

@@ -105,7 +105,7 @@ local function join(id, wish, now)
   let_in(now)
   local alike, rest = fields(wish, 1, 2), fields(wish, 3, 5)  -- what is before these two, and behind
   local turn, number = 0, 2 ^ 53 - now
-  if wish:sub(5 * WIDTH + 1) ~= 'f' then
+  if wish:sub(5 * WIDTH + 1, 5 * WIDTH + 1) ~= 'f' then
     local lane = 'l' .. alike .. fields(wish, 4, 4)
     local _, ahead = first('ZRANGEBYLEX', '[r' .. alike .. digits(1), '(r' .. alike .. '~')
     local _, last = first('ZREVRANGEBYLEX', '(' .. lane .. '~', '[' .. lane)
@@ -120,11 +120,20 @@ local function join(id, wish, now)
 end
 
 -- The job of a queue that is to be taken next, and its rows, whose keys are `before`, its id, and one
--- of the others. With pcall, a key that holds another type counts as missing.
-local function head(queue, before, ...)
-  let_in(microseconds_now())
-  local id = first('ZRANGEBYLEX', '[r' .. queue, '(r' .. queue .. '~')
+-- of the others. If its gate is this one, it is out of r and g for some microseconds. With pcall, a
+-- key that holds another type counts as missing.
+local function head(queue, hidden, gate, before, ...)
+  local now = microseconds_now()
+  let_in(now)
+  local id, place = first('ZRANGEBYLEX', '[r' .. queue, '(r' .. queue .. '~')
   if not id then return false end
+  if tonumber(hidden) > 0 and fields(place, 5, 5) == gate then
+    local later = fields(place, 1, 6) .. digits(now + hidden)
+    redis.call(
+      'ZREM', QUEUE, member_in('j', id, place), member_in('r', id, place), member_in('g', id, place)
+    )
+    add(QUEUE, 0, member_in('j', id, later), 0, member_in('d', id, later))
+  end
   local found = { id }
   for n, kind in ipairs({ ... }) do
     local row = redis.pcall('GET', before .. id .. kind)

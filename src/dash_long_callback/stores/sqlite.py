@@ -157,7 +157,7 @@ class SqliteRows(Rows):
         return max(0, found[0] - expired[0])
 
     @_guarded
-    def next_queued(self, queue: str = "") -> Head | None:
+    def next_queued(self, queue: str = "", hide: float = 0.0) -> Head | None:  # noqa: ARG002 - only the leader looks
         now, execute = time.time(), self.pool.execute
         found, due = execute(queue_sql.NEXT, (queue, now)).fetchone()
         if due:
