@@ -27,6 +27,8 @@ from dash_long_callback import (
     CeleryLongCallbackManager,
     Dash,
     DiskcacheLongCallbackManager,
+    Limit,
+    Retry,
     UserError,
 )
 from dash_long_callback.executors.celery import executor as celery_executor
@@ -85,6 +87,7 @@ app.layout = html.Div(
         html.P(id="quick"),
         html.P(id="handled"),
         html.P(id="urgent"),
+        html.P(id="capped"),
         html.P(id="asking"),
         html.P(id="side"),
         html.P(id="ordinary"),
@@ -150,7 +153,19 @@ def urgent(set_progress: Any, order: Any) -> Any:
     return obey(set_progress, order)
 
 
+def capped(order: Any) -> Any:
+    name, *args = order
+    return ORDERS[name](*args)
+
+
 if manager.store.rows.queues:
+    app.long_callback(
+        Output("capped", "children"),
+        Input("order", "data"),
+        prevent_initial_call=True,
+        limits=Limit(2),
+        retry=Retry(9, backoff=0.1, lost=True),
+    )(capped)
     app.long_callback(
         Output("urgent", "children"),
         Input("order", "data"),
