@@ -13,7 +13,7 @@ from typing import Any
 
 import contract_callbacks
 import pytest
-from managers import PATIENCE, WORKERS, wait_until
+from managers import PATIENCE, WORKERS, Services, local, opened, wait_until
 from test_manager_contract import all_ended, callback_of, ended, request_of, result
 
 from dash_long_callback.errors import JobNotFound, LimitReached
@@ -219,3 +219,29 @@ def test_a_wait_is_estimated_from_what_such_jobs_have_taken(
     names = ["waits 0", "waits 1", "waits 2", "limited", "limited, too"]
     jobs.let_go(*filling, *names)
     jobs.ended(*filling, *names)
+
+
+def test_what_waits_has_its_order_and_its_limits_after_a_restart(
+    tmp_path: Path, services: Services
+) -> None:
+    folder, one = tmp_path / "jobs", [["one", 1]]
+    (tmp_path / "before").mkdir()
+    with opened(local, folder, services) as before:
+        jobs = Jobs(before.manager, tmp_path / "before")
+        jobs.fill()
+        jobs.folder = tmp_path
+        jobs.submit("limited", limits=one)
+        jobs.submit("limited, too", limits=one, priority=2.0)
+        for n in range(2):
+            jobs.submit(f"ann-{n}", owner="ann", priority=1.0)
+        jobs.submit("bob", owner="bob", priority=1.0)
+    with opened(local, folder, services) as after:
+        after.manager.ensure_running()
+        jobs.pool = after.manager
+        wait_until(lambda: jobs.begun() == {"limited, too", "ann-0"})
+        jobs.let_go("ann-0", "bob", "ann-1")
+        wait_until(lambda: jobs.job("ann-1").state is State.SUCCEEDED)
+        assert jobs.begun() == {"limited, too", "ann-0", "bob", "ann-1"}
+        assert (jobs.job("bob").started or 0) < (jobs.job("ann-1").started or 0)
+        jobs.let_go("limited", "limited, too")
+        assert jobs.ended("limited", "limited, too") == ["limited, too", "limited"]
