@@ -19,7 +19,7 @@ from dash_long_callback.stores.parse import read_holders, read_starts
 from dash_long_callback.stores.ports import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from dash_long_callback.jobs import Job
     from dash_long_callback.stores.records import Records
@@ -72,9 +72,12 @@ class Limits:
         self._rows = records.rows
         self._retention = records.retention
 
-    def counts(self, jobs: Iterable[Job]) -> Counts:
+    def counts(self, jobs: Sequence[Job]) -> Counts:
         """What counts for the limits of these jobs, read in as few steps as for one."""
-        limits = {names.holders(key): count for job in jobs for key, count in job.limits or ()}
+        limits: dict[str, int] = {}
+        for key, count in (limit for job in jobs for limit in job.limits or ()):
+            name = names.holders(key)
+            limits[name] = min(count, limits.get(name, count))  # they differ during an update
         rates = {names.starts(key) for job in jobs for key, *_ in job.rates or ()}
         wanted = [*limits, *rates]
         rows = dict(zip(wanted, self._rows.read(wanted) if wanted else [], strict=True))
@@ -133,7 +136,7 @@ class Limits:
         current = self.current([Holder(*one) for part in found for one in part])
         return list(dict.fromkeys(one.job_id for one in current))
 
-    def current(self, holders: Iterable[Holder]) -> list[Holder]:
+    def current(self, holders: Sequence[Holder]) -> list[Holder]:
         """Those of these that still count."""
         if not holders:
             return []

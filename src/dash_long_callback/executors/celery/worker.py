@@ -40,6 +40,8 @@ from dash_long_callback.worker.run import Run
 from dash_long_callback.worker.run_job import run_job
 from dash_long_callback.worker.watchdog import Watchdog
 
+#: Seconds for which a message waits longer than a rate: who comes too early sets no other alarm.
+ALARM_SLACK = 0.05
 #: Seconds by which the system may count the start of a process as before that of its job.
 CLOCK_SECONDS = 0.5
 
@@ -147,7 +149,7 @@ class MessageRunner:
         """No job may begin: see to it that a worker looks when one may."""
         wait = begun.due - time.time()
         if begun.key is not None and self._store.set_alarm(begun.key, max(wait, 0.001)):
-            self._executor.ask(queue, max(wait, 0.0))
+            self._executor.ask(queue, max(wait, 0.0) + ALARM_SLACK)
 
     def _run(
         self, job: Job, callback: Callback, request: bytes | None, problem: Failed | None = None
