@@ -9,12 +9,15 @@ from changes import changed
 from ids import plain
 
 from dash_long_callback.errors import BadRequest, RequestTooLarge, StoreError
-from dash_long_callback.jobs import End, Failed, Job, Lost, State
+from dash_long_callback.jobs import End, Failed, Job, Lost, State, new_job_id
 from dash_long_callback.managers.base import News
+from dash_long_callback.managers.positions import Position
 from dash_long_callback.server.wire import (
     MAX_BODY,
     MAX_JOBS,
     LargeBody,
+    ahead_of,
+    job_ids,
     jobs_since,
     joined,
     news_json,
@@ -168,6 +171,31 @@ def test_too_many_jobs_are_refused() -> None:
     assert jobs_since({"jobs": jobs}) == jobs
     with pytest.raises(RequestTooLarge, match=f"at most {MAX_JOBS} jobs"):
         jobs_since({"jobs": {**jobs, "more": 0}})
+    ids = [new_job_id() for _ in range(MAX_JOBS)]
+    assert job_ids(json.dumps({"jobs": ids}).encode()) == ids
+    with pytest.raises(RequestTooLarge, match=f"at most {MAX_JOBS} jobs"):
+        job_ids(json.dumps({"jobs": [*ids, "more"]}).encode())
+
+
+@pytest.mark.parametrize(
+    "ahead", [1, "1", ["id"], {"id": "1"}, {"id": 1.5}, {"id": True}], ids=plain
+)
+def test_how_many_are_ahead_is_an_object_of_numbers(ahead: Any) -> None:
+    with pytest.raises(BadRequest, match='"ahead" must be an object'):
+        ahead_of({"ahead": ahead})
+
+
+def test_a_client_need_not_ask_how_many_are_ahead() -> None:
+    assert ahead_of({}) is None
+    assert ahead_of({"ahead": {}}) == {}
+    assert ahead_of({"ahead": {"id": 3}}) == {"id": 3}
+
+
+def test_news_of_a_job_that_waits_say_where() -> None:
+    news = json.loads(whole(news_json(News(job(), [], None, Position(3, 1.5)))))
+    assert (news["ahead"], news["wait"]) == (3, 1.5)
+    news = json.loads(whole(news_json(News(job(), [], None, Position(0, None)))))
+    assert (news["ahead"], news["wait"]) == (0, None)
 
 
 @pytest.mark.parametrize("seq", [0, 5, -1, 2**80])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -157,15 +157,18 @@ def job_ids(body: bytes) -> list[str]:
 
     Raises:
         BadRequest: if it has another shape.
+        RequestTooLarge: if it names more than ``MAX_JOBS``.
     """
     jobs = parse(body).get("jobs")
-    if (
-        not isinstance(jobs, list)
-        or not all(isinstance(i, str) for i in jobs)
-        or len(jobs) > MAX_JOBS
-    ):
+    if not isinstance(jobs, list) or not all(isinstance(i, str) for i in jobs):
         raise BadRequest('"jobs" must be a list of job ids')
+    _check_number(jobs)
     return list(dict.fromkeys(filter(is_job_id, jobs)))
+
+
+def _check_number(jobs: Collection[Any]) -> None:
+    if len(jobs) > MAX_JOBS:
+        raise RequestTooLarge(f"a request names at most {MAX_JOBS} jobs")
 
 
 _TAB = re.compile("[A-Za-z0-9_-]{1,64}")
@@ -193,8 +196,7 @@ def jobs_since(body: Mapping[str, Any]) -> dict[str, int]:
     jobs = body.get("jobs")
     if not isinstance(jobs, dict) or not jobs:
         raise BadRequest('"jobs" must be an object of job ids and sequence numbers')
-    if len(jobs) > MAX_JOBS:
-        raise RequestTooLarge(f"a request names at most {MAX_JOBS} jobs")
+    _check_number(jobs)
     if not all(type(seq) is int for seq in jobs.values()):
         raise BadRequest("a sequence number must be a whole number")
     return jobs
