@@ -24,7 +24,7 @@ from dash_long_callback.jobs import (
     Succeeded,
     new_job_id,
 )
-from dash_long_callback.stores import names, timing
+from dash_long_callback.stores import limits, names, timing
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.ports import Batch
 from dash_long_callback.stores.shared_jobs import Disposition
@@ -105,6 +105,55 @@ def test_a_job_has_its_part_of_all_its_limits_or_of_none(store: JobStore) -> Non
     assert running is not None
     store.finish(running, Cancelled())
     assert begun(store) == both.id
+
+
+BOTH = [["a", 1], ["b", 1]]
+A, B = [["a", 1]], [["b", 1]]
+
+
+def test_a_job_of_two_limits_gets_its_places_though_others_come_for_each(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "STARVED_SECONDS", 0.0)
+    for bounds in (A, B):
+        new(store, limits=bounds)
+    first, other = claimed(store), claimed(store)
+    both = new(store, limits=BOTH)
+    behind = [new(store, limits=bounds) for bounds in (A, B, A, B)]
+    store.finish(first, Cancelled())
+    # It lacks a place that an older job has: that of the other limit is no use to it now.
+    second = claimed(store)
+    assert second.id == behind[0].id
+    store.finish(other, Cancelled())
+    # Now it lacks one that a younger job has. This one is kept for it.
+    assert store.claim() is None
+    free = new(store)
+    assert begun(store) == free.id
+    store.finish(second, Cancelled())
+    running = claimed(store)
+    assert running.id == both.id
+    store.finish(running, Cancelled())
+    assert {begun(store), begun(store)} == {behind[1].id, behind[2].id}
+
+
+def test_one_place_of_many_is_kept_for_a_job_that_starves(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "STARVED_SECONDS", 0.0)
+    many = [["many", 3]]
+    new(store, limits=many)
+    old = claimed(store)
+    both = new(store, limits=[["a", 1], *many], owner="ann")
+    new(store, limits=A, priority=1.0)
+    young = claimed(store)
+    assert young.limits == A
+    others = [new(store, limits=many, owner="bob") for _ in range(3)]
+    assert begun(store) == others[0].id
+    assert store.claim() is None  # two of three: the last one is kept
+    store.finish(young, Cancelled())
+    assert begun(store) == both.id
+    store.finish(old, Cancelled())
+    assert begun(store) == others[1].id
 
 
 def test_a_cancelled_job_that_waited_is_passed_over(store: JobStore) -> None:

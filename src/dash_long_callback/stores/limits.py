@@ -17,12 +17,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from dash_long_callback.stores import names, timing
 from dash_long_callback.stores.parse import read_holders, read_starts
 from dash_long_callback.stores.ports import Batch
+from dash_long_callback.stores.records import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from dash_long_callback.jobs import Job
     from dash_long_callback.stores.records import Records
+
+
+#: Limits of which a job needs places at once, from which on it might get none for ever; and seconds
+#: after which that is looked at.
+SEVERAL, STARVED_SECONDS = 2, 30.0
 
 
 class Holder(NamedTuple):
@@ -88,19 +94,22 @@ class Limits:
         holders = {name: [one for one in ones if one not in gone] for name, ones in holders.items()}
         return Counts(rows, holders, time.time())
 
-    def admission(self, job: Job, attempt: int, counts: Counts) -> Admission:
+    def admission(
+        self, job: Job, attempt: int, counts: Counts, kept: Collection[str] = ()
+    ) -> Admission:
         """Whether a job may begin now.
 
         Args:
             job: its record.
             attempt: the one that is to begin; 0 if it is to count from now on until its end.
             counts: of this job, and maybe others.
+            kept: the limits of which one place is kept for a job before this one.
         """
         batch, full = Batch(), dict[str, float]()
         for key, count in job.limits or ():
             name = names.holders(key)
             holders = counts.holders[name]
-            if len(holders) >= count:
+            if len(holders) + (key in kept) >= count:
                 full[key] = math.inf
             batch.expect[name] = counts.rows[name]
             batch.put[name] = json.dumps([*holders, (job.id, attempt)]).encode(), self.seconds
@@ -113,6 +122,30 @@ class Limits:
             batch.expect[name] = counts.rows[name]
             batch.put[name] = json.dumps([*starts, now]).encode(), per
         return Admission(batch, set(full), max(full.values(), default=0.0))
+
+    def starves(self, job: Job, full: Collection[str], counts: Counts) -> bool:
+        """Whether a job that needs places of several limits at once might never get them.
+
+        It has waited for a while, and since it came others have begun that have the places which it
+        lacks: these had been free when it lacked another. Who only waits for jobs that are older
+        than itself does not starve.
+
+        Args:
+            job: its record.
+            full: the keys that do not let it begin.
+            counts: of this job, and maybe others.
+        """
+        limits = [key for key, _ in job.limits or ()]
+        came = job.queued or job.created
+        if len(limits) < SEVERAL or counts.now - came < STARVED_SECONDS:
+            return False
+        lacking = [counts.holders[names.holders(key)] for key in limits if key in full]
+        ids = {one.job_id for holders in lacking for one in holders}
+        rows = self._rows.read(map(names.job, ids))
+        begun = [
+            parse(row, job_id)[0].started for job_id, row in zip(ids, rows, strict=True) if row
+        ]
+        return bool(lacking) and all(at is not None and at > came for at in begun)
 
     def reserve(self, job: Job, batch: Batch) -> bool:
         """Have a new job, which a batch creates, count from now on. Returns whether it may."""

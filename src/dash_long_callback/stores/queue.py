@@ -21,6 +21,8 @@ from dash_long_callback.stores.ports import Batch, Place
 from dash_long_callback.stores.records import entry_of, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from dash_long_callback.jobs import Job
     from dash_long_callback.stores.limits import Counts, Limits
     from dash_long_callback.stores.records import Records
@@ -88,6 +90,8 @@ class Queue:
     def _begin_behind(self, queue: str, message: str | None) -> Begun | None:
         """Begin the first job that may, though others do not; None: somebody else was quicker."""
         full: set[str] = set()
+        #: Of the limits of a job that starves, one place is kept for it.
+        kept: set[str] = set()
         first: tuple[float, str | None] = math.inf, None
         ids = self._rows.heads(queue)
         for start in range(0, len(ids), PAGE):
@@ -101,16 +105,23 @@ class Queue:
             for job_id, job, record in zip(part, jobs, records, strict=True):
                 if job is not None and not full.isdisjoint(job.gate):
                     continue
-                found = self._begin(job_id, record, message, counts)
+                found = self._begin(job_id, record, message, counts, kept)
                 if not isinstance(found, Admission):
                     return found
                 full |= found.full
+                if job is not None and self._limits.starves(job, found.full, counts):
+                    kept |= {key for key, _ in job.limits or ()}
                 if found.until < first[0]:
                     first = found.until, min(found.full)
         return Begun(due=first[0], key=first[1])
 
     def _begin(
-        self, job_id: str, record: bytes | None, message: str | None, counts: Counts | None = None
+        self,
+        job_id: str,
+        record: bytes | None,
+        message: str | None,
+        counts: Counts | None = None,
+        kept: Collection[str] = (),
     ) -> Begun | Admission | None:
         """Begin a job; None: it can't be, and is not next any more, or somebody was quicker."""
         while record is not None:
@@ -118,7 +129,7 @@ class Queue:
             more, now = Batch(), time.time()
             if job.gate:
                 counts = counts or self._limits.counts([job])
-                found = self._limits.admission(job, job.attempt + 1, counts)
+                found = self._limits.admission(job, job.attempt + 1, counts, kept)
                 if found.full:
                     return found
                 more, now = found.batch, counts.now

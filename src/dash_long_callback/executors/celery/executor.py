@@ -137,8 +137,9 @@ class CeleryExecutor(Executor):
     def released(self, job: Job) -> None:
         """A job does not run any more: have others begin that have waited for that."""
         if job.limits:
-            queues = {self.broker.queue(one.queue) for one in registry.all()}
-            self.ask_if_any_waits(queues | {job.queue or ""})
+            queues = {self.broker.queue(one.queue) for one in registry.all()} | {job.queue or ""}
+            for _ in job.limits:  # each may have kept another from beginning
+                self.ask_if_any_waits(queues)
 
     def ask_if_any_waits(self, queues: Iterable[str]) -> None:
         """As ``ask``, of these queues, where a job waits."""
