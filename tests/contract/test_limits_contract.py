@@ -21,6 +21,7 @@ from dash_long_callback.jobs import (
     Job,
     Lost,
     Requeue,
+    State,
     Succeeded,
     new_job_id,
 )
@@ -154,6 +155,17 @@ def test_one_place_of_many_is_kept_for_a_job_that_starves(
     assert begun(store) == both.id
     store.finish(old, Cancelled())
     assert begun(store) == others[1].id
+
+
+def test_a_job_that_is_late_ends_though_its_limit_would_not_let_it_begin(store: JobStore) -> None:
+    new(store, limits=ONE)
+    running = claimed(store)
+    late = new(store, limits=ONE, created=1.0, start_by=3.0)
+    assert store.claim() is None
+    ended = store.load(late.id)
+    assert ended is not None
+    assert ended.state is State.EXPIRED
+    store.finish(running, Cancelled())
 
 
 def test_a_cancelled_job_that_waited_is_passed_over(store: JobStore) -> None:

@@ -157,6 +157,23 @@ def test_a_job_that_is_taken_too_late_expires_and_is_not_run(
     assert [m.partition(" after ")[0] for m in caplog.messages] == [f"no. {late.ref}: work expired"]
 
 
+def test_a_process_that_dies_sends_a_message_only_if_it_had_not_begun_a_job(
+    store: DiskcacheStore, job: Job
+) -> None:
+    sent: list[Job] = []
+    executor, message, died = sending(store, sent), Message("m", "", job.id), Lost("it died")
+    executor.process_died(message, died)
+    assert [one.id for one in sent] == [job.id]
+    job_of_two = Job(new_job_id(), job.callback, waits=[0.0], retried_after=["lost"])
+    store.change(job.id, Begin())
+    store.create(job_of_two, b"{}")
+    assert store.begin_next("", message="n").job is not None
+    for _ in range(2):  # then it waits for its next attempt, which has a message of its own
+        executor.process_died(Message("n", "", job.id), died)
+    assert [one.id for one in sent] == [job.id, job_of_two.id]
+    assert ended(store, job_of_two).state is State.QUEUED
+
+
 # worker_start
 
 

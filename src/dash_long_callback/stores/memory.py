@@ -89,9 +89,11 @@ class MemoryRows(Rows):
             self._entries[batch.entry.id] = batch.entry
             before = self._queue.pop(batch.entry.id, None)
             if batch.place is not None:
-                stays = before if batch.place.stays else None
-                place = stays or self._last(batch.entry.id, batch.place)
-                self._queue[batch.entry.id] = place
+                if batch.place.stays and before is not None:
+                    kept = before.place._replace(not_before=batch.place.not_before)
+                    self._queue[batch.entry.id] = before._replace(place=kept)
+                else:
+                    self._queue[batch.entry.id] = self._last(batch.entry.id, batch.place)
         if batch.dequeue is not None:
             self._queue.pop(batch.dequeue, None)
 

@@ -62,7 +62,7 @@ class Place(NamedTuple):
         gate: names what may keep it from being taken: then all of this gate are passed over.
         front: before all others of its priority instead, the last one first.
         not_before: seconds since 1970, before which it is not taken. It has its turn all the time.
-        stays: if it has a place in the queue, it keeps that one.
+        stays: if it has a place in the queue, it keeps that one, but for the time.
     """
 
     queue: str = ""

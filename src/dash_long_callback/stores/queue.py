@@ -18,7 +18,7 @@ from dash_long_callback.jobs import Begin, End, Expire, Lost, State, transition
 from dash_long_callback.stores import names
 from dash_long_callback.stores.limits import Admission
 from dash_long_callback.stores.ports import Batch, Place
-from dash_long_callback.stores.records import entry_of, parse
+from dash_long_callback.stores.records import entry_of, parse, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -127,7 +127,7 @@ class Queue:
         while record is not None:
             job = parse(record, job_id)[0]
             more, now = Batch(), time.time()
-            if job.gate:
+            if job.gate and not job.is_late(now):
                 counts = counts or self._limits.counts([job])
                 found = self._limits.admission(job, job.attempt + 1, counts, kept)
                 if found.full:
@@ -135,13 +135,23 @@ class Queue:
                 more, now = found.batch, counts.now
             if message is not None:
                 more.put[names.message(message)] = job_id.encode(), self._records.retention
+                more.expect[names.message(message)] = None
             if (begun := self._records.begin(job, record, Begin(message), more, now)) is not None:
                 return Begun(begun)
+            if message is not None and self._records.row(names.message(message)) is not None:
+                self._show_again(job, record)  # the message has come twice
+                return Begun()
             if job.gate or (again := self._records.row(names.job(job_id))) == record:
                 break
             record = again  # nobody else sees it for a while, so it is for this one to begin
         self._give_up(job_id)
         return None
+
+    def _show_again(self, job: Job, record: bytes) -> None:
+        """Have others find a job that was hidden from them."""
+        name, place = names.job(job.id), place_of(job)._replace(stays=True)
+        touch = {name: self._records.seconds(job)}
+        self._rows.apply(Batch({name: record}, touch=touch, entry=entry_of(job), place=place))
 
     def _give_up(self, job_id: str) -> None:
         """Take a job from the queue that can't begin. One that has come back meanwhile stays."""

@@ -59,7 +59,7 @@ class Records:
         }
         if job.state is State.RUNNING:
             put |= self._begun(job)
-        place = _place(job) if job.state is State.QUEUED else None
+        place = place_of(job) if job.state is State.QUEUED else None
         # Somebody who was told that it could not be stored may have asked for another since.
         return Batch({names.job(job.id): None}, put, entry=entry_of(job), place=place, timely=True)
 
@@ -145,7 +145,7 @@ class Records:
         if Effect.DROP_REQUEST in effects:
             batch.drop.append(names.request(job.id))
         if Effect.ENQUEUE in effects:
-            batch.place = _place(job, front=job.not_before is None)
+            batch.place = place_of(job, front=job.not_before is None)
             batch.touch[names.request(job.id)] = seconds
             batch.expect[names.cancel(job.id)] = None
         batch.drop += [names.update(job.id, n) for n in before.slots if n not in job.slots]
@@ -154,7 +154,7 @@ class Records:
             batch.put[names.cancel(job.id)] = b"1", self.retention
             batch.cancel = job.id
         if Effect.KEEP_PLACE in effects:
-            batch.entry, batch.place = entry_of(job), _place(job)._replace(stays=True)
+            batch.entry, batch.place = entry_of(job), place_of(job)._replace(stays=True)
         if job.state is not before.state:
             batch.entry = entry_of(job)
         # Behind the rest: who sees the record finds what it speaks of.
@@ -211,7 +211,7 @@ def entry_of(job: Job) -> Entry:
     return Entry(job.id, state, job.callback, job.owner, job.created)
 
 
-def _place(job: Job, *, front: bool = False) -> Place:
+def place_of(job: Job, *, front: bool = False) -> Place:
     """Where a job waits."""
     return Place(
         job.queue or "",

@@ -45,14 +45,14 @@ local function enter(place, job, state, milliseconds, waits)
     end
     trim(now_ms, 10)  -- a few with each that comes: so there are never many
   end
-  local stays = waits:sub(-1) == 's' and #places(id) > 0
-  if not new and not stays then leave(id) end  -- a new one is in no queue
+  local known = waits:sub(-1) == 's' and places(id)[1]
+  if not new or known then leave(id) end  -- a new one is in no queue
   -- They are there as long as any job is.
   local last = redis.call('ZRANGE', EXPIRIES, -1, -1, 'WITHSCORES')[2]
   redis.call('PEXPIREAT', INDEX, last)
   redis.call('PEXPIREAT', EXPIRIES, last)
   if waits ~= '' then
-    if not stays then join(id, waits, now) end
+    join(id, waits, now, known)
     redis.call('PEXPIREAT', QUEUE, last)
   end
 end

@@ -100,18 +100,20 @@ local function leave(id)
 end
 
 -- Puts a job in that is not there. `wish`: its place without turn and number, and "f" if it is to be
--- before the others, "s" if it would stay where it is. Numbers are times of arrival; in front, the later one has the smaller number.
-local function join(id, wish, now)
+-- before the others. `known`: the place that it had, which it keeps but for the time. Numbers are times
+-- of arrival; in front, the later one has the smaller number.
+local function join(id, wish, now, known)
   let_in(now)
   local alike, rest = fields(wish, 1, 2), fields(wish, 3, 5)  -- what is before these two, and behind
   local turn, number = 0, 2 ^ 53 - now
-  if wish:sub(5 * WIDTH + 1, 5 * WIDTH + 1) ~= 'f' then
+  if not known and wish:sub(5 * WIDTH + 1, 5 * WIDTH + 1) ~= 'f' then
     local lane = 'l' .. alike .. fields(wish, 4, 4)
     local _, ahead = first('ZRANGEBYLEX', '[r' .. alike .. digits(1), '(r' .. alike .. '~')
     local _, last = first('ZREVRANGEBYLEX', '(' .. lane .. '~', '[' .. lane)
     turn, number = math.max(1, turn_of(ahead), turn_of(last) + 1), now
   end
   local place, its = alike .. digits(turn) .. digits(number) .. rest, {}
+  if known then place = fields(known, 1, 6) .. fields(wish, 5, 5) end
   for _, list in ipairs(tonumber(fields(wish, 5, 5)) <= now and DUE or LATER) do
     table.insert(its, 0)
     table.insert(its, member_in(list, id, place))

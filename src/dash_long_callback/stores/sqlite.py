@@ -232,13 +232,13 @@ def _place(execute: Callable[..., sqlite3.Cursor], batch: Batch, now: float) -> 
     place, entry = batch.place, batch.entry
     if place is None or entry is None:
         return _NO_PLACE
+    not_before = place.not_before if place.not_before > now else 0
     if place.stays and (found := execute(queue_sql.PLACE, (entry.id,)).fetchone()) is not None:
-        return found
+        return *found, not_before
     turn, number = -1, -time.time_ns()
     if not place.front:
         ((turn,),) = execute(queue_sql.TURN, (place.queue, place.priority, place.lane, entry.id))
         number = -number
-    not_before = place.not_before if place.not_before > now else 0
     return place.queue, place.priority, place.lane, place.gate, turn, number, not_before
 
 

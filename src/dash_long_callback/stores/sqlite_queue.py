@@ -66,7 +66,7 @@ TURN = f"""SELECT max(0,
         AND priority = ?2 AND turn >= 0 AND id <> ?4 ORDER BY turn LIMIT 1), 0),
     coalesce((SELECT turn FROM jobs INDEXED BY lanes WHERE number IS NOT NULL AND queue = ?1
         AND priority = ?2 AND lane = ?3 AND id <> ?4 ORDER BY turn DESC LIMIT 1), -1) + 1)"""
-PLACE = """SELECT queue, priority, lane, gate, turn, number, not_before FROM jobs
+PLACE = """SELECT queue, priority, lane, gate, turn, number FROM jobs
 WHERE id = ? AND number IS NOT NULL"""
 DEQUEUE = "UPDATE jobs SET number = NULL WHERE id = ?"
 #: The job to take next, and whether others may be taken now that could not before.

@@ -30,7 +30,8 @@ UNKNOWN_SECONDS, RESEND_SECONDS = 2.0, 60.0
 #: should have sent one has died. Workers may only be busy: this is not worth a word in the log.
 NEXT_SECONDS = 10.0
 #: Seconds that a job has above its timeout and the grace, before its process is ended in any case.
-BACKSTOP_SECONDS = 10.0
+#: One that was paused for less is told to stop, as any other, when it goes on.
+BACKSTOP_SECONDS = 60.0
 #: Times that a job is sent again at once, if its worker dies before it begins.
 BEGIN_TRIES = 2
 
@@ -168,18 +169,20 @@ class CeleryExecutor(Executor):
             outcome: how it died.
         """
         try:
-            job_id = self._store.begun_by(message.id) or message.job_id
+            begun = self._store.begun_by(message.id)
+            job_id = begun or message.job_id
             job = None if job_id is None else self._store.load(job_id)
             if job is None or job.state.ended:
                 return
-            if job.state is State.RUNNING and job.message == message.id:
+            if begun is None:
+                # It died before it began a job: another may begin it.
+                if job.state is State.QUEUED and job.resends < BEGIN_TRIES:
+                    self._resend(job)
+            elif job.state is State.RUNNING and job.message == message.id:
                 ran = time.time() - (job.started or 0.0)
                 if job.timeout is not None and ran > self.backstop(job.timeout):
                     outcome = TimedOut.after(job.timeout)  # it held out
                 self.lose(job, outcome)
-            elif job.state is State.QUEUED and job.resends < BEGIN_TRIES:
-                # It died before it began a job: another may begin it.
-                self._resend(job)
         except StoreError as error:
             self._store_faults.failed(error)
 
