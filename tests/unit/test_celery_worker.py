@@ -89,7 +89,7 @@ def test_whatever_breaks_around_a_job_ends_it_in_words(
     error: BaseException, state: State, words: str, store: DiskcacheStore, job: Job
 ) -> None:
     with pytest.raises(type(error)):
-        message_runner(store, error).run("w@here", Message("m", "", job.id))
+        message_runner(store, error).run("w@here", Message(new_job_id(), "", job.id))
     found = ended(store, job)
     assert found.state is state
     assert (found.error or {})["message"].startswith(words)
@@ -102,7 +102,7 @@ def test_a_handler_that_can_not_run_leaves_the_first_error(
     store.change(handles.id, Begin())
     store.change(handles.id, End(outcome))
     with pytest.raises(RuntimeError):
-        message_runner(store, RuntimeError()).run("w@here", Message("m", "", handles.id))
+        message_runner(store, RuntimeError()).run("w@here", Message(new_job_id(), "", handles.id))
     found = ended(store, handles)
     assert found.state is outcome.state
     assert (found.error or {})["message"] == outcome.reason
@@ -133,7 +133,7 @@ def test_a_worker_that_is_stopped_just_before_the_function_leaves_on_error_to_an
     sent: list[Job] = []
     runner = MessageRunner(store, _Breaks(store, TERMINATED), sending(store, sent))
     with pytest.raises(SystemExit):
-        runner.run("w@here", Message("m", "", handles.id))
+        runner.run("w@here", Message(new_job_id(), "", handles.id))
     (again,) = sent
     assert (again.state, again.handler) == (State.QUEUED, True)
     assert again.problem == Lost("the worker was stopped while the job ran", "stopped")
@@ -141,7 +141,7 @@ def test_a_worker_that_is_stopped_just_before_the_function_leaves_on_error_to_an
 
 def test_a_message_that_is_late_does_nothing(store: DiskcacheStore, job: Job) -> None:
     store.change(job.id, Begin())
-    message_runner(store, RuntimeError()).run("w@here", Message("m", "", job.id))
+    message_runner(store, RuntimeError()).run("w@here", Message(new_job_id(), "", job.id))
     assert ended(store, job).state is State.RUNNING
 
 
@@ -152,7 +152,7 @@ def test_a_job_that_is_taken_too_late_expires_and_is_not_run(
     late = Job(new_job_id(), job.callback, name="work", created=1.0, start_by=3.0)
     store.create(late, b"{}")
     for _ in range(2):  # its message may come twice
-        message_runner(store, RuntimeError()).run("w@here", Message("m", "", late.id))
+        message_runner(store, RuntimeError()).run("w@here", Message(new_job_id(), "", late.id))
     assert ended(store, late).state is State.EXPIRED
     assert [m.partition(" after ")[0] for m in caplog.messages] == [f"no. {late.ref}: work expired"]
 
@@ -191,7 +191,7 @@ def test_worker_start_is_called_by_the_first_of_many_threads_while_the_others_wa
     runner = message_runner(store, RuntimeError(), start)
 
     def run(_: int) -> bool:
-        runner.run("w@here", Message("m", "", "no such job"))
+        runner.run("w@here", Message(new_job_id(), "", "no such job"))
         return bool(done)
 
     with ThreadPoolExecutor(8) as threads:
@@ -206,7 +206,7 @@ def test_worker_start_is_called_again_in_a_process_that_was_forked(
     runner = message_runner(store, RuntimeError(), lambda: pids.append(os.getpid()))
     for pid in (1, 1, 2):
         monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
-        runner.run("w@here", Message("m", "", "no such job"))
+        runner.run("w@here", Message(new_job_id(), "", "no such job"))
     assert pids == [1, 2]
 
 
@@ -228,7 +228,7 @@ def test_a_job_whose_process_could_not_start_fails_and_the_next_tries_again(
     runner = message_runner(store, RuntimeError(), start)
     for one in (job, Job(new_job_id(), job.callback)):
         store.create(one, b"{}")
-        runner.run("w@here", Message("m", "", one.id))
+        runner.run("w@here", Message(new_job_id(), "", one.id))
         error = ended(store, one).error or {}
         assert error["type"] == "WorkerStartFailed"
         assert words in error["message"]
@@ -241,10 +241,10 @@ def test_a_job_that_lacks_its_callback_as_the_app_could_not_be_made_says_so(
     factory = "json:no_such_function"
     runner = MessageRunner(store, _Breaks(store, RuntimeError()), sending(store, []), None, factory)
     with pytest.raises(RuntimeError):  # what is declared by an import does without
-        runner.run("w@here", Message("m", "", job.id))
+        runner.run("w@here", Message(new_job_id(), "", job.id))
     unknown = Job(new_job_id(), "not.declared")
     store.create(unknown, b"{}")
-    runner.run("w@here", Message("m", "", unknown.id))
+    runner.run("w@here", Message(new_job_id(), "", unknown.id))
     error = ended(store, unknown).error or {}
     assert (error["type"], error["kind"]) == ("CallbackNotFound", "unavailable")
     assert factory in error["message"]
@@ -264,7 +264,7 @@ def test_a_worker_that_is_stopped_while_it_prepares_ends_and_the_job_waits_for_a
     monkeypatch.setitem(sys.modules, "stops", module)
     runner = MessageRunner(store, _Breaks(store, RuntimeError()), sending(store, []), **step)
     with pytest.raises(SystemExit):
-        runner.run("w@here", Message("m", "", job.id))
+        runner.run("w@here", Message(new_job_id(), "", job.id))
     assert ended(store, job).state is State.QUEUED
 
 

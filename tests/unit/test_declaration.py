@@ -191,7 +191,7 @@ def test_a_job_that_was_queued_before_the_change_does_not_run(
 def test_a_job_that_was_lost_and_then_changed_was_lost(store: DiskcacheStore, stale: Job) -> None:
     store.change(stale.id, Begin())
     store.change(stale.id, End(Lost("it was killed")))
-    message_runner(store).run("w@here", Message("m", "", stale.id))
+    message_runner(store).run("w@here", Message(new_job_id(), "", stale.id))
     assert (store.load(stale.id) or stale).state.value == "lost"
 
 
@@ -199,10 +199,10 @@ def test_a_celery_worker_with_other_code_says_what_is_the_matter(
     store: DiskcacheStore, stale: Job
 ) -> None:
     runner = message_runner(store)
-    runner.run("w@here", Message("m", "", stale.id))
+    runner.run("w@here", Message(new_job_id(), "", stale.id))
     fitting = Job(new_job_id(), stale.callback, digest="of the web server")
     request = {"inputs": [sent("in")], "states": [sent("a"), sent("b")], "outputs": OUTS}
     store.create(fitting, json.dumps(request).encode())
-    runner.run("w@here", Message("m", "", fitting.id))
+    runner.run("w@here", Message(new_job_id(), "", fitting.id))
     errors = [(store.load(job.id) or job).error or {} for job in (stale, fitting)]
     assert [error["type"] for error in errors] == ["AppChanged", "CallbackOutdated"]
