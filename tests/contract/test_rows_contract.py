@@ -146,8 +146,8 @@ class Machine(RuleBasedStateMachine):
                 assert head[:2] == expected[:2]
                 assert head.request in (None, expected.request)
 
-    @invariant()
-    def as_many_are_ahead(self) -> None:
+    @rule()
+    def count_who_is_ahead(self) -> None:
         if self.rows.queues:
             for job_id in self.jobs:
                 assert self.rows.ahead(job_id) == self.model.ahead(job_id)

@@ -60,8 +60,8 @@ def break_engine(part: str) -> None:
             engine = limits.Limits
             engine.current = lambda _limits, _holders: []
         case "rates":  # nor who has started
-            engine = limits.Limits
-            engine._check_rates = lambda *_: {}
+            engine = limits
+            engine.read_starts = lambda _: []
         case _:
             raise SystemExit(f"there is nothing to break that is called {part!r}")
 

@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).parent / "simulate.py"
 #: What is tried of each engine in each run of the tests: both together take one core a minute.
 #: With a first seed of your own, try others:
 #: ``python tests/simulation/simulate.py celery 100000 10000``.
-SEEDS = 5000
+SEEDS = 3000
 
 
 def simulate(
