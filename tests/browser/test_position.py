@@ -37,12 +37,13 @@ def test_the_page_says_how_many_are_ahead_and_when_that_changes(page: Page, app:
     for name in workers:
         page.click(f"#{name}-run")
         app.wait_for_note(name)
-    for name in ("first", "second", "last"):
-        page.click(f"#{name}-run")
 
     def told(output: str) -> list[int]:
         return [ahead for one, ahead, _ in page.js("return told") if one == output]
 
+    for name in ("first", "second", "last"):  # one after the other: each is told when it waits
+        page.click(f"#{name}-run")
+        page.wait(lambda name=name: told(f"{name}-result"))
     page.wait(lambda: told("last-result") == [2])
     assert page.stays(lambda: told("last-result") == [2], 2.5), "the same is not told again"
     page.click("#first-stop")
