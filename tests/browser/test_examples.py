@@ -134,6 +134,7 @@ return [...document.querySelectorAll("iframe")].map(({contentDocument}) =>
 """
 
 
+@pytest.mark.newest_only  # the queue is the same on every Dash
 def test_queues(serve: Callable[..., Server], blank: Page, tmp_path: Path):
     blank.open(serve(EXAMPLES / "10_queues.py", env={**QUIET, **cache_below(tmp_path)}).url)
     ann, bob, cleo = range(3)

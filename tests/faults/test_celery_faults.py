@@ -56,8 +56,9 @@ def test_a_worker_that_is_stopped_in_haste_says_so(
     os.kill(worker.pid, signal.SIGQUIT)
     error = web.outcome(job, 30)["error"]
     assert (error["kind"], error["type"]) == ("stopped", "JobStopped")
-    logs = web.log + worker.log
-    assert logs.count(f"no. {error['ref']}: obey (result.children) was lost after") == 1
+    said = f"no. {error['ref']}: obey (result.children) was lost after"
+    wait_until(lambda: said in web.log + worker.log)  # a moment after the page hears of it
+    assert (web.log + worker.log).count(said) == 1
 
 
 def test_on_error_of_a_worker_that_is_stopped_in_haste_is_called_by_another(
