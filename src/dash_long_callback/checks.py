@@ -33,14 +33,16 @@ def check_value(
 
 def is_positive(value: Any, *, or_zero: bool = False) -> bool:
     """Whether a value is a number above 0, or 0, if that will do."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return False
-    return value >= 0 if or_zero else value > 0
+    return _is_number(value) and (value >= 0 if or_zero else value > 0)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def is_finite(value: Any) -> bool:
     """Whether a value is a number that a float can be."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
+    if not _is_number(value):
         return False
     try:
         return math.isfinite(value)

@@ -146,7 +146,7 @@ class CeleryExecutor(Executor):
         """As ``ask``, of these queues, where a job waits."""
         for queue in queues:
             try:
-                waits = self._store.rows.next_queued(queue) is not None
+                waits = self._store.rows.waiting(queue) > 0
             except StoreError as error:
                 self._send_faults.failed(error)
             else:
