@@ -5,7 +5,6 @@ from dash_long_callback.dash import plain_apps
 from dash_long_callback.dash.app import Dash, plug
 from dash_long_callback.dash.decorator import long_callback
 from dash_long_callback.dash.events import Event
-from dash_long_callback.dash.execution import attempt
 from dash_long_callback.errors import (
     ContextNotSent,
     DoNotRetry,
@@ -26,6 +25,7 @@ from dash_long_callback.managers.celery import CeleryLongCallbackManager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
 from dash_long_callback.retry import Retry
 from dash_long_callback.server.pacing import Pacing
+from dash_long_callback.worker.current import attempt
 
 plain_apps.listen()
 

@@ -243,19 +243,6 @@ class Execution:
 current: ContextVar[Execution] = ContextVar("long_callback_execution")
 
 
-def attempt() -> int:
-    """Which attempt at its job a function is in: 1, or with ``retry`` more.
-
-    In a thread that the function has started, and outside of a job, it is 1.
-
-    Examples:
-        >>> attempt()
-        1
-    """
-    execution = current.get(None)
-    return 1 if execution is None else execution.run.job.failures + 1
-
-
 class _Props(dict[str, Any]):
     """Where ``dash.set_props`` writes: passes on what it is given, and stays empty.
 

@@ -24,7 +24,7 @@ from dash_long_callback.jobs.outcomes import (
     TimedOut,
     Unfinished,
 )
-from dash_long_callback.jobs.record import Job, Slot, Target
+from dash_long_callback.jobs.record import TRACKED, Job, Slot, Target
 from dash_long_callback.jobs.results import Result
 from dash_long_callback.jobs.states import State
 from dash_long_callback.jobs.transition import (
@@ -45,6 +45,7 @@ from dash_long_callback.jobs.transition import (
 
 __all__ = [
     "CONTEXT",
+    "TRACKED",
     "Begin",
     "Call",
     "Cancel",

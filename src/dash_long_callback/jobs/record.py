@@ -25,6 +25,8 @@ SCHEMA = 2
 
 #: Where an update goes: the index of a ``progress`` output, or a component id and a property.
 Target: TypeAlias = "int | tuple[str, str]"
+#: And in place of an index, for what ``track`` and its like report: see ``worker/tracking.py``.
+TRACKED: Target = -1
 
 
 @dataclass

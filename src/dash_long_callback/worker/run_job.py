@@ -9,6 +9,7 @@ from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import FaultLog, log
 from dash_long_callback.jobs import Cancelled, Failed, Lost, Outcome, Succeeded
 from dash_long_callback.stores import timing
+from dash_long_callback.worker.current import running
 from dash_long_callback.worker.heartbeat import heartbeat
 from dash_long_callback.worker.run import Run
 
@@ -27,7 +28,7 @@ def run_job(run: Run) -> Outcome:
     Raises:
         StoreError: if the outcome can't be stored, for ``SETTLE_SECONDS``.
     """
-    with heartbeat.of(run):
+    with heartbeat.of(run), running(run):
         outcome = Cancelled() if _is_in_vain(run) else run.callback.outcome(run)
         run.reporter.close()
         if not _hand_over(run, outcome):
