@@ -27,6 +27,11 @@ export class RetryBudget {
         this.tried = 0;
     }
 
+    /** Whether it is more than a moment: the page says so. */
+    get lasts() {
+        return this.failures > 1;
+    }
+
     /** @param {RequestError} fault @returns {number | null} milliseconds to wait; null: it is over */
     fail(fault) {
         const pause = Math.min(RETRY_MIN * 2 ** this.failures, RETRY_MAX);

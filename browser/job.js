@@ -10,7 +10,7 @@ import { CancelInputs } from "./cancel_inputs.js";
 import { afterPaint, propsOf } from "./components.js";
 import { EventLines } from "./event_lines.js";
 import { flat, stringify } from "./ids.js";
-import { Indicator } from "./indicator.js";
+import { Signs } from "./signs.js";
 import { checkLayout } from "./layout.js";
 import { memory } from "./memory.js";
 import { fitting, give, load } from "./outputs.js";
@@ -18,9 +18,10 @@ import { clientside } from "./page.js";
 import { poller } from "./poller.js";
 import { attempt } from "./renderer.js";
 import { alive, answered, inSlot, leave, spin } from "./slots.js";
+import { JobStatus } from "./status.js";
 import { cancelJob, submit } from "./submit.js";
 import { SENTENCES, sentenceOf } from "./sentences.js";
-import { describe, devToolsError, emit, emitFailed } from "./window_events.js";
+import { describe, detailsOf, devToolsError, emit, emitFailed } from "./window_events.js";
 import { Updates } from "./updates.js";
 import { messageOf } from "./values.js";
 
@@ -62,10 +63,13 @@ export class Job {
         this.here = true;
         /** @type {News | null} The end of it, that waits for its outputs. */
         this.outcome = null;
-        this.indicator = new Indicator(this);
+        this.signs = new Signs(this);
         this.events = new EventLines(this);
         this.updates = new Updates(this);
         this.stops = new CancelInputs(this);
+        this.status = new JobStatus(this);
+        /** @type {(() => void) | null} Asks for the same once more. */
+        this.again = null;
         this.promise = new Promise((resolve, reject) => {
             this.resolve = resolve;
             this.reject = reject;
@@ -97,23 +101,24 @@ export class Job {
             this.ahead = news.ahead;
             emit("waiting", this.name, this.outputs, { ahead: news.ahead, seconds: news.wait ?? null });
         }
+        this.status.receive(news);
         if (news.seq <= this.seq && !news.ended) {
             return;
         }
         this.seq = news.seq;
         if (!news.ended) {
-            this.indicator.show();
+            this.signs.show();
         }
         if ((news.attempt || 1) > this.attempt) {
             this.attempt = news.attempt || 1;
-            this.indicator.restart();
+            this.signs.restart();
         }
         for (const [target, value] of news.updates || []) {
             attempt(this.name, () => this.updates.apply(target, value));
         }
         if (news.ended) {
             poller.remove(this);
-            if (this.indicator.unseen) {
+            if (this.signs.unseen) {
                 afterPaint(() => this.finish(news));
             } else {
                 this.finish(news);
@@ -138,7 +143,7 @@ export class Job {
             // The user is on another page of the app, and may come back.
             this.outcome = news;
             this.detach();
-            this.indicator.hide();
+            this.signs.hide();
             const waiting = alive().filter((job) => job.outcome);
             waiting.slice(0, -OUTCOMES_MAX).forEach((job) => job.settle({}));
         } else if (news.error) {
@@ -164,6 +169,9 @@ export class Job {
      */
     appear(here) {
         const back = here && !this.here;
+        if (here !== this.here && this.status.told) {
+            this.status.say();
+        }
         this.here = here;
         if (!back) {
             return;
@@ -173,7 +181,7 @@ export class Job {
             const outcome = this.outcome;
             this.outcome = null;
             this.finish(outcome);
-        } else if (this.indicator.shown) {
+        } else if (this.signs.shown) {
             this.detach();
             spin(this.slot);
         }
@@ -202,14 +210,17 @@ export class Job {
         this.settled = true;
         poller.remove(this);
         leave(this);
-        attempt(this.name, () => this.indicator.hide());
+        attempt(this.name, () => this.signs.hide());
         const given = fitting(this, result);
         const said = failure || (given.error && { kind: "failed" });
         // The server may never have had a doubtful one, which the user has been told.
         if (said && !this.cancelled && (given.error || !this.pending.doubtful)) {
-            emitFailed(this.name, this.outputs, said);
-        } else if (result.data) {
-            emit("succeeded", this.name, this.outputs);
+            // First, so that the notice knows whether something else shows it.
+            this.status.end("failed", detailsOf(said));
+            emitFailed(this.name, this.outputs, said, Boolean(this.config.status));
+        } else {
+            this.status.end(this.cancelled ? "cancelled" : "succeeded");
+            result.data && emit("succeeded", this.name, this.outputs);
         }
         attempt(this.name, () => give(this, given));
         if (this.found && (result.data || given.error)) {
@@ -222,7 +233,7 @@ export class Job {
         const others = inSlot(this.slot);
         const next = others.find((job) => !job.begun);
         if (next && !others.some((job) => job.begun)) {
-            attempt(next.name, () => next.indicator.show());
+            attempt(next.name, () => next.signs.show());
             submit(next);
         }
     }
@@ -230,6 +241,7 @@ export class Job {
     /** The outputs stay as they are from here on, even if the job has just succeeded. */
     cancel() {
         this.cancelled = true;
+        this.status.cancelling();
         if (this.outcome || !this.begun) {
             this.settle({});
         } else if (this.known) {

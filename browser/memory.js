@@ -22,10 +22,10 @@ export const memory = {
         if (owner === undefined) {
             return null; // the server could not tell
         }
-        if (pending.owner !== owner && pending.payload) {
+        if (pending.owner !== owner && (pending.payload || pending.asked)) {
             // What one has clicked, nobody else sends. But the server may have it already.
-            pending.payload = undefined;
-            pending.doubtful = true;
+            pending.doubtful = pending.doubtful || Boolean(pending.payload);
+            pending.payload = pending.asked = undefined;
             this.keep(pending);
         }
         if (pending.owner === owner || pending.owner === null) {
@@ -49,10 +49,11 @@ export const memory = {
     all() {
         /** @type {PendingJob[]} */
         const found = [];
-        // The storage may be forbidden, or have what is not ours.
-        tried(() => {
-            for (const key of Object.keys(sessionStorage).filter((one) => one.startsWith(this.prefix()))) {
-                const pending = JSON.parse(sessionStorage.getItem(key) || "null");
+        // The storage may be forbidden, and an entry damaged.
+        const keys = tried(() => Object.keys(sessionStorage), []).filter((one) => one.startsWith(this.prefix()));
+        for (const key of keys) {
+            tried(() => {
+                const pending = tried(() => JSON.parse(sessionStorage.getItem(key) || "null"));
                 const kept = pending && Date.now() - pending.at < REMEMBER;
                 const known = kept && settings().callbacks[pending.name];
                 const mine = kept ? this.mine(pending) : false;
@@ -64,8 +65,8 @@ export const memory = {
                         emitFailed(pending.name, pending.outputs, { kind: "changed" });
                     }
                 }
-            }
-        });
+            });
+        }
         return found.sort((one, other) => one.at - other.at);
     },
 };

@@ -26,7 +26,13 @@ function json(id) {
 
 export const dashConfig = once(() => json("_dash-config") || {});
 
-/** @type {() => {patience: number, stream: boolean, owner?: string | null, callbacks: Object<string, Config>}} */
+/**
+ * @typedef {Object} Settings
+ * @property {number} patience @property {boolean} stream @property {string | null} [owner]
+ * @property {Object<string, Object<string, string>>} [texts] the author's, by language
+ * @property {Object<string, Config>} callbacks
+ */
+/** @type {() => Settings} */
 export const settings = once(() => json("_dash-long-callbacks") || { patience: 0, stream: false, callbacks: {} });
 
 export const prefix = once(() => dashConfig().requests_pathname_prefix || "/");

@@ -7,6 +7,7 @@ import { memory } from "./memory.js";
 import { settings } from "./page.js";
 import { poller } from "./poller.js";
 import { attempt } from "./renderer.js";
+import { repeatable } from "./run.js";
 import { alive, answered, enter, inSlot, queues, spin } from "./slots.js";
 import { submit } from "./submit.js";
 import { once } from "./values.js";
@@ -22,12 +23,12 @@ export function onPageChange() {
     for (const job of jobs) {
         attempt(job.name, () => job.events.reappear());
         attempt(job.name, () => {
-            job.indicator.renew(isNew);
+            job.signs.renew(isNew);
             job.appear(job.isHere());
             job.stops.watch();
         });
     }
-    notePlaces(jobs.flatMap((job) => job.indicator.signs().map(([id]) => id)));
+    notePlaces(jobs.flatMap((job) => job.signs.all().map(([id]) => id)));
     const found = lost().map((pending) => new Job(pending, settings().callbacks[pending.name]));
     for (const job of found.filter((one) => one.isHere())) {
         lost().splice(lost().indexOf(job.pending), 1);
@@ -43,13 +44,15 @@ function pickUp(job) {
         job.config = { ...job.config, progress: [] }; // its numbers are those of others by now
     }
     enter(job);
+    repeatable(job);
     job.stops.watch();
     if (waits && job.pending.payload) {
         return;
     }
     if (!job.pending.doubtful) {
-        job.indicator.show();
+        job.signs.show();
         spin(job.slot);
+        job.status.begin();
     }
     if (job.pending.payload) {
         submit(job); // the page was left before the server had answered

@@ -22,6 +22,7 @@ import { random, settings } from "./page.js";
  * @property {number} at when
  * @property {string | null} [owner] whose it is; null: nobody had logged in
  * @property {string} [payload] the request, until the server has it
+ * @property {string} [asked] the same from then on, if it is small and may be asked once more
  * @property {boolean} [doubtful] whether no answer has come, so that the server may not have it
  * @property {string} [declared] how the callback was declared then
  * @property {Object<string, number>} [happened] events that are not to happen again: by component

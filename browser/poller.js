@@ -140,7 +140,7 @@ export const poller = {
                     after = this.take([await response.json()], request);
                 }
             }
-            this.budget.succeed();
+            this.succeed();
         } catch (error) {
             fault = faultOf(error);
         }
@@ -215,7 +215,7 @@ export const poller = {
                 if (this.request !== request) {
                     return 0;
                 }
-                this.budget.succeed();
+                this.succeed();
                 this.budget.begin();
                 after = answers.length ? this.take(answers, request) : after;
             }
@@ -224,10 +224,21 @@ export const poller = {
         }
     },
 
+    succeed() {
+        this.budget.succeed();
+        this.connect(true);
+    },
+
+    /** @param {boolean} connected whether the server answers */
+    connect(connected) {
+        this.jobs.forEach((job) => job.status.connect(connected));
+    },
+
     /** @param {RequestError} fault */
     fail(fault) {
         const pause = this.budget.fail(fault);
         if (pause !== null) {
+            this.connect(!this.budget.lasts);
             this.schedule(pause);
             return;
         }

@@ -5,7 +5,7 @@ import { debounce, waitingFor } from "./debounce.js";
 import { Job } from "./job.js";
 import { checkLayout } from "./layout.js";
 import { memory } from "./memory.js";
-import { clientside } from "./page.js";
+import { clientside, random } from "./page.js";
 import { pendingJob } from "./pending.js";
 import { poller } from "./poller.js";
 import { renderer } from "./renderer.js";
@@ -13,6 +13,7 @@ import { answered, enter, inSlot, leave, queues, spin } from "./slots.js";
 import { submit } from "./submit.js";
 
 /** @typedef {import("./types.js").Config} Config */
+/** @typedef {import("./pending.js").PendingJob} PendingJob */
 
 /** Milliseconds after which the page shows that a job runs whose result may have been kept. */
 const SHOW_AFTER = 60;
@@ -52,11 +53,15 @@ export function run(name, config) {
     return job.promise;
 }
 
-/** @param {Job} job that was asked for in this moment, or has waited for it */
-function start(job) {
+/**
+ * @param {Job} job
+ * @param {boolean} [now] whether it was asked for in this moment, by who is logged in
+ */
+function start(job, now = true) {
     const { config } = job;
     const others = inSlot(job.slot);
     enter(job);
+    repeatable(job);
     job.stops.watch(); // also those that have come while it waited
     if (config.retrigger === "replace") {
         others.forEach((other) => replace(other, job));
@@ -70,13 +75,35 @@ function start(job) {
     if (!queues(job) || !others.length) {
         if (config.cached) {
             // The answer may be there already: then nothing flashes.
-            setTimeout(() => job.indicator.show(), SHOW_AFTER);
+            setTimeout(() => job.signs.show(), SHOW_AFTER);
         } else {
-            job.indicator.show();
+            job.signs.show();
         }
-        submit(job, true);
+        submit(job, now);
     }
     memory.keep(job.pending); // while the request is on its way
+}
+
+/**
+ * Let a job be asked for once more, if it is known what was asked.
+ * @param {Job} job
+ */
+export function repeatable(job) {
+    const payload = job.pending.payload || job.pending.asked;
+    if (payload) {
+        const pending = { ...job.pending, payload, asked: undefined };
+        job.again = () => again(pending, job.config);
+    }
+}
+
+/** @param {PendingJob} pending of the job before @param {Config} config */
+function again(pending, config) {
+    const job = new Job({ ...pending, id: random(24), at: Date.now() }, config);
+    letGo(job);
+    if (!isIgnored(job)) {
+        start(job, false);
+        spin(job.slot); // the renderer has not called for it
+    }
 }
 
 /**
@@ -117,11 +144,12 @@ function replace(old, job) {
         poller.remove(old);
         memory.drop(old.id);
         leave(old);
+        old.status.replaced();
         // "running" simply stays on. So do spinners, which the end of any promise of these outputs
         // turns off: the old one ends with the new.
         const end = () => old.reject(clientside.PreventUpdate);
         job.promise.then(end, end);
     }
-    job.indicator.shown = job.indicator.shown || old.indicator.shown;
-    job.indicator.reset(); // before the new run writes some
+    job.signs.shown = job.signs.shown || old.signs.shown;
+    job.signs.reset(); // before the new run writes some
 }

@@ -20,12 +20,16 @@ import { has } from "./values.js";
  */
 const PLACES = 4;
 
+/** Characters of a request that a tab remembers while its job runs, so that a reload can ask for the same. */
+const ASKED_MAX = 20000;
+
 /**
  * @param {Job} job
  * @param {boolean} [now] whether it was asked for in this moment, so by who is logged in
  */
 export async function submit(job, now = false) {
     job.begun = true;
+    job.status.begin();
     emit("started", job.name, job.outputs);
     if (job.pending.declared !== job.config.declared) {
         job.fail({ kind: "changed" }); // what was asked would be taken for something else
@@ -37,6 +41,7 @@ export async function submit(job, now = false) {
         budget.begin();
         try {
             const answer = await ask(job, body, now);
+            job.status.connect(true);
             // What a component makes of it is not the network's fault.
             answer && attempt(job.name, () => accept(job, answer));
             return;
@@ -44,6 +49,7 @@ export async function submit(job, now = false) {
             now = false;
             const fault = faultOf(error);
             const pause = budget.fail(fault);
+            job.status.connect(!budget.lasts);
             if (job.cancelled || job.settled) {
                 job.settle({});
                 cancelJob(job.id); // it may be there, and its name lost on the way
@@ -134,6 +140,8 @@ function accept(job, answer) {
         // A login or logout by a callback does not load the page again.
         job.pending.owner = settings().owner = answer.owner;
     }
+    const payload = job.pending.payload || "";
+    job.pending.asked = job.config.indicator && payload.length <= ASKED_MAX ? payload : undefined;
     job.pending.payload = undefined;
     if (answer.job !== job.id) {
         memory.drop(job.id);

@@ -14,6 +14,9 @@
  * @property {"replace" | "ignore" | "queue" | "latest" | "parallel"} retrigger
  * @property {number | null} debounce Milliseconds for which a trigger waits for the next.
  * @property {boolean} leave Whether its jobs end when the page is left.
+ * @property {Target[] | null} indicator What its indicator is shown on; of several, on the first that can be seen.
+ * @property {boolean} cancelable Whether the indicator has a button that cancels.
+ * @property {Target | null} status What gets its status.
  * @property {string} declared A hash of its inputs, states, outputs and progress.
  */
 /**
@@ -23,6 +26,8 @@
  * @property {boolean} ended
  * @property {number} [ahead] how many jobs are to begin before it, while it waits
  * @property {number | null} [wait] how many seconds that will take, if such jobs have run lately
+ * @property {number} [elapsed] seconds since its attempt began
+ * @property {number} [retry] seconds until its next attempt begins, while it waits for that
  * @property {number} [attempt] which it is in, from the second on
  * @property {Update[]} [updates]
  * @property {{response?: Object<string, Object<string, any>>, dist?: any[]}} [response]
@@ -38,6 +43,15 @@
  * @property {string} [type] this and what follows: for the dev tools only
  * @property {string} [traceback]
  * @property {string} [callback] the function
+ */
+/**
+ * @typedef {Object} Tracked What a function reports by `track`; null: not known.
+ * @property {number | null} fraction
+ * @property {number | null} remaining seconds
+ * @property {string | null} text
+ * @property {number | null} done items
+ * @property {number | null} total items
+ * @property {number | null} rate items a second
  */
 /** @typedef {[number | [string, string], any]} Update A progress target or id and property. */
 

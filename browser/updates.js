@@ -13,6 +13,9 @@ import { messageOf } from "./values.js";
 /** @typedef {import("./job.js").Job} Job */
 /** @typedef {import("./types.js").Update} Update */
 
+/** In place of the number of a progress target: what the function reports by `track`. */
+const TRACKED = -1;
+
 export class Updates {
     /** @param {Job} job */
     constructor(job) {
@@ -25,12 +28,16 @@ export class Updates {
 
     /** @param {Update[0]} target @param {any} value */
     apply(target, value) {
+        if (target === TRACKED) {
+            this.job.status.track(value);
+            return;
+        }
         if (typeof target === "number") {
             const place = this.job.config.progress[target];
             if (isEvents(value)) {
                 componentsOf(this.job.pending, place).forEach((id) => this.job.events.add(id, place.property, value));
             } else {
-                this.job.indicator.setProgress(target, value);
+                this.job.signs.setProgress(target, value);
             }
             return;
         }

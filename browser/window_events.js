@@ -7,7 +7,7 @@ import { SENTENCES, sentenceOf } from "./sentences.js";
 /** @typedef {Error & {html: string, by: string}} DevToolsError */
 
 /**
- * @param {"started" | "waiting" | "succeeded" | "failed"} what
+ * @param {"started" | "waiting" | "status" | "succeeded" | "failed"} what
  * @param {string} callback
  * @param {any} outputs as the renderer gives them
  * @param {Object<string, any>} [more] what else the event has to say
@@ -17,15 +17,25 @@ export function emit(what, callback, outputs, more = {}) {
     window.dispatchEvent(new CustomEvent("long-callback-" + what, { detail, cancelable: what === "failed" }));
 }
 
-/** @param {string} callback @param {any} outputs @param {Failure} failure */
-export function emitFailed(callback, outputs, failure) {
-    emit("failed", callback, outputs, {
+/** @param {Failure} failure what any user may know of it */
+export function detailsOf(failure) {
+    return {
         kind: failure.kind,
         message: failure.message || sentenceOf(SENTENCES, failure),
         user: Boolean(failure.user),
         ref: failure.ref || null,
         reload: Boolean(failure.reload),
-    });
+    };
+}
+
+/**
+ * @param {string} callback
+ * @param {any} outputs
+ * @param {Failure} failure
+ * @param {boolean} [shown] whether the app shows it itself
+ */
+export function emitFailed(callback, outputs, failure, shown = false) {
+    emit("failed", callback, outputs, { ...detailsOf(failure), shown });
 }
 
 /**

@@ -4,7 +4,7 @@
  * The client dispatches events of the window, so that neither script waits for the other, and an
  * app can do the same:
  *
- *     long-callback-failed      a notice, unless the app has prevented it
+ *     long-callback-failed      a notice, unless the app has prevented it, or an indicator or the app shows it
  *     long-callback-started     notices of the same outputs go
  *     long-callback-succeeded   the same
  *
@@ -12,13 +12,13 @@
  * to forbid.
  */
 
-import { dark, schemeOfPage } from "./scheme.js";
-import { language, textOf, texts } from "./texts.js";
+import { dark, schemeOfPage } from "../scheme.js";
+import { language, textOf, texts } from "../texts.js";
 
 /** @typedef {{callback: string, outputs: {id: any, property: string}[]}} Work */
 /**
  * What the event has of a Failure of ../types.js, and of what.
- * @typedef {Work & {kind: string, message: string, user: boolean, ref: string | null, reload: boolean}} Failure
+ * @typedef {Work & {kind: string, message: string, user: boolean, ref: string | null, reload: boolean, shown: boolean}} Failure
  */
 
 /** Notices at the same time: of more, the oldest go. */
@@ -191,7 +191,7 @@ window.addEventListener("resize", fitSpacer);
 window.addEventListener("long-callback-failed", (event) => {
     const failure = /** @type {CustomEvent<Failure>} */ (event).detail;
     // Later, so that who listens after this script can prevent it, too.
-    queueMicrotask(() => event.defaultPrevented || show(failure));
+    queueMicrotask(() => event.defaultPrevented || failure.shown || show(failure));
 });
 for (const name of ["long-callback-started", "long-callback-succeeded"]) {
     window.addEventListener(name, (event) => {

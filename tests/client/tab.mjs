@@ -39,6 +39,8 @@ export class Tab {
         this.components = components;
         /** @type {any[]} What the page was told, by events of the window. */
         this.told = [];
+        /** @type {any[]} And what its jobs were at, each time that this has changed. */
+        this.statuses = [];
         /** @type {string[]} */
         this.errors = [];
         this.paths = { strs: Object.fromEntries(Object.keys(components).map((id) => [id, [id]])), objs: {} };
@@ -54,7 +56,8 @@ export class Tab {
             removeEventListener(/** @type {string} */ name, /** @type {any} */ listener) {
                 listeners.set(name, (listeners.get(name) || []).filter((/** @type {any} */ one) => one !== listener));
             },
-            dispatchEvent: (/** @type {any} */ event) => this.told.push(event),
+            dispatchEvent: (/** @type {any} */ event) =>
+                (event.type === "long-callback-status" ? this.statuses : this.told).push(event),
             dash_clientside: {
                 no_update: { no: "update" },
                 PreventUpdate: { prevent: "update" },

@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 
+from dash_long_callback.dash.texts import NAMES
 from dash_long_callback.jobs import Failed, Kind, State, Unfinished
 from dash_long_callback.server.failures import SENTENCES
 
@@ -18,8 +19,6 @@ HERE = Path(__file__).parents[2]
 ENTRY = re.compile(r"""^ +(?:"([^"]+)"|(\w+)):\s+"(.*)",$""", re.MULTILINE)
 #: Of the end of a notice, the button.
 ROW = re.compile(r"^\| (?:`(\w+)`)? *\| .* \| ([^|]+?)(?: \*\*Reload\*\*)? \|$", re.MULTILINE)
-#: Texts of notices that are about no end.
-LABELS = {"number", "times", "reload", "dismiss"}
 
 
 def entries(text: str) -> dict[str, str]:
@@ -31,13 +30,12 @@ def kinds(sentences: dict[str, str]) -> set[str]:
     return {kind.removesuffix(" reload") for kind in sentences}
 
 
-texts = (HERE / "browser" / "notice" / "texts.js").read_text()
+texts = (HERE / "browser" / "texts.js").read_text()
 english = entries((HERE / "browser" / "sentences.js").read_text())
-spanish = {
-    kind: words
-    for kind, words in entries(texts[texts.index(" es: {") :]).items()
-    if kind not in LABELS
-}
+_, others, rest = re.split(" (?:en|es): {", texts)
+#: What is said otherwise than of an end.
+words = entries(others).keys()
+spanish = entries(rest)
 
 
 def test_what_the_server_tells_is_known() -> None:
@@ -56,7 +54,9 @@ def test_a_page_says_the_same_as_the_server_but_for_the_number(kind: str) -> Non
 
 def test_notices_speak_of_every_kind_in_every_language() -> None:
     assert "...SENTENCES," in texts, "the English ones"
-    assert spanish.keys() == english.keys()
+    assert spanish.keys() - words == english.keys()
+    assert spanish.keys() == english.keys() | words
+    assert spanish.keys() == set(NAMES), "an author may replace all of them"
     assert kinds(english) >= set(SENTENCES)
 
 

@@ -31,18 +31,19 @@ available any more. Run it again.",unreachable:"The server can't be reached. Che
 achable reload":"The server can't be reached. If the job still runs, reload the page to find it again.",library:"A part \
 of the result could not be loaded. Reload the page."};function sentenceOf(sentences,{kind,message,reload}){return reload&&
 sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}function emit(what,callback,outputs,more={}){let detail={callback,outputs:flat(outputs).map(({id,property})=>({id,property:bare(
-property)})),...more};window.dispatchEvent(new CustomEvent("long-callback-"+what,{detail,cancelable:what==="failed"}))}function emitFailed(callback,outputs,failure){
-emit("failed",callback,outputs,{kind:failure.kind,message:failure.message||sentenceOf(SENTENCES,failure),user:!!failure.
-user,ref:failure.ref||null,reload:!!failure.reload})}function devToolsError(text,by=""){return Object.assign(new Error(text),
-{html:text,by})}function describe({type,message="",traceback}){return traceback||(type?`${type}: ${message}`:message)}var REMEMBER=168*3600*1e3,memory={prefix:once(()=>`dash-long-callback ${prefix()} `),mine(pending){let owner=settings().
-owner;return owner===void 0?null:(pending.owner!==owner&&pending.payload&&(pending.payload=void 0,pending.doubtful=!0,this.
-keep(pending)),pending.owner===owner||pending.owner===null?!0:owner===null&&pending.owner?null:!1)},keep(pending){tried(
-()=>sessionStorage.setItem(this.prefix()+pending.id,JSON.stringify(pending)))},drop(id){tried(()=>sessionStorage.removeItem(
-this.prefix()+id))},all(){let found=[];return tried(()=>{for(let key of Object.keys(sessionStorage).filter(one=>one.startsWith(
-this.prefix()))){let pending=JSON.parse(sessionStorage.getItem(key)||"null"),kept=pending&&Date.now()-pending.at<REMEMBER,
-known=kept&&settings().callbacks[pending.name],mine=kept?this.mine(pending):!1;known&&mine?found.push(pending):mine!==null&&
-(sessionStorage.removeItem(key),kept&&mine&&emitFailed(pending.name,pending.outputs,{kind:"changed"}))}}),found.sort((one,other)=>one.
-at-other.at)}};function digest(text){let[one,two]=[1,2];for(let i=0;i<text.length;i++)one=Math.imul(one^text.charCodeAt(i),2654435761),
+property)})),...more};window.dispatchEvent(new CustomEvent("long-callback-"+what,{detail,cancelable:what==="failed"}))}function detailsOf(failure){
+return{kind:failure.kind,message:failure.message||sentenceOf(SENTENCES,failure),user:!!failure.user,ref:failure.ref||null,
+reload:!!failure.reload}}function emitFailed(callback,outputs,failure,shown=!1){emit("failed",callback,outputs,{...detailsOf(
+failure),shown})}function devToolsError(text,by=""){return Object.assign(new Error(text),{html:text,by})}function describe({
+type,message="",traceback}){return traceback||(type?`${type}: ${message}`:message)}var REMEMBER=168*3600*1e3,memory={prefix:once(()=>`dash-long-callback ${prefix()} `),mine(pending){let owner=settings().
+owner;return owner===void 0?null:(pending.owner!==owner&&(pending.payload||pending.asked)&&(pending.doubtful=pending.doubtful||
+!!pending.payload,pending.payload=pending.asked=void 0,this.keep(pending)),pending.owner===owner||pending.owner===null?!0:
+owner===null&&pending.owner?null:!1)},keep(pending){tried(()=>sessionStorage.setItem(this.prefix()+pending.id,JSON.stringify(
+pending)))},drop(id){tried(()=>sessionStorage.removeItem(this.prefix()+id))},all(){let found=[],keys=tried(()=>Object.keys(
+sessionStorage),[]).filter(one=>one.startsWith(this.prefix()));for(let key of keys)tried(()=>{let pending=tried(()=>JSON.
+parse(sessionStorage.getItem(key)||"null")),kept=pending&&Date.now()-pending.at<REMEMBER,known=kept&&settings().callbacks[pending.
+name],mine=kept?this.mine(pending):!1;known&&mine?found.push(pending):mine!==null&&(sessionStorage.removeItem(key),kept&&
+mine&&emitFailed(pending.name,pending.outputs,{kind:"changed"}))});return found.sort((one,other)=>one.at-other.at)}};function digest(text){let[one,two]=[1,2];for(let i=0;i<text.length;i++)one=Math.imul(one^text.charCodeAt(i),2654435761),
 two=Math.imul(two^text.charCodeAt(i),1597334677);return`${text.length} ${one} ${two}`}function valuesOf(inputs){let asked=inputs.
 flat().filter(one=>!/^n_|_timestamp$/.test(one.property));return digest(JSON.stringify(asked.map(one=>[stringify(one.id),
 one.property,one.value])))}function pendingJob(name,config,context){let[inputs,states,outputs]=[context.inputs_list,context.
@@ -56,8 +57,8 @@ ids)?ids:[]}return[matchOf(pending,target.id)]}function matchOf(pending,id){if(t
 matched.filter(other=>typeof other=="object");return Object.fromEntries(Object.entries(id).map(([key,value])=>{let like=isWild(
 value,"MATCH")&&matched.find(other=>key in other);return[key,like?like[key]:value]}))}function isOutput(pending,id,property){
 return flat(pending.outputs).some(one=>stringify(one.id)===id&&bare(one.property)===property)}function isSentAgain(pending,id,property,value){
-let component=property==="href"?componentOf(id):null;if(!component||component.type!=="Location")return!1;let again=pending.
-went===value;return pending.went=value,memory.keep(pending),again}var READY_MAX=3e4,renderer={state(){return page.store?.getState()||{}},dispatch(action){page.store?.dispatch(action)},ready(){
+let component=property==="href"?componentOf(id):null;if(!component||component.type!=="Location")return!1;let again2=pending.
+went===value;return pending.went=value,memory.keep(pending),again2}var READY_MAX=3e4,renderer={state(){return page.store?.getState()||{}},dispatch(action){page.store?.dispatch(action)},ready(){
 return this.state().appLifecycle==="HYDRATED"},definition(name){return this.state().graphs?.callbacks?.find(callback=>callback.
 output===name)},declarations(){return this.state().dependenciesRequest?.content||[]},path(id){let{strs={},objs={}}=this.
 state().paths||{};if(typeof id=="string")return strs[id];let keys=Object.keys(id).sort(),values=JSON.stringify(keys.map(
@@ -171,19 +172,19 @@ key));if(operation==="Delete")return without(root,place);if(!has(OPERATIONS,oper
 place),params||{}))}function patched(value,previous){if(!isPatch(value))return value;if(previous===void 0)throw new TypeError(
 "the property has no value yet that it could change");return value.operations.reduce(patchOne,previous)}function apart(value){
 if(!isPatch(value)||!Array.isArray(value.lengths))return[value];let end=0;return value.lengths.map(length=>(end+=length,
-{...value,operations:value.operations.slice(end-length,end)}))}var Indicator=class{constructor(job){this.job=job,this.shown=!1,this.progress=new Map,this.unseen=0}show(){!this.shown&&
-!this.job.settled&&(this.shown=!0,this.setRunning("on"),this.signs().forEach(([id])=>notePlace(id)))}hide(){this.shown&&
-(this.shown=!1,inSlot(this.job.slot).some(other=>other!==this.job&&!other.outcome)||this.setRunning("off"),this.reset())}setRunning(which){
+{...value,operations:value.operations.slice(end-length,end)}))}var Signs=class{constructor(job){this.job=job,this.shown=!1,this.progress=new Map,this.unseen=0}show(){!this.shown&&!this.
+job.settled&&(this.shown=!0,this.setRunning("on"),this.all().forEach(([id])=>notePlace(id)))}hide(){this.shown&&(this.shown=
+!1,inSlot(this.job.slot).some(other=>other!==this.job&&!other.outcome)||this.setRunning("off"),this.reset())}setRunning(which){
 let{config,pending,updates}=this.job;for(let target of config.running)componentsOf(pending,target).forEach(id=>updates.set(
 id,target.property,target[which]))}setProgress(index,value){let target=this.job.config.progress[index];this.unseen+=1,afterPaint(
 ()=>this.unseen-=1),this.progress.set(index,value);for(let id of componentsOf(this.job.pending,target))inLine(nameOf(id,
 target.property),()=>this.job.updates.set(id,target.property,value))}restart(){this.progress.clear(),this.reset()}reset(){
 let{progress,defaults}=this.job.config;progress.forEach((target,index)=>{for(let id of componentsOf(this.job.pending,target))
 !(!defaults&&this.job.events.lines.has(nameOf(id,target.property)))&&!inProgress(id,target.property,this.job)&&this.job.
-updates.set(id,target.property,defaults?defaults[index]:null)})}signs(){let{running,progress}=this.job.config,targets=running.
+updates.set(id,target.property,defaults?defaults[index]:null)})}all(){let{running,progress}=this.job.config,targets=running.
 map(target=>[target,target.on]);return progress.forEach((target,index)=>targets.push([target,this.progress.get(index)])),
 targets.flatMap(([target,value])=>componentsOf(this.job.pending,target).map(id=>[id,target.property,value]))}renew(isNew2){
-let latest=new Map;for(let sign of this.shown?this.signs():[])sign[2]!==void 0&&!isPatch(sign[2])&&isNew2(sign[0])&&latest.
+let latest=new Map;for(let sign of this.shown?this.all():[])sign[2]!==void 0&&!isPatch(sign[2])&&isNew2(sign[0])&&latest.
 set(nameOf(sign[0],sign[1]),sign);for(let[id,property,value]of latest.values())sameJson((propsOf(id)||{})[property],value)||
 this.job.updates.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
 length?devToolsError(misfits.join(`
@@ -201,12 +202,13 @@ values?values[property]:clientside.no_update})}function load(library){return new
 type==="_js_dist"?Object.assign(document.createElement("script"),{src:library.url}):Object.assign(document.createElement(
 "link"),{href:library.url,rel:"stylesheet"});element.onload=()=>resolve(),element.onerror=()=>reject(new Error(library.url)),
 document.head.append(element)})}var RETRY_MIN=250,RETRY_MAX=5e3,RetryBudget=class{constructor(){this.failures=0,this.tried=0,this.since=Date.now()}begin(){
-this.since=Date.now()}succeed(){this.failures=0,this.tried=0}fail(fault){let pause2=Math.min(RETRY_MIN*2**this.failures,
-RETRY_MAX);return this.failures+=1,navigator.onLine!==!1&&(this.tried+=Math.min(Date.now()-this.since,TRY_MAX)+pause2),fault.
-final||this.tried>settings().patience*1e3?null:Math.max(pause2*(.75+Math.random()/2),fault.pause)}message(what,fault){return fault.
-final?fault.message:`${what} (tried for ${Math.round(this.tried/1e3)} s): ${fault.message}`}renew(){this.failures=0}wait(ms){
-return new Promise(resolve=>{let online=()=>{this.renew(),done()},done=()=>{clearTimeout(timer),window.removeEventListener(
-"online",online),resolve()},timer=setTimeout(done,ms);window.addEventListener("online",online)})}};var HOLDERS=2,HOLDER_LEASE=8e3,HOLDER_RENEW=3e3,holder={key:"",timer:void 0,lost(){},take(){return tried(()=>{this.key&&
+this.since=Date.now()}succeed(){this.failures=0,this.tried=0}get lasts(){return this.failures>1}fail(fault){let pause2=Math.
+min(RETRY_MIN*2**this.failures,RETRY_MAX);return this.failures+=1,navigator.onLine!==!1&&(this.tried+=Math.min(Date.now()-
+this.since,TRY_MAX)+pause2),fault.final||this.tried>settings().patience*1e3?null:Math.max(pause2*(.75+Math.random()/2),fault.
+pause)}message(what,fault){return fault.final?fault.message:`${what} (tried for ${Math.round(this.tried/1e3)} s): ${fault.
+message}`}renew(){this.failures=0}wait(ms){return new Promise(resolve=>{let online=()=>{this.renew(),done()},done=()=>{clearTimeout(
+timer),window.removeEventListener("online",online),resolve()},timer=setTimeout(done,ms);window.addEventListener("online",
+online)})}};var HOLDERS=2,HOLDER_LEASE=8e3,HOLDER_RENEW=3e3,holder={key:"",timer:void 0,lost(){},take(){return tried(()=>{this.key&&
 !this.isMine()&&this.forget();for(let i=0;i<HOLDERS&&!this.key;i++){let key=`dash-long-callback holder ${i}`;this.isFree(
 localStorage.getItem(key))&&(localStorage.setItem(key,`${TAB} ${Date.now()+HOLDER_LEASE}`),this.key=key,this.timer=setInterval(
 ()=>this.renew(),HOLDER_RENEW))}}),!!this.key},isFree(entry){let left=Number((entry||"").split(" ")[1])-Date.now();return!(left>
@@ -231,11 +233,11 @@ signal});if(response.status===404){let answer=await response.json().catch(()=>({
 "status 404");asked.filter(job=>this.jobs.get(job.id)===job).forEach(job=>missed(job,answer.owner))}else{let found=await errorOf(
 response);if(found)throw found;response.body&&(response.headers.get("Content-Type")||"").startsWith("text/event-stream")?
 after=await this.read(response.body,request,()=>{clearTimeout(timer),this.streamPause=STREAM_PAUSE}):after=this.take([await response.
-json()],request)}this.budget.succeed()}catch(error){fault=faultOf(error)}clearTimeout(timer),this.request===request&&(this.
-request=null,fault?this.fail(fault):this.schedule(after*1e3))},take(answers,request){if(this.request!==request)return 0;
-let found=new Map,owner;for(let answer of answers){owner="owner"in answer?answer.owner:owner;for(let[id,news]of Object.entries(
-answer.jobs)){let before=found.get(id);found.set(id,before&&news?merged(before,news):news)}}for(let[id,news]of found){let job=this.
-jobs.get(id);job&&attempt(job.name,()=>news?job.receive(news):missed(job,owner))}return answers.length?answers[answers.length-
+json()],request)}this.succeed()}catch(error){fault=faultOf(error)}clearTimeout(timer),this.request===request&&(this.request=
+null,fault?this.fail(fault):this.schedule(after*1e3))},take(answers,request){if(this.request!==request)return 0;let found=new Map,
+owner;for(let answer of answers){owner="owner"in answer?answer.owner:owner;for(let[id,news]of Object.entries(answer.jobs)){
+let before=found.get(id);found.set(id,before&&news?merged(before,news):news)}}for(let[id,news]of found){let job=this.jobs.
+get(id);job&&attempt(job.name,()=>news?job.receive(news):missed(job,owner))}return answers.length?answers[answers.length-
 1].after:0},async read(body,request,flows){let reader=body.getReader(),decoder=new TextDecoder,[text,from,after]=["",0,0],
 timer;try{for(;;){let{done,value}=await reader.read();if(done)return after;flows(),clearTimeout(timer),timer=setTimeout(
 ()=>request.abort(),STREAM_NEXT),text+=decoder.decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
@@ -243,96 +245,130 @@ timer;try{for(;;){let{done,value}=await reader.read();if(done)return after;flows
 `,from);end>=0;end=text.indexOf(`
 
 `)){let event=text.slice(0,end);text=text.slice(end+2),from=0,event.startsWith("data: ")&&answers.push(JSON.parse(event.
-slice(6)))}if(from=Math.max(0,text.length-1),this.request!==request)return 0;this.budget.succeed(),this.budget.begin(),after=
-answers.length?this.take(answers,request):after}}finally{clearTimeout(timer)}},fail(fault){let pause2=this.budget.fail(fault);
-if(pause2!==null){this.schedule(pause2);return}let message=this.budget.message("The server can't be reached. If the job \
-still runs, reload the page to find it again",fault);this.budget.succeed();let failure={kind:fault.session?"session":"un\
-reachable",reload:!0};Array.from(this.jobs.values()).forEach(job=>job.fail(failure,message,!0))}};holder.lost=()=>poller.
-schedule(0);function missed(job,owner){let other=owner!==void 0&&job.pending.owner&&job.pending.owner!==owner,message=other?
-"SessionExpired: you are not logged in any more, or as another user. Log in again and reload the page":"JobNotFound: no \
-such job: it never existed or has expired; run the callback again",failure={kind:other?"session":"gone",reload:!!other},
-result=job.found&&!job.seq?{}:{error:devToolsError(message)};job.settle(result,failure,!!(other&&owner===null))}var PLACES=4;async function submit(job,now=!1){if(job.begun=!0,emit("started",job.name,job.outputs),job.pending.declared!==
-job.config.declared){job.fail({kind:"changed"});return}let body=job.pending.payload||"",budget=new RetryBudget;for(;;){budget.
-begin();try{let answer=await ask(job,body,now);answer&&attempt(job.name,()=>accept(job,answer));return}catch(error){now=
-!1;let fault=faultOf(error),pause2=budget.fail(fault);if(job.cancelled||job.settled){job.settle({}),cancelJob(job.id);return}
-if(pause2===null){job.pending.payload=void 0,job.pending.doubtful=!0,memory.keep(job.pending);let failure=fault.session?
-{kind:"session",reload:!0}:{kind:"unreachable"};job.fail(failure,budget.message("The server can't be reached",fault),!fault.
-final);return}await budget.wait(pause2)}}}async function ask(job,body,now){let headers={"X-Long-Callback-Job":job.id,"X-\
-Long-Callback-Declared":job.pending.declared||""};!now&&job.pending.owner&&(headers["X-Long-Callback-Owner"]=job.pending.
-owner),poller.submitting+=1;let response=await post("_dash-update-component",body,{headers}).finally(()=>poller.submitting-=
-1);if(response.status===204)return job.settle({}),null;let fault=await errorOf(response.ok?response:response.clone());if(fault&&
-(response.status===500||fault.final&&!fault.session))return await isChanged(job.name)?job.fail({kind:"changed",reload:!0}):
-job.fail({kind:"failed"},await response.text()),null;if(fault)throw fault;let answer=await response.json();if(has(answer,
-"response"))return job.fail({kind:"changed",reload:!0}),null;if(!has(answer,"news"))throw new RequestError("the answer i\
-s not from the app");return answer}async function isChanged(name){let find=declarations=>{let{inputs=0,state=0}=declarations.
-find(one=>one.output===name)||{};return JSON.stringify([inputs,state])};try{let response=await fetch(prefix()+"_dash-dep\
-endencies",{credentials:"same-origin",...dashConfig().fetch});return response.ok&&find(await response.json())!==find(renderer.
-declarations())}catch{return!1}}function accept(job,answer){job.known=!0,answer.owner!==void 0&&(job.pending.owner=settings().
-owner=answer.owner),job.pending.payload=void 0,answer.job!==job.id&&(memory.drop(job.id),job.id=job.pending.id=answer.job),
-job.cancelled&&cancelJob(job.id),!answer.news.ended&&!job.settled&&memory.keep(job.pending),job.receive(answer.news),!job.
-settled&&!answer.news.ended&&(alive().filter(other=>other!==job&&other.known&&!other.detached).length>=PLACES&&job.detach(),
-poller.add(job,answer.after))}async function cancelJob(id){let budget=new RetryBudget;for(;;){budget.begin();let fault=await post(
-"_dash-long-callback/cancel",JSON.stringify({jobs:[id]})).then(errorOf,faultOf),pause2=fault&&budget.fail(fault);if(pause2===
-null)return;await budget.wait(pause2)}}var Updates=class{constructor(job){this.job=job,this.yielded=new Set,this.reported=new Set}apply(target,value){if(typeof target==
-"number"){let place=this.job.config.progress[target];isEvents(value)?componentsOf(this.job.pending,place).forEach(id2=>this.
-job.events.add(id2,place.property,value)):this.job.indicator.setProgress(target,value);return}let[id,property]=[parseId(
-target[0]),target[1]];isEvents(value)?this.job.events.add(id,property,value):isOutput(this.job.pending,target[0],property)?
-(this.yielded.add(target.join(".")),inLine(nameOf(id,property),()=>renderer.silently(()=>this.set(id,property,value)))):
-isSentAgain(this.job.pending,id,property,value)||inLine(nameOf(id,property),()=>this.set(id,property,value))}set(id,property,value){
-let props=propsOf(id);if(!props){this.job.here&&warnOnce(id,property);return}for(let one of apart(value))try{setProperty(
-id,property,patched(one,(propsOf(id)||props)[property]))}catch(error){this.report(id,property,error)}}report(id,property,error){
-let name=nameOf(id,property);this.reported.has(name)||(this.reported.add(name),renderer.complain(`The long callback ${this.
-job.name} could not set ${name}
+slice(6)))}if(from=Math.max(0,text.length-1),this.request!==request)return 0;this.succeed(),this.budget.begin(),after=answers.
+length?this.take(answers,request):after}}finally{clearTimeout(timer)}},succeed(){this.budget.succeed(),this.connect(!0)},
+connect(connected){this.jobs.forEach(job=>job.status.connect(connected))},fail(fault){let pause2=this.budget.fail(fault);
+if(pause2!==null){this.connect(!this.budget.lasts),this.schedule(pause2);return}let message=this.budget.message("The ser\
+ver can't be reached. If the job still runs, reload the page to find it again",fault);this.budget.succeed();let failure={
+kind:fault.session?"session":"unreachable",reload:!0};Array.from(this.jobs.values()).forEach(job=>job.fail(failure,message,
+!0))}};holder.lost=()=>poller.schedule(0);function missed(job,owner){let other=owner!==void 0&&job.pending.owner&&job.pending.
+owner!==owner,message=other?"SessionExpired: you are not logged in any more, or as another user. Log in again and reload\
+ the page":"JobNotFound: no such job: it never existed or has expired; run the callback again",failure={kind:other?"sess\
+ion":"gone",reload:!!other},result=job.found&&!job.seq?{}:{error:devToolsError(message)};job.settle(result,failure,!!(other&&
+owner===null))}var TICK=1e3,NOTHING={fraction:null,remaining:null,text:null,done:null,total:null,rate:null},runs=0,JobStatus=class{constructor(job){
+this.job=job,this.now={state:"queued",ahead:null,wait:null,elapsed:null,attempt:1,retry_in:null,connected:!0,error:null,
+...NOTHING},this.at=0,this.told=!1,this.timer=void 0,this.run=runs+=1}get ended(){return["succeeded","failed","cancelled"].
+includes(this.now.state)}begin(){this.tell({})}receive(news){if(news.ended||this.ended)return;let attempt2=news.attempt||
+1,changes={attempt:attempt2,...attempt2>this.now.attempt?NOTHING:{}},state=this.now.state==="cancelling"?{}:{state:stateOf(
+news)},waits=news.state==="queued";this.tell({...changes,...state,ahead:waits?news.ahead??this.now.ahead:null,wait:waits?
+news.ahead===void 0?this.now.wait:news.wait??null:null,elapsed:news.elapsed??(waits?null:this.now.elapsed??0),retry_in:news.
+retry??null})}track(tracked){this.tell({...NOTHING,...tracked})}connect(connected){this.told&&!this.ended&&connected!==this.
+now.connected&&this.tell({connected})}cancelling(){this.told&&!this.ended&&this.tell({state:"cancelling"})}end(state,error=null){
+(this.told||error)&&this.tell({state,error,ahead:null,wait:null,retry_in:null,remaining:null,connected:!0}),this.close()}replaced(){
+this.close(),emit("status",this.job.name,this.job.outputs,{run:this.run,status:null})}close(){clearInterval(this.timer),
+this.timer=void 0}tell(changes){this.pass();let next={...this.now,...changes},same2=this.told&&agree(this.now,next);this.
+now=next,same2||(this.told=!0,this.say(),this.set())}say(){let{job,now}=this,stops2=job.config.cancelable&&!this.ended&&
+now.state!=="cancelling";emit("status",job.name,job.outputs,{run:this.run,status:now,indicator:job.config.indicator&&job.
+config.indicator.flatMap(target=>componentsOf(job.pending,target)),here:job.isHere(),cancelable:job.config.cancelable,stop:stops2?
+()=>job.cancel():null,again:now.state==="failed"&&!now.error?.reload?job.again:null})}pass(){let at2=Date.now(),passed=this.
+at?Math.max(0,at2-this.at)/1e3:0;this.at=at2;let{state,elapsed,wait,remaining,retry_in}=this.now,left=value=>value===null?
+null:Math.max(0,value-passed),runs2=state==="running"||state==="cancelling";this.now={...this.now,elapsed:elapsed!==null&&
+runs2?elapsed+passed:elapsed,wait:left(wait),remaining:left(remaining),retry_in:left(retry_in)}}set(){let{job,now}=this,
+target=job.config.status;target&&(componentsOf(job.pending,target).forEach(id=>job.updates.set(id,target.property,rounded(
+now))),!this.timer&&!this.ended&&(this.timer=setInterval(()=>{this.pass(),this.set()},TICK)))}};function stateOf(news){return news.
+state==="queued"?news.retry===void 0?"queued":"retrying":"running"}var SECONDS=["elapsed","wait","remaining","retry_in"];
+function agree(one,other){return SECONDS.every(name=>{let[first,second]=[one[name],other[name]];return first===null||second===
+null?first===second:Math.abs(first-second)<1})&&sameJson({...one,...pick2(other,value=>value)},other)}function pick2(status,change){
+return Object.fromEntries(SECONDS.map(name=>[name,status[name]===null?null:change(status[name]??0)]))}function rounded(status){
+return{...status,...pick2(status,value=>Math.round(value*10)/10)}}var PLACES=4,ASKED_MAX=2e4;async function submit(job,now=!1){if(job.begun=!0,job.status.begin(),emit("started",job.name,
+job.outputs),job.pending.declared!==job.config.declared){job.fail({kind:"changed"});return}let body=job.pending.payload||
+"",budget=new RetryBudget;for(;;){budget.begin();try{let answer=await ask(job,body,now);job.status.connect(!0),answer&&attempt(
+job.name,()=>accept(job,answer));return}catch(error){now=!1;let fault=faultOf(error),pause2=budget.fail(fault);if(job.status.
+connect(!budget.lasts),job.cancelled||job.settled){job.settle({}),cancelJob(job.id);return}if(pause2===null){job.pending.
+payload=void 0,job.pending.doubtful=!0,memory.keep(job.pending);let failure=fault.session?{kind:"session",reload:!0}:{kind:"\
+unreachable"};job.fail(failure,budget.message("The server can't be reached",fault),!fault.final);return}await budget.wait(
+pause2)}}}async function ask(job,body,now){let headers={"X-Long-Callback-Job":job.id,"X-Long-Callback-Declared":job.pending.
+declared||""};!now&&job.pending.owner&&(headers["X-Long-Callback-Owner"]=job.pending.owner),poller.submitting+=1;let response=await post(
+"_dash-update-component",body,{headers}).finally(()=>poller.submitting-=1);if(response.status===204)return job.settle({}),
+null;let fault=await errorOf(response.ok?response:response.clone());if(fault&&(response.status===500||fault.final&&!fault.
+session))return await isChanged(job.name)?job.fail({kind:"changed",reload:!0}):job.fail({kind:"failed"},await response.text()),
+null;if(fault)throw fault;let answer=await response.json();if(has(answer,"response"))return job.fail({kind:"changed",reload:!0}),
+null;if(!has(answer,"news"))throw new RequestError("the answer is not from the app");return answer}async function isChanged(name){
+let find=declarations=>{let{inputs=0,state=0}=declarations.find(one=>one.output===name)||{};return JSON.stringify([inputs,
+state])};try{let response=await fetch(prefix()+"_dash-dependencies",{credentials:"same-origin",...dashConfig().fetch});return response.
+ok&&find(await response.json())!==find(renderer.declarations())}catch{return!1}}function accept(job,answer){job.known=!0,
+answer.owner!==void 0&&(job.pending.owner=settings().owner=answer.owner);let payload=job.pending.payload||"";job.pending.
+asked=job.config.indicator&&payload.length<=ASKED_MAX?payload:void 0,job.pending.payload=void 0,answer.job!==job.id&&(memory.
+drop(job.id),job.id=job.pending.id=answer.job),job.cancelled&&cancelJob(job.id),!answer.news.ended&&!job.settled&&memory.
+keep(job.pending),job.receive(answer.news),!job.settled&&!answer.news.ended&&(alive().filter(other=>other!==job&&other.known&&
+!other.detached).length>=PLACES&&job.detach(),poller.add(job,answer.after))}async function cancelJob(id){let budget=new RetryBudget;
+for(;;){budget.begin();let fault=await post("_dash-long-callback/cancel",JSON.stringify({jobs:[id]})).then(errorOf,faultOf),
+pause2=fault&&budget.fail(fault);if(pause2===null)return;await budget.wait(pause2)}}var TRACKED=-1,Updates=class{constructor(job){this.job=job,this.yielded=new Set,this.reported=new Set}apply(target,value){
+if(target===TRACKED){this.job.status.track(value);return}if(typeof target=="number"){let place=this.job.config.progress[target];
+isEvents(value)?componentsOf(this.job.pending,place).forEach(id2=>this.job.events.add(id2,place.property,value)):this.job.
+signs.setProgress(target,value);return}let[id,property]=[parseId(target[0]),target[1]];isEvents(value)?this.job.events.add(
+id,property,value):isOutput(this.job.pending,target[0],property)?(this.yielded.add(target.join(".")),inLine(nameOf(id,property),
+()=>renderer.silently(()=>this.set(id,property,value)))):isSentAgain(this.job.pending,id,property,value)||inLine(nameOf(
+id,property),()=>this.set(id,property,value))}set(id,property,value){let props=propsOf(id);if(!props){this.job.here&&warnOnce(
+id,property);return}for(let one of apart(value))try{setProperty(id,property,patched(one,(propsOf(id)||props)[property]))}catch(error){
+this.report(id,property,error)}}report(id,property,error){let name=nameOf(id,property);this.reported.has(name)||(this.reported.
+add(name),renderer.complain(`The long callback ${this.job.name} could not set ${name}
 ${messageOf(error)}`))}};var OUTCOMES_MAX=50,INITIAL_CALL=5e3,Job=class{constructor(pending,config){this.pending=pending,this.id=pending.id,this.
 name=pending.name,this.config=config,this.outputs=pending.outputs,this.slot=pending.name+" "+JSON.stringify(pending.matched.
 map(stringify)),this.seq=0,this.ahead=null,this.attempt=1,this.settled=!1,this.cancelled=!1,this.begun=!1,this.known=!1,
-this.found=!1,this.detached=!1,this.here=!0,this.outcome=null,this.indicator=new Indicator(this),this.events=new EventLines(
-this),this.updates=new Updates(this),this.stops=new CancelInputs(this),this.promise=new Promise((resolve,reject)=>{this.
-resolve=resolve,this.reject=reject}),this.promise.catch(()=>{})}isHere(){let ids=this.outputs?flat(this.outputs).map(output=>output.
-id):this.pending.matched;return!ids.length||ids.some(id=>propsOf(id))}detach(){this.detached||(this.detached=!0,this.reject(
-clientside.PreventUpdate),spin(this.slot))}receive(news){if(!(this.settled||this.outcome)&&(news.ahead!==void 0&&news.ahead!==
-this.ahead&&(this.ahead=news.ahead,emit("waiting",this.name,this.outputs,{ahead:news.ahead,seconds:news.wait??null})),!(news.
-seq<=this.seq&&!news.ended))){this.seq=news.seq,news.ended||this.indicator.show(),(news.attempt||1)>this.attempt&&(this.
-attempt=news.attempt||1,this.indicator.restart());for(let[target,value]of news.updates||[])attempt(this.name,()=>this.updates.
-apply(target,value));news.ended&&(poller.remove(this),this.indicator.unseen?afterPaint(()=>this.finish(news)):this.finish(
-news))}}finish(news){this.events.whenDone(async()=>{try{await this.conclude(news)}catch(error){this.fail({kind:"failed"},
-`Long callback ${this.name}: ${messageOf(error)}`)}})}async conclude(news){if(news.response&&!this.isHere()&&!this.cancelled&&
-!this.settled)this.outcome=news,this.detach(),this.indicator.hide(),alive().filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).
-forEach(job=>job.settle({}));else if(news.error){let reload=news.error.kind==="session"||news.error.kind==="changed"&&!this.
-found;this.fail({...news.error,reload},describe(news.error))}else if(!news.response||this.cancelled)this.settle({});else{
-let{response={},dist}=news.response;try{await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{this.
-fail({kind:"library",reload:!0},"A component library could not be loaded.")}}}appear(here){let back=here&&!this.here;if(this.
-here=here,!!back)if(this.found=!0,this.outcome){let outcome=this.outcome;this.outcome=null,this.finish(outcome)}else this.
-indicator.shown&&(this.detach(),spin(this.slot))}fail(failure,text=sentenceOf(SENTENCES,failure),remember=!1){this.settle(
-{error:devToolsError(text,failure.callback)},failure,remember)}settle(result,failure,remember=!1){if(checkLayout(),this.
-settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.name,()=>this.indicator.hide());let given=fitting(
-this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&(given.error||!this.pending.doubtful)?emitFailed(
-this.name,this.outputs,said):result.data&&emit("succeeded",this.name,this.outputs),attempt(this.name,()=>give(this,given)),
-this.found&&(result.data||given.error)&&(answered.set(this.slot,this),setTimeout(()=>answered.delete(this.slot),INITIAL_CALL)),
-remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(this.slot),next=others.find(job=>!job.begun);next&&!others.
-some(job=>job.begun)&&(attempt(next.name,()=>next.indicator.show()),submit(next))}cancel(){this.cancelled=!0,this.outcome||
-!this.begun?this.settle({}):this.known&&cancelJob(this.id)}};var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
-job.slot));let jobs2=alive();for(let job of jobs2)attempt(job.name,()=>job.events.reappear()),attempt(job.name,()=>{job.
-indicator.renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs2.flatMap(job=>job.indicator.signs().
-map(([id])=>id)));let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.name]));for(let job of found.
-filter(one=>one.isHere()))lost().splice(lost().indexOf(job.pending),1),attempt(job.name,()=>pickUp(job))}function pickUp(job){
-let waits=queues(job)&&inSlot(job.slot).length;job.found=job.detached=!0,job.pending.declared!==job.config.declared&&(job.
-config={...job.config,progress:[]}),enter(job),job.stops.watch(),!(waits&&job.pending.payload)&&(job.pending.doubtful||(job.
-indicator.show(),spin(job.slot)),job.pending.payload?submit(job):(job.begun=job.known=!0,poller.add(job,0)))}var SHOW_AFTER=60,QUEUE_MAX=50;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(
+this.found=!1,this.detached=!1,this.here=!0,this.outcome=null,this.signs=new Signs(this),this.events=new EventLines(this),
+this.updates=new Updates(this),this.stops=new CancelInputs(this),this.status=new JobStatus(this),this.again=null,this.promise=
+new Promise((resolve,reject)=>{this.resolve=resolve,this.reject=reject}),this.promise.catch(()=>{})}isHere(){let ids=this.
+outputs?flat(this.outputs).map(output=>output.id):this.pending.matched;return!ids.length||ids.some(id=>propsOf(id))}detach(){
+this.detached||(this.detached=!0,this.reject(clientside.PreventUpdate),spin(this.slot))}receive(news){if(!(this.settled||
+this.outcome)&&(news.ahead!==void 0&&news.ahead!==this.ahead&&(this.ahead=news.ahead,emit("waiting",this.name,this.outputs,
+{ahead:news.ahead,seconds:news.wait??null})),this.status.receive(news),!(news.seq<=this.seq&&!news.ended))){this.seq=news.
+seq,news.ended||this.signs.show(),(news.attempt||1)>this.attempt&&(this.attempt=news.attempt||1,this.signs.restart());for(let[
+target,value]of news.updates||[])attempt(this.name,()=>this.updates.apply(target,value));news.ended&&(poller.remove(this),
+this.signs.unseen?afterPaint(()=>this.finish(news)):this.finish(news))}}finish(news){this.events.whenDone(async()=>{try{
+await this.conclude(news)}catch(error){this.fail({kind:"failed"},`Long callback ${this.name}: ${messageOf(error)}`)}})}async conclude(news){
+if(news.response&&!this.isHere()&&!this.cancelled&&!this.settled)this.outcome=news,this.detach(),this.signs.hide(),alive().
+filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).forEach(job=>job.settle({}));else if(news.error){let reload=news.error.kind===
+"session"||news.error.kind==="changed"&&!this.found;this.fail({...news.error,reload},describe(news.error))}else if(!news.
+response||this.cancelled)this.settle({});else{let{response={},dist}=news.response;try{await(dist&&Promise.all(dist.map(load))),
+this.settle({data:response})}catch{this.fail({kind:"library",reload:!0},"A component library could not be loaded.")}}}appear(here){
+let back=here&&!this.here;if(here!==this.here&&this.status.told&&this.status.say(),this.here=here,!!back)if(this.found=!0,
+this.outcome){let outcome=this.outcome;this.outcome=null,this.finish(outcome)}else this.signs.shown&&(this.detach(),spin(
+this.slot))}fail(failure,text=sentenceOf(SENTENCES,failure),remember=!1){this.settle({error:devToolsError(text,failure.callback)},
+failure,remember)}settle(result,failure,remember=!1){if(checkLayout(),this.settled)return;this.settled=!0,poller.remove(
+this),leave(this),attempt(this.name,()=>this.signs.hide());let given=fitting(this,result),said=failure||given.error&&{kind:"\
+failed"};said&&!this.cancelled&&(given.error||!this.pending.doubtful)?(this.status.end("failed",detailsOf(said)),emitFailed(
+this.name,this.outputs,said,!!this.config.status)):(this.status.end(this.cancelled?"cancelled":"succeeded"),result.data&&
+emit("succeeded",this.name,this.outputs)),attempt(this.name,()=>give(this,given)),this.found&&(result.data||given.error)&&
+(answered.set(this.slot,this),setTimeout(()=>answered.delete(this.slot),INITIAL_CALL)),remember||setTimeout(()=>memory.drop(
+this.id));let others=inSlot(this.slot),next=others.find(job=>!job.begun);next&&!others.some(job=>job.begun)&&(attempt(next.
+name,()=>next.signs.show()),submit(next))}cancel(){this.cancelled=!0,this.status.cancelling(),this.outcome||!this.begun?
+this.settle({}):this.known&&cancelJob(this.id)}};var SHOW_AFTER=60,QUEUE_MAX=50;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(
 name,config,context),config);checkLayout();let changed=renderer.isChange(name,context.triggered.map(one=>one.prop_id)),wait=changed?
 config.debounce:null;return!changed&&isAskedAlready(job)||!wait&&isIgnored(job)?(letGo(job),job.promise):(context.triggered.
 forEach(one=>noteChange(one.prop_id,one.value)),wait?(job.stops.watch(),letGo(job),debounce(job,wait,()=>{isIgnored(job)||
-(start(job),spin(job.slot))})):start(job),job.promise)}function start(job){let{config}=job,others=inSlot(job.slot);enter(
-job),job.stops.watch(),config.retrigger==="replace"?others.forEach(other=>replace(other,job)):job.detach(),config.retrigger===
-"latest"&&others.filter(other=>!other.begun).forEach(other=>other.cancel()),(!queues(job)||!others.length)&&(config.cached?
-setTimeout(()=>job.indicator.show(),SHOW_AFTER):job.indicator.show(),submit(job,!0)),memory.keep(job.pending)}function letGo(job){
-[...inSlot(job.slot),job].forEach(one=>one.detach())}function isIgnored(job){let count=inSlot(job.slot).length;return job.
-config.retrigger==="queue"&&count>QUEUE_MAX?(console.warn(`Long callback ${job.name}: a trigger is dropped, as ${QUEUE_MAX}\
- wait already`),!0):job.config.retrigger==="ignore"&&count>0}function isAskedAlready(job){let last=answered.get(job.slot);
-return answered.delete(job.slot),[...inSlot(job.slot),...waitingFor(job.slot),...last?[last]:[]].some(other=>!other.cancelled&&
-other.pending.values===job.pending.values)}function replace(old,job){if(old.cancel(),!old.settled){old.settled=!0,poller.
-remove(old),memory.drop(old.id),leave(old);let end=()=>old.reject(clientside.PreventUpdate);job.promise.then(end,end)}job.
-indicator.shown=job.indicator.shown||old.indicator.shown,job.indicator.reset()}var HIDDEN_AFTER=2e3;function progressDefault(value){return mapDependencies(clientside.callback_context.outputs_list,({id,
+(start(job),spin(job.slot))})):start(job),job.promise)}function start(job,now=!0){let{config}=job,others=inSlot(job.slot);
+enter(job),repeatable(job),job.stops.watch(),config.retrigger==="replace"?others.forEach(other=>replace(other,job)):job.
+detach(),config.retrigger==="latest"&&others.filter(other=>!other.begun).forEach(other=>other.cancel()),(!queues(job)||!others.
+length)&&(config.cached?setTimeout(()=>job.signs.show(),SHOW_AFTER):job.signs.show(),submit(job,now)),memory.keep(job.pending)}
+function repeatable(job){let payload=job.pending.payload||job.pending.asked;if(payload){let pending={...job.pending,payload,
+asked:void 0};job.again=()=>again(pending,job.config)}}function again(pending,config){let job=new Job({...pending,id:random(
+24),at:Date.now()},config);letGo(job),isIgnored(job)||(start(job,!1),spin(job.slot))}function letGo(job){[...inSlot(job.
+slot),job].forEach(one=>one.detach())}function isIgnored(job){let count=inSlot(job.slot).length;return job.config.retrigger===
+"queue"&&count>QUEUE_MAX?(console.warn(`Long callback ${job.name}: a trigger is dropped, as ${QUEUE_MAX} wait already`),
+!0):job.config.retrigger==="ignore"&&count>0}function isAskedAlready(job){let last=answered.get(job.slot);return answered.
+delete(job.slot),[...inSlot(job.slot),...waitingFor(job.slot),...last?[last]:[]].some(other=>!other.cancelled&&other.pending.
+values===job.pending.values)}function replace(old,job){if(old.cancel(),!old.settled){old.settled=!0,poller.remove(old),memory.
+drop(old.id),leave(old),old.status.replaced();let end=()=>old.reject(clientside.PreventUpdate);job.promise.then(end,end)}
+job.signs.shown=job.signs.shown||old.signs.shown,job.signs.reset()}var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
+job.slot));let jobs2=alive();for(let job of jobs2)attempt(job.name,()=>job.events.reappear()),attempt(job.name,()=>{job.
+signs.renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs2.flatMap(job=>job.signs.all().map(([id])=>id)));
+let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.name]));for(let job of found.filter(one=>one.
+isHere()))lost().splice(lost().indexOf(job.pending),1),attempt(job.name,()=>pickUp(job))}function pickUp(job){let waits=queues(
+job)&&inSlot(job.slot).length;job.found=job.detached=!0,job.pending.declared!==job.config.declared&&(job.config={...job.
+config,progress:[]}),enter(job),repeatable(job),job.stops.watch(),!(waits&&job.pending.payload)&&(job.pending.doubtful||
+(job.signs.show(),spin(job.slot),job.status.begin()),job.pending.payload?submit(job):(job.begun=job.known=!0,poller.add(
+job,0)))}var HIDDEN_AFTER=2e3;function progressDefault(value){return mapDependencies(clientside.callback_context.outputs_list,({id,
 property})=>inProgress(id,bare(property))?clientside.no_update:value)}var hiding;document.addEventListener("visibilitych\
 ange",()=>{clearTimeout(hiding),document.hidden?hiding=setTimeout(()=>{poller.hidden=!0,poller.schedule(0)},HIDDEN_AFTER):
 poller.hidden&&(poller.hidden=!1,poller.schedule(0))});window.addEventListener("online",()=>{poller.budget.renew(),poller.

@@ -7,7 +7,11 @@ let painted=[document.body],one=document.elementFromPoint(window.innerWidth/2,wi
 one.parentElement)painted.splice(-1,0,one);for(let one2 of painted){let[red,green,blue,alpha=1]=(getComputedStyle(one2).
 backgroundColor.match(/[\d.]+/g)||[0,0,0,0]).map(Number);if(alpha>.5)return .3*red+.6*green+.1*blue<110?"dark":"light"}return null}
 function schemeOfPage(){let both=/light dark|dark light/.test(getComputedStyle(document.documentElement).colorScheme);return declaredScheme()||
-(both?null:paintedScheme())||(dark.matches?"dark":"light")}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",expired:"\
+(both?null:paintedScheme())||(dark.matches?"dark":"light")}function once(make){let made;return()=>(made=made||{value:make()}).value}var page=window,clientside=page.dash_clientside=page.dash_clientside||{};function random(bytes){let numbers=crypto.getRandomValues(
+new Uint8Array(bytes));return btoa(String.fromCharCode(...numbers)).replace(/\+/g,"-").replace(/\//g,"_").replace(/=/g,"")}
+var TAB=random(16);function json(id){let element2=document.getElementById(id);return element2?JSON.parse(element2.textContent||
+"null"):null}var dashConfig=once(()=>json("_dash-config")||{}),settings=once(()=>json("_dash-long-callbacks")||{patience:0,
+stream:!1,callbacks:{}}),prefix=once(()=>dashConfig().requests_pathname_prefix||"/");var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",expired:"\
 This could not be started in time. Try again later.",lost:"This was interrupted before it had finished. Try again.",stopped:"\
 The server was stopped before this had finished. Try again.",refused:"The server could not start this. Try again in a mo\
 ment.",limit:"Too many of these are running. Try again later.",unavailable:"The server can't run this at the moment. Try\
@@ -17,22 +21,33 @@ gain and reload the page; jobs that still run are found again.",changed:"The app
 available any more. Run it again.",unreachable:"The server can't be reached. Check your connection and try again.","unre\
 achable reload":"The server can't be reached. If the job still runs, reload the page to find it again.",library:"A part \
 of the result could not be loaded. Reload the page."};function sentenceOf(sentences,{kind,message,reload}){return reload&&
-sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}var TEXT_MAX=600,TEXTS={en:{...SENTENCES,number:"no.",times:"times",reload:"Reload",dismiss:"Dismiss"},es:{failed:"Algo \
-ha salido mal. Inténtelo de nuevo.",timed_out:"Ha tardado demasiado y se ha detenido. Inténtelo de nuevo.",expired:"No\
- se ha podido empezar a tiempo. Inténtelo más tarde.",lost:"Se ha interrumpido antes de terminar. Inténtelo de nuevo.",
-stopped:"El servidor se ha detenido antes de terminar. Inténtelo de nuevo.",refused:"El servidor no ha podido empezar. \
-Inténtelo de nuevo en un momento.",limit:"Hay demasiadas tareas como esta en marcha. Inténtelo más tarde.",unavailable:"\
-El servidor no puede hacerlo en este momento. Inténtelo más tarde.",not_stored:"No se ha podido guardar el resultado. \
-Inténtelo más tarde.",gone:"El resultado ya no está disponible. Ejecútelo de nuevo.",unreachable:"No se puede conect\
-ar con el servidor. Compruebe su conexión e inténtelo de nuevo.","unreachable reload":"No se puede conectar con el ser\
-vidor. Si la tarea sigue en marcha, recargue la página para volver a encontrarla.",session:"Su sesión ha caducado. Inic\
-ie sesión de nuevo y recargue la página; las tareas que siguen en marcha se encontrarán de nuevo.",changed:"La aplica\
-ción ha cambiado desde que se inició esto. Ejecútelo de nuevo.","changed reload":"La aplicación ha cambiado desde que\
- se cargó esta página. Recargue la página.",library:"No se ha podido cargar una parte del resultado. Recargue la pági\
-na.",number:"n.º",times:"veces",reload:"Recargar",dismiss:"Cerrar"}};function language(){let language2=(document.documentElement.
-lang||navigator.language||"").split("-")[0].toLowerCase();return language2 in TEXTS?language2:"en"}function textOf(failure){
-let{user,message}=failure;return user?message.length>TEXT_MAX?message.slice(0,TEXT_MAX)+"…":message:sentenceOf(texts(),
-failure)}function texts(){return TEXTS[language()]}var NOTICES_MAX=3,OWN_ESCAPE="input, textarea, select, [contenteditable], dialog, [role=dialog], [role=menu], [role=list\
+sentences[`${kind} reload`]||sentences[kind]||message||sentences.failed}var TEXT_MAX=600,TEXTS={en:{...SENTENCES,cancelled:"Cancelled",finished:"Finished",waiting:"Waiting",next:"next in line",
+ahead:"{count} ahead",running:"Running",retry:"Try {attempt} in {time}","retry 2":"Second try in {time}","retry 3":"Thir\
+d try in {time}",attempt:"try {attempt}","attempt 2":"second try","attempt 3":"third try",reconnecting:"Connection lost.\
+ Trying again…",connected:"Connected again",cancelling:"Stopping…",about:"about {time}",left:"about {time} left",of:"\
+{done} of {total}",each_second:"{rate} per second",stop:"Stop",try_again:"Try again",reload:"Reload",dismiss:"Dismiss",number:"\
+no.",times:"times",progress:"Progress",jobs:"Running jobs"},es:{failed:"Algo ha salido mal. Inténtelo de nuevo.",timed_out:"\
+Ha tardado demasiado y se ha detenido. Inténtelo de nuevo.",expired:"No se ha podido empezar a tiempo. Inténtelo más ta\
+rde.",lost:"Se ha interrumpido antes de terminar. Inténtelo de nuevo.",stopped:"El servidor se ha detenido antes de ter\
+minar. Inténtelo de nuevo.",refused:"El servidor no ha podido empezar. Inténtelo de nuevo en un momento.",limit:"Hay d\
+emasiadas tareas como esta en marcha. Inténtelo más tarde.",unavailable:"El servidor no puede hacerlo en este momento.\
+ Inténtelo más tarde.",not_stored:"No se ha podido guardar el resultado. Inténtelo más tarde.",gone:"El resultado ya\
+ no está disponible. Ejecútelo de nuevo.",unreachable:"No se puede conectar con el servidor. Compruebe su conexión e i\
+nténtelo de nuevo.","unreachable reload":"No se puede conectar con el servidor. Si la tarea sigue en marcha, recargue l\
+a página para volver a encontrarla.",session:"Su sesión ha caducado. Inicie sesión de nuevo y recargue la página; las t\
+areas que siguen en marcha se encontrarán de nuevo.",changed:"La aplicación ha cambiado desde que se inició esto. Ejecú\
+telo de nuevo.","changed reload":"La aplicación ha cambiado desde que se cargó esta página. Recargue la página.",library:"\
+No se ha podido cargar una parte del resultado. Recargue la página.",cancelled:"Cancelado",finished:"Terminado",waiting:"\
+En espera",next:"el siguiente",ahead:"{count} por delante",running:"En marcha",retry:"Intento {attempt} en {time}","retr\
+y 2":"Segundo intento en {time}","retry 3":"Tercer intento en {time}",attempt:"intento {attempt}","attempt 2":"segundo i\
+ntento","attempt 3":"tercer intento",reconnecting:"Conexión perdida. Reintentando…",connected:"Conexión recuperada",
+cancelling:"Deteniendo…",about:"unos {time}",left:"quedan unos {time}",of:"{done} de {total}",each_second:"{rate} por \
+segundo",stop:"Detener",try_again:"Reintentar",reload:"Recargar",dismiss:"Cerrar",number:"n.º",times:"veces",progress:"\
+Progreso",jobs:"Tareas en marcha"}},all=once(()=>{let own=settings().texts||{},names=new Set([...Object.keys(TEXTS),...Object.
+keys(own)]);return Object.fromEntries([...names].map(name=>[name,{...TEXTS[name]||TEXTS.en,...own[name]}]))});function language(){
+let wanted=(document.documentElement.lang||navigator.language||"").toLowerCase(),known=Object.keys(all()),find=one=>known.
+find(name=>name.toLowerCase()===one);return find(wanted)||find(wanted.split("-")[0])||"en"}function texts(){return all()[language()]}function textOf(failure){let{user,message}=failure;return user?message.length>TEXT_MAX?message.slice(0,TEXT_MAX)+"…":message:
+sentenceOf(texts(),failure)}var NOTICES_MAX=3,OWN_ESCAPE="input, textarea, select, [contenteditable], dialog, [role=dialog], [role=menu], [role=list\
 box], [aria-modal]";function element(tag,name,text=""){let made=document.createElement(tag);return made.className="long-\
 callback-notice"+name,made.textContent=text,made}function button(name,text,click){let made=element("button",name,text);return made.
 setAttribute("type","button"),made.addEventListener("click",click),made}var region=element("div","s");region.setAttribute(
@@ -54,17 +69,17 @@ notice.element),region.scrollTop=region.scrollHeight,adapt(),fitSpacer()}functio
 contains(document.activeElement),next=notices[notices.indexOf(notice)+1]||notices[notices.indexOf(notice)-1];if(notices=
 notices.filter(one=>one!==notice),notice.element.remove(),focused){let target=next?next.element.querySelector("button"):
 before;target instanceof HTMLElement&&target.focus()}notices.length||resized.disconnect(),fitSpacer()}function fitSpacer(){
-let page=document.scrollingElement||document.documentElement,{top,bottom}=region.getBoundingClientRect(),needed=page.scrollHeight-
-spacer.offsetHeight>page.clientHeight&&getComputedStyle(document.body).display==="block"&&top>page.clientHeight-bottom;if(!notices.
-length||!needed){spacer.remove();return}spacer.style.height=`${page.clientHeight-top}px`,spacer.isConnected||document.body.
-append(spacer)}var resized=new ResizeObserver(()=>requestAnimationFrame(fitSpacer));function adapt(){notices.length&&(region.
-dataset.scheme=schemeOfPage())}dark.addEventListener("change",adapt);window.addEventListener("resize",fitSpacer);window.
-addEventListener("long-callback-failed",event=>{let failure=event.detail;queueMicrotask(()=>event.defaultPrevented||show(
-failure))});for(let name of["long-callback-started","long-callback-succeeded"])window.addEventListener(name,event=>{let work=nameOf(
-event.detail);notices.slice().forEach(notice=>notice.forget(work))});region.addEventListener("focusin",event=>{let from=event.
-relatedTarget;before=from instanceof Element&&!region.contains(from)?from:before});document.addEventListener("keydown",event=>{
-let focused=document.activeElement,elsewhere=focused&&!region.contains(focused)&&focused.closest(OWN_ESCAPE);event.key===
-"Escape"&&notices.length&&!event.defaultPrevented&&!elsewhere&&remove(notices.find(one=>one.element.contains(focused))||
-notices[notices.length-1])});function begin(){document.body.append(region);let observer=new MutationObserver(adapt);observer.
-observe(document.documentElement,{attributes:!0}),observer.observe(document.body,{attributes:!0})}document.body?begin():
-document.addEventListener("DOMContentLoaded",begin);})();
+let page2=document.scrollingElement||document.documentElement,{top,bottom}=region.getBoundingClientRect(),needed=page2.scrollHeight-
+spacer.offsetHeight>page2.clientHeight&&getComputedStyle(document.body).display==="block"&&top>page2.clientHeight-bottom;
+if(!notices.length||!needed){spacer.remove();return}spacer.style.height=`${page2.clientHeight-top}px`,spacer.isConnected||
+document.body.append(spacer)}var resized=new ResizeObserver(()=>requestAnimationFrame(fitSpacer));function adapt(){notices.
+length&&(region.dataset.scheme=schemeOfPage())}dark.addEventListener("change",adapt);window.addEventListener("resize",fitSpacer);
+window.addEventListener("long-callback-failed",event=>{let failure=event.detail;queueMicrotask(()=>event.defaultPrevented||
+failure.shown||show(failure))});for(let name of["long-callback-started","long-callback-succeeded"])window.addEventListener(
+name,event=>{let work=nameOf(event.detail);notices.slice().forEach(notice=>notice.forget(work))});region.addEventListener(
+"focusin",event=>{let from=event.relatedTarget;before=from instanceof Element&&!region.contains(from)?from:before});document.
+addEventListener("keydown",event=>{let focused=document.activeElement,elsewhere=focused&&!region.contains(focused)&&focused.
+closest(OWN_ESCAPE);event.key==="Escape"&&notices.length&&!event.defaultPrevented&&!elsewhere&&remove(notices.find(one=>one.
+element.contains(focused))||notices[notices.length-1])});function begin(){document.body.append(region);let observer=new MutationObserver(
+adapt);observer.observe(document.documentElement,{attributes:!0}),observer.observe(document.body,{attributes:!0})}document.
+body?begin():document.addEventListener("DOMContentLoaded",begin);})();

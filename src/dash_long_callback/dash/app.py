@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import dash
@@ -18,6 +19,7 @@ from dash_long_callback.dash.callbacks import LongCallback, registry
 from dash_long_callback.dash.client_config import client_config
 from dash_long_callback.dash.decorator import F, declare, register
 from dash_long_callback.dash.options import Keywords, signature_of
+from dash_long_callback.dash.texts import Texts, check_texts
 from dash_long_callback.errors import OwnerUnknown, RegistrationError
 from dash_long_callback.executors.local import election, importing
 from dash_long_callback.managers.base import Manager
@@ -45,13 +47,17 @@ class Dash(dash.Dash):
             first use, in a folder for this app below the user's cache directory.
         long_callback_pacing: how the server paces the pages that wait for jobs. None: one
             ``Pacing()`` for all apps of the process that do not say.
-        long_callback_notices: whether a page shows a notice when a long callback did not succeed
-            and no ``on_error`` has dealt with it.
+        long_callback_notices: whether a page shows a notice when a long callback did not succeed,
+            no ``on_error`` has dealt with it, and it has neither an indicator nor a ``status``.
+        long_callback_indicator: whether long callbacks have an indicator that do not say so
+            themselves.
+        long_callback_texts: what indicators and notices say, by language and name, in place of
+            their own words or beside them: ``{"de": {"running": "Läuft"}}``.
         **kwargs: as ``dash.Dash``.
 
     Raises:
-        RegistrationError: if ``long_callback_manager`` is not a manager,
-            ``long_callback_pacing`` not a ``Pacing``, or ``long_callback_notices`` not a bool.
+        RegistrationError: if ``long_callback_manager`` is not a manager, or another of these
+            arguments is of the wrong type.
 
     Examples:
         >>> app = Dash(__name__)
@@ -66,10 +72,13 @@ class Dash(dash.Dash):
         long_callback_manager: Manager | None = None,
         long_callback_pacing: Pacing | None = None,
         long_callback_notices: bool = True,
+        long_callback_indicator: bool = False,
+        long_callback_texts: Texts | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        _plug(self, long_callback_manager, long_callback_pacing, long_callback_notices)
+        shown = _Shown(long_callback_notices, long_callback_indicator, long_callback_texts)
+        _plug(self, long_callback_manager, long_callback_pacing, shown)
 
     def long_callback(self, *args: Any, **kwargs: Unpack[Keywords]) -> Callable[[F], F]:
         """Declare a callback of this app that may take seconds to hours.
@@ -105,6 +114,8 @@ def plug(
     long_callback_manager: Manager | None = None,
     long_callback_pacing: Pacing | None = None,
     long_callback_notices: bool = True,
+    long_callback_indicator: bool = False,
+    long_callback_texts: Texts | None = None,
 ) -> A:
     """Give an app of another class, such as ``dash.Dash`` or ``DashProxy``, long callbacks.
 
@@ -113,13 +124,15 @@ def plug(
         long_callback_manager: as for ``Dash``.
         long_callback_pacing: as for ``Dash``.
         long_callback_notices: as for ``Dash``.
+        long_callback_indicator: as for ``Dash``.
+        long_callback_texts: as for ``Dash``.
 
     Returns:
         The app itself.
 
     Raises:
-        RegistrationError: if ``app`` is not a Dash app or was plugged already, or the manager or
-            the pacing is not one, or ``long_callback_notices`` not a bool.
+        RegistrationError: if ``app`` is not a Dash app or was plugged already, or another argument
+            is of the wrong type.
 
     Examples:
         >>> app = plug(dash.Dash(__name__))
@@ -132,7 +145,8 @@ def plug(
     if is_plugged(app) and not vars(app).pop(AUTOMATIC, False):
         raise RegistrationError("this app has long callbacks already: leave plug() out")
     again = is_plugged(app)
-    _plug(app, long_callback_manager, long_callback_pacing, long_callback_notices)
+    shown = _Shown(long_callback_notices, long_callback_indicator, long_callback_texts)
+    _plug(app, long_callback_manager, long_callback_pacing, shown)
     added: Any = app
 
     def long_callback(*args: Any, **kwargs: Any) -> Callable[[F], F]:
@@ -152,8 +166,27 @@ def plug(
     return app
 
 
-#: What a page has for notices.
+#: Set on an app: what its pages show by themselves.
+SHOWN = "_long_callback_shown"
+#: What a page has for that.
 _NOTICES = ("browser/notice.js", "browser/notice.css")
+_INDICATOR = ("browser/indicator.js", "browser/indicator.css")
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What the pages of an app show of long callbacks, by themselves."""
+
+    notices: bool
+    indicator: bool
+    texts: Texts | None
+
+    def __post_init__(self) -> None:
+        for name in ("notices", "indicator"):
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise RegistrationError(f"long_callback_{name}={value!r} must be True or False")
+        check_texts(self.texts)
 
 
 def manager_of(app: dash.Dash) -> Manager:
@@ -172,7 +205,7 @@ def background_manager(app: dash.Dash) -> Manager | None:
     return manager if isinstance(manager, Manager) else None
 
 
-def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notices: bool) -> None:
+def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, shown: _Shown) -> None:
     if importing.is_importing():
         importing.serve_nothing()
     if manager is not None and not isinstance(manager, Manager):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -182,8 +215,6 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notice
         )
     if pacing is not None and not isinstance(pacing, Pacing):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RegistrationError(f"long_callback_pacing={pacing!r} is not a Pacing(...)")
-    if not isinstance(notices, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise RegistrationError(f"long_callback_notices={notices!r} must be True or False")
     background = background_manager(app)
     if background is not None and manager not in (None, background):
         raise RegistrationError(
@@ -197,17 +228,17 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, notice
     set_pacing(app, pacing)
     if not installed:
         _install(app)
+    vars(app)[SHOWN] = shown
     internals.stop_serving(app, _NOTICES)  # what was plugged by itself has them
-    if notices:
-        script, style = _NOTICES
-        app.scripts.append_script(_served(script))
-        app.css.append_css(_served(style))
+    if shown.notices:
+        _serve(app, *_NOTICES)
 
 
 def _install(app: dash.Dash) -> None:
     """Add to an app what no argument changes."""
     app_reference.remember(app)
     app.scripts.append_script(_served("browser/long_callback.js"))
+    _serve(app, *_INDICATOR)
     add_routes(app)
     interpolate: Any = app.interpolate_index
 
@@ -224,6 +255,11 @@ def _install(app: dash.Dash) -> None:
     app.interpolate_index = interpolate_index  # type: ignore[method-assign]
     if dash_proxy.is_proxy(app):
         dash_proxy.prepare(app, register)
+
+
+def _serve(app: dash.Dash, script: str, style: str) -> None:
+    app.scripts.append_script(_served(script))
+    app.css.append_css(_served(style))
 
 
 def _served(path: str) -> Any:
@@ -248,11 +284,15 @@ def _callbacks(app: dash.Dash) -> list[LongCallback]:
 
 def _config_tag(app: dash.Dash, callbacks: list[LongCallback]) -> str:
     """What the browser client needs to know: data in the page, so that no request is needed."""
-    pacing = pacer_of(app).pacing
+    pacing, manager = pacer_of(app).pacing, manager_of(app)
+    shown: _Shown = vars(app)[SHOWN]
     config: dict[str, Any] = {
         "patience": pacing.patience,
         "stream": pacing.stream and internals.backend_of(app) != "flask",
-        "callbacks": {c.callback_id: client_config(c, manager_of(app)) for c in callbacks},
+        "texts": shown.texts or {},
+        "callbacks": {
+            c.callback_id: client_config(c, manager, indicator=shown.indicator) for c in callbacks
+        },
     }
     with suppress(OwnerUnknown):  # the log says why; the page leaves alone what its tab remembers
         config["owner"] = owner_of(app)

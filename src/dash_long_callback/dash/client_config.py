@@ -45,14 +45,18 @@ def extend_client(app: dash.Dash | None, callback: LongCallback) -> None:
         )
 
 
-def client_config(callback: LongCallback, manager: Manager) -> dict[str, Any]:
+def client_config(
+    callback: LongCallback, manager: Manager, *, indicator: bool = False
+) -> dict[str, Any]:
     """What the browser client knows of a callback.
 
     Args:
         callback: the callback.
         manager: of its app, if it has none of its own.
+        indicator: whether its jobs have an indicator, if it does not say so itself.
     """
     options, spec = callback.options, callback.registration.spec
+    shown = indicator if options.indicator is None else options.indicator
     cached = options.cache_by is not None or (options.manager or manager).cache_by is not None
     every = _with_all(callback)
 
@@ -75,14 +79,20 @@ def client_config(callback: LongCallback, manager: Manager) -> dict[str, Any]:
         ],
         "retrigger": options.on_retrigger,
         "debounce": options.debounce,
+        # None: there is no indicator. An empty list: on the outputs.
+        "indicator": ([target(shown)] if isinstance(shown, Output) else []) if shown else None,
+        "cancelable": options.cancelable,
+        "status": None if options.status is None else target(options.status),
         "leave": options.on_disconnect == "cancel",
         "declared": callback.declaration.fingerprint,
     }
 
 
 def _with_all(callback: LongCallback) -> list[Output]:
-    """What ``running`` and ``progress`` set that has an ``ALL`` in its id."""
-    targets = [*(output for output, _, _ in callback.options.running), *callback.progress_outputs]
+    """What ``running``, ``progress`` and their like set that has an ``ALL`` in its id."""
+    options = callback.options
+    targets = [*(output for output, _, _ in options.running), *callback.progress_outputs]
+    targets += [one for one in (options.status, options.indicator) if isinstance(one, Output)]
     return [
         output
         for output in targets

@@ -24,6 +24,7 @@ from dash_long_callback.checks import listed
 from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.dash.grouping import leaves
+from dash_long_callback.dash.options import indicator_output
 from dash_long_callback.errors import RegistrationError
 
 Register = Callable[[dash.Dash, Any, tuple[Any, ...], dict[str, Any]], object]
@@ -143,7 +144,9 @@ def collect(
     collected = blueprint.callbacks[-1]
     # Transforms know of outputs and inputs: what else we have rides along as the states of a
     # callback that is never registered.
-    others = {key: kwargs[key] for key in ("running", "progress", "cancel") if kwargs.get(key)}
+    others = {key: kwargs[key] for key in _RIDES_ALONG if kwargs.get(key)}
+    if (indicator := indicator_output(kwargs.get("indicator"))) is not None:
+        others["indicator"] = indicator
     states = [
         State(copy.deepcopy(one.component_id), one.component_property)
         for one in leaves(others)
@@ -168,6 +171,8 @@ def collect(
     collected.register = hand_out
 
 
+#: Options with dependencies, of which a blueprint knows nothing.
+_RIDES_ALONG = ("running", "progress", "cancel", "status")
 #: What goes through a blueprint.
 _PASSED_ON = ("output", "inputs", "state", "loading")
 

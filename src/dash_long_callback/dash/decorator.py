@@ -62,6 +62,12 @@ def long_callback(*args: Any, **kwargs: Unpack[Keywords]) -> Callable[[F], F]:
             its first argument, which takes one value of that grouping.
         progress_default: value of that grouping when no job runs. Not given: the properties become
             None when a job ends.
+        status: an ``Output`` that gets a dict of what the job is at, for those who show it
+            themselves. "Show what runs" in the documentation has its keys.
+        indicator: whether the page shows that a job waits, runs, how far it is, and how it has
+            ended, on the first output that can be seen; or the id of another component to show it
+            on. Default: the app's ``long_callback_indicator``.
+        cancelable: whether the indicator has a button that cancels.
         interval: milliseconds between two questions for news, at most. The server may ask sooner.
         on_error: gets the exception of the function; what it returns is the output, None leaves
             the outputs alone. Default: the app's ``on_error``.

@@ -50,6 +50,9 @@ class OptionsDict(TypedDict, total=False):
     cancel: Input | Sequence[Input] | None
     progress: Any
     progress_default: Any
+    status: Output | None
+    indicator: bool | str | dict[str, Any] | Output | None
+    cancelable: bool
     interval: float | None
     on_error: Callable[[Exception], Any] | None
     timeout: float | None
@@ -159,6 +162,39 @@ def _progress(name: str, progress: Any) -> Any:
     return progress
 
 
+def _status(name: str, status: Any) -> Output | None:
+    if status is not None:
+        _all_of(name, "status", [status], Output)
+    return status
+
+
+def _indicator(name: str, indicator: Any) -> bool | Output | None:
+    if indicator is None or isinstance(indicator, bool):
+        return indicator
+    output = indicator_output(indicator)
+    if output is None:
+        raise RegistrationError(
+            f"{name}: indicator={indicator!r} must be True, False, or the id of a component"
+        )
+    _all_of(name, "indicator", [output], Output)
+    return output
+
+
+def indicator_output(indicator: Any) -> Output | None:
+    """A component that an indicator is to be shown on, as an output; None if it is no id."""
+    if isinstance(indicator, Output):
+        return indicator
+    if isinstance(indicator, (str, dict)) and indicator:
+        return Output(indicator, "id")
+    return None
+
+
+def _flag(option: str) -> Check:
+    return check_value(
+        option, lambda value: isinstance(value, bool), "must be True or False", default=False
+    )
+
+
 def _ignored(name: str, ignored: Any) -> list[int | str]:
     values = listed(ignored)
     if not all(isinstance(value, (int, str)) for value in values):
@@ -243,6 +279,12 @@ class Options:
     progress: Any = _option(_progress)
     #: Values for the flat outputs of ``progress``; None if none were given.
     progress_default: list[Any] | None = _option(lambda *_: None, default=NOT_GIVEN)
+    #: What gets the job's status.
+    status: Output | None = _option(_status)
+    #: Whether there is an indicator, or on which component; None: as the app says.
+    indicator: bool | Output | None = _option(_indicator)
+    #: Whether it has a button that cancels.
+    cancelable: bool = _option(_flag("cancelable"))
     #: In seconds, unlike what is given.
     interval: float | None = _option(_interval)
     on_error: Callable[[Exception], Any] | None = _option(_on_error)

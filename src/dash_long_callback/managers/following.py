@@ -69,8 +69,8 @@ class Following:
     ) -> None:
         self._owner = owner
         self._ahead = None if ahead is None else dict(ahead)
-        #: When to look at these. Not at once: most jobs have begun by then.
-        self._place_at = time.monotonic() + EVERY_SECONDS
+        #: When to look at these. The first time at once: others' news may end this wait in a moment.
+        self._place_at = 0.0
         self.waits = True
         self.waker = Waker()
         self._jobs = {manager: dict(part) for manager, part in jobs.items()}

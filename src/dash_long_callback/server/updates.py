@@ -65,7 +65,9 @@ def updates(request: Request) -> bytes | LargeBody:
     with poll.waiting() as following:
         if not following.waits:
             return poll.paced()
-        if not poll.news:
+        if poll.news:
+            poll.place()
+        else:
             poll.found |= following.wait(poll.pacer.pacing.hold, following.fresh)
     return poll.held()
 
@@ -85,7 +87,9 @@ async def updates_async(request: Request) -> bytes | LargeBody | AsyncGenerator[
     with poll.waiting() as following:
         if not following.waits:
             return await in_thread(poll.paced)
-        if not poll.news:
+        if poll.news:
+            await in_thread(poll.place)
+        else:
             poll.found |= await following.wait_async(poll.pacer.pacing.hold, following.fresh)
     return poll.held()
 
@@ -201,6 +205,12 @@ class _Poll:
         # store has lost something; news that it has not seen yet might not come for long.
         return {i: news for i, news in self.found.items() if self.jobs[i] > news.job.seq}
 
+    def place(self) -> None:
+        """Look where jobs wait, if the client wants to know."""
+        if self.ahead is not None:
+            for manager, part in self.parts.items():
+                self.found |= {i: manager.placed(self.found[i]) for i in part}
+
     def answer(self, news: Mapping[str, News | None], after: float) -> bytes | LargeBody:
         """JSON for the client; None means that nobody knows the job."""
         jobs = {
@@ -218,9 +228,7 @@ class _Poll:
 
     def paced(self) -> bytes | LargeBody:
         """The answer for a client that is told to wait before it asks again."""
-        if self.ahead is not None:
-            for manager, part in self.parts.items():
-                self.found |= {i: manager.placed(self.found[i]) for i in part}
+        self.place()
         now, jobs = time.time(), self._running.values()
         seconds = min((pacing.pace(now - job.created, job.interval) for job in jobs), default=0)
         if self.hidden:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from dash_long_callback.errors import BadRequest, RequestTooLarge
-from dash_long_callback.jobs import Result, Target, is_job_id
+from dash_long_callback.jobs import Result, State, Target, is_job_id
 from dash_long_callback.managers.base import News
 from dash_long_callback.server.failures import failure
 from dash_long_callback.stores.large_results import PIECE_BYTES, LargeResult
@@ -98,6 +99,10 @@ def news_json(news: News, *, details: bool = False) -> list[Piece]:
     head: dict[str, Any] = {"state": job.state.value, "seq": job.seq, "ended": job.state.ended}
     if job.failures:
         head["attempt"] = job.failures + 1
+    if job.state is State.RUNNING and job.started is not None:
+        head["elapsed"] = round(max(0.0, time.time() - job.started), 1)
+    elif job.state is State.QUEUED and job.not_before is not None:
+        head["retry"] = round(max(0.0, job.not_before - time.time()), 1)
     if news.position is not None:
         head["ahead"], head["wait"] = news.position.ahead, news.position.seconds
     if job.error is not None and job.state.ended:

@@ -15,7 +15,7 @@ import { sameJson } from "./values.js";
 
 /** @typedef {[ComponentId, string, any]} Sign A component, its property, and the value that shows it. */
 
-export class Indicator {
+export class Signs {
     /** @param {Job} job */
     constructor(job) {
         this.job = job;
@@ -32,7 +32,7 @@ export class Indicator {
         if (!this.shown && !this.job.settled) {
             this.shown = true;
             this.setRunning("on");
-            this.signs().forEach(([id]) => notePlace(id));
+            this.all().forEach(([id]) => notePlace(id));
         }
     }
 
@@ -86,7 +86,7 @@ export class Indicator {
     }
 
     /** @returns {Sign[]} all that shows that it runs */
-    signs() {
+    all() {
         const { running, progress } = this.job.config;
         /** @type {[Target, any][]} */
         const targets = running.map((target) => [target, target.on]);
@@ -100,7 +100,7 @@ export class Indicator {
     renew(isNew) {
         /** @type {Map<string, Sign>} The last of several signs in one place. */
         const latest = new Map();
-        for (const sign of this.shown ? this.signs() : []) {
+        for (const sign of this.shown ? this.all() : []) {
             // A Patch was for what the component had before.
             if (sign[2] !== undefined && !isPatch(sign[2]) && isNew(sign[0])) {
                 latest.set(nameOf(sign[0], sign[1]), sign);
