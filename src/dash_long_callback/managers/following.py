@@ -69,7 +69,7 @@ class Following:
     ) -> None:
         self._owner = owner
         self._ahead = None if ahead is None else dict(ahead)
-        #: When to look at these. The first time at once: others' news may end this wait in a moment.
+        #: When to look at these. The first time at once: news of others may end this wait early.
         self._place_at = 0.0
         self.waits = True
         self.waker = Waker()
