@@ -62,6 +62,8 @@ def long_callback(*args: Any, **kwargs: Unpack[Keywords]) -> Callable[[F], F]:
             its first argument, which takes one value of that grouping.
         progress_default: value of that grouping when no job runs. Not given: the properties become
             None when a job ends.
+        track_tqdm: whether the page shows how far the bars of ``tqdm`` are that the function and
+            what it calls make, as it does of loops with ``track``. See ``tqdm_progress``.
         interval: milliseconds between two questions for news, at most. The server may ask sooner.
         on_error: gets the exception of the function; what it returns is the output, None leaves
             the outputs alone. Default: the app's ``on_error``.

@@ -50,6 +50,7 @@ class OptionsDict(TypedDict, total=False):
     cancel: Input | Sequence[Input] | None
     progress: Any
     progress_default: Any
+    track_tqdm: bool
     interval: float | None
     on_error: Callable[[Exception], Any] | None
     timeout: float | None
@@ -116,6 +117,9 @@ _manager = check_value(
 _on_error = check_value("on_error", callable, "must be a function of one argument")
 _milliseconds = check_value(
     "interval", lambda value: is_positive(value, or_zero=True), "must be a number from 0 on"
+)
+_track_tqdm = check_value(
+    "track_tqdm", lambda value: isinstance(value, bool), "must be True or False", default=False
 )
 _timeout = check_value("timeout", is_positive, "must be a number above 0")
 _debounce = check_value(
@@ -243,6 +247,7 @@ class Options:
     progress: Any = _option(_progress)
     #: Values for the flat outputs of ``progress``; None if none were given.
     progress_default: list[Any] | None = _option(lambda *_: None, default=NOT_GIVEN)
+    track_tqdm: bool = _option(_track_tqdm, default=False)
     #: In seconds, unlike what is given.
     interval: float | None = _option(_interval)
     on_error: Callable[[Exception], Any] | None = _option(_on_error)
