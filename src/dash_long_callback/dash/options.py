@@ -53,6 +53,7 @@ class OptionsDict(TypedDict, total=False):
     status: Output | None
     indicator: bool | str | dict[str, Any] | Output | None
     cancelable: bool
+    track_tqdm: bool
     interval: float | None
     on_error: Callable[[Exception], Any] | None
     timeout: float | None
@@ -285,6 +286,7 @@ class Options:
     indicator: bool | Output | None = _option(_indicator)
     #: Whether it has a button that cancels.
     cancelable: bool = _option(_flag("cancelable"))
+    track_tqdm: bool = _option(_flag("track_tqdm"))
     #: In seconds, unlike what is given.
     interval: float | None = _option(_interval)
     on_error: Callable[[Exception], Any] | None = _option(_on_error)
