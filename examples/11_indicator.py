@@ -1,27 +1,28 @@
-"""Indicator: what a job is at, on its own output. There is no component for that.
+"""Indicator: how far a job is, on its own output. There is no component for that.
 
-Press Run, and Stop half way. Ask for more than a hundred walks, and for fewer then.
+Press Run, and Stop half way: the chart that was there stays. Press Run twice, or reload the page.
 """
 
 import random
 import time
 
 import plotly.graph_objects as go
-from dash import Input, Output, State, dcc, html
+from dash import Input, Output, dcc, html
 
-from dash_long_callback import Dash, DiskcacheLongCallbackManager, UserError, track
+from dash_long_callback import Dash, track
 
-app = Dash(
-    __name__,
-    long_callback_manager=DiskcacheLongCallbackManager(),
-    long_callback_indicator=True,
-)
+app = Dash(__name__, long_callback_indicator=True)
+
+
+def walk():
+    steps = random.choices([-1, 1], k=200)
+    return [sum(steps[:n]) for n in range(len(steps))]
 
 
 def chart(walks):
-    figure = go.Figure([go.Scatter(y=walk, mode="lines", line_width=1) for walk in walks])
+    figure = go.Figure([go.Scatter(y=walk, line_width=1) for walk in walks])
     figure.update_layout(
-        height=240,
+        height=260,
         margin={"l": 40, "r": 10, "t": 10, "b": 30},
         template="plotly_white",
         showlegend=False,
@@ -32,31 +33,23 @@ def chart(walks):
 app.layout = html.Main(
     [
         html.Button("Run", id="run"),
-        dcc.Input(id="number", type="number", value=40, min=1),
-        dcc.Graph(id="chart", figure=chart([]), config={"displayModeBar": False}),
+        dcc.Graph(id="chart", figure=chart([walk() for _ in range(3)])),
     ]
 )
-
-
-def walk():
-    time.sleep(0.2)
-    position = [0]
-    for _ in range(100):
-        position.append(position[-1] + random.choice([-1, 1]))
-    return position
 
 
 @app.long_callback(
     Output("chart", "figure"),
     Input("run", "n_clicks"),
-    State("number", "value"),
     cancelable=True,
     prevent_initial_call=True,
 )
-def simulate(_n_clicks, number):
-    if not number or number > 100:
-        raise UserError("Choose a number of walks from 1 to 100.")
-    return chart([walk() for _ in track(range(number), "Random walks")])
+def simulate(_n_clicks):
+    walks = []
+    for _ in track(range(40), "Random walks"):
+        time.sleep(0.2)  # stands for a longer one
+        walks.append(walk())
+    return chart(walks)
 
 
 if __name__ == "__main__":

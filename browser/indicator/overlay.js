@@ -7,6 +7,8 @@ import { boxOf, hostOf } from "./place.js";
 
 /** Pixels of height below which a component has no room for several lines. */
 const LOW = 64;
+/** Pixels of width that an indicator may have over a component that is narrower. */
+const NARROW = 240;
 /** Pixels that are left between an indicator and the edge of the window. */
 const EDGE = 8;
 /** Marks a component with an indicator, for authors' style sheets, too. */
@@ -98,8 +100,10 @@ export class Overlay {
                 width: `${width}px`,
                 height: `${height}px`,
             });
-            element.dataset.low = String(height < LOW);
-            this.card.style.maxWidth = `${Math.max(width, Math.min(240, window.innerWidth - 2 * EDGE))}px`;
+            const low = height < LOW;
+            element.dataset.low = String(low);
+            const room = Math.max(width - (low ? 0 : 2 * EDGE), Math.min(NARROW, window.innerWidth - 2 * EDGE));
+            this.card.style.maxWidth = `${room}px`;
             this.card.style.translate = "";
             const card = this.card.getBoundingClientRect();
             const over = Math.max(0, card.right + EDGE - document.documentElement.clientWidth);
