@@ -101,7 +101,7 @@ export const poller = {
         const body = JSON.stringify({
             tab: TAB,
             jobs: Object.fromEntries(asked.map((job) => [job.id, job.seq])),
-            ahead: Object.fromEntries(asked.filter((job) => job.ahead).map((job) => [job.id, job.ahead])),
+            ahead: Object.fromEntries(asked.flatMap((job) => (job.status.place ? [[job.id, job.status.place]] : []))),
             hidden: this.hidden || undefined,
             pace: !holds || undefined,
             stream: stream || undefined,

@@ -71,6 +71,12 @@ export class JobStatus {
         return ["succeeded", "failed", "cancelled"].includes(this.now.state);
     }
 
+    /** @returns {[number, boolean] | null} how many are ahead of it, and whether it is known how long that takes */
+    get place() {
+        const { ahead, wait } = this.now;
+        return ahead === null ? null : [ahead, wait !== null];
+    }
+
     /** The job was asked for, or found. */
     begin() {
         this.tell({});

@@ -7,7 +7,7 @@ import { SENTENCES, sentenceOf } from "./sentences.js";
 /** @typedef {Error & {html: string, by: string}} DevToolsError */
 
 /**
- * @param {"started" | "waiting" | "status" | "succeeded" | "failed"} what
+ * @param {"started" | "status" | "succeeded" | "failed"} what
  * @param {string} callback
  * @param {any} outputs as the renderer gives them
  * @param {Object<string, any>} [more] what else the event has to say

@@ -12,6 +12,8 @@ from apps import Server, wait_until
 from guarded import guarded_server, source_of, working
 from page import Page
 
+pytestmark = pytest.mark.newest_only  # servers are guarded alike on every Dash
+
 
 class Client(requests.Session):
     """What a page sends for its user, with the cookies that a browser would have.
@@ -287,7 +289,6 @@ def log_out(page: Page) -> None:
     assert page.js("return fetch('/logout', {method: 'POST'}).then(answer => answer.ok)")
 
 
-@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_who_logs_in_next_in_a_tab_finds_nothing_of_who_was_there(login: Server, page: Page):
     type_login(page, login)
     with working(login):
@@ -317,7 +318,6 @@ def test_who_logs_in_next_in_a_tab_finds_nothing_of_who_was_there(login: Server,
     page.wait_text("#result", "Run 1 of ada is done.")
 
 
-@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_page_that_is_open_while_another_logs_in(login: Server, page: Page):
     def become(client: Client) -> None:
         """As if that user had logged in in another tab."""
@@ -391,7 +391,6 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_neither_a_login_nor_a_session_that_expires_loses_a_job(
     serve: Callable[..., Server], page: Page
 ):

@@ -14,6 +14,8 @@ from page import Page
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+pytestmark = pytest.mark.newest_only  # they are ours alone, and the same on every Dash
+
 #: Seconds that the page tries to reach the server.
 PATIENCE = 2
 pacing = f"patience={PATIENCE}"
@@ -377,7 +379,6 @@ SCHEMES = [
 ]
 
 
-@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_notices_are_light_or_dark_as_the_page_is(page: Page):
     fail(page)
     for change, likes, color in SCHEMES:
@@ -434,7 +435,6 @@ window.fetch = (...all) => { sent.push(String(all[0]).split('/').pop()); return 
 """
 
 
-@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_without_a_network_few_requests_are_made_and_the_next_is_made_as_soon_as_there_is_one(
     page: Page, app: Server
 ):

@@ -17,6 +17,8 @@ from dash_long_callback.executors.celery.broker import Message
 from dash_long_callback.jobs import Lost, State
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
+pytestmark = pytest.mark.newest_only  # processes end alike on every Dash
+
 HOLD = """
 import ctypes
 from dash_long_callback.executors.celery.backstop import ended_after

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from doc_pages import NAMES, ROOT, Block, read
 
+pytestmark = pytest.mark.newest_only  # the docs are of the newest
+
 #: What the text around a part of an app takes for granted.
 AROUND = """
 import os, time, uuid

@@ -19,6 +19,8 @@ from dash_long_callback.server import pacing, submit, updates, wire
 from dash_long_callback.stores import large_results, sqlite_notifier, timing
 from dash_long_callback.worker import reporter, run_job
 
+pytestmark = pytest.mark.newest_only  # it reads files, which are the same on every Dash
+
 HOW_TO = "docs/how-to/"
 BROWSER = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "browser").rglob("*.js"))
 

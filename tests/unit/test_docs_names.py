@@ -16,6 +16,8 @@ from doc_pages import NAMES, ROOT, Page, read
 
 import dash_long_callback
 
+pytestmark = pytest.mark.newest_only  # it reads files, which are the same on every Dash
+
 PAGES = [pytest.param(read(name), id=name) for name in NAMES]
 SOURCE = ROOT / "src/dash_long_callback"
 #: Texts besides the pages that tell people what to do.
@@ -171,7 +173,6 @@ def commands(page: Page) -> list[list[str]]:
     ]
 
 
-@pytest.mark.newest_only
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_have_the_options_that_a_page_gives_them(page: Page):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))

@@ -19,6 +19,8 @@ from dash_long_callback import (
 from dash_long_callback.managers.diskcache import MAX_WORKERS
 from dash_long_callback.server import pacing
 
+pytestmark = pytest.mark.newest_only  # it reads files, which are the same on every Dash
+
 #: Defaults that depend on the place, for which the code has None, and what the table says.
 OF_MANAGER = {
     "cache": "a folder below the user's cache directory",

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.newest_only  # servers end alike on every Dash
+
 #: The signal comes to a thread that holds the locks that the answer to it needs: those of the
 #: pacer, and of the waker of a request that waits.
 HELD = """

@@ -11,6 +11,8 @@ import pytest
 
 import dash_long_callback
 
+pytestmark = pytest.mark.newest_only  # it reads files, which are the same on every Dash
+
 PACKAGE = Path(dash_long_callback.__file__).parent
 #: For each part, what it may import besides itself and the standard library.
 MAY_IMPORT = {

@@ -225,8 +225,8 @@ this.timer),this.due=1/0,this.stop(),holder.free()},stop(){this.request?.abort()
 now()+ms;this.jobs.size&&due<this.due&&(clearTimeout(this.timer),this.due=due,this.timer=setTimeout(()=>{this.due=1/0,this.
 ask()},ms))},async ask(){this.stop();let request=this.request=new AbortController,asked=Array.from(this.jobs.values());this.
 hidden&&holder.free();let holds=!this.hidden&&holder.take(),stream=holds&&settings().stream&&Date.now()>this.noStreams,body=JSON.
-stringify({tab:TAB,jobs:Object.fromEntries(asked.map(job=>[job.id,job.seq])),ahead:Object.fromEntries(asked.filter(job=>job.
-ahead).map(job=>[job.id,job.ahead])),hidden:this.hidden||void 0,pace:!holds||void 0,stream:stream||void 0}),timer=setTimeout(
+stringify({tab:TAB,jobs:Object.fromEntries(asked.map(job=>[job.id,job.seq])),ahead:Object.fromEntries(asked.flatMap(job=>job.
+status.place?[[job.id,job.status.place]]:[])),hidden:this.hidden||void 0,pace:!holds||void 0,stream:stream||void 0}),timer=setTimeout(
 ()=>{stream&&(this.noStreams=Date.now()+this.streamPause,this.streamPause*=2),request.abort()},stream?STREAM_FIRST:ANSWER_MAX);
 this.budget.begin();let after=0,fault=null;try{let response=await post("_dash-long-callback/updates",body,{signal:request.
 signal});if(response.status===404){let answer=await response.json().catch(()=>({}));if(answer.error!=="JobNotFound")throw new RequestError(
@@ -258,29 +258,30 @@ ion":"gone",reload:!!other},result=job.found&&!job.seq?{}:{error:devToolsError(m
 owner===null))}var TICK=1e3,NOTHING={fraction:null,remaining:null,text:null,done:null,total:null,rate:null},runs=0,JobStatus=class{constructor(job){
 this.job=job,this.now={state:"queued",ahead:null,wait:null,elapsed:null,attempt:1,retry_in:null,connected:!0,error:null,
 ...NOTHING},this.at=0,this.told=!1,this.timer=void 0,this.run=runs+=1}get ended(){return["succeeded","failed","cancelled"].
-includes(this.now.state)}begin(){this.tell({})}receive(news){if(news.ended||this.ended)return;let attempt2=news.attempt||
-1,changes={attempt:attempt2,...attempt2>this.now.attempt?NOTHING:{}},state=this.now.state==="cancelling"?{}:{state:stateOf(
-news)},waits=news.state==="queued";this.tell({...changes,...state,ahead:waits?news.ahead??this.now.ahead:null,wait:waits?
-news.ahead===void 0?this.now.wait:news.wait??null:null,elapsed:news.elapsed??(waits?null:this.now.elapsed??0),retry_in:news.
-retry??null})}track(tracked){this.tell({...NOTHING,...tracked})}connect(connected){this.told&&!this.ended&&connected!==this.
-now.connected&&this.tell({connected})}cancelling(){this.told&&!this.ended&&this.tell({state:"cancelling"})}end(state,error=null){
-(this.told||error)&&this.tell({state,error,ahead:null,wait:null,retry_in:null,remaining:null,connected:!0}),this.close()}replaced(){
-this.close(),emit("status",this.job.name,this.job.outputs,{run:this.run,status:null})}close(){clearInterval(this.timer),
-this.timer=void 0}tell(changes){this.pass();let next={...this.now,...changes},same2=this.told&&agree(this.now,next);this.
-now=next,same2||(this.told=!0,this.say(),this.set())}say(){let{job,now}=this,stops2=job.config.cancelable&&!this.ended&&
-now.state!=="cancelling";emit("status",job.name,job.outputs,{run:this.run,status:now,indicator:job.config.indicator&&job.
-config.indicator.flatMap(target=>componentsOf(job.pending,target)),here:job.isHere(),cancelable:job.config.cancelable,stop:stops2?
-()=>job.cancel():null,again:now.state==="failed"&&!now.error?.reload?job.again:null})}pass(){let at2=Date.now(),passed=this.
-at?Math.max(0,at2-this.at)/1e3:0;this.at=at2;let{state,elapsed,wait,remaining,retry_in}=this.now,left=value=>value===null?
-null:Math.max(0,value-passed),runs2=state==="running"||state==="cancelling";this.now={...this.now,elapsed:elapsed!==null&&
-runs2?elapsed+passed:elapsed,wait:left(wait),remaining:left(remaining),retry_in:left(retry_in)}}set(){let{job,now}=this,
-target=job.config.status;target&&(componentsOf(job.pending,target).forEach(id=>job.updates.set(id,target.property,rounded(
-now))),!this.timer&&!this.ended&&(this.timer=setInterval(()=>{this.pass(),this.set()},TICK)))}};function stateOf(news){return news.
-state==="queued"?news.retry===void 0?"queued":"retrying":"running"}var SECONDS=["elapsed","wait","remaining","retry_in"];
-function agree(one,other){return SECONDS.every(name=>{let[first,second]=[one[name],other[name]];return first===null||second===
-null?first===second:Math.abs(first-second)<1})&&sameJson({...one,...pick2(other,value=>value)},other)}function pick2(status,change){
-return Object.fromEntries(SECONDS.map(name=>[name,status[name]===null?null:change(status[name]??0)]))}function rounded(status){
-return{...status,...pick2(status,value=>Math.round(value*10)/10)}}var PLACES=4,ASKED_MAX=2e4;async function submit(job,now=!1){if(job.begun=!0,job.status.begin(),emit("started",job.name,
+includes(this.now.state)}get place(){let{ahead,wait}=this.now;return ahead===null?null:[ahead,wait!==null]}begin(){this.
+tell({})}receive(news){if(news.ended||this.ended)return;let attempt2=news.attempt||1,changes={attempt:attempt2,...attempt2>
+this.now.attempt?NOTHING:{}},state=this.now.state==="cancelling"?{}:{state:stateOf(news)},waits=news.state==="queued";this.
+tell({...changes,...state,ahead:waits?news.ahead??this.now.ahead:null,wait:waits?news.ahead===void 0?this.now.wait:news.
+wait??null:null,elapsed:news.elapsed??(waits?null:this.now.elapsed??0),retry_in:news.retry??null})}track(tracked){this.tell(
+{...NOTHING,...tracked})}connect(connected){this.told&&!this.ended&&connected!==this.now.connected&&this.tell({connected})}cancelling(){
+this.told&&!this.ended&&this.tell({state:"cancelling"})}end(state,error=null){(this.told||error)&&this.tell({state,error,
+ahead:null,wait:null,retry_in:null,remaining:null,connected:!0}),this.close()}replaced(){this.close(),emit("status",this.
+job.name,this.job.outputs,{run:this.run,status:null})}close(){clearInterval(this.timer),this.timer=void 0}tell(changes){
+this.pass();let next={...this.now,...changes},same2=this.told&&agree(this.now,next);this.now=next,same2||(this.told=!0,this.
+say(),this.set())}say(){let{job,now}=this,stops2=job.config.cancelable&&!this.ended&&now.state!=="cancelling";emit("stat\
+us",job.name,job.outputs,{run:this.run,status:now,indicator:job.config.indicator&&job.config.indicator.flatMap(target=>componentsOf(
+job.pending,target)),here:job.isHere(),cancelable:job.config.cancelable,stop:stops2?()=>job.cancel():null,again:now.state===
+"failed"&&!now.error?.reload?job.again:null})}pass(){let at2=Date.now(),passed=this.at?Math.max(0,at2-this.at)/1e3:0;this.
+at=at2;let{state,elapsed,wait,remaining,retry_in}=this.now,left=value=>value===null?null:Math.max(0,value-passed),runs2=state===
+"running"||state==="cancelling";this.now={...this.now,elapsed:elapsed!==null&&runs2?elapsed+passed:elapsed,wait:left(wait),
+remaining:left(remaining),retry_in:left(retry_in)}}set(){let{job,now}=this,target=job.config.status;target&&(componentsOf(
+job.pending,target).forEach(id=>job.updates.set(id,target.property,rounded(now))),!this.timer&&!this.ended&&(this.timer=
+setInterval(()=>{this.pass(),this.set()},TICK)))}};function stateOf(news){return news.state==="queued"?news.retry===void 0?
+"queued":"retrying":"running"}var SECONDS=["elapsed","wait","remaining","retry_in"];function agree(one,other){return SECONDS.
+every(name=>{let[first,second]=[one[name],other[name]];return first===null||second===null?first===second:Math.abs(first-
+second)<1})&&sameJson({...one,...pick2(other,value=>value)},other)}function pick2(status,change){return Object.fromEntries(
+SECONDS.map(name=>[name,status[name]===null?null:change(status[name]??0)]))}function rounded(status){return{...status,...pick2(
+status,value=>Math.round(value*10)/10)}}var PLACES=4,ASKED_MAX=2e4;async function submit(job,now=!1){if(job.begun=!0,job.status.begin(),emit("started",job.name,
 job.outputs),job.pending.declared!==job.config.declared){job.fail({kind:"changed"});return}let body=job.pending.payload||
 "",budget=new RetryBudget;for(;;){budget.begin();try{let answer=await ask(job,body,now);job.status.connect(!0),answer&&attempt(
 job.name,()=>accept(job,answer));return}catch(error){now=!1;let fault=faultOf(error),pause2=budget.fail(fault);if(job.status.
@@ -315,35 +316,33 @@ this.report(id,property,error)}}report(id,property,error){let name=nameOf(id,pro
 add(name),renderer.complain(`The long callback ${this.job.name} could not set ${name}
 ${messageOf(error)}`))}};var OUTCOMES_MAX=50,INITIAL_CALL=5e3,Job=class{constructor(pending,config){this.pending=pending,this.id=pending.id,this.
 name=pending.name,this.config=config,this.outputs=pending.outputs,this.slot=pending.name+" "+JSON.stringify(pending.matched.
-map(stringify)),this.seq=0,this.ahead=null,this.attempt=1,this.settled=!1,this.cancelled=!1,this.begun=!1,this.known=!1,
-this.found=!1,this.detached=!1,this.here=!0,this.outcome=null,this.signs=new Signs(this),this.events=new EventLines(this),
-this.updates=new Updates(this),this.stops=new CancelInputs(this),this.status=new JobStatus(this),this.again=null,this.promise=
-new Promise((resolve,reject)=>{this.resolve=resolve,this.reject=reject}),this.promise.catch(()=>{})}isHere(){let ids=this.
-outputs?flat(this.outputs).map(output=>output.id):this.pending.matched;return!ids.length||ids.some(id=>propsOf(id))}detach(){
-this.detached||(this.detached=!0,this.reject(clientside.PreventUpdate),spin(this.slot))}receive(news){if(!(this.settled||
-this.outcome)&&(news.ahead!==void 0&&!sameJson(this.ahead,[news.ahead,news.wait!==null])&&(this.ahead=[news.ahead,news.wait!==
-null],emit("waiting",this.name,this.outputs,{ahead:news.ahead,seconds:news.wait??null})),this.status.receive(news),!(news.
-seq<=this.seq&&!news.ended))){this.seq=news.seq,news.ended||this.signs.show(),(news.attempt||1)>this.attempt&&(this.attempt=
-news.attempt||1,this.signs.restart());for(let[target,value]of news.updates||[])attempt(this.name,()=>this.updates.apply(
-target,value));news.ended&&(poller.remove(this),this.signs.unseen?afterPaint(()=>this.finish(news)):this.finish(news))}}finish(news){
-this.events.whenDone(async()=>{try{await this.conclude(news)}catch(error){this.fail({kind:"failed"},`Long callback ${this.
-name}: ${messageOf(error)}`)}})}async conclude(news){if(news.response&&!this.isHere()&&!this.cancelled&&!this.settled)this.
-outcome=news,this.detach(),this.signs.hide(),alive().filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).forEach(job=>job.settle(
-{}));else if(news.error){let reload=news.error.kind==="session"||news.error.kind==="changed"&&!this.found;this.fail({...news.
-error,reload},describe(news.error))}else if(!news.response||this.cancelled)this.settle({});else{let{response={},dist}=news.
-response;try{await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{this.fail({kind:"library",reload:!0},
-"A component library could not be loaded.")}}}appear(here){let back=here&&!this.here;if(here!==this.here&&this.status.told&&
-this.status.say(),this.here=here,!!back)if(this.found=!0,this.outcome){let outcome=this.outcome;this.outcome=null,this.finish(
-outcome)}else this.signs.shown&&(this.detach(),spin(this.slot))}fail(failure,text=sentenceOf(SENTENCES,failure),remember=!1){
-this.settle({error:devToolsError(text,failure.callback)},failure,remember)}settle(result,failure,remember=!1){if(checkLayout(),
-this.settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.name,()=>this.signs.hide());let given=fitting(
-this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&(given.error||!this.pending.doubtful)?(this.
-status.end("failed",detailsOf(said)),emitFailed(this.name,this.outputs,said,!!this.config.status)):(this.status.end(this.
-cancelled?"cancelled":"succeeded"),result.data&&emit("succeeded",this.name,this.outputs)),attempt(this.name,()=>give(this,
-given)),this.found&&(result.data||given.error)&&(answered.set(this.slot,this),setTimeout(()=>answered.delete(this.slot),
-INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(this.slot),next=others.find(job=>!job.begun);
-next&&!others.some(job=>job.begun)&&(attempt(next.name,()=>next.signs.show()),submit(next))}cancel(){this.cancelled=!0,this.
-status.cancelling(),this.outcome||!this.begun?this.settle({}):this.known&&cancelJob(this.id)}};var SHOW_AFTER=60,QUEUE_MAX=50;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(
+map(stringify)),this.seq=0,this.attempt=1,this.settled=!1,this.cancelled=!1,this.begun=!1,this.known=!1,this.found=!1,this.
+detached=!1,this.here=!0,this.outcome=null,this.signs=new Signs(this),this.events=new EventLines(this),this.updates=new Updates(
+this),this.stops=new CancelInputs(this),this.status=new JobStatus(this),this.again=null,this.promise=new Promise((resolve,reject)=>{
+this.resolve=resolve,this.reject=reject}),this.promise.catch(()=>{})}isHere(){let ids=this.outputs?flat(this.outputs).map(
+output=>output.id):this.pending.matched;return!ids.length||ids.some(id=>propsOf(id))}detach(){this.detached||(this.detached=
+!0,this.reject(clientside.PreventUpdate),spin(this.slot))}receive(news){if(!(this.settled||this.outcome)&&(this.status.receive(
+news),!(news.seq<=this.seq&&!news.ended))){this.seq=news.seq,news.ended||this.signs.show(),(news.attempt||1)>this.attempt&&
+(this.attempt=news.attempt||1,this.signs.restart());for(let[target,value]of news.updates||[])attempt(this.name,()=>this.
+updates.apply(target,value));news.ended&&(poller.remove(this),this.signs.unseen?afterPaint(()=>this.finish(news)):this.finish(
+news))}}finish(news){this.events.whenDone(async()=>{try{await this.conclude(news)}catch(error){this.fail({kind:"failed"},
+`Long callback ${this.name}: ${messageOf(error)}`)}})}async conclude(news){if(news.response&&!this.isHere()&&!this.cancelled&&
+!this.settled)this.outcome=news,this.detach(),this.signs.hide(),alive().filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).
+forEach(job=>job.settle({}));else if(news.error){let reload=news.error.kind==="session"||news.error.kind==="changed"&&!this.
+found;this.fail({...news.error,reload},describe(news.error))}else if(!news.response||this.cancelled)this.settle({});else{
+let{response={},dist}=news.response;try{await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{this.
+fail({kind:"library",reload:!0},"A component library could not be loaded.")}}}appear(here){let back=here&&!this.here;if(here!==
+this.here&&this.status.told&&this.status.say(),this.here=here,!!back)if(this.found=!0,this.outcome){let outcome=this.outcome;
+this.outcome=null,this.finish(outcome)}else this.signs.shown&&(this.detach(),spin(this.slot))}fail(failure,text=sentenceOf(
+SENTENCES,failure),remember=!1){this.settle({error:devToolsError(text,failure.callback)},failure,remember)}settle(result,failure,remember=!1){
+if(checkLayout(),this.settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.name,()=>this.signs.hide());
+let given=fitting(this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&(given.error||!this.pending.
+doubtful)?(this.status.end("failed",detailsOf(said)),emitFailed(this.name,this.outputs,said,!!this.config.status)):(this.
+status.end(this.cancelled?"cancelled":"succeeded"),result.data&&emit("succeeded",this.name,this.outputs)),attempt(this.name,
+()=>give(this,given)),this.found&&(result.data||given.error)&&(answered.set(this.slot,this),setTimeout(()=>answered.delete(
+this.slot),INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(this.slot),next=others.find(job=>!job.
+begun);next&&!others.some(job=>job.begun)&&(attempt(next.name,()=>next.signs.show()),submit(next))}cancel(){this.cancelled=
+!0,this.status.cancelling(),this.outcome||!this.begun?this.settle({}):this.known&&cancelJob(this.id)}};var SHOW_AFTER=60,QUEUE_MAX=50;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(
 name,config,context),config);checkLayout();let changed=renderer.isChange(name,context.triggered.map(one=>one.prop_id)),wait=changed?
 config.debounce:null;return!changed&&isAskedAlready(job)||!wait&&isIgnored(job)?(letGo(job),job.promise):(context.triggered.
 forEach(one=>noteChange(one.prop_id,one.value)),wait?(job.stops.watch(),letGo(job),debounce(job,wait,()=>{isIgnored(job)||

@@ -17,7 +17,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from dash_long_callback.worker.bars import Bar
 from dash_long_callback.worker.current import current_run
 from dash_long_callback.worker.track import Loop
 from dash_long_callback.worker.tracking import Tracking, number
