@@ -24,10 +24,14 @@ from dash_long_callback.limits import Limit, Rate
 from dash_long_callback.managers.celery import CeleryLongCallbackManager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
 from dash_long_callback.retry import Retry
+from dash_long_callback.server.owner import user_hash
 from dash_long_callback.server.pacing import Pacing
+from dash_long_callback.worker import log_tags
 from dash_long_callback.worker.current import attempt
 
 plain_apps.listen()
+# Before anything is logged by a format that names a job.
+log_tags.install()
 
 __all__ = [
     "CeleryLongCallbackManager",
@@ -55,4 +59,5 @@ __all__ = [
     "attempt",
     "long_callback",
     "plug",
+    "user_hash",
 ]

@@ -34,6 +34,7 @@ NAMES = [
     "attempt",
     "long_callback",
     "plug",
+    "user_hash",
 ]
 #: What only some users need, and what takes long to import.
 HEAVY = [

@@ -32,6 +32,8 @@ class Run:
         settling: whether the function is done with, and the outcome on its way to the store.
         ended_by: what has told this process to end meanwhile.
         on_stop: called when ``stopping`` was set.
+        ref: the number of the job.
+        prefix: what each line begins with that its code prints or logs.
 
     Args:
         store: where the job is.
@@ -43,6 +45,7 @@ class Run:
         exit_codes: those of the ``SystemExit`` by which this process is told to end.
         lose: ends a job that its worker can't end: by its ``on_error`` in another, if it has one.
             None: where the leader finds in the queue what waits for that.
+        log_prefix: whether what its code prints and logs begins with its number.
         requeued: is told of a job that waits for another attempt.
     """
 
@@ -57,6 +60,7 @@ class Run:
         worker: bytes | None = None,
         exit_codes: Collection[int] = (),
         lose: Callable[[Job, Unfinished], object] | None = None,
+        log_prefix: bool = False,
         requeued: Callable[[Job], object] = lambda _job: None,
     ) -> None:
         self.store = store
@@ -64,6 +68,8 @@ class Run:
         self.problem = problem or (job.problem if job.handler else None)
         self.stopping: JobCancelled | JobTimedOut | None = None
         self.armed = self.settling = False
+        self.ref = job.ref
+        self.prefix = f"no. {job.ref}: " if log_prefix else ""
         self.ended_by: SystemExit | None = None
         self.on_stop: Callable[[], object] = lambda: None
         self.reporter = Reporter(store, job, self.revoke)
