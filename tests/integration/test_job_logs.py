@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from apps import Server, wait_until
 from celery_worker import CeleryWorker
+from doc_pages import read
 from engine import EngineServer
 from services import RedisServer
 
@@ -129,13 +132,23 @@ class Site:
 _databases = itertools.count()
 
 
-def start(engine: str, folder: Path, redis_server: RedisServer, **env: str) -> Site:
-    """A web server and a single worker process."""
+def start(
+    engine: str, folder: Path, redis_server: RedisServer, before: str = "", **env: str
+) -> Site:
+    """A web server and a single worker process.
+
+    Args:
+        engine: ``"embedded"`` or ``"celery"``.
+        folder: of the app.
+        redis_server: broker and store.
+        before: what the app does first.
+        env: more environment variables.
+    """
     folder.mkdir(exist_ok=True)
     if engine == "celery":
         url = redis_server.url.replace("redis://", "redis://:pa55word@").removesuffix("0")
         env = {**env, "BROKER": url + str(next(_databases))}
-    web = EngineServer(APP, folder, env)
+    web = EngineServer(before + APP, folder, env)
     site = Site(web)
     if engine == "celery":
         env = {**env, "FOLDER": str(folder)}
@@ -283,6 +296,39 @@ def test_what_celery_takes_into_its_log_has_the_prefix_once(
             line = f"[WARNING|{ref}|work (result.children)] no. {ref}: {where}: to stderr"
             wait_until(lambda line=line: line in site.log, what=line)
         assert not any(one.count(f"no. {ref}: ") > 1 for one in site.log)
+    finally:
+        site.stop()
+
+
+@pytest.mark.parametrize("engine", ["embedded", "celery"])
+def test_the_formatter_of_the_docs_writes_json_with_the_fields(
+    engine: str, tmp_path: Path, redis_server: RedisServer
+) -> None:
+    (formatter,) = (b.text for b in read("docs/how-to/errors.md").blocks if "JsonF" in b.text)
+    (setup,) = (b.text for b in read("docs/how-to/production.md").blocks if "setup_log" in b.text)
+    setup = setup.replace("handler = logging.StreamHandler()", "") if engine == "celery" else ""
+    site = start(engine, tmp_path / "site", redis_server, formatter + setup)
+    try:
+        job = site.runs("say")
+        own = {"job_ref": ref_of(job), "job_callback": "work (result.children)"}
+
+        def found() -> list[dict[str, Any]]:
+            # What was printed before may not have ended its line.
+            lines = [json.loads(one[one.index("{") :]) for one in site.log if '{"time"' in one]
+            return [one for one in lines if own.items() <= one.items()]
+
+        def last() -> list[dict[str, Any]]:
+            return [one for one in found() if one.get("job_outcome") == "succeeded"]
+
+        (ends,) = wait_until(last)
+        assert ends["job_user"] == user_hash("ann")
+        assert (ends["job_attempt"], ends["level"]) == (1, "INFO")
+        assert 0 <= ends["job_ran"] < 30
+        begins, *logged, again = found()
+        assert (begins["job_ran"], begins["job_outcome"]) == (None, None)
+        assert [one["message"] for one in logged] == ["function: logged", "thread: logged", "1"]
+        assert all(one["logger"] == "app" for one in logged)
+        assert again == ends
     finally:
         site.stop()
 
