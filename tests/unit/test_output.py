@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import logging
 import os
 import pty
+import struct
 import sys
+import termios
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
+import cloudpickle
 import pytest
 
 from dash_long_callback.jobs import Job
@@ -145,6 +149,7 @@ def test_the_streams_are_replaced_once_and_are_as_they_were_but_for_writing() ->
                 stream.writelines(["a\n", "b\n"])
                 with pytest.raises(TypeError):
                     stream.write(b"bytes")
+                assert cloudpickle.loads(cloudpickle.dumps(stream)) is stream
         assert found == [sys.stdout, sys.stdout]
         assert isinstance(sys.stdout, PrefixedStream)
     assert shown.text == f"bytes\n{NO}a\n{NO}b\n" * 2
@@ -160,17 +165,17 @@ def test_a_stream_without_a_buffer_is_left_alone(monkeypatch: pytest.MonkeyPatch
     assert logs.getvalue() == "to a log\n"
 
 
-def test_a_bar_as_wide_as_the_terminal_is_not_made_wider(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_as_wide_as_the_terminal_is_not_made_wider() -> None:
     ours, theirs = pty.openpty()
-    monkeypatch.setattr(os, "get_terminal_size", lambda _fd: os.terminal_size((20, 24)))
-    with os.fdopen(theirs, "w") as terminal:
-        monkeypatch.setattr(sys, "stdout", terminal)
-        with job():
-            for bar in ("=" * 20, "=" * 8):
-                print(f"\r{bar}", end="", flush=True)
-        seen = os.read(ours, 1000).decode()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 20, 0, 0))
+    with os.fdopen(theirs, "w") as terminal, redirect_stdout(terminal), job():
+        for bar in ("=" * 20, "=" * 8):
+            print(f"\r{bar}", end="", flush=True)
+        wanted, seen = f"\r{'=' * 20}\r{NO}{'=' * 8}", ""
+        while len(seen) < len(wanted):
+            seen += os.read(ours, 1000).decode()
     os.close(ours)
-    assert seen.rstrip() == f"\r{'=' * 20}\r{NO}{'=' * 8}"
+    assert seen == wanted
 
 
 # The log's records

@@ -30,11 +30,12 @@ class PrefixedStream:
     write into each other's lines. Everything but writing is the stream's own.
 
     Args:
-        stream: what ``sys`` had.
+        name: of the stream in ``sys``.
     """
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._stream: Any = getattr(sys, name)
         # Reentrant, as a signal may have its handler print in the middle of it.
         self._lock = threading.RLock()
         #: What each has printed of a line that has not ended.
@@ -44,6 +45,10 @@ class PrefixedStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+    def __reduce__(self) -> Any:
+        # As cloudpickle sends these: a function may be sent on that refers to one.
+        return getattr, (sys, self._name)
 
     def write(self, text: str) -> int:
         """Write text: whole lines at once, the rest when it ends or is flushed."""
@@ -134,6 +139,6 @@ def _replaced(name: str) -> PrefixedStream | None:
     # buffer; nor has what takes the place of a stream in other ways.
     if isinstance(stream, PrefixedStream) or not hasattr(stream, "buffer"):
         return stream if isinstance(stream, PrefixedStream) else None
-    made = PrefixedStream(stream)
+    made = PrefixedStream(name)
     setattr(sys, name, made)
     return made

@@ -111,7 +111,8 @@ class Run:
     def revoke(self) -> None:
         """The job has ended without this worker, or was given to another: stop the function."""
         if self.stopping is None and not self.settling:
-            log.warning("%s ended elsewhere; its function is stopped", self.name)
+            text = "no. %s: %s ended elsewhere; its function is stopped"
+            log.warning(text, self.ref, self.name)
             self.stop(JobCancelled())
 
     def checkpoint(self) -> None:

@@ -77,7 +77,7 @@ def _settle(run: Run, outcome: Outcome) -> Outcome:
             run.store.keep(run.job, outcome.response)
         except StoreError:
             # Who asked gets the result all the same.
-            log.exception("the result of %s could not be kept", run.name)
+            log.exception("no. %s: the result of %s could not be kept", run.ref, run.name)
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         try:

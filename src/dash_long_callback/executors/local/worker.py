@@ -176,7 +176,7 @@ class Worker:
             with self.watchdog.over(run):
                 outcome = run_job(run)
         except StoreError as problem:
-            log.exception("the outcome of %s is lost", job.name)
+            log.exception("no. %s: the outcome of %s is lost", job.ref, job.name)
             return Done(job.id, str(problem))
         # After an exception out of nowhere the module state of a library may be half changed, and
         # processes that the function started may be left: a new worker takes this one's place.
