@@ -24,12 +24,16 @@ from dash_long_callback.limits import Limit, Rate
 from dash_long_callback.managers.celery import CeleryLongCallbackManager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
 from dash_long_callback.retry import Retry
+from dash_long_callback.server.owner import user_hash
 from dash_long_callback.server.pacing import Pacing
+from dash_long_callback.worker import log_tags
 from dash_long_callback.worker.current import attempt
 from dash_long_callback.worker.tqdm_bars import tqdm_progress
 from dash_long_callback.worker.track import show_step, track
 
 plain_apps.listen()
+# Before anything is logged by a format that names a job.
+log_tags.install()
 
 __all__ = [
     "CeleryLongCallbackManager",
@@ -60,4 +64,5 @@ __all__ = [
     "show_step",
     "tqdm_progress",
     "track",
+    "user_hash",
 ]

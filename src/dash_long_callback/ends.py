@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 
-from dash_long_callback.end_log import log_end
 from dash_long_callback.errors import (
     LimitReached,
     OptionFailed,
@@ -14,6 +13,7 @@ from dash_long_callback.errors import (
     UserError,
 )
 from dash_long_callback.fault_log import log
+from dash_long_callback.job_log import log_end
 from dash_long_callback.jobs import Cancelled, End, Expire, Failed, Job, Kind, Problem
 from dash_long_callback.stores.job_store import JobStore
 

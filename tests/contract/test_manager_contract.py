@@ -469,8 +469,8 @@ def test_who_waits_for_a_job_is_told_when_it_has_not_begun_in_time(
     assert 0.4 < time.monotonic() - begun < 4, "with Celery, jobs are looked at every 5 s anyway"
     assert (job.state, job.error) == (State.EXPIRED, TOO_LATE)
     (line,) = (line for line in caplog.messages if "expired" in line)
-    assert line.startswith(f"no. {job.ref}: {job.name} expired after ")
-    assert line.endswith(f" s: {TOO_LATE['message']}")
+    assert line.startswith(f"no. {job.ref}: {job.name} expired: waited ")
+    assert line.endswith(f" attempt 1: {TOO_LATE['message']}")
     unblock(pool, tmp_path, blockers)
     assert not (tmp_path / "begun-late").exists()
     assert ended(pool, job_id).job == job

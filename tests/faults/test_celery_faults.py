@@ -56,7 +56,7 @@ def test_a_worker_that_is_stopped_in_haste_says_so(
     os.kill(worker.pid, signal.SIGQUIT)
     error = web.outcome(job, 30)["error"]
     assert (error["kind"], error["type"]) == ("stopped", "JobStopped")
-    said = f"no. {error['ref']}: obey (result.children) was lost after"
+    said = f"no. {error['ref']}: obey (result.children) was lost: "
     wait_until(lambda: said in web.log + worker.log)  # a moment after the page hears of it
     assert (web.log + worker.log).count(said) == 1
 

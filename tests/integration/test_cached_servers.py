@@ -168,6 +168,7 @@ def test_a_failing_cache_by_function_is_an_error_that_names_it(server: EngineSer
         "BadRequestKeyError: 400 Bad Request: The browser (or proxy) sent a request that "
         "this server could not understand."
     )
-    head = f"no. {error['ref']}: per_user (user.children) could not be started: CacheByFailed: "
-    assert head + error["message"] in server.log
+    head = f"no. {error['ref']}: per_user (user.children) could not be started: "
+    assert head in server.log
+    assert f"attempt 1: CacheByFailed: {error['message']}" in server.log
     assert "in user\n    return flask.request.cookies" in server.log

@@ -279,7 +279,7 @@ def test_a_worker_with_another_version_of_the_code_says_so(
     assert (outcome["state"], error["type"]) == ("failed", "CallbackOutdated")
     assert error["kind"] == "unavailable"
     assert "restart the workers and the web server" in error["message"]
-    assert worker.log.count(f"no. {error['ref']}: obey (result.children) failed after") == 1
+    assert worker.log.count(f"no. {error['ref']}: obey (result.children) failed: ") == 1
     # Its on_error is there all the same.
     told = web.value_of(web.dispatch(["pid"], "handled")["job"], "handled")
     assert told.startswith("JobNotStarted: the Celery worker ")

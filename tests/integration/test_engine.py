@@ -241,7 +241,7 @@ def test_on_error_gets_a_planned_stop_in_the_next_server(tmp_path: Path) -> None
         server.start()
         told = "JobStopped: the server was stopped while the job ran"
         assert server.value_of(job, "handled") == told
-        assert "failed after" not in server.log
+        assert " failed: " not in server.log
     finally:
         server.stop()
 
@@ -254,7 +254,7 @@ def test_on_error_that_dies_is_not_called_again(tmp_path: Path) -> None:
         error = server.outcome(job)["error"]
         assert (error["kind"], error["type"]) == ("failed", "KeyError")
         (line,) = [x for x in server.log.splitlines() if x.startswith(f"no. {error['ref']}: ")]
-        assert "handled (handled.children) failed after" in line
+        assert "handled (handled.children) failed: " in line
     finally:
         server.stop()
 

@@ -158,7 +158,7 @@ def test_a_page_is_told_a_sentence_and_the_log_all_under_one_number(
         assert secret not in heard
     (line,) = lines(server, ref)
     how = {
-        "failed": r"failed after \d+\.\d s: ",
+        "failed": r" failed: waited \d+\.\d s, ran \d+\.\d s, attempt 1: ",
         "refused": "could not be started: ",
         "lost": "lost",
     }
@@ -193,7 +193,10 @@ def test_a_store_that_fails_names_no_host(server: EngineServer) -> None:
             (server.folder / f"break-{name}").unlink()
     assert SECRET not in heard
     (line,) = lines(server, error["ref"])
-    assert f"could not be started: StoreError: can't use {SECRET}" in line
+    assert (
+        f"could not be started: waited 0.0 s, ran 0.0 s, attempt 1: StoreError: can't use {SECRET}"
+        in line
+    )
 
 
 def test_the_app_that_answers_decides_whoever_has_run_the_job(tmp_path: Path) -> None:

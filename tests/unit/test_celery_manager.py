@@ -1,7 +1,9 @@
 """What a CeleryLongCallbackManager takes and refuses, and what a callback says of Celery."""
 
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from typing import Any
@@ -11,6 +13,7 @@ from celery import Celery
 from dash import Input, Output
 
 from dash_long_callback import CeleryLongCallbackManager, RegistrationError, long_callback
+from dash_long_callback.managers.celery import _shown
 from dash_long_callback.stores.key_value import KeyValueStore
 from dash_long_callback.stores.redis import RedisStore
 
@@ -58,6 +61,39 @@ def test_nothing_is_connected_to_before_the_first_job() -> None:
     manager = CeleryLongCallbackManager(Celery("x", broker=REDIS, backend=REDIS))
     manager.ensure_running()  # nobody listens on that port
     manager.stop()
+
+
+def test_the_log_says_once_where_jobs_run_and_no_password(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "dash_long_callback")
+    manager = CeleryLongCallbackManager(Celery("x", broker=REDIS, backend=REDIS))
+    for queue, output in ((None, "a"), ("reports", "b")):
+        long_callback(Output(output, "x"), Input("in", "x"), queue=queue)(lambda _: 0)
+    for _ in range(2):
+        manager.ensure_running()  # nobody listens on that port
+    (line,) = caplog.messages
+    assert line == (
+        "long callbacks run in Celery workers of the queues 'celery', 'reports' of "
+        "redis://:**@localhost:1/0; results are kept in redis://:**@localhost:1/0"
+    )
+
+
+def test_no_password_of_several_servers_is_shown() -> None:
+    shown = _shown("sentinel://:open-sesame@a:1;sentinel://u:open-sesame@b:2/0?password=sesame")
+    assert "sesame" not in shown
+    assert "@a:1" in shown
+    assert "@b:2" in shown
+
+
+def test_a_page_is_not_refused_as_the_log_can_not_say_where_jobs_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "dash_long_callback")
+    manager = CeleryLongCallbackManager(Celery("x", broker="nonsense://x", backend=REDIS))
+    manager.ensure_running()
+    (line,) = caplog.messages
+    assert line == "it can't be told which Celery workers run long callbacks"
 
 
 def test_the_module_is_imported_without_celery() -> None:

@@ -91,7 +91,10 @@ def test_on_error_gets_whatever_keeps_a_function_from_giving_a_result(
     assert words in str(handler.got[0])
     assert ended.state == "succeeded"
     assert ended.outputs["out"] == {"children": "handled"}
-    assert caplog.records == []
+    assert logged(caplog, logging.INFO) == caplog.messages
+    begins, succeeded = caplog.messages
+    assert " begins: " in begins
+    assert " succeeded: " in succeeded
 
 
 def test_a_value_of_a_function_without_outputs_reaches_on_error(run: Callable[..., Ended]) -> None:
@@ -171,9 +174,11 @@ def test_a_user_error_is_logged_without_a_traceback(run: Callable[..., Ended], c
     assert (ended.error["message"], ended.error["user"]) == ("There are none in May.", True)
     assert ended.job.error
     assert "Traceback" in ended.job.error["traceback"]
-    (line,) = [r.getMessage() for r in caplog.records]
-    assert line.endswith("(out.children): NoSales: There are none in May.")
-    assert logged(caplog, logging.INFO) == [line]
+    begins, line = logged(caplog, logging.INFO)
+    assert " begins: " in begins
+    assert "(out.children) failed: waited 0." in line
+    assert line.endswith(", attempt 1: NoSales: There are none in May.")
+    assert len(caplog.records) == 2
 
 
 def test_words_that_can_not_be_had_are_not_the_user_s(run: Callable[..., Ended]) -> None:
@@ -192,10 +197,12 @@ def test_an_error_is_logged_once_with_number_name_duration_and_traceback(
     (line,) = logged(caplog, logging.ERROR)
     head, *rest = line.splitlines()
     assert head.startswith(f"no. {ref_of(ended.job.id)}: ")
-    assert "(out.children) failed after 0." in head
-    assert head.endswith("s: ValueError: no luck")
+    assert "(out.children) failed: waited 0." in head
+    assert head.endswith("s, attempt 1: ValueError: no luck")
     assert rest[0] == "Traceback (most recent call last):"
-    assert len(caplog.records) == 1
+    (begins,) = logged(caplog, logging.INFO)
+    assert len(caplog.records) == 2
+    assert begins.startswith(head.partition(" failed: ")[0] + " begins: waited 0.")
 
 
 # Once, also if a worker dies

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from changes import changed
 
-from dash_long_callback.end_log import log_end
 from dash_long_callback.errors import (
     JobEnded,
     JobExpired,
@@ -19,6 +18,7 @@ from dash_long_callback.errors import (
     JobStopped,
     JobTimedOut,
 )
+from dash_long_callback.job_log import log_end
 from dash_long_callback.jobs import (
     Begin,
     End,
@@ -127,7 +127,7 @@ def test_a_job_that_nobody_began_in_time_says_how_long_it_was_to_wait(
     job.ended = 4.0
     log_end(job)
     assert [(r.levelno, r.getMessage()) for r in caplog.records] == [
-        (logging.ERROR, f"no. {job.ref}: work expired after 3.0 s: {words}")
+        (logging.ERROR, f"no. {job.ref}: work expired: waited 3.0 s, ran 0.0 s, attempt 1: {words}")
     ]
 
 
@@ -166,33 +166,33 @@ def test_a_new_end_is_one_class(
     assert ended.problem == evicted("there was no room")
     assert ended.state is State.TIMED_OUT
     log_end(ended)
-    assert caplog.messages[0].startswith(f"no. {ended.ref}: work was evicted after ")
-    assert caplog.messages[0].endswith(" s: there was no room")
+    assert caplog.messages[0].startswith(f"no. {ended.ref}: work was evicted: waited ")
+    assert caplog.messages[0].endswith(", attempt 1: there was no room")
 
 
 @pytest.mark.parametrize(
     "problem, level, line",
     [
-        (Lost("it died"), logging.ERROR, "work was lost after 2.0 s: it died"),
+        (Lost("it died"), logging.ERROR, "was lost: {}: it died"),
         (
             TimedOut.after(2),
             logging.ERROR,
-            "work timed out after 2.0 s: the job ran longer than its timeout of 2 s",
+            "timed out: {}: the job ran longer than its timeout of 2 s",
         ),
         (
             Failed("KeyError", "'x'", "Traceback: here\n"),
             logging.ERROR,
-            "work failed after 2.0 s: KeyError: 'x'\nTraceback: here",
+            "failed: {}: KeyError: 'x'\nTraceback: here",
         ),
         (
             Failed("StoreError", "no room", kind="refused"),
             logging.ERROR,
-            "work could not be started: StoreError: no room",
+            "could not be started: {}: StoreError: no room",
         ),
         (
             Failed("NoSales", "None in May.", "T", user=True),
             logging.INFO,
-            "work: NoSales: None in May.",
+            "failed: {}: NoSales: None in May.",
         ),
     ],
 )
@@ -201,8 +201,8 @@ def test_the_log_says_how_a_job_has_ended(
 ) -> None:
     caplog.set_level(logging.INFO, "dash_long_callback")
     job = changed(running(), End(problem))
-    job.started, job.ended = 10.0, 12.0
+    job.created, job.queued, job.started, job.ended = 8.0, 9.5, 10.0, 12.0
     log_end(job)
     assert [(r.levelno, r.getMessage()) for r in caplog.records] == [
-        (level, f"no. {job.ref}: {line}")
+        (level, f"no. {job.ref}: work {line}".format("waited 0.5 s, ran 2.0 s, attempt 1"))
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from dash_long_callback.errors import StoreError
@@ -43,6 +45,22 @@ def test_a_write_that_can_not_succeed_is_logged_and_holds_up_no_other(
     (record,) = [r for r in caplog.records if r.exc_info]
     assert "given up" in record.message
     assert "a defect" in caplog.text
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_job_that_is_to_be_cancelled_ends_in_place_of_waiting_again_and_the_log_says_so(
+    begun: bool, writes: PendingWrites, store: DiskcacheStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "dash_long_callback")
+    job = running(store, "aaaa")
+    store.ask_cancel(job.id)
+    writes.requeue(job, begun=begun)
+    writes.flush()
+    ended = store.load(job.id)
+    assert ended is not None
+    assert ended.state is State.CANCELLED
+    (line,) = caplog.messages
+    assert line.startswith(f"no. {job.ref}: out.children was cancelled: waited 0.")
 
 
 def test_a_write_that_the_store_refuses_now_is_tried_again_in_order(

@@ -37,6 +37,7 @@ NAMES = [
     "show_step",
     "tqdm_progress",
     "track",
+    "user_hash",
 ]
 #: What only some users need, and what takes long to import.
 HEAVY = [

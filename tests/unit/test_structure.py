@@ -18,13 +18,13 @@ PACKAGE = Path(dash_long_callback.__file__).parent
 MAY_IMPORT = {
     "jobs": {"dash_long_callback.errors"},
     "stores": {
-        *(f"dash_long_callback.{name}" for name in ("end_log", "errors", "fault_log", "jobs")),
+        *(f"dash_long_callback.{name}" for name in ("errors", "fault_log", "job_log", "jobs")),
         *("diskcache", "diskcache.core", "filelock", "redis"),
     },
     "worker": {
         *(
             f"dash_long_callback.{name}"
-            for name in ("end_log", "ends", "errors", "fault_log", "jobs")
+            for name in ("ends", "errors", "fault_log", "job_log", "jobs")
         ),
         "dash_long_callback.stores",
         *(f"dash_long_callback.stores.{name}" for name in ("job_store", "notifier")),

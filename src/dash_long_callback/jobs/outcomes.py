@@ -114,14 +114,16 @@ class Failed:
         """How serious it is to who runs the app."""
         return logging.INFO if self.user or self.kind == "limit" else logging.ERROR
 
-    def log_line(self, name: str, seconds: float) -> str:
-        """What the log says of a job, with the name of its callback and how long it took."""
-        if self.user:
-            return f"{name}: {self.reason}"
-        started = self.kind not in _NOT_STARTED
-        how = f"failed after {seconds:.1f} s" if started else "could not be started"
-        details = f"\n{self.traceback.rstrip()}" if self.traceback else ""
-        return f"{name} {how}: {self.reason}{details}"
+    @property
+    def verb(self) -> str:
+        """What the log says that the job did."""
+        return "could not be started" if self.kind in _NOT_STARTED else "failed"
+
+    @property
+    def details(self) -> str:
+        """What the log says of the reason. A user's own mistake needs no traceback."""
+        traceback = self.traceback.rstrip() if not self.user else ""
+        return f"{self.reason}\n{traceback}" if traceback else self.reason
 
 
 @dataclass(frozen=True)
@@ -175,9 +177,10 @@ class Unfinished:
         """What ``on_error`` is given."""
         return self.exceptions[0](self.reason)
 
-    def log_line(self, name: str, seconds: float) -> str:
-        """What the log says of a job, with the name of its callback and how long it took."""
-        return f"{name} {self.verb} after {seconds:.1f} s: {self.reason}"
+    @property
+    def details(self) -> str:
+        """What the log says of the reason."""
+        return self.reason
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dash_long_callback.checks import CacheBy, check_cache_by, check_expire, che
 from dash_long_callback.ends import expire
 from dash_long_callback.errors import JobNotFound, LimitReached
 from dash_long_callback.executors.base import Executor
+from dash_long_callback.job_log import log_end
 from dash_long_callback.jobs import CONTEXT, Begin, Call, Cancel, Job, Result, State, transition
 from dash_long_callback.managers.following import Following
 from dash_long_callback.managers.liveness import Checks
@@ -262,12 +263,19 @@ class Manager:
             return
         if job.cache_key is not None and not self.store.leave(job, waiter):
             return
-        if self.store.change(job_id, Cancel()) is not None:
+        if self._cancel_waiting(job_id):
             return
         self.store.ask_cancel(job_id)
         # It may have begun to wait again meanwhile; from now on it does not.
-        if self.store.change(job_id, Cancel()) is None:
+        if not self._cancel_waiting(job_id):
             self.executor.cancel()
+
+    def _cancel_waiting(self, job_id: str) -> bool:
+        """End a job that waits. Returns False if it does not."""
+        if (ended := self.store.change(job_id, Cancel())) is None:
+            return False
+        log_end(ended)
+        return True
 
     def stop(self) -> None:
         """End everything that was started, running jobs included."""

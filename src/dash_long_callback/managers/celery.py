@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ from dash_long_callback.checks import CacheBy
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors import app_factory
 from dash_long_callback.executors import worker_start as worker_starts
+from dash_long_callback.fault_log import log
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.registry import registry
 from dash_long_callback.stores.job_store import JobStore
@@ -61,6 +64,8 @@ class CeleryLongCallbackManager(Manager):
             worker's module does not make it. Workers call it when they start. Arguments may be
             given, as gunicorn takes them: ``"app:create_server('prod')"``. The manager itself is
             to be made by the import.
+        log_prefix: whether each line that a function prints or logs begins with the number of its
+            job, as in ``no. 482193: 20 of 100 rows``.
 
     Raises:
         RegistrationError: if an argument is of the wrong type or value, or the result backend
@@ -92,6 +97,7 @@ class CeleryLongCallbackManager(Manager):
         user: Callable[[], Any] | None = None,
         fair: bool = True,
         app: str | None = None,
+        log_prefix: bool = False,
     ) -> None:
         try:
             import celery
@@ -116,8 +122,11 @@ class CeleryLongCallbackManager(Manager):
             grace,
             worker_starts.given(worker_start),
             app_factory.check(app),
+            log_prefix=log_prefix,
         )
         self._celery_app, self._broker = celery_app, executor.broker
+        #: Who has said where jobs run, by the process.
+        self._told: dict[int, object] = {}
         super().__init__(store, executor, cache_by, expire, user, fair=fair)
 
     @property
@@ -128,6 +137,14 @@ class CeleryLongCallbackManager(Manager):
         ``celery -A app:handle worker``.
         """
         return self._celery_app
+
+    def ensure_running(self) -> None:
+        """Say once where jobs run: others start the workers."""
+        super().ensure_running()
+        told = object()
+        # Once in each process: a fork copies this.
+        if self._told.setdefault(os.getpid(), told) is told and log.isEnabledFor(logging.INFO):
+            self._log_place()
 
     def waiting(self) -> dict[str, int]:
         """How many jobs wait in each queue.
@@ -147,6 +164,22 @@ class CeleryLongCallbackManager(Manager):
         names = map(self._broker.queue, queues or {None})
         return {self._broker.name(one): self.store.rows.waiting(one) for one in names}
 
+    def _log_place(self) -> None:
+        """Say where jobs run, by the settings: nobody is asked whether that is there."""
+        try:
+            queues = {c.queue for c in registry.all() if c.manager in (None, self)} or {None}
+            names = sorted(self._broker.name(self._broker.queue(queue)) for queue in queues)
+            what = "queue" if len(names) == 1 else "queues"
+            log.info(
+                "long callbacks run in Celery workers of the %s %s of %s; results are kept in %s",
+                what,
+                ", ".join(map(repr, names)),
+                self._broker.url,
+                _shown(self._celery_app.conf.result_backend),
+            )
+        except Exception:  # a line of the log is no reason to refuse a page
+            log.warning("it can't be told which Celery workers run long callbacks", exc_info=True)
+
 
 #: Result backends of Celery that can't keep jobs, by the beginning of their URL.
 _REFUSED = {
@@ -165,14 +198,12 @@ def _store(celery_app: Any, retention: float) -> JobStore:
     from celery.app.backends import by_url
     from celery.backends.base import KeyValueStoreBackend
     from celery.backends.redis import RedisBackend
-    from kombu.utils.url import maybe_sanitize_url
 
     configured = str(celery_app.conf.result_backend or "disabled")
 
     def refused(why: object) -> RegistrationError:
-        backend = maybe_sanitize_url(configured)  # without its password
         return RegistrationError(
-            f"the Celery result backend {backend!r} can't keep long callbacks: {why}. "
+            f"the Celery result backend {_shown(configured)!r} can't keep long callbacks: {why}. "
             'Use Redis, as in Celery(..., backend="redis://localhost:6379/0").'
         )
 
@@ -193,6 +224,13 @@ def _store(celery_app: Any, retention: float) -> JobStore:
     if isinstance(backend, KeyValueStoreBackend):
         return KeyValueStore(make, retention, _prefix(backend))
     raise refused("it is not a store of keys and values")
+
+
+def _shown(url: object) -> str:
+    """A URL, or several of them, as Sentinel has, without passwords."""
+    from kombu.utils.url import maybe_sanitize_url
+
+    return ";".join(maybe_sanitize_url(one) for one in str(url).split(";"))
 
 
 def _redis_store(backend: Any, make: Any, retention: float) -> JobStore:

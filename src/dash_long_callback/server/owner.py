@@ -27,6 +27,7 @@ from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.errors import OwnerUnknown
 from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.job_log import USER_DIGITS
 
 _faults = FaultLog("it can't be told who sends a request")
 
@@ -58,6 +59,29 @@ def hash_of(user: Any) -> str:
     """
     text = json.dumps(user, sort_keys=True, default=_plain)
     return hashlib.sha256(b"dash-long-callback user " + text.encode()).hexdigest()[:32]
+
+
+def user_hash(user: Any) -> str:
+    """What the log calls a user: the first digits of a hash.
+
+    The log does not name users, as it is kept for longer, and read by more people, than what the
+    app knows of them. With this function, who has their ids finds the lines of one.
+
+    Args:
+        user: what the manager's ``user`` returns for the user. Without one: Flask-Login's id, as
+            text; dash-auth's name or email, or ``[iss, sub]`` of OpenID Connect.
+
+    Returns:
+        Eight hexadecimal digits, the same in every process.
+
+    Raises:
+        TypeError: if it is not JSON.
+
+    Examples:
+        >>> user_hash("ann@example.com")
+        '40654fc5'
+    """
+    return hash_of(user)[:USER_DIGITS]
 
 
 def _plain(value: Any) -> str:

@@ -11,10 +11,10 @@ from typing import Any
 
 from dash_long_callback.dash import declaration, internals
 from dash_long_callback.dash.callbacks import LongCallback
-from dash_long_callback.end_log import log_end
 from dash_long_callback.ends import refusal
 from dash_long_callback.errors import OwnerChanged, OwnerUnknown, StoreError
 from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.job_log import log_end
 from dash_long_callback.jobs import Changed, End, Failed, Job, is_job_id, new_job_id, transition
 from dash_long_callback.managers.base import Manager, News, Receipt
 from dash_long_callback.managers.following import Following
@@ -116,7 +116,7 @@ class Click:
         except Exception as error:
             started = refusal(error)
         if isinstance(started, Failed):
-            started = self._refused(name, started)
+            started = self._refused(name, started, owner)
         return _with_owner(started, owner) if isinstance(started, bytes) else started
 
     def _start(self, name: str, owner: str | None) -> Receipt | bytes | Failed:
@@ -152,9 +152,10 @@ class Click:
         _waiting.succeeded()
         return answer
 
-    def _refused(self, name: str, outcome: Failed) -> bytes:
+    def _refused(self, name: str, outcome: Failed, owner: str | None = None) -> bytes:
         # As a job that failed, of the name that the page gave it: so both have the same number.
-        refused = transition(self.callback.call(b"", job_id=name).job, End(outcome), time.time())
+        call = self.callback.call(b"", owner=owner, job_id=name)
+        refused = transition(call.job, End(outcome), time.time())
         assert refused is not None
         job = refused.job
         log_end(job)

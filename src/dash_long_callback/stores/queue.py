@@ -12,8 +12,7 @@ import math
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from dash_long_callback.end_log import log_end
-from dash_long_callback.fault_log import log
+from dash_long_callback.job_log import log_end
 from dash_long_callback.jobs import Begin, End, Expire, Lost, State, transition
 from dash_long_callback.stores import names
 from dash_long_callback.stores.limits import Admission
@@ -166,9 +165,9 @@ class Queue:
                 if (expired := self._records.change(job_id, Expire())) is not None:
                     log_end(expired)
                 return
-            log.error("no. %s: %s waits, but may not begin: it is lost", job.ref, job.name)
             lost = Lost("it waited in the queue, but could not begin")
-            self._records.change(job_id, End(lost, final=True))
+            if (ended := self._records.change(job_id, End(lost, final=True))) is not None:
+                log_end(ended)
         if job is not None and job.state is State.NEWER:
             # That version is to find it here, when it leads.
             batch.entry, batch.touch[name] = entry_of(job), self._records.seconds(job)

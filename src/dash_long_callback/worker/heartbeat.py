@@ -46,7 +46,8 @@ class Heartbeat:
                     if not run.renew():
                         run.revoke()
                     elif run.deserted:
-                        log.info("%s is cancelled, as its page has gone", run.name)
+                        text = "no. %s: %s is cancelled, as its page has gone"
+                        log.info(text, run.ref, run.name)
                         run.store.ask_cancel(run.job.id)
                     self._faults.succeeded()
                 except Exception as error:

@@ -140,7 +140,8 @@ class Reporter:
             for slot in left:
                 del self._job.slots[slot]
         if left:
-            log.error("what %s reported last could not be stored", self._job.name)
+            text = "no. %s: what %s reported last could not be stored"
+            log.error(text, self._job.ref, self._job.name)
         return bool(left)
 
     def _write(self) -> bool:

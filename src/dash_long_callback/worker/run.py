@@ -34,6 +34,8 @@ class Run:
         ended_by: what has told this process to end meanwhile.
         on_stop: called when ``stopping`` was set.
         tracking: how far its loops are.
+        ref: the number of the job.
+        prefix: what each line begins with that its code prints or logs.
 
     Args:
         store: where the job is.
@@ -45,6 +47,7 @@ class Run:
         exit_codes: those of the ``SystemExit`` by which this process is told to end.
         lose: ends a job that its worker can't end: by its ``on_error`` in another, if it has one.
             None: where the leader finds in the queue what waits for that.
+        log_prefix: whether what its code prints and logs begins with its number.
         requeued: is told of a job that waits for another attempt.
     """
 
@@ -59,6 +62,7 @@ class Run:
         worker: bytes | None = None,
         exit_codes: Collection[int] = (),
         lose: Callable[[Job, Unfinished], object] | None = None,
+        log_prefix: bool = False,
         requeued: Callable[[Job], object] = lambda _job: None,
     ) -> None:
         self.store = store
@@ -66,6 +70,8 @@ class Run:
         self.problem = problem or (job.problem if job.handler else None)
         self.stopping: JobCancelled | JobTimedOut | None = None
         self.armed = self.settling = False
+        self.ref = job.ref
+        self.prefix = f"no. {job.ref}: " if log_prefix else ""
         self.ended_by: SystemExit | None = None
         self.on_stop: Callable[[], object] = lambda: None
         self.reporter = Reporter(store, job, self.revoke)
@@ -108,7 +114,8 @@ class Run:
     def revoke(self) -> None:
         """The job has ended without this worker, or was given to another: stop the function."""
         if self.stopping is None and not self.settling:
-            log.warning("%s ended elsewhere; its function is stopped", self.name)
+            text = "no. %s: %s ended elsewhere; its function is stopped"
+            log.warning(text, self.ref, self.name)
             self.stop(JobCancelled())
 
     def checkpoint(self) -> None:

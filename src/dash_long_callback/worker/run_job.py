@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 
-from dash_long_callback.end_log import log_end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import FaultLog, log
+from dash_long_callback.job_log import log_begin, log_end
 from dash_long_callback.jobs import Cancelled, Failed, Lost, Outcome, Succeeded
 from dash_long_callback.stores import timing
 from dash_long_callback.worker.current import running
 from dash_long_callback.worker.heartbeat import heartbeat
+from dash_long_callback.worker.output import prefixed
 from dash_long_callback.worker.run import Run
 
 #: Seconds that a worker tries to store an outcome: a disk may be full, or a server away, for a
@@ -28,15 +29,22 @@ def run_job(run: Run) -> Outcome:
     Raises:
         StoreError: if the outcome can't be stored, for ``SETTLE_SECONDS``.
     """
-    with heartbeat.of(run), running(run):
+    with heartbeat.of(run), running(run), prefixed(run):
         try:
-            outcome = Cancelled() if _is_in_vain(run) else run.callback.outcome(run)
+            outcome = _outcome(run)
         finally:
             run.tracking.end()
         run.reporter.close()
         if not _hand_over(run, outcome):
             outcome = _settle(run, outcome)
         return outcome
+
+
+def _outcome(run: Run) -> Outcome:
+    if _is_in_vain(run):
+        return Cancelled()
+    log_begin(run.job, handler=run.problem is not None)
+    return run.callback.outcome(run)
 
 
 def _is_in_vain(run: Run) -> bool:
@@ -72,7 +80,7 @@ def _settle(run: Run, outcome: Outcome) -> Outcome:
             run.store.keep(run.job, outcome.response)
         except StoreError:
             # Who asked gets the result all the same.
-            log.exception("the result of %s could not be kept", run.name)
+            log.exception("no. %s: the result of %s could not be kept", run.ref, run.name)
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         try:

@@ -189,7 +189,7 @@ class Watchdog:
         except Exception as error:  # whatever it is, the process is to end
             self._store_faults.failed(error, traceback=not isinstance(error, StoreError))
         if not watched.interrupt:
-            log.warning("%s goes on until its next update", watched.run.name)
+            log.warning("no. %s: %s goes on until its next update", job.ref, job.name)
             return
         processes.end_this()
 

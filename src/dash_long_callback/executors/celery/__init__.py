@@ -25,7 +25,7 @@ from celery import signals
 
 from dash_long_callback.executors.celery.broker import Broker
 from dash_long_callback.executors.celery.executor import CeleryExecutor
-from dash_long_callback.executors.celery.worker import MessageRunner
+from dash_long_callback.executors.celery.worker import MessageRunner, log_ready
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker.watchdog import Watchdog
 
@@ -37,6 +37,8 @@ def engine(
     grace: float,
     worker_start: Callable[[], object] | None = None,
     factory: str | None = None,
+    *,
+    log_prefix: bool = False,
 ) -> CeleryExecutor:
     """The engine over a Celery app, which gets its task.
 
@@ -47,12 +49,16 @@ def engine(
         grace: seconds that a cancelled function has before its process is ended.
         worker_start: called once in each worker process, before its first job.
         factory: makes the app in a worker, as ``"module:function"``, if an import does not.
+        log_prefix: whether what a job prints and logs begins with its number.
     """
     broker = Broker(app, queue)
     executor = CeleryExecutor(store, broker, grace)
     watchdog = Watchdog(store, grace)
-    runner = MessageRunner(store, watchdog, executor, worker_start, factory)
+    runner = MessageRunner(
+        *(store, watchdog, executor, worker_start, factory), log_prefix=log_prefix
+    )
     # Once all modules are imported, and before processes are forked, which then share it.
     signals.worker_init.connect(runner.make_app, weak=False)
+    signals.worker_ready.connect(log_ready, weak=False)
     broker.serve(runner.run, executor.process_died)
     return executor

@@ -110,6 +110,11 @@ class Broker:
             self._queues[name] = f"{getattr(routed, 'name', routed) or ''}@{broker[:8]}"
         return self._queues[name]
 
+    @property
+    def url(self) -> str:
+        """Where it is, without its password."""
+        return str(self._app.connection_for_write().as_uri())
+
     @staticmethod
     def name(queue: str) -> str:
         """What Celery calls a queue of the store; nothing if it has no name."""

@@ -55,6 +55,16 @@ def _remember_main(**_: Any) -> None:
     _main = os.getpid()
 
 
+def log_ready(sender: Any = None, **_: Any) -> None:
+    """Say that a worker takes jobs. Celery calls it with what reads its messages."""
+    log.info(
+        "the Celery worker %s runs long callbacks, up to %s at once; it knows %d",
+        getattr(sender, "hostname", ""),
+        getattr(getattr(sender, "pool", None), "num_processes", "?"),
+        len(registry.all()),
+    )
+
+
 def in_worker() -> bool:
     """Whether this process belongs to a Celery worker."""
     return _main is not None
@@ -76,6 +86,7 @@ class MessageRunner:
         executor: sends messages, and ends jobs that their worker can't end.
         worker_start: called once in each process, before its first job.
         factory: makes the app, as ``"module:function"``, if an import does not.
+        log_prefix: whether what a job prints and logs begins with its number.
     """
 
     def __init__(
@@ -85,7 +96,10 @@ class MessageRunner:
         executor: CeleryExecutor,
         worker_start: Callable[[], object] | None = None,
         factory: str | None = None,
+        *,
+        log_prefix: bool = False,
     ) -> None:
+        self._log_prefix = log_prefix
         self._store = store
         self._watchdog = watchdog
         self._executor = executor
@@ -159,6 +173,7 @@ class MessageRunner:
             request=request,
             exit_codes=EXIT_CODES,
             lose=self._executor.lose,
+            log_prefix=self._log_prefix,
             requeued=self._executor.send_again,
         )
         began = processes.clock() - CLOCK_SECONDS

@@ -27,6 +27,7 @@ from dash_long_callback.executors.local.election import Election
 from dash_long_callback.executors.local.machine import Machine
 from dash_long_callback.executors.local.pool_options import PoolOptions
 from dash_long_callback.executors.local.supervisor import Supervisor
+from dash_long_callback.job_log import log_end
 from dash_long_callback.jobs import Job, Requeue, State
 from dash_long_callback.stores.job_store import JobStore
 
@@ -65,7 +66,9 @@ class LocalExecutor(Executor):
             if supervisor is not None and supervisor.take(job):
                 return
             # The engine was stopped a moment ago.
-            self._store.change(job.id, Requeue(job.attempt, begun=False))
+            after = self._store.change(job.id, Requeue(job.attempt, begun=False))
+            if after is not None and after.state.ended:  # it is cancelled
+                log_end(after)
         self._wake_leader()
 
     def cancel(self) -> None:

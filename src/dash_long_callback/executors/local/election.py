@@ -12,7 +12,7 @@ from dash_long_callback.executors.local.leader_lock import LeaderLock
 from dash_long_callback.executors.local.machine import Machine
 from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
 from dash_long_callback.executors.local.supervisor import Supervisor
-from dash_long_callback.fault_log import FaultLog
+from dash_long_callback.fault_log import FaultLog, log
 from dash_long_callback.stores.job_store import JobStore
 
 #: Seconds between two tries to become the leader; also the longest time without one.
@@ -60,8 +60,18 @@ class Election:
         if self._thread.is_alive():
             self._thread.join()
 
+    def _log_place(self) -> None:
+        workers = self._options.workers
+        log.info(
+            "long callbacks run in up to %d worker process%s on this machine; jobs are kept in %s",
+            workers,
+            "es" if workers > 1 else "",
+            self._machine.name,
+        )
+
     def _run(self) -> None:
         faults = FaultLog("no jobs can run; trying again")
+        told = False
         while not self._stopping.is_set():
             lock: LeaderLock | None = None
             try:
@@ -71,6 +81,9 @@ class Election:
                     self.supervisor = Supervisor(
                         self._store, self._options, self._machine, lock.holds
                     )
+                    if not told:
+                        self._log_place()
+                        told = True
                     if not self._stopping.is_set():
                         self.supervisor.run()
             except Exception as error:

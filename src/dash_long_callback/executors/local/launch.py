@@ -162,6 +162,7 @@ class Launcher:
             logging=logging_setup.describe(),
             worker_start=start and refer(start, importable=bool(app.main)),
             may_share=options.chosen,
+            log_prefix=options.log_prefix,
         )
 
     def _compare(self, name: str, theirs: dict[str, str]) -> None:

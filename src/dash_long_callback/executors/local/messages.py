@@ -25,6 +25,7 @@ class WorkerOptions:
         logging: logging settings of the manager's process.
         worker_start: the author's function to call before the first job.
         may_share: whether to use connections that other workers have, too.
+        log_prefix: whether what a job prints and logs begins with its number.
     """
 
     directory: str
@@ -36,6 +37,7 @@ class WorkerOptions:
     logging: dict[str, Any] | None = None
     worker_start: Reference | None = None
     may_share: bool = True
+    log_prefix: bool = False
 
 
 @dataclass(frozen=True)

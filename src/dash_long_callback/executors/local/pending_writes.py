@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dash_long_callback.ends import end
 from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import log
+from dash_long_callback.job_log import log_end
 from dash_long_callback.jobs import Cancelled, Job, Problem, Requeue, State
 from dash_long_callback.stores.job_store import JobStore
 
@@ -60,6 +61,8 @@ class PendingWrites:
 
     def _requeue(self, job: Job, begun: bool) -> Job | None:
         after = self._store.change(job.id, Requeue(job.attempt, begun))
-        if begun and after is not None:
+        if after is not None and after.state.ended:  # it is cancelled
+            log_end(after)
+        elif begun and after is not None:
             log.warning("no. %s: the server ends; %s queues again", job.ref, job.name)
         return after

@@ -25,6 +25,7 @@ class PoolOptions:
         chosen: whether the author asked for that start method.
         worker_start: what each worker calls before its first job.
         app: the function that makes the app, as ``"module:function"``, for workers to call.
+        log_prefix: whether what a job prints and logs begins with its number.
     """
 
     workers: int
@@ -35,3 +36,4 @@ class PoolOptions:
     chosen: bool = True
     worker_start: WorkerStart | None = None
     app: str | None = None
+    log_prefix: bool = False

@@ -40,7 +40,7 @@ from dash_long_callback.registry import ByValue, registry
 from dash_long_callback.stores.diskcache import WORKER_SECONDS, DiskcacheStore
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.timing import HEARTBEAT_SECONDS
-from dash_long_callback.worker import processes
+from dash_long_callback.worker import log_tags, processes
 from dash_long_callback.worker.failures import failed
 from dash_long_callback.worker.run import Run, Runnable
 from dash_long_callback.worker.run_job import run_job
@@ -57,12 +57,15 @@ def worker_main(leader: Connection, options: WorkerOptions) -> None:
     _leave_what_is_shared(leader, options)
     claim.use(Path(options.directory))  # if the app's own manager is used in a job
     store = DiskcacheStore(options.directory, options.retention, patience=WORKER_SECONDS)
-    worker = Worker(leader, store, options.grace, finish=options.finish)
+    worker = Worker(
+        *(leader, store, options.grace), finish=options.finish, log_prefix=options.log_prefix
+    )
     signal.signal(signal.SIGINT, worker.watchdog.interrupted)
     processes.on_sigterm(worker.shut_down)  # a pool that a job forks is ended by it
     doing = ""
     try:
         errors, values = _set_up(options)
+        log_tags.install()  # again, if the app has its own log records
         if options.worker_start is not None:
             # As if the app had failed.
             doing = f"worker_start {options.worker_start.name} failed: "
@@ -118,11 +121,21 @@ class Worker:
         store: where jobs are.
         grace: seconds that a function has to end before its process is ended.
         finish: whether to finish the job when the leader has vanished.
+        log_prefix: whether what a job prints and logs begins with its number.
     """
 
-    def __init__(self, leader: Connection, store: JobStore, grace: float, *, finish: bool) -> None:
+    def __init__(
+        self,
+        leader: Connection,
+        store: JobStore,
+        grace: float,
+        *,
+        finish: bool,
+        log_prefix: bool = False,
+    ) -> None:
         self._leader = leader
         self._finish = finish
+        self._log_prefix = log_prefix
         self._store = store
         self.watchdog = Watchdog(store, grace, notified=True)
         self._todo: queue.SimpleQueue[Start | None] = queue.SimpleQueue()
@@ -156,13 +169,14 @@ class Worker:
             text = traceback.format_exc()
             unloaded = Failed("CallbackNotLoaded", message, text, kind="unavailable")
             return Done(job.id, unloaded=unloaded)
-        run = Run(self._store, job, callback, worker=processes.this_process(os.getpid()))
+        this = processes.this_process(os.getpid())
+        run = Run(self._store, job, callback, worker=this, log_prefix=self._log_prefix)
         self._send(Begun(job.id))
         try:
             with self.watchdog.over(run):
                 outcome = run_job(run)
         except StoreError as problem:
-            log.exception("the outcome of %s is lost", job.name)
+            log.exception("no. %s: the outcome of %s is lost", job.ref, job.name)
             return Done(job.id, str(problem))
         # After an exception out of nowhere the module state of a library may be half changed, and
         # processes that the function started may be left: a new worker takes this one's place.
