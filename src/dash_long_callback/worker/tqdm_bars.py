@@ -17,7 +17,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from dash_long_callback.worker.bars import Bar
 from dash_long_callback.worker.current import current_run
 from dash_long_callback.worker.track import Loop
 from dash_long_callback.worker.tracking import Tracking, number
@@ -82,8 +81,8 @@ class _TqdmBar(Loop):
             if n <= self.first:
                 self.begin_again()
             self.done = n
-        if not self.owner.marked:
-            self.owner.mark()
+        if not self.owner.flusher.marked:
+            self.owner.flusher.mark()
 
     def begin_again(self) -> None:
         """Count from the start, if it is not there."""
@@ -176,13 +175,13 @@ def _iter(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _counted(bar: _TqdmBar, items: Generator[Any]) -> Generator[Any]:
-    tracking, bar.iterated = bar.owner, True
+    flusher, bar.iterated = bar.owner.flusher, True
     try:
         for item in items:
             yield item
             bar.done += 1
-            if not tracking.marked:
-                tracking.mark()
+            if not flusher.marked:
+                flusher.mark()
     finally:
         bar.iterated = False
         items.close()
