@@ -68,6 +68,10 @@ class _TqdmBar(Loop):
         self._tqdm = weakref.ref(tqdm)
         self.iterated = False
 
+    def advancing(self) -> bool:
+        """Whether it waits for an item; one that is updated by hand counts what threads do."""
+        return self.generator is None or super().advancing()
+
     def pull(self) -> None:
         tqdm = self._tqdm()
         if tqdm is not None:

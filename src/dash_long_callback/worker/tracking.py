@@ -93,7 +93,7 @@ class Tracking:
             if parent is None:
                 self._add_root(bar)
             else:
-                parent.enter(bar, part=bar.thread == parent.thread or not parent.advancing())
+                parent.enter(bar, part=bar.thread == parent.thread or not parent.collects)
             self._bars.append(bar)
         _innermost.set(bar)
         self.flusher.mark()
