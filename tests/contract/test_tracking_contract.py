@@ -63,7 +63,7 @@ def test_loops_in_loops_in_threads_and_of_tqdm_are_reported_until_they_end(
     assert half["remaining"] > 0
     fractions = [one["fraction"] for one in reports if one["fraction"] is not None]
     assert fractions == sorted(fractions)
-    assert len(set(fractions)) > 8
+    assert len(set(fractions)) >= 5
     assert {one["text"] for one in reports} >= {"Lines", "Adding it up"}
     assert tracked(news) == [{**NOTHING, "text": "Adding it up"}]
     seq = news.job.seq

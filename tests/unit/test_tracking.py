@@ -23,11 +23,12 @@ from ids import plain
 from inline_page import Click
 from jobs_at_hand import AtHand, job_at_hand, until
 
-from dash_long_callback import Dash, Retry, attempt, show_step, track
+from dash_long_callback import Dash, JobCancelled, Retry, attempt, show_step, track
 from dash_long_callback.jobs import TRACKED, Begin, Job, Sharing, new_job_id
 from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.worker import flusher as flusher_module
 from dash_long_callback.worker import tracking as tracking_module
+from dash_long_callback.worker.bars import Bar
 from dash_long_callback.worker.current import current_run
 
 OUT, IN = Output("out", "children"), Input("in", "value")
@@ -480,6 +481,44 @@ def test_after_the_end_nothing_is_reported_and_no_thread_is_left() -> None:
     job.tracking.flusher.mark()
     assert set(threading.enumerate()) <= before
     assert len(job.reports) == reports
+
+
+def test_a_report_that_fails_is_logged_and_the_next_is_made(
+    job: AtHand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    state, failed = job.tracking.state, threading.Event()
+
+    def fail_once() -> Any:
+        if failed.is_set():
+            return state()
+        failed.set()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(job.tracking, "state", fail_once)
+    loop = track(range(5))
+    next(loop)
+    assert failed.wait(20)
+    next(loop)
+    until(lambda: job.reports)
+    assert "progress can't be reported" in caplog.text
+
+
+def test_a_cancel_in_the_middle_of_closing_a_loop_leaves_none(job: AtHand) -> None:
+    bar = Bar(5)
+    job.tracking.open(bar)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job.tracking, "_bars", _Interrupted(job.tracking._bars))
+        with pytest.raises(JobCancelled):
+            job.tracking.close(bar)
+    assert bar.closed
+    job.tracking.close_all()
+    assert job.now == NOTHING
+    advance(track(range(4)), 1)
+
+
+class _Interrupted(list[Any]):
+    def remove(self, value: Any, /) -> None:
+        raise JobCancelled
 
 
 def test_the_reports_are_in_the_store_under_a_target_of_their_own(app: Dash, click: Click) -> None:

@@ -7,8 +7,12 @@ import queue
 import threading
 from collections.abc import Callable
 
+from dash_long_callback.fault_log import FaultLog
+
 #: Seconds between two writes: numbers that change ten times a second can just be read.
 REST_SECONDS = 0.1
+
+_faults = FaultLog("progress can't be reported")
 
 
 class Flusher:
@@ -54,7 +58,11 @@ class Flusher:
             if self._over.is_set():
                 return
             self.marked = False
-            self._write()
+            try:
+                self._write()
+                _faults.succeeded()
+            except Exception as error:  # numbers may come from any library
+                _faults.failed(error, traceback=True)
             if self._over.wait(REST_SECONDS):
                 return
 

@@ -101,11 +101,12 @@ class Tracking:
     def _own(self) -> Bar | None:
         """The innermost bar of this thread, task or context."""
         bar = _innermost.get()
-        while bar is not None and (bar.closed or bar.stale):
-            if not bar.closed:
-                self.close(bar)
+        while bar is not None and bar.owner is self:
+            if not bar.closed and not bar.stale:
+                return bar
+            self.close(bar)
             bar = bar.outer
-        return bar if bar is not None and bar.owner is self else None
+        return None
 
     def _last_at_home(self) -> Bar | None:
         return next((bar for bar in reversed(self._bars) if bar.thread == self._home), None)
@@ -133,7 +134,7 @@ class Tracking:
                 return
             if bar.text and bar is self._speaker():
                 self._left = next(self._order), bar.text
-            bar.closed = True
+            bar.closed = True  # first: if that is interrupted, it is not begun again
             self._bars.remove(bar)
             orphans, bar.children = bar.children, []
             if bar.parent is not None:
@@ -152,8 +153,11 @@ class Tracking:
 
     def close_all(self) -> None:
         """The function has ended: so have its loops, even if something still holds them."""
-        while self._bars:
-            self.close(self._bars[-1])
+        for bar in reversed(tuple(self._bars)):
+            self.close(bar)
+        with self._lock:
+            # A cancel may have come in the middle of opening one, or of closing it.
+            self._bars, self._roots = [], []
 
     def restart(self, bar: Bar) -> None:
         """A loop begins again."""
