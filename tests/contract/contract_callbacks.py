@@ -7,13 +7,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from dash import Input, Output, ctx, set_props
 from dash.exceptions import PreventUpdate
+from tqdm import tqdm, trange
 
-from dash_long_callback import DoNotRetry, Retry, attempt, long_callback
+from dash_long_callback import DoNotRetry, Retry, attempt, long_callback, show_step, track
 
 Function = Callable[..., Any]
 
@@ -158,3 +160,35 @@ def ignore_cancels(kind: Any, path: str) -> Any:
             time.sleep(60)
         except BaseException:
             continue
+
+
+@long_callback(Output("tracked", "children"), IN, PATH, track_tqdm=True)
+def read_all(kind: Any, path: str) -> Any:
+    """Has loops of all kinds inside of one, and waits in the middle until its gate is opened."""
+    with ThreadPoolExecutor(2) as pool:
+        for number in track(range(kind), "Reading files"):
+            for _ in trange(10, desc="Lines", file=sys.stdout):
+                time.sleep(0.01)
+            for _ in tqdm(pool.map(_slowly, range(4)), total=4, disable=None):
+                pass
+            if number == kind // 2:
+                (Path(path) / "half").touch()
+                _await(Path(path) / "open")
+            show_step("One is read", 0.9)
+    show_step("Adding it up")
+    (Path(path) / "read").touch()
+    _await(Path(path) / "end")
+    return kind
+
+
+def _slowly(number: int) -> None:
+    for _ in track(range(number)):
+        time.sleep(0.01)
+
+
+def _await(file: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not file.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nobody made {file.name}")
+        time.sleep(0.01)

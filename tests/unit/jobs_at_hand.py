@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,7 +48,7 @@ class AtHand:
 
 
 @contextmanager
-def job_at_hand() -> Iterator[AtHand]:
+def job_at_hand() -> Generator[AtHand]:
     """Let the block be the function of a job."""
     job = AtHand()
     with running(job.run):

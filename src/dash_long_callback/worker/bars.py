@@ -63,6 +63,11 @@ class Bar:
         """Whether it is known that its loop waits for its next item, and works on none."""
         return False
 
+    @property
+    def collects(self) -> bool:
+        """Whether threads work on its items: one has begun with an item while it waited for one."""
+        return self._items_from is not None or self.advancing()
+
     def pull(self) -> None:
         """Look at what it stands for, if that has changed unseen. Called without the lock."""
 
@@ -84,7 +89,7 @@ class Bar:
             if self._item != self.done:
                 self._item, self._usual = self.done, self._parts
                 self._parts = self._over = 0
-            self._parts += 1
+            self._parts += not child.stated
         elif self._items_from is None:
             self._items_from = self.done
 
@@ -94,7 +99,7 @@ class Bar:
         if not child.part:
             self._items += 1
         elif child.at == self._item:
-            self._over += 1
+            self._over += not child.stated
 
     def count_items(self, closed: int) -> None:
         """Count children that were closed before they were known to be its own."""
@@ -110,14 +115,18 @@ class Bar:
 
     def _begun(self) -> float:
         """How much of further items is done."""
-        done, parts, items = self.done, 0.0, 0.0
+        done, parts, items, stated = self.done, 0.0, 0.0, None
         for child in self.children:
             if not child.part:
                 items += mean([child]) or 0.0
+            elif child.at == done and child.stated:
+                stated = child.fraction
             elif child.at == done:
                 parts += mean([child]) or 0.0
-        if self._item == done:
-            parts = (parts + self._over) / max(self._parts, self._usual)
+        if stated is not None:
+            parts = stated
+        elif self._item == done:
+            parts = (parts + self._over) / max(self._parts, self._usual, 1)
         if self._items_from is not None:
             items += max(0.0, self._items - (done - self._items_from))
         return parts + items

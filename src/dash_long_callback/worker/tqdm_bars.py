@@ -68,6 +68,10 @@ class _TqdmBar(Loop):
         self._tqdm = weakref.ref(tqdm)
         self.iterated = False
 
+    def advancing(self) -> bool:
+        """Whether it waits for an item; one that is updated by hand counts what threads do."""
+        return self.generator is None or super().advancing()
+
     def pull(self) -> None:
         tqdm = self._tqdm()
         if tqdm is not None:
@@ -81,8 +85,8 @@ class _TqdmBar(Loop):
             if n <= self.first:
                 self.begin_again()
             self.done = n
-        if not self.owner.marked:
-            self.owner.mark()
+        if not self.owner.flusher.marked:
+            self.owner.flusher.mark()
 
     def begin_again(self) -> None:
         """Count from the start, if it is not there."""
@@ -175,13 +179,13 @@ def _iter(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _counted(bar: _TqdmBar, items: Generator[Any]) -> Generator[Any]:
-    tracking, bar.iterated = bar.owner, True
+    flusher, bar.iterated = bar.owner.flusher, True
     try:
         for item in items:
             yield item
             bar.done += 1
-            if not tracking.marked:
-                tracking.mark()
+            if not flusher.marked:
+                flusher.mark()
     finally:
         bar.iterated = False
         items.close()

@@ -55,22 +55,21 @@ def track(iterable: Any, text: str | None = None, *, total: float | None = None)
     """
     _check_text("track", text)
     _check_total(total)
-    is_async = isinstance(iterable, AsyncIterable)
-    if not is_async:
-        try:
-            iterator = iter(iterable)
-        except TypeError:
-            raise TypeError(
-                f"track: {iterable!r:.80} is nothing that can be looped over; pass a list, a range "
-                "or another iterable"
-            ) from None
     run = current_run()
-    if run is None:
-        return aiter(iterable) if is_async else iterator  # pyright: ignore[reportPossiblyUnbound]
     bar = Loop(_length(iterable) if total is None else number(total), text)
-    if is_async:
-        return _AsyncTrack(run.tracking, bar, aiter(iterable))
-    generator = _follow(run.tracking, bar, iterator)  # pyright: ignore[reportPossiblyUnbound]
+    if isinstance(iterable, AsyncIterable):
+        items = aiter(iterable)
+        return items if run is None else _AsyncTrack(run.tracking, bar, items)
+    try:
+        iterator = iter(iterable)
+    except TypeError:
+        raise TypeError(
+            f"track: {iterable!r:.80} is nothing that can be looped over; pass a list, a range or "
+            "another iterable"
+        ) from None
+    if run is None:
+        return iterator
+    generator = _follow(run.tracking, bar, iterator)
     bar.generator = weakref.ref(generator)
     return generator
 
@@ -115,6 +114,7 @@ class Loop(Bar):
     generator: weakref.ref[Generator[Any]] | None = None
 
     def advancing(self) -> bool:
+        """Whether it waits for its next item."""
         generator = self.generator and self.generator()
         return isinstance(generator, GeneratorType) and generator.gi_running
 
@@ -122,12 +122,13 @@ class Loop(Bar):
 def _follow(tracking: Tracking, bar: Bar, iterator: Iterator[T]) -> Generator[T]:
     """The items of a loop that its bar counts: an item is done when the next is asked for."""
     tracking.open(bar)
+    flusher = tracking.flusher
     try:
         for item in iterator:
             yield item
             bar.done += 1
-            if not tracking.marked:
-                tracking.mark()
+            if not flusher.marked:
+                flusher.mark()
     finally:
         tracking.close(bar)
 
@@ -148,8 +149,8 @@ class _AsyncTrack(AsyncIterator[T]):
             tracking.open(bar)
         else:
             bar.done += 1
-            if not tracking.marked:
-                tracking.mark()
+            if not tracking.flusher.marked:
+                tracking.flusher.mark()
         try:
             return await anext(self._iterator)
         except BaseException:
@@ -184,4 +185,5 @@ def _check_total(total: Any) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+    # Those of numpy are Real, too.
+    return isinstance(value, Real) and value is not True and value is not False

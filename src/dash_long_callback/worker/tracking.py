@@ -13,7 +13,6 @@ import itertools
 import json
 import math
 import os
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -22,10 +21,9 @@ from typing import Any
 
 from dash_long_callback.jobs import TRACKED
 from dash_long_callback.worker.bars import Bar, heads, mean
+from dash_long_callback.worker.flusher import Flusher
 from dash_long_callback.worker.updates import Update
 
-#: Seconds between two reports: so many numbers a second can be read as they change.
-REST_SECONDS = 0.1
 #: Seconds after which a loop has shown how fast it is.
 SETTLED_SECONDS = 0.5
 #: Letters of a text: a page has a line for it.
@@ -45,12 +43,15 @@ class Tracking:
     - ``done``, ``total``: of the bar that is shown, or null; and ``rate``, its items a second.
     - ``remaining``: seconds until the fraction is 1, or null.
 
-    The bar that is shown is the innermost that has a text, as numbers without one say nothing, and
-    if none has, the innermost: of the job's own thread, and if it has none, of all. An iteration takes no lock and looks at no clock. The lock can be taken again by its
-    thread, as the garbage collector may close a bar anywhere.
+    The bar that is shown is the innermost that has a text, as numbers without one say nothing; if
+    none has, the innermost. It is one of the job's own thread, if that has any.
+
+    An iteration takes no lock and looks at no clock. The lock can be taken again by its thread, as
+    the garbage collector may close a bar anywhere. A process that is forked has no use for it: it
+    may have been held at that moment.
 
     Attributes:
-        marked: whether a report is due, so that no iteration has to ask for one.
+        flusher: is to hear of each change, unless it is ``marked``.
         tqdm: how many blocks run in which bars of tqdm are followed.
 
     Args:
@@ -58,7 +59,7 @@ class Tracking:
     """
 
     def __init__(self, put: Callable[[Iterable[Update]], object]) -> None:
-        self.marked = False
+        self.flusher = Flusher(self._report)
         self.tqdm = 0
         self._put = put
         self._lock = threading.RLock()
@@ -76,13 +77,11 @@ class Tracking:
         self._left: tuple[int, str | None] = (0, None)
         #: The outermost bar, and when it was seen first, and how far it was.
         self._since: tuple[Bar, float, float] | None = None
-        self._thread: threading.Thread | None = None
-        # A queue, as unlike an event it can't be left locked by an exception from a signal.
-        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._over = threading.Event()
 
     def open(self, bar: Bar) -> None:
         """A loop begins."""
+        if self._pid != os.getpid():
+            return
         with self._lock:
             if self._ended:
                 return
@@ -94,19 +93,20 @@ class Tracking:
             if parent is None:
                 self._add_root(bar)
             else:
-                parent.enter(bar, part=bar.thread == parent.thread or not parent.advancing())
+                parent.enter(bar, part=bar.thread == parent.thread or not parent.collects)
             self._bars.append(bar)
         _innermost.set(bar)
-        self.mark()
+        self.flusher.mark()
 
     def _own(self) -> Bar | None:
         """The innermost bar of this thread, task or context."""
         bar = _innermost.get()
-        while bar is not None and (bar.closed or bar.stale):
-            if not bar.closed:
-                self.close(bar)
+        while bar is not None and bar.owner is self:
+            if not bar.closed and not bar.stale:
+                return bar
+            self.close(bar)
             bar = bar.outer
-        return bar if bar is not None and bar.owner is self else None
+        return None
 
     def _last_at_home(self) -> Bar | None:
         return next((bar for bar in reversed(self._bars) if bar.thread == self._home), None)
@@ -128,37 +128,41 @@ class Tracking:
     def close(self, bar: Bar) -> None:
         """A loop has ended, in whatever way: it counts as done."""
         if self._pid != os.getpid():
-            return  # the lock may have been held as the process was forked
+            return
         with self._lock:
             if bar.closed:
                 return
             if bar.text and bar is self._speaker():
                 self._left = next(self._order), bar.text
-            bar.closed = True
+            bar.closed = True  # first: if that is interrupted, it is not begun again
             self._bars.remove(bar)
-            for child in tuple(bar.children):
-                child.parent = None
-                if bar.parent is None:
-                    self._roots.append(child)
-                else:
-                    bar.parent.enter(child, part=True)
-            bar.children.clear()
+            orphans, bar.children = bar.children, []
             if bar.parent is not None:
+                for child in orphans:
+                    bar.parent.enter(child, part=True)
                 bar.parent.leave(bar)
             else:
+                for child in orphans:
+                    child.parent = None
                 self._roots.remove(bar)
-                self._roots_over += bool(bar.total)
+                self._roots += orphans
+                self._roots_over += bool(bar.total) and not orphans
         if _innermost.get() is bar:
             _innermost.set(bar.outer)
-        self.mark()
+        self.flusher.mark()
 
     def close_all(self) -> None:
         """The function has ended: so have its loops, even if something still holds them."""
-        while self._bars:
-            self.close(self._bars[-1])
+        for bar in reversed(tuple(self._bars)):
+            self.close(bar)
+        with self._lock:
+            # A cancel may have come in the middle of opening one, or of closing it.
+            self._bars, self._roots = [], []
 
     def restart(self, bar: Bar) -> None:
         """A loop begins again."""
+        if self._pid != os.getpid():
+            return
         with self._lock:
             parent = bar.parent
             if bar.closed:
@@ -185,45 +189,19 @@ class Tracking:
                     self.close(bar)
             if fraction is not None:
                 self.open(Bar(1, done=fraction, stated=True))
-        self.mark()
-
-    # Reports
-
-    def mark(self) -> None:
-        """A report is due."""
-        if self.marked:
-            return
-        self.marked = True
-        if self._thread is None:
-            with self._lock:
-                if self._thread is None and not self._ended:
-                    self._thread = threading.Thread(
-                        target=self._report_all, daemon=True, name="progress"
-                    )
-                    self._thread.start()
-        self._wake.put(None)
-
-    def _report_all(self) -> None:
-        while True:
-            self._wake.get()
-            if self._over.is_set():
-                return
-            self.marked = False
-            self._put([Update(TRACKED, json.dumps(self.state()).encode())])
-            if self._over.wait(REST_SECONDS):
-                return
+        self.flusher.mark()
 
     def end(self) -> None:
         """Report nothing any more."""
         with self._lock:
-            self._ended = self.marked = True
-            thread = self._thread
+            self._ended = True
+        self.flusher.end()
         self.close_all()
-        if thread is not None:
-            self._over.set()
-            self._wake.put(None)
-            thread.join()
-            self.marked = True
+
+    # Reports
+
+    def _report(self) -> None:
+        self._put([Update(TRACKED, json.dumps(self.state()).encode())])
 
     def state(self) -> dict[str, Any]:
         """What is to be reported now."""
