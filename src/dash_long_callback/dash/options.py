@@ -285,8 +285,8 @@ class Options:
     #: Whether there is an indicator, or on which component; None: as the app says.
     indicator: bool | Output | None = _option(_indicator)
     #: Whether it has a button that cancels.
-    cancelable: bool = _option(_flag("cancelable"))
-    track_tqdm: bool = _option(_flag("track_tqdm"))
+    cancelable: bool = _option(_flag("cancelable"), default=False)
+    track_tqdm: bool = _option(_flag("track_tqdm"), default=False)
     #: In seconds, unlike what is given.
     interval: float | None = _option(_interval)
     on_error: Callable[[Exception], Any] | None = _option(_on_error)
