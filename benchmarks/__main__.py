@@ -13,6 +13,7 @@ NAMES = [
     "start",
     "queue",
     "progress",
+    "track",
     "memory",
     "burst",
     "throughput",

@@ -26,6 +26,8 @@ from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
 from dash_long_callback.retry import Retry
 from dash_long_callback.server.pacing import Pacing
 from dash_long_callback.worker.current import attempt
+from dash_long_callback.worker.tqdm_bars import tqdm_progress
+from dash_long_callback.worker.track import show_step, track
 
 plain_apps.listen()
 
@@ -55,4 +57,7 @@ __all__ = [
     "attempt",
     "long_callback",
     "plug",
+    "show_step",
+    "tqdm_progress",
+    "track",
 ]

@@ -34,6 +34,9 @@ NAMES = [
     "attempt",
     "long_callback",
     "plug",
+    "show_step",
+    "tqdm_progress",
+    "track",
 ]
 #: What only some users need, and what takes long to import.
 HEAVY = [
@@ -48,6 +51,7 @@ HEAVY = [
     "requests",
     "scipy",
     "selenium",
+    "tqdm",
 ]
 
 

@@ -26,7 +26,7 @@ MAY_IMPORT = {
         ),
         "dash_long_callback.stores",
         *(f"dash_long_callback.stores.{name}" for name in ("job_store", "notifier")),
-        "psutil",
+        *("psutil", "tqdm.std"),
     },
 }
 #: What may know Dash; of the others, no part needs it, nor does anything that they import.
@@ -73,7 +73,7 @@ def modules() -> dict[str, Path]:
 
 
 #: Modules that need an extra: they are imported where it is known to be there.
-EXTRAS = {"celery", "kombu", "redis", "fastapi", "quart", "uvicorn"}
+EXTRAS = {"celery", "kombu", "redis", "fastapi", "quart", "tqdm", "uvicorn"}
 
 
 def runtime_imports(file: Path) -> set[str]:

@@ -68,6 +68,8 @@ def long_callback(*args: Any, **kwargs: Unpack[Keywords]) -> Callable[[F], F]:
             ended, on the first output that can be seen; or the id of another component to show it
             on. Default: the app's ``long_callback_indicator``.
         cancelable: whether the indicator has a button that cancels.
+        track_tqdm: whether the page shows how far the bars of ``tqdm`` are that the function and
+            what it calls make, as it does of loops with ``track``. See ``tqdm_progress``.
         interval: milliseconds between two questions for news, at most. The server may ask sooner.
         on_error: gets the exception of the function; what it returns is the output, None leaves
             the outputs alone. Default: the app's ``on_error``.

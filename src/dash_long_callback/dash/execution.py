@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ from dash_long_callback.jobs import (
 from dash_long_callback.worker.call import call
 from dash_long_callback.worker.failures import exited, failed, is_ctrl_c
 from dash_long_callback.worker.run import Run
+from dash_long_callback.worker.tqdm_bars import following
 from dash_long_callback.worker.updates import Kind, Update, is_plain
 
 if TYPE_CHECKING:
@@ -186,7 +188,14 @@ class Execution:
     def _value(self, args: Any, kwargs: Any) -> Any:
         if self.error is not None:
             raise self.error
-        value = call(self.run, self.callback.function, args, kwargs, self.yielded)
+        tracking = self.run.tracking
+        bars = following(tracking) if self.callback.options.track_tqdm else nullcontext()
+        try:
+            with bars:
+                value = call(self.run, self.callback.function, args, kwargs, self.yielded)
+        finally:
+            # An exception holds the function's variables, and so the loops that it has left.
+            tracking.close_all()
         self.returned = True
         return value
 

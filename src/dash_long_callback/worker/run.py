@@ -12,6 +12,7 @@ from dash_long_callback.fault_log import log
 from dash_long_callback.jobs import Job, Outcome, Problem, Unfinished
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.worker.reporter import Reporter
+from dash_long_callback.worker.tracking import Tracking
 from dash_long_callback.worker.updates import Update
 
 
@@ -32,6 +33,7 @@ class Run:
         settling: whether the function is done with, and the outcome on its way to the store.
         ended_by: what has told this process to end meanwhile.
         on_stop: called when ``stopping`` was set.
+        tracking: how far its loops are.
 
     Args:
         store: where the job is.
@@ -67,6 +69,7 @@ class Run:
         self.ended_by: SystemExit | None = None
         self.on_stop: Callable[[], object] = lambda: None
         self.reporter = Reporter(store, job, self.revoke)
+        self.tracking = Tracking(self.reporter.put)
         self._request = request
         self._worker = worker
         self.requeued = requeued

@@ -29,7 +29,10 @@ def run_job(run: Run) -> Outcome:
         StoreError: if the outcome can't be stored, for ``SETTLE_SECONDS``.
     """
     with heartbeat.of(run), running(run):
-        outcome = Cancelled() if _is_in_vain(run) else run.callback.outcome(run)
+        try:
+            outcome = Cancelled() if _is_in_vain(run) else run.callback.outcome(run)
+        finally:
+            run.tracking.end()
         run.reporter.close()
         if not _hand_over(run, outcome):
             outcome = _settle(run, outcome)
