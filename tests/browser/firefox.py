@@ -128,7 +128,6 @@ class FirefoxPage(BasePage):
         self._command("browsingContext.navigate", url=url, wait="complete")
 
     def reload(self) -> None:
-        """Load the page anew, as F5 does, and wait as :meth:`open` does."""
         self._command("browsingContext.reload", wait="complete")
         self.wait(self.is_idle, "the page to be rendered again")
 
@@ -152,6 +151,14 @@ class FirefoxPage(BasePage):
         self._command("input.performActions", actions=actions)
         if self.js("return window.pressed") is False:
             self.click(selector)
+
+    def press(self, key: str) -> None:
+        keys = [{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]
+        actions = [{"type": "key", "id": "keyboard", "actions": keys}]
+        self._command("input.performActions", actions=actions)
+
+    def size(self, width: int, height: int) -> None:
+        self._command("browsingContext.setViewport", viewport={"width": width, "height": height})
 
     def js(self, script: str, *args: Any) -> Any:
         # As JSON: BiDi's own form of values has a type for each part.
