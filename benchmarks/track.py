@@ -33,7 +33,9 @@ def run() -> Result:
     rows = [
         Row("track, in a job", tracked, "ns", plain, plain / tracked, goal, tracked - plain < GOAL),
         Row("track, elsewhere", outside, "ns", plain, plain / outside),
-        Row("tqdm, in a job", followed, "ns", alone, alone / followed, goal, followed - alone < GOAL),
+        Row(
+            "tqdm, in a job", followed, "ns", alone, alone / followed, goal, followed - alone < GOAL
+        ),
     ]
     title = (
         f"an iteration of an empty loop of {ITERATIONS:,} that reports its progress ten times a "

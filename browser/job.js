@@ -23,7 +23,7 @@ import { cancelJob, submit } from "./submit.js";
 import { SENTENCES, sentenceOf } from "./sentences.js";
 import { describe, detailsOf, devToolsError, emit, emitFailed } from "./window_events.js";
 import { Updates } from "./updates.js";
-import { messageOf } from "./values.js";
+import { messageOf, sameJson } from "./values.js";
 
 /** @typedef {import("./types.js").Config} Config */
 /** @typedef {import("./types.js").News} News */
@@ -46,7 +46,7 @@ export class Job {
         this.outputs = pending.outputs;
         this.slot = pending.name + " " + JSON.stringify(pending.matched.map(stringify));
         this.seq = 0;
-        /** @type {number | null} How many jobs were ahead of it when it waited. */
+        /** @type {[number, boolean] | null} How many jobs were ahead of it, and whether it is known how long that takes. */
         this.ahead = null;
         /** Which attempt at it the server makes. */
         this.attempt = 1;
@@ -97,8 +97,8 @@ export class Job {
         if (this.settled || this.outcome) {
             return;
         }
-        if (news.ahead !== undefined && news.ahead !== this.ahead) {
-            this.ahead = news.ahead;
+        if (news.ahead !== undefined && !sameJson(this.ahead, [news.ahead, news.wait !== null])) {
+            this.ahead = [news.ahead, news.wait !== null];
             emit("waiting", this.name, this.outputs, { ahead: news.ahead, seconds: news.wait ?? null });
         }
         this.status.receive(news);

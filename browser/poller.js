@@ -101,7 +101,7 @@ export const poller = {
         const body = JSON.stringify({
             tab: TAB,
             jobs: Object.fromEntries(asked.map((job) => [job.id, job.seq])),
-            ahead: Object.fromEntries(asked.filter((job) => job.ahead !== null).map((job) => [job.id, job.ahead])),
+            ahead: Object.fromEntries(asked.filter((job) => job.ahead).map((job) => [job.id, job.ahead])),
             hidden: this.hidden || undefined,
             pace: !holds || undefined,
             stream: stream || undefined,

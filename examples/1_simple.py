@@ -5,16 +5,16 @@ Press Run a few times in a row: only the latest click is answered, and the page 
 
 import time
 
-from dash import Input, Output, dcc, html
+from dash import Input, Output, html
 
 from dash_long_callback import Dash, DiskcacheLongCallbackManager
 
-app = Dash(__name__)
+app = Dash(__name__, long_callback_indicator=True)
 
 app.layout = html.Main(
     [
         html.Button("Run", id="run"),
-        dcc.Loading(html.P("Nothing has run yet.", id="result")),
+        html.P("Nothing has run yet.", id="result"),
     ]
 )
 

@@ -10,15 +10,18 @@ from dash import MATCH, Input, Output, ctx, html
 
 from dash_long_callback import Dash, DiskcacheLongCallbackManager, UserError
 
-app = Dash(__name__, long_callback_manager=DiskcacheLongCallbackManager(workers=1))
+app = Dash(
+    __name__,
+    long_callback_manager=DiskcacheLongCallbackManager(workers=1),
+    long_callback_indicator=True,
+)
 
 
 def row(case, title):
     return html.Div(
         [
             html.Button(title, id={"type": "run", "case": case}),
-            html.Span(id={"type": "state", "case": case}),
-            html.Span(id={"type": "result", "case": case}),
+            html.Div(id={"type": "result", "case": case}, className="result"),
         ],
         className="row",
     )
@@ -38,17 +41,12 @@ app.layout = html.Main(
 @app.long_callback(
     Output({"type": "result", "case": MATCH}, "children"),
     Input({"type": "run", "case": MATCH}, "n_clicks"),
-    running=[
-        (Output({"type": "run", "case": MATCH}, "disabled"), True, False),
-        (Output({"type": "state", "case": MATCH}, "children"), "waits …", ""),
-    ],
-    progress=Output({"type": "state", "case": MATCH}, "children"),
-    progress_default="",
+    running=(Output({"type": "run", "case": MATCH}, "disabled"), True, False),
+    cancelable=True,
     timeout=3,  # seconds, from when a worker has begun
     prevent_initial_call=True,
 )
-def work(set_progress, n_clicks):
-    set_progress("works …")
+def work(n_clicks):
     time.sleep(1)
     case = ctx.triggered_id["case"]
     if case == "raise":

@@ -12,6 +12,7 @@ from dash_long_callback import Dash
 
 FOLDER = Path(__file__).parent
 NAMES = [
+    "11_indicator",
     "1_simple",
     "2_disable",
     "3_cancelable",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from apps import Server
-from page import Page, css
+from page import Page
 from selenium.webdriver.common.by import By
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -106,23 +106,35 @@ def test_streaming(serve: Callable[..., Server], blank: Page, tmp_path: Path):
     assert blank.text("#count") == "32 words"
 
 
+#: What indicators say.
+SAID = """
+return [...document.querySelectorAll(".long-callback-indicator-state")].map((one) => one.innerText);
+"""
+
+
 def test_failures(serve: Callable[..., Server], blank: Page, tmp_path: Path):
     blank.open(serve(EXAMPLES / "9_failures.py", env={**QUIET, **cache_below(tmp_path)}).url)
 
     def part(name: str, case: str) -> dict[str, str]:
         return {"type": name, "case": case}
 
+    def said() -> set[str]:
+        return set(blank.js(SAID))
+
     cases = ("raise", "tell", "kill", "hang", "work")
-    blank.record(*[part("state", case) for case in cases])
     blank.js("document.querySelectorAll('.row button').forEach(button => button.click())")
-    blank.wait_prop(part("run", "work"), "disabled", value=True)
+    blank.wait(lambda: {"Waiting", "Running"} <= said(), "one to run, and others to wait")
     blank.wait_text(part("result", "work"), "Clicks so far: 1", 60)
     for pattern in ("ConnectionError", "Choose a longer one", "worker process", "timeout of 3 s"):
         blank.wait_error(pattern)
     for case in cases:
         blank.wait_prop(part("run", case), "disabled", value=False)
-        seen = blank.recorded(css(part("state", case)))
-        assert (seen[:3], seen[-1]) == (["", "waits …", "works …"], ""), case
+    assert said() == {
+        "Something went wrong. Try again.",
+        "There are no sales in this period. Choose a longer one.",
+        "This was interrupted before it had finished. Try again.",
+        "This took too long and was stopped. Try again.",
+    }
 
 
 #: Of each job of each user, what its row says, and how far its bar is.
@@ -132,6 +144,22 @@ return [...document.querySelectorAll("iframe")].map(({contentDocument}) =>
     [...contentDocument.querySelectorAll(".job")].map((row) =>
         [words(row).find(Boolean) || "", row.querySelector("progress").position]));
 """
+
+
+def test_indicator(serve: Callable[..., Server], blank: Page, tmp_path: Path):
+    blank.open(serve(EXAMPLES / "11_indicator.py", env={**QUIET, **cache_below(tmp_path)}).url)
+    blank.click("#run")
+    blank.wait(lambda: blank.exists("[role=progressbar][aria-valuenow]"), "a bar")
+    blank.click(".long-callback-indicator-stop")
+    blank.wait(lambda: blank.js(SAID) == ["Cancelled"])
+    blank.type("#number", "101")
+    blank.click("#run")
+    blank.wait_error("Choose a number")
+    assert blank.js(SAID) == ["Choose a number of walks from 1 to 100."]
+    blank.type("#number", "4")
+    blank.click("#run")
+    blank.wait(lambda: len(blank.prop("chart", "figure")["data"]) == 4, "four lines")
+    blank.wait(lambda: blank.js(SAID) == [])
 
 
 @pytest.mark.newest_only  # the queue is the same on every Dash

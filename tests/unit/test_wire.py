@@ -178,9 +178,11 @@ def test_too_many_jobs_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "ahead", [1, "1", ["id"], {"id": "1"}, {"id": 1.5}, {"id": True}], ids=plain
+    "ahead",
+    [1, "1", ["id"], {"id": 1}, {"id": [1.5, True]}, {"id": [True, True]}, {"id": [1, 0]}],
+    ids=plain,
 )
-def test_how_many_are_ahead_is_an_object_of_numbers(ahead: Any) -> None:
+def test_how_many_are_ahead_is_an_object_of_pairs(ahead: Any) -> None:
     with pytest.raises(BadRequest, match='"ahead" must be an object'):
         ahead_of({"ahead": ahead})
 
@@ -188,7 +190,7 @@ def test_how_many_are_ahead_is_an_object_of_numbers(ahead: Any) -> None:
 def test_a_client_need_not_ask_how_many_are_ahead() -> None:
     assert ahead_of({}) is None
     assert ahead_of({"ahead": {}}) == {}
-    assert ahead_of({"ahead": {"id": 3}}) == {"id": 3}
+    assert ahead_of({"ahead": {"id": [3, True]}}) == {"id": (3, True)}
 
 
 def test_news_of_a_job_that_waits_say_where() -> None:

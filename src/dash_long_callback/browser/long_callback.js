@@ -226,7 +226,7 @@ now()+ms;this.jobs.size&&due<this.due&&(clearTimeout(this.timer),this.due=due,th
 ask()},ms))},async ask(){this.stop();let request=this.request=new AbortController,asked=Array.from(this.jobs.values());this.
 hidden&&holder.free();let holds=!this.hidden&&holder.take(),stream=holds&&settings().stream&&Date.now()>this.noStreams,body=JSON.
 stringify({tab:TAB,jobs:Object.fromEntries(asked.map(job=>[job.id,job.seq])),ahead:Object.fromEntries(asked.filter(job=>job.
-ahead!==null).map(job=>[job.id,job.ahead])),hidden:this.hidden||void 0,pace:!holds||void 0,stream:stream||void 0}),timer=setTimeout(
+ahead).map(job=>[job.id,job.ahead])),hidden:this.hidden||void 0,pace:!holds||void 0,stream:stream||void 0}),timer=setTimeout(
 ()=>{stream&&(this.noStreams=Date.now()+this.streamPause,this.streamPause*=2),request.abort()},stream?STREAM_FIRST:ANSWER_MAX);
 this.budget.begin();let after=0,fault=null;try{let response=await post("_dash-long-callback/updates",body,{signal:request.
 signal});if(response.status===404){let answer=await response.json().catch(()=>({}));if(answer.error!=="JobNotFound")throw new RequestError(
@@ -321,29 +321,29 @@ this.updates=new Updates(this),this.stops=new CancelInputs(this),this.status=new
 new Promise((resolve,reject)=>{this.resolve=resolve,this.reject=reject}),this.promise.catch(()=>{})}isHere(){let ids=this.
 outputs?flat(this.outputs).map(output=>output.id):this.pending.matched;return!ids.length||ids.some(id=>propsOf(id))}detach(){
 this.detached||(this.detached=!0,this.reject(clientside.PreventUpdate),spin(this.slot))}receive(news){if(!(this.settled||
-this.outcome)&&(news.ahead!==void 0&&news.ahead!==this.ahead&&(this.ahead=news.ahead,emit("waiting",this.name,this.outputs,
-{ahead:news.ahead,seconds:news.wait??null})),this.status.receive(news),!(news.seq<=this.seq&&!news.ended))){this.seq=news.
-seq,news.ended||this.signs.show(),(news.attempt||1)>this.attempt&&(this.attempt=news.attempt||1,this.signs.restart());for(let[
-target,value]of news.updates||[])attempt(this.name,()=>this.updates.apply(target,value));news.ended&&(poller.remove(this),
-this.signs.unseen?afterPaint(()=>this.finish(news)):this.finish(news))}}finish(news){this.events.whenDone(async()=>{try{
-await this.conclude(news)}catch(error){this.fail({kind:"failed"},`Long callback ${this.name}: ${messageOf(error)}`)}})}async conclude(news){
-if(news.response&&!this.isHere()&&!this.cancelled&&!this.settled)this.outcome=news,this.detach(),this.signs.hide(),alive().
-filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).forEach(job=>job.settle({}));else if(news.error){let reload=news.error.kind===
-"session"||news.error.kind==="changed"&&!this.found;this.fail({...news.error,reload},describe(news.error))}else if(!news.
-response||this.cancelled)this.settle({});else{let{response={},dist}=news.response;try{await(dist&&Promise.all(dist.map(load))),
-this.settle({data:response})}catch{this.fail({kind:"library",reload:!0},"A component library could not be loaded.")}}}appear(here){
-let back=here&&!this.here;if(here!==this.here&&this.status.told&&this.status.say(),this.here=here,!!back)if(this.found=!0,
-this.outcome){let outcome=this.outcome;this.outcome=null,this.finish(outcome)}else this.signs.shown&&(this.detach(),spin(
-this.slot))}fail(failure,text=sentenceOf(SENTENCES,failure),remember=!1){this.settle({error:devToolsError(text,failure.callback)},
-failure,remember)}settle(result,failure,remember=!1){if(checkLayout(),this.settled)return;this.settled=!0,poller.remove(
-this),leave(this),attempt(this.name,()=>this.signs.hide());let given=fitting(this,result),said=failure||given.error&&{kind:"\
-failed"};said&&!this.cancelled&&(given.error||!this.pending.doubtful)?(this.status.end("failed",detailsOf(said)),emitFailed(
-this.name,this.outputs,said,!!this.config.status)):(this.status.end(this.cancelled?"cancelled":"succeeded"),result.data&&
-emit("succeeded",this.name,this.outputs)),attempt(this.name,()=>give(this,given)),this.found&&(result.data||given.error)&&
-(answered.set(this.slot,this),setTimeout(()=>answered.delete(this.slot),INITIAL_CALL)),remember||setTimeout(()=>memory.drop(
-this.id));let others=inSlot(this.slot),next=others.find(job=>!job.begun);next&&!others.some(job=>job.begun)&&(attempt(next.
-name,()=>next.signs.show()),submit(next))}cancel(){this.cancelled=!0,this.status.cancelling(),this.outcome||!this.begun?
-this.settle({}):this.known&&cancelJob(this.id)}};var SHOW_AFTER=60,QUEUE_MAX=50;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(
+this.outcome)&&(news.ahead!==void 0&&!sameJson(this.ahead,[news.ahead,news.wait!==null])&&(this.ahead=[news.ahead,news.wait!==
+null],emit("waiting",this.name,this.outputs,{ahead:news.ahead,seconds:news.wait??null})),this.status.receive(news),!(news.
+seq<=this.seq&&!news.ended))){this.seq=news.seq,news.ended||this.signs.show(),(news.attempt||1)>this.attempt&&(this.attempt=
+news.attempt||1,this.signs.restart());for(let[target,value]of news.updates||[])attempt(this.name,()=>this.updates.apply(
+target,value));news.ended&&(poller.remove(this),this.signs.unseen?afterPaint(()=>this.finish(news)):this.finish(news))}}finish(news){
+this.events.whenDone(async()=>{try{await this.conclude(news)}catch(error){this.fail({kind:"failed"},`Long callback ${this.
+name}: ${messageOf(error)}`)}})}async conclude(news){if(news.response&&!this.isHere()&&!this.cancelled&&!this.settled)this.
+outcome=news,this.detach(),this.signs.hide(),alive().filter(job=>job.outcome).slice(0,-OUTCOMES_MAX).forEach(job=>job.settle(
+{}));else if(news.error){let reload=news.error.kind==="session"||news.error.kind==="changed"&&!this.found;this.fail({...news.
+error,reload},describe(news.error))}else if(!news.response||this.cancelled)this.settle({});else{let{response={},dist}=news.
+response;try{await(dist&&Promise.all(dist.map(load))),this.settle({data:response})}catch{this.fail({kind:"library",reload:!0},
+"A component library could not be loaded.")}}}appear(here){let back=here&&!this.here;if(here!==this.here&&this.status.told&&
+this.status.say(),this.here=here,!!back)if(this.found=!0,this.outcome){let outcome=this.outcome;this.outcome=null,this.finish(
+outcome)}else this.signs.shown&&(this.detach(),spin(this.slot))}fail(failure,text=sentenceOf(SENTENCES,failure),remember=!1){
+this.settle({error:devToolsError(text,failure.callback)},failure,remember)}settle(result,failure,remember=!1){if(checkLayout(),
+this.settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.name,()=>this.signs.hide());let given=fitting(
+this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&(given.error||!this.pending.doubtful)?(this.
+status.end("failed",detailsOf(said)),emitFailed(this.name,this.outputs,said,!!this.config.status)):(this.status.end(this.
+cancelled?"cancelled":"succeeded"),result.data&&emit("succeeded",this.name,this.outputs)),attempt(this.name,()=>give(this,
+given)),this.found&&(result.data||given.error)&&(answered.set(this.slot,this),setTimeout(()=>answered.delete(this.slot),
+INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(this.slot),next=others.find(job=>!job.begun);
+next&&!others.some(job=>job.begun)&&(attempt(next.name,()=>next.signs.show()),submit(next))}cancel(){this.cancelled=!0,this.
+status.cancelling(),this.outcome||!this.begun?this.settle({}):this.known&&cancelJob(this.id)}};var SHOW_AFTER=60,QUEUE_MAX=50;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(
 name,config,context),config);checkLayout();let changed=renderer.isChange(name,context.triggered.map(one=>one.prop_id)),wait=changed?
 config.debounce:null;return!changed&&isAskedAlready(job)||!wait&&isIgnored(job)?(letGo(job),job.promise):(context.triggered.
 forEach(one=>noteChange(one.prop_id,one.value)),wait?(job.stops.watch(),letGo(job),debounce(job,wait,()=>{isIgnored(job)||

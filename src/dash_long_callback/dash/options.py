@@ -121,9 +121,6 @@ _on_error = check_value("on_error", callable, "must be a function of one argumen
 _milliseconds = check_value(
     "interval", lambda value: is_positive(value, or_zero=True), "must be a number from 0 on"
 )
-_track_tqdm = check_value(
-    "track_tqdm", lambda value: isinstance(value, bool), "must be True or False", default=False
-)
 _timeout = check_value("timeout", is_positive, "must be a number above 0")
 _debounce = check_value(
     "debounce",
@@ -289,7 +286,7 @@ class Options:
     indicator: bool | Output | None = _option(_indicator)
     #: Whether it has a button that cancels.
     cancelable: bool = _option(_flag("cancelable"))
-    track_tqdm: bool = _option(_track_tqdm, default=False)
+    track_tqdm: bool = _option(_flag("track_tqdm"))
     #: In seconds, unlike what is given.
     interval: float | None = _option(_interval)
     on_error: Callable[[Exception], Any] | None = _option(_on_error)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dash_long_callback.jobs import State
 from dash_long_callback.managers import liveness
-from dash_long_callback.managers.positions import EVERY_SECONDS
+from dash_long_callback.managers.positions import EVERY_SECONDS, Told
 from dash_long_callback.stores.notifier import Subscription, Waker
 from dash_long_callback.threads import in_thread
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 def news_since(
-    jobs: Mapping[str, int], found: Mapping[str, News], ahead: Mapping[str, int] | None = None
+    jobs: Mapping[str, int], found: Mapping[str, News], ahead: Mapping[str, Told] | None = None
 ) -> dict[str, News | None]:
     """The part of ``found`` that was not seen; None for a job that is not found.
 
     Args:
         jobs: each with the sequence number that was seen.
         found: what there is.
-        ahead: how many jobs were ahead of those that wait, as was seen.
+        ahead: what was seen of where those are that wait.
     """
     news = {job_id: found.get(job_id) for job_id in jobs}
     return {
@@ -41,7 +41,7 @@ def news_since(
         for i, one in news.items()
         if one is None
         or one.job.seq > jobs[i]
-        or (one.position is not None and one.position.ahead != (ahead or {}).get(i))
+        or (one.position is not None and one.position.told != (ahead or {}).get(i))
     }
 
 
@@ -51,7 +51,7 @@ class Following:
     Args:
         jobs: for each manager its jobs, each with the sequence number that was seen.
         owner: of who follows them: of another's jobs there are no news.
-        ahead: how many jobs are ahead of those that wait, as was seen; None: that is no news.
+        ahead: what was seen of where those are that wait; None: that is no news.
 
     Attributes:
         waits: whether somebody waits for the news, as far as is known.
@@ -65,7 +65,7 @@ class Following:
         self,
         jobs: Mapping[Manager, Mapping[str, int]],
         owner: str | None = None,
-        ahead: Mapping[str, int] | None = None,
+        ahead: Mapping[str, Told] | None = None,
     ) -> None:
         self._owner = owner
         self._ahead = None if ahead is None else dict(ahead)
@@ -119,7 +119,7 @@ class Following:
                 else:
                     part[job_id] = one.job.seq
                     if self._ahead is not None and one.position is not None:
-                        self._ahead[job_id] = one.position.ahead
+                        self._ahead[job_id] = one.position.told
 
     def wait(self, timeout: float, enough: Enough) -> dict[str, News]:
         """The news as soon as they are enough, or after ``timeout`` seconds.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from dash_long_callback.errors import NotListed
 from dash_long_callback.jobs import State
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from dash_long_callback.jobs import Job
     from dash_long_callback.stores.job_store import JobStore
     from dash_long_callback.stores.ports import Ahead
+
+#: How many jobs are to begin before one, and whether there is an estimate of how long that takes.
+Told: TypeAlias = tuple[int, bool]
 
 #: Seconds for which a position is not counted again.
 EVERY_SECONDS = 1.0
@@ -38,6 +41,11 @@ class Position:
 
     ahead: int
     seconds: float | None
+
+    @property
+    def told(self) -> Told:
+        """What somebody knows who was told of it; the estimate itself changes all the time."""
+        return self.ahead, self.seconds is not None
 
 
 class Positions:

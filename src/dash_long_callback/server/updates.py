@@ -46,8 +46,9 @@ def updates(request: Request) -> bytes | LargeBody:
     """Answer a client that asks for news.
 
     Args:
-        request: with a body of JSON, ``{"tab": str, "jobs": {id: seq}, "ahead": {id: number},
-            "hidden": bool, "pace": bool, "stream": bool}``; all but two may be left out.
+        request: with a body of JSON, ``{"tab": str, "jobs": {id: seq},
+            "ahead": {id: [number, bool]}, "hidden": bool, "pace": bool, "stream": bool}``; all but
+            two may be left out.
 
     Returns:
         JSON ``{"jobs": {id: news or null}, "after": seconds}``; null for an unknown job. If there
@@ -151,7 +152,7 @@ class _Poll:
         self.paces = self.hidden or bool(body.get("pace"))
         self.streams = bool(body.get("stream"))
         self.jobs = jobs_since(body)
-        #: How many jobs are ahead of those that wait, as the client knows it, if it wants to.
+        #: What the client knows of where those are that wait, if it wants to.
         self.ahead = ahead_of(body)
         self.owner = owner_of(request.app)
         asked = {i: seq for i, seq in self.jobs.items() if is_job_id(i)}

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from dash_long_callback.errors import BadRequest, RequestTooLarge
 from dash_long_callback.jobs import Result, State, Target, is_job_id
 from dash_long_callback.managers.base import News
+from dash_long_callback.managers.positions import Told
 from dash_long_callback.server.failures import failure
 from dash_long_callback.stores.large_results import PIECE_BYTES, LargeResult
 
@@ -207,15 +208,24 @@ def jobs_since(body: Mapping[str, Any]) -> dict[str, int]:
     return jobs
 
 
-def ahead_of(body: Mapping[str, Any]) -> dict[str, int] | None:
-    """How many jobs are ahead of those that wait, as a client was told that wants to know it.
+def ahead_of(body: Mapping[str, Any]) -> dict[str, Told] | None:
+    """What a client was told of where its jobs wait, if it wants to know that.
 
     Raises:
-        BadRequest: if ``"ahead"`` is there, and not an object of numbers.
+        BadRequest: if ``"ahead"`` is there, and not an object of pairs: how many jobs are ahead,
+            and whether an estimate of the time is known.
     """
     ahead = body.get("ahead")
     if ahead is None:
         return None
-    if not isinstance(ahead, dict) or not all(type(number) is int for number in ahead.values()):
-        raise BadRequest('"ahead" must be an object of job ids and whole numbers')
-    return ahead
+    if not isinstance(ahead, dict) or not all(map(_is_told, ahead.values())):
+        raise BadRequest('"ahead" must be an object of job ids and [whole number, true or false]')
+    return {job_id: (number, known) for job_id, (number, known) in ahead.items()}
+
+
+def _is_told(value: Any) -> bool:
+    match value:
+        case [int(number), bool()]:
+            return type(number) is int
+        case _:
+            return False

@@ -1,7 +1,7 @@
 """How far loops are, as one fraction: loops inside each other, and side by side in threads.
 
-    files    ██████░░░░  6 of 10 ─┐
-      lines  █████░░░░░  half      ├─► 0.65
+files    ██████░░░░  6 of 10 ─┐
+  lines  █████░░░░░  half      ├─► 0.65
 """
 
 from __future__ import annotations

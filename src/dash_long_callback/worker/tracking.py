@@ -1,10 +1,10 @@
 """What a job's loops have to say of its progress, and when that is reported.
 
-    track, tqdm ──► Bar.done += 1            (each iteration)
-                      │ mark()               (if no report is due)
-                      ▼
-                    the thread "progress" ──► Reporter.put ──► store, target TRACKED
-                      takes the state as it is then, and rests
+track, tqdm ──► Bar.done += 1            (each iteration)
+                  │ mark()               (if no report is due)
+                  ▼
+                the thread "progress" ──► Reporter.put ──► store, target TRACKED
+                  takes the state as it is then, and rests
 """
 
 from __future__ import annotations
