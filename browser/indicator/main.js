@@ -140,9 +140,9 @@ function refresh(name) {
         one.overlay = overlay;
     }
     overlay.add(one.row);
-    const words = one.row.words;
+    const { about } = one.row;
     keepFocus(one.row, () => one.row.draw(detail, statusNow(entry), entry.back > performance.now()));
-    one.row.words === words || tell(one.row.words);
+    one.row.about === about || tell(one.row.told);
     overlay.draw();
     ticking = ticking || setInterval(tick, TICK);
 }

@@ -120,7 +120,7 @@ def page(blank: Page, app: Server, request: pytest.FixtureRequest) -> Page:
 
 @pytest.fixture(params=["chromium", "firefox"])
 def each_page(app: Server, request: pytest.FixtureRequest) -> BasePage:
-    """The module's app in each of the browsers. The module may say ``keep_page``, as of ``page``."""
+    """The module's app in each of the browsers. As of ``page``, it may say ``keep_page``."""
     chromium = request.param == "chromium"
     page: BasePage = request.getfixturevalue("blank" if chromium else "firefox_page")
     keep = getattr(request.module, "keep_page", False)

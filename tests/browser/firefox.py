@@ -47,7 +47,7 @@ class Firefox:
     """The connection to a running Firefox.
 
     Attributes:
-        tab: the id of its only tab.
+        tab: the id of the tab of the tests.
         log: what the consoles of its pages have, as ``log.entryAdded`` describes it.
     """
 
@@ -59,8 +59,10 @@ class Firefox:
         self.command("session.new", capabilities={})
         self.command("session.subscribe", events=["log.entryAdded"])
         self.command("script.addPreloadScript", functionDeclaration=f"() => {{{RECORDER}}}")
-        [tab] = self.command("browsingContext.getTree")["contexts"]
+        # The window that Firefox opens itself gets no focus, and keys press no button there.
+        tab = self.command("browsingContext.create", type="window")
         self.tab: str = tab["context"]
+        self.command("browsingContext.activate", context=self.tab)
 
     def command(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Have a command executed, and return its result."""

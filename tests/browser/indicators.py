@@ -38,23 +38,23 @@ LOST = "This was interrupted before it had finished. Try again."
 
 READ = """
 const name = ".long-callback-indicator";
-const places = Array.from(document.querySelectorAll("[data-long-callback]"), one => [one, one.getBoundingClientRect()]);
+const box = (one) => one.getBoundingClientRect();
+const marked = Array.from(document.querySelectorAll("[data-long-callback]"));
 return Array.from(document.querySelectorAll(`${name}:not([hidden])`)).flatMap(overlay => {
-    const { left, top, width } = overlay.getBoundingClientRect();
-    const near = (one, other) => Math.abs(one - other) < 1;
-    const [over] = places.find(([, box]) =>
-        near(box.left, left) && near(box.top, top) && near(box.width, width)) || [];
+    const here = box(overlay);
+    const over = marked.find(one =>
+        ["left", "top", "width"].every(side => Math.abs(box(one)[side] - here[side]) < 1));
     return Array.from(overlay.querySelectorAll(`${name}-row`), row => {
         const part = (which) => {
             const one = row.querySelector(`${name}-${which}`);
             return one && !one.hidden ? one.textContent : "";
         };
         const bar = row.querySelector("[role=progressbar]");
-        const fill = bar && bar.firstChild.getBoundingClientRect().width / bar.getBoundingClientRect().width;
+        const filled = bar && box(bar.firstChild).width / box(bar).width;
         return [
             overlay.dataset.place || (over ? over.id : ""), row.dataset.state,
             part("state"), part("time"), part("percent"), part("details"),
-            bar && [bar.getAttribute("aria-valuenow"), bar.getAttribute("aria-valuetext"), fill],
+            bar && [bar.getAttribute("aria-valuenow"), bar.getAttribute("aria-valuetext"), filled],
             Array.from(row.querySelectorAll("button:not([hidden])"), one => one.textContent),
         ];
     });
@@ -138,8 +138,9 @@ def no_notice(page: BasePage) -> bool:
     return not page.exists(".long-callback-notice")
 
 
-#: Where all elements of the page are.
+#: Where all that the app has on the page is.
 PLACES = """
-return Array.from(document.querySelectorAll('#react-entry-point *'), one => {
-    const {x, y, width, height} = one.getBoundingClientRect(); return [x, y, width, height]; })
+return Array.from(document.querySelectorAll('main, main *'), one => {
+    const {x, y, width, height} = one.getBoundingClientRect();
+    return [x + scrollX, y + scrollY, width, height]; })
 """

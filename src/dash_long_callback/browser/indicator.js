@@ -101,23 +101,25 @@ ils"),this.bar=element("div","bar"),this.fill=element("div","fill"),this.bar.app
 "buttons");this.again=this.button("again",()=>this.detail?.again?.()),this.reload=this.button("reload",()=>location.reload()),
 this.stop=this.button("stop",()=>this.detail?.stop?.()),this.dismiss=this.button("dismiss",dismiss2),buttons.append(this.
 again,this.reload,this.stop,this.dismiss),head.append(this.state,this.time,this.percent,buttons),this.element.append(head,
-this.details,this.bar),this.detail=null,this.words=""}button(name,click){let made=element("button",name);return made.setAttribute(
-"type","button"),made.addEventListener("click",click),made}draw(detail,status,back){this.detail=detail;let words=wordsFor(
+this.details,this.bar),this.detail=null,this.told=this.about=""}button(name,click){let made=element("button",name);return made.
+setAttribute("type","button"),made.addEventListener("click",click),made}draw(detail,status,back){this.detail=detail;let words=wordsFor(
 status,back),failed=status.state==="failed",waits=status.state==="queued"||status.state==="retrying",active=waits||status.
 state==="running"||status.state==="cancelling";this.element.dataset.state=status.connected?status.state:"reconnecting",this.
 state.lang=words.own?language():"",write(this.state,words.state),write(this.time,words.time);let known=active&&!waits&&status.
 fraction!==null;write(this.percent,known?percent(status.fraction||0):"");let ref=failed&&status.error?.ref?`${say("numbe\
 r")} ${status.error.ref}`:"";write(this.details,[...words.details,ref].filter(Boolean).join(" · ")),this.drawBar(active&&
-!waits,known?status.fraction:null,words.details),this.drawButtons(detail,failed,status),this.words=[words.state,...active?
-words.details.slice(0,1):words.details,ref].filter(Boolean).join(", ")}drawBar(shown2,fraction,details){let{bar,fill}=this;
-if(bar.hidden=!shown2,!shown2){bar.removeAttribute("role");return}bar.setAttribute("role","progressbar"),bar.setAttribute(
-"aria-label",say("progress")),bar.classList.toggle(NAME+"unknown",fraction===null),fraction===null?(["aria-valuenow","ar\
-ia-valuetext"].forEach(name=>bar.removeAttribute(name)),fill.style.inlineSize=""):(bar.setAttribute("aria-valuenow",String(
-Math.floor(fraction*100))),bar.setAttribute("aria-valuetext",[percent(fraction),...details].join(", ")),fill.style.inlineSize=
-`${fraction*100}%`)}drawButtons(detail,failed,status){let{try_again,reload,stop,dismiss:dismiss2}=texts();write(this.again,
-failed&&detail.again?try_again:""),write(this.reload,failed&&status.error?.reload?reload:"");let stops=!!detail.stop||status.
-state==="cancelling";write(this.stop,stops&&detail.cancelable?stop:""),this.stop.setAttribute("aria-disabled",String(!detail.
-stop)),write(this.dismiss,failed?"×":""),this.dismiss.setAttribute("aria-label",dismiss2),this.dismiss.title=dismiss2}};var SHOW_AFTER=300,FAREWELL=4e3,BACK=2e3,TICK=1e3,ENDED=["succeeded","failed","cancelled"],all2=new Map,shown=new Map,overlays=new Map,
+!waits,known?status.fraction:null,words.details),this.drawButtons(detail,failed,status);let{state,attempt,text,ahead,connected}=status,
+about=JSON.stringify([state,attempt,text,ahead,connected,back,ref]);if(about!==this.about){this.about=about;let details=state===
+"running"?[text]:active?words.details.slice(0,1):words.details;this.told=[words.state,...details,ref].filter(Boolean).join(
+", ")}}drawBar(shown2,fraction,details){let{bar,fill}=this;if(bar.hidden=!shown2,!shown2){bar.removeAttribute("role");return}
+bar.setAttribute("role","progressbar"),bar.setAttribute("aria-label",say("progress")),bar.classList.toggle(NAME+"unknown",
+fraction===null),fraction===null?(["aria-valuenow","aria-valuetext"].forEach(name=>bar.removeAttribute(name)),fill.style.
+inlineSize=""):(bar.setAttribute("aria-valuenow",String(Math.floor(fraction*100))),bar.setAttribute("aria-valuetext",[percent(
+fraction),...details].join(", ")),fill.style.inlineSize=`${fraction*100}%`)}drawButtons(detail,failed,status){let{try_again,
+reload,stop,dismiss:dismiss2}=texts();write(this.again,failed&&detail.again?try_again:""),write(this.reload,failed&&status.
+error?.reload?reload:"");let stops=!!detail.stop||status.state==="cancelling";write(this.stop,stops&&detail.cancelable?stop:
+""),this.stop.setAttribute("aria-disabled",String(!detail.stop)),write(this.dismiss,failed?"×":""),this.dismiss.setAttribute(
+"aria-label",dismiss2),this.dismiss.title=dismiss2}};var SHOW_AFTER=300,FAREWELL=4e3,BACK=2e3,TICK=1e3,ENDED=["succeeded","failed","cancelled"],all2=new Map,shown=new Map,overlays=new Map,
 ticking,before=null,region=document.createElement("div");region.className="long-callback-indicator-told";region.setAttribute(
 "role","status");function statusNow({status,at}){let passed=(performance.now()-at)/1e3,left=value=>value===null?null:Math.
 max(0,value-passed),runs=status.state==="running"||status.state==="cancelling";return{...status,elapsed:status.elapsed!==
@@ -136,8 +138,8 @@ run)&&(runs.size||all2.delete(name),refresh(name))}function refresh(name){let en
 length?detail.indicator:detail.outputs.map(({id})=>id),{found,element:element2}=targetOf(ids);if(!element2&&(found||!detail.
 here)){hide(name,!0);return}let one=shown.get(name)||{row:new Row(()=>dismissShown(name)),overlay:null};shown.set(name,one);
 let overlay=overlays.get(element2)||new Overlay(element2);overlays.set(element2,overlay),one.overlay!==overlay&&(one.overlay&&
-leave(one.overlay,one.row),one.overlay=overlay),overlay.add(one.row);let words=one.row.words;keepFocus(one.row,()=>one.row.
-draw(detail,statusNow(entry),entry.back>performance.now())),one.row.words===words||tell(one.row.words),overlay.draw(),ticking=
+leave(one.overlay,one.row),one.overlay=overlay),overlay.add(one.row);let{about}=one.row;keepFocus(one.row,()=>one.row.draw(
+detail,statusNow(entry),entry.back>performance.now())),one.row.about===about||tell(one.row.told),overlay.draw(),ticking=
 ticking||setInterval(tick,TICK)}function isDue({status,since}){return status.state==="failed"||status.state!=="cancelled"&&
 performance.now()-since>=SHOW_AFTER-1}function dismissShown(name){let runs=all2.get(name),entry=runs&&chosen(runs);entry&&
 dismiss(name,entry.detail.run)}function hide(name,comesBack=!1){let one=shown.get(name);one?.overlay&&(keepFocus(one.row,
