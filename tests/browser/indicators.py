@@ -20,12 +20,13 @@ app.title = "Indicators"
 main = []
 page.append(html.Main(main))
 
-def part(name, out=None, **options):
-    out = out or html.P(f"before {name}", id=f"{name}-result")
+def part(name, out=None, prop="children", **options):
+    if out is None:
+        out = html.P(f"before {name}", id=f"{name}-result")
     main.append(html.Div([html.Button(f"run {name}", id=f"{name}-run"), out]))
     options = {"indicator": True, "cancelable": True, **options}
     return app.long_callback(
-        Output(f"{name}-result", "children"), Input(f"{name}-run", "n_clicks"),
+        Output(f"{name}-result", prop), Input(f"{name}-run", "n_clicks"),
         prevent_initial_call=True, **options)
 
 one_worker = DiskcacheLongCallbackManager(

@@ -280,32 +280,33 @@ def test_one_that_raises_is_dismissed_or_tried_again_by_keyboard(page: BasePage,
 
 def test_stop_ends_one_that_runs_and_one_that_waits(page: BasePage, app: Server):
     begun, before = len(app.notes("first")), len(app.notes("stops"))
+    text = page.text("#second-result")
     page.click("#first-run")
     app.wait_for_note("first", begun + 1)
     page.click("#second-run")
+    wait_row(page, "second-result", "Waiting")
     page.click("#stops-run")
     app.wait_for_note("stops", before + 1)
-    text = page.text("#second-result")
-    wait_row(page, "second-result", "Waiting")
+    assert wait_row(page, "stops-result", "Running").buttons == ["Stop"]
     page.js(
-        "for (const one of document.querySelectorAll('.long-callback-indicator-row'))"
-        " if (!one.textContent.startsWith('Waiting')) one.dataset.other = 1"
+        "const rows = Array.from(document.querySelectorAll('.long-callback-indicator-row'));"
+        "rows.find(one => one.dataset.state === 'queued').id = 'waits';"
+        "rows.at(-1).id = 'runs'"  # the last that was shown
     )
-    page.click(".long-callback-indicator-row:not([data-other]) .long-callback-indicator-stop")
-    wait_row(page, "second-result", "Cancelled", "")
-    row = wait_row(page, "stops-result", "Running")
-    assert row.buttons == ["Stop"]
-    app.open_gate("first")
-    wait_gone(page, "first-result")
-    wait_gone(page, "second-result")
-    page.record(".long-callback-indicator-state")
-    page.click(".long-callback-indicator-stop")
+    stops = [f"#{name} .long-callback-indicator-{{}}" for name in ("waits", "runs")]
+    page.record(*(stop.format("state") for stop in stops))
+    for stop in stops:
+        page.click(stop.format("stop"))
     row = wait_row(page, "stops-result", "Cancelled", "")
     cancelled = time.monotonic()
     assert (row.state, row.time, row.bar, row.buttons) == ("cancelled", "", None, [])
-    assert page.recorded(".long-callback-indicator-state") == ["Running", "Stopping…", "Cancelled"]
     assert not page.js("return document.querySelector('#stops-result').ariaBusy")
-    wait_gone(page, "stops-result")
+    wait_row(page, "second-result", "Cancelled", "")
+    assert page.recorded(stops[1].format("state")) == ["Running", "Stopping…", "Cancelled"]
+    assert page.recorded(stops[0].format("state")) == ["Waiting", "Stopping…", "Cancelled"]
+    app.open_gate("first")
+    for name in ("first", "second", "stops"):
+        wait_gone(page, f"{name}-result")
     assert 3 < time.monotonic() - cancelled < 8
     assert page.text("#stops-result") == "before stops"
     assert page.text("#second-result") == text
