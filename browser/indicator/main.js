@@ -104,6 +104,8 @@ function take(detail) {
         }
     }
     runs.size ? all.set(name, runs) : all.delete(name);
+    // Also while there is nothing to be seen: the tab of a job may be opened.
+    ticking = ticking || setInterval(tick, TICK);
     refresh(name);
 }
 
@@ -144,7 +146,6 @@ function refresh(name) {
     keepFocus(one.row, () => one.row.draw(detail, statusNow(entry), entry.back > performance.now()));
     one.row.about === about || tell(one.row.told);
     overlay.draw();
-    ticking = ticking || setInterval(tick, TICK);
 }
 
 /** @param {Entry} entry @returns {boolean} */

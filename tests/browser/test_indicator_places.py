@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from apps import Server
-from indicators import COMMON, PLACES, row_of, rows, wait_gone, wait_row
+from indicators import COMMON, row_of, rows, wait_gone, wait_row
 from page import BasePage, css
 
 keep_page = True
@@ -126,6 +126,8 @@ def hidden(n):
 @pytest.fixture
 def page(each_page: BasePage, app: Server) -> Iterator[BasePage]:
     each_page.size(1300, 1000)
+    drawn = ("#graph-result .main-svg", "#table-result td")  # they are loaded when they are needed
+    each_page.wait(lambda: all(map(each_page.exists, drawn)), "the graph and the table")
     yield each_page
     for gate in app.folder.glob("gate-*"):
         gate.unlink()
@@ -163,20 +165,23 @@ def test_it_lies_over_what_can_be_seen_of_its_component(
 ):
     page.size(width, 800)
     page.js("window.scrollTo(0, 0)")
-    before = page.js(PLACES), page.js("return document.scrollingElement.scrollWidth")
+    wide = "return document.scrollingElement.scrollWidth"
+    page.wait(lambda: page.js(wide) == page.js(wide), "the page to have its new size")
+    before = page.js(wide)
     run(page, name)
-    component, overlay, card = boxes(page, "#scrolls" if name == "scrolled" else f"#{name}-result")
+    seen = "#scrolls" if name == "scrolled" else f"#{name}-result"
+    component, overlay, card = boxes(page, seen)
     assert overlay == pytest.approx(component, abs=1.5)
     assert overlay[0] <= card[0] < card[2] <= overlay[2]
     assert overlay[1] <= card[1] < card[3] <= overlay[3]
     assert 0 <= card[0] < card[2] <= width
-    assert (page.js(PLACES), page.js("return document.scrollingElement.scrollWidth")) == before
+    assert page.js(wide) <= before
     if name == "scrolled":
         # It stays in sight, and goes where its component is not.
         page.js("document.querySelector('#scrolls').scrollTo(0, 300)")
         assert boxes(page, "#scrolls")[1] == pytest.approx(component, abs=1.5)
     page.js("window.scrollTo(0, 60)")
-    component, overlay, _ = boxes(page, "#scrolls" if name == "scrolled" else f"#{name}-result")
+    component, overlay, _ = boxes(page, seen)
     assert overlay == pytest.approx(component, abs=1.5)
     finish(page, app, name)
 

@@ -132,15 +132,15 @@ now(),{status}=detail;!entry&&!ENDED.includes(status.state)&&(runs.forEach((one,
 runs.delete(run)),setTimeout(()=>refresh(name),SHOW_AFTER));let back=entry?.lost&&status.connected?now+BACK:entry?.back||
 0;runs.set(detail.run,{detail,status,at:now,since:entry?.since??now,lost:!status.connected,back}),back>now&&setTimeout(()=>refresh(
 name),back-now),status.state==="cancelled"&&setTimeout(()=>dismiss(name,detail.run),shown.get(name)?.overlay?FAREWELL:0)}
-runs.size?all2.set(name,runs):all2.delete(name),refresh(name)}function dismiss(name,run){let runs=all2.get(name);runs?.delete(
-run)&&(runs.size||all2.delete(name),refresh(name))}function refresh(name){let entry=chosen(all2.get(name)||new Map),visible=entry&&
-(isDue(entry)||shown.get(name)?.overlay);if(!entry||!visible){hide(name);return}let{detail}=entry,ids=detail.indicator?.
-length?detail.indicator:detail.outputs.map(({id})=>id),{found,element:element2}=targetOf(ids);if(!element2&&(found||!detail.
-here)){hide(name,!0);return}let one=shown.get(name)||{row:new Row(()=>dismissShown(name)),overlay:null};shown.set(name,one);
-let overlay=overlays.get(element2)||new Overlay(element2);overlays.set(element2,overlay),one.overlay!==overlay&&(one.overlay&&
-leave(one.overlay,one.row),one.overlay=overlay),overlay.add(one.row);let{about}=one.row;keepFocus(one.row,()=>one.row.draw(
-detail,statusNow(entry),entry.back>performance.now())),one.row.about===about||tell(one.row.told),overlay.draw(),ticking=
-ticking||setInterval(tick,TICK)}function isDue({status,since}){return status.state==="failed"||status.state!=="cancelled"&&
+runs.size?all2.set(name,runs):all2.delete(name),ticking=ticking||setInterval(tick,TICK),refresh(name)}function dismiss(name,run){
+let runs=all2.get(name);runs?.delete(run)&&(runs.size||all2.delete(name),refresh(name))}function refresh(name){let entry=chosen(
+all2.get(name)||new Map),visible=entry&&(isDue(entry)||shown.get(name)?.overlay);if(!entry||!visible){hide(name);return}
+let{detail}=entry,ids=detail.indicator?.length?detail.indicator:detail.outputs.map(({id})=>id),{found,element:element2}=targetOf(
+ids);if(!element2&&(found||!detail.here)){hide(name,!0);return}let one=shown.get(name)||{row:new Row(()=>dismissShown(name)),
+overlay:null};shown.set(name,one);let overlay=overlays.get(element2)||new Overlay(element2);overlays.set(element2,overlay),
+one.overlay!==overlay&&(one.overlay&&leave(one.overlay,one.row),one.overlay=overlay),overlay.add(one.row);let{about}=one.
+row;keepFocus(one.row,()=>one.row.draw(detail,statusNow(entry),entry.back>performance.now())),one.row.about===about||tell(
+one.row.told),overlay.draw()}function isDue({status,since}){return status.state==="failed"||status.state!=="cancelled"&&
 performance.now()-since>=SHOW_AFTER-1}function dismissShown(name){let runs=all2.get(name),entry=runs&&chosen(runs);entry&&
 dismiss(name,entry.detail.run)}function hide(name,comesBack=!1){let one=shown.get(name);one?.overlay&&(keepFocus(one.row,
 ()=>one.overlay&&leave(one.overlay,one.row)),one.overlay=null),comesBack||shown.delete(name),all2.size||(clearInterval(ticking),
