@@ -22,8 +22,9 @@ source = (
     + """
 for name in ("queued", "running", "measured", "retrying", "cancelling", "cancelled", "failed",
              "told", "reload", "offline"):
-    main.append(html.P(f"the output of {name}", id=name))
-main += [html.Div("a card", id="card", style={"height": 120}), html.P("the end", id="end")]
+    main.append(html.P(f"the output of {name}", id=name, style={"height": 90}))
+main += [html.H1("Indicators"), html.Div("a card", id="card", style={"height": 120}),
+         html.P("the end", id="end")]
 
 @part("works")
 def works(n):
@@ -102,12 +103,13 @@ def show_all(page: BasePage) -> None:
 
 
 def violations(page: BasePage) -> list[str]:
-    """What axe finds on the page, and what it could not tell of our parts."""
+    """What axe finds on the page, and of which words of ours it can't tell the contrast."""
     if not page.js("return 'axe' in window"):
         page.js(AXE.read_text())
     page.js(
         "window.found = null;"
-        "axe.run(document, {resultTypes: ['violations', 'incomplete', 'passes']})"
+        # What lies over the old output is a pseudo element, and below the words.
+        "axe.run(document, {checks: {'color-contrast': {options: {ignorePseudo: true}}}})"
         ".then(found => { window.found = found; })"
     )
     page.wait(lambda: page.js("return window.found !== null"), "axe")
@@ -115,11 +117,12 @@ def violations(page: BasePage) -> list[str]:
         "return found.passes.filter(one => one.id === 'color-contrast').flatMap(one => one.nodes)"
         ".filter(node => node.html.includes('long-callback-')).length"
     )
-    assert checked > 20, "it has looked at our words"
+    assert checked > 10, "it has looked at our words"
     return page.js(
         "const say = (rule) => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 200)}: `"
         " + node.failureSummary);"
-        "const ours = found.incomplete.map(one => ({...one, nodes: one.nodes.filter("
+        "const contrast = found.incomplete.filter(one => one.id === 'color-contrast');"
+        "const ours = contrast.map(one => ({...one, nodes: one.nodes.filter("
         "    node => node.html.includes('long-callback-'))}));"
         "return [...found.violations, ...ours].flatMap(say)"
     )
@@ -147,7 +150,8 @@ def test_axe_finds_no_fault_in_any_state(dark: bool, page: BasePage):
         ),
         "the page to be still",
     )
-    assert violations(page) == []
+    found = violations(page)
+    assert not found, "\n".join(found)
     assert len(rows(page)) == len(STATES) + 2
 
 
@@ -204,10 +208,9 @@ def test_it_speaks_the_language_of_the_page(page: BasePage, app: Server):
     wait_row(page, "works-result", re.escape(FAILED))
 
 
-def test_it_moves_for_who_likes_it(each_page: BasePage):
-    page = each_page
-    if not isinstance(page, Page):
-        pytest.skip("Firefox has no command for what its user likes")
+def test_it_moves_and_is_dark_for_who_likes_it(blank: Page, app: Server):
+    page = blank  # Firefox has no command for what its user likes
+    page.open(app.url)
     moves = (
         "return ['', '-fill'].map(name => getComputedStyle("
         "document.querySelector('.long-callback-indicator' + name)).animationName)"

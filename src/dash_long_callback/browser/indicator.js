@@ -58,24 +58,25 @@ empty=bottom-top;for(let one=target.parentElement;one&&one!==host&&one!==documen
 overflowY}=getComputedStyle(one);if(overflowX==="visible"&&overflowY==="visible")continue;let box=one.getBoundingClientRect();
 [left,top]=[Math.max(left,box.left),Math.max(top,box.top)],[right,bottom]=[Math.min(right,box.right),Math.min(bottom,box.
 bottom)]}return right>left&&(bottom>top||bottom===top&&!empty)?{left,top,right,bottom}:null}var LOW=64,EDGE=8,MARK="data-long-callback",origins=new WeakMap;function originOf(host){let origin=origins.get(host);return origin||
-(origin=document.createElement("div"),origin.className="long-callback-indicators",origins.set(host,origin)),origin.isConnected||
-host.append(origin),origin}var Overlay=class{constructor(target){this.target=target,this.rows=new Set,this.element=document.
-createElement("div"),this.element.className="long-callback-indicator",this.card=document.createElement("div"),this.card.
-className="long-callback-indicator-card",this.element.append(this.card),target===null&&(this.element.dataset.place="corn\
-er"),this.host=target===null?document.body:hostOf(target),this.resized=new ResizeObserver(()=>requestAnimationFrame(()=>this.
-place())),target&&this.resized.observe(target),this.resized.observe(this.host)}add(row){row.element.parentElement!==this.
-card&&(this.rows.add(row),this.card.append(row.element))}remove(row){this.rows.delete(row)&&row.element.remove()}draw(){
-let states=Array.from(this.rows,row=>row.element.dataset.state||""),busy=states.some(state=>!["failed","cancelled","succ\
-eeded"].includes(state));this.element.dataset.scheme=schemeOfPage(),this.element.classList.toggle("long-callback-indicat\
-or-busy",busy),this.target&&(this.target.setAttribute(MARK,states[0]||""),busy?this.target.setAttribute("aria-busy","tru\
-e"):this.target.removeAttribute("aria-busy")),this.place()}place(){if(!this.rows.size)return;let{target,element:element2}=this,
-origin=originOf(this.host);element2.parentElement!==origin&&origin.append(element2);let box=target&&boxOf(target,this.host);
-if(element2.hidden=target!==null&&!box,box){let{left,top}=origin.getBoundingClientRect(),[width,height]=[box.right-box.left,
-box.bottom-box.top];Object.assign(element2.style,{left:`${box.left-left}px`,top:`${box.top-top}px`,width:`${width}px`,height:`${height}\
-px`}),element2.dataset.low=String(height<LOW),this.card.style.maxWidth=`${Math.max(width,Math.min(240,window.innerWidth-
-2*EDGE))}px`,this.card.style.translate="";let card=this.card.getBoundingClientRect(),over=Math.max(0,card.right+EDGE-document.
-documentElement.clientWidth),under=Math.max(0,EDGE-(card.left-over));this.card.style.translate=over||under?`${under-over}\
-px`:""}}close(){this.resized.disconnect(),this.element.remove(),this.target?.removeAttribute(MARK),this.target?.removeAttribute(
+(origin=document.createElement("div"),origin.className="long-callback-indicators",origin.setAttribute("role","region"),origins.
+set(host,origin)),origin.setAttribute("aria-label",say("jobs")),origin.isConnected||host.append(origin),origin}var Overlay=class{constructor(target){
+this.target=target,this.rows=new Set,this.element=document.createElement("div"),this.element.className="long-callback-in\
+dicator",this.card=document.createElement("div"),this.card.className="long-callback-indicator-card",this.element.append(
+this.card),target===null&&(this.element.dataset.place="corner"),this.host=target===null?document.body:hostOf(target),this.
+resized=new ResizeObserver(()=>requestAnimationFrame(()=>this.place())),target&&this.resized.observe(target),this.resized.
+observe(this.host)}add(row){row.element.parentElement!==this.card&&(this.rows.add(row),this.card.append(row.element))}remove(row){
+this.rows.delete(row)&&row.element.remove()}draw(){let states=Array.from(this.rows,row=>row.element.dataset.state||""),busy=states.
+some(state=>!["failed","cancelled","succeeded"].includes(state));this.element.dataset.scheme=schemeOfPage(),this.element.
+classList.toggle("long-callback-indicator-busy",busy),this.target&&(this.target.setAttribute(MARK,states[0]||""),busy?this.
+target.setAttribute("aria-busy","true"):this.target.removeAttribute("aria-busy")),this.place()}place(){if(!this.rows.size)
+return;let{target,element:element2}=this,origin=originOf(this.host);element2.parentElement!==origin&&origin.append(element2);
+let box=target&&boxOf(target,this.host);if(element2.hidden=target!==null&&!box,box){let{left,top}=origin.getBoundingClientRect(),
+[width,height]=[box.right-box.left,box.bottom-box.top];Object.assign(element2.style,{left:`${box.left-left}px`,top:`${box.
+top-top}px`,width:`${width}px`,height:`${height}px`}),element2.dataset.low=String(height<LOW),this.card.style.maxWidth=`${Math.
+max(width,Math.min(240,window.innerWidth-2*EDGE))}px`,this.card.style.translate="";let card=this.card.getBoundingClientRect(),
+over=Math.max(0,card.right+EDGE-document.documentElement.clientWidth),under=Math.max(0,EDGE-(card.left-over));this.card.
+style.translate=over||under?`${under-over}px`:""}}close(){this.resized.disconnect();let origin=this.element.parentElement;
+this.element.remove(),origin?.childElementCount||origin?.remove(),this.target?.removeAttribute(MARK),this.target?.removeAttribute(
 "aria-busy")}};function number(value){return new Intl.NumberFormat(language(),{maximumFractionDigits:value<10?1:0}).format(value)}function percent(fraction){
 return new Intl.NumberFormat(language(),{style:"percent"}).format(Math.floor(fraction*100)/100)}function time(seconds){let whole=Math.
 floor(seconds);return whole<60?`${whole} s`:whole<3600?`${Math.floor(whole/60)} min ${String(whole%60).padStart(2,"0")} \
