@@ -48,12 +48,12 @@ system:
 
 # The newest Dash first and in full, then the oldest: the first failure ends the run.
 .PHONY: test
-test: system .venv/.stamp .venv-oldest/.stamp  ## Run all tests on the newest Dash, then on the oldest (PYTEST_ARGS=...)
+test: system .venv/.stamp .venv-oldest/.stamp node_modules/.stamp  ## Run all tests on the newest Dash, then on the oldest (PYTEST_ARGS=...)
 	.venv/bin/python -m pytest $(PYTEST_ARGS)
 	.venv-oldest/bin/python -m pytest $(OLDEST_TESTS) -m "not newest_only" $(PYTEST_ARGS)
 
 .PHONY: test-oldest
-test-oldest: system .venv-oldest/.stamp  ## Run the tests on the oldest supported Dash (PYTEST_ARGS=...)
+test-oldest: system .venv-oldest/.stamp node_modules/.stamp  ## Run the tests on the oldest supported Dash (PYTEST_ARGS=...)
 	.venv-oldest/bin/python -m pytest $(OLDEST_TESTS) -m "not newest_only" $(PYTEST_ARGS)
 
 .PHONY: check

@@ -45,6 +45,8 @@ export const poller = {
     /** Until when no stream is asked for, and for how long after the next that is kept back. */
     noStreams: 0,
     streamPause: STREAM_PAUSE,
+    /** Whether the server answers, as the jobs were told. */
+    connected: true,
     /** How many clicks the server has not answered yet. */
     submitting: 0,
 
@@ -103,7 +105,8 @@ export const poller = {
             jobs: Object.fromEntries(asked.map((job) => [job.id, job.seq])),
             ahead: Object.fromEntries(asked.flatMap((job) => (job.status.place ? [[job.id, job.status.place]] : []))),
             hidden: this.hidden || undefined,
-            pace: !holds || undefined,
+            // Not held, if nobody knows yet whether the server is back: the answer might come late.
+            pace: !holds || !this.connected || undefined,
             stream: stream || undefined,
         });
         const late = () => {
@@ -231,6 +234,7 @@ export const poller = {
 
     /** @param {boolean} connected whether the server answers */
     connect(connected) {
+        this.connected = connected;
         this.jobs.forEach((job) => job.status.connect(connected));
     },
 

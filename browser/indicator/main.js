@@ -104,6 +104,8 @@ function take(detail) {
         }
     }
     runs.size ? all.set(name, runs) : all.delete(name);
+    // Also while there is nothing to be seen: the tab of a job may be opened.
+    ticking = ticking || setInterval(tick, TICK);
     refresh(name);
 }
 
@@ -140,11 +142,10 @@ function refresh(name) {
         one.overlay = overlay;
     }
     overlay.add(one.row);
-    const words = one.row.words;
+    const { about } = one.row;
     keepFocus(one.row, () => one.row.draw(detail, statusNow(entry), entry.back > performance.now()));
-    one.row.words === words || tell(one.row.words);
+    one.row.about === about || tell(one.row.told);
     overlay.draw();
-    ticking = ticking || setInterval(tick, TICK);
 }
 
 /** @param {Entry} entry @returns {boolean} */

@@ -1,6 +1,7 @@
 /* What lies over a component while jobs for it run. It takes no room, and no clicks but for its buttons. */
 
 import { schemeOfPage } from "../scheme.js";
+import { say } from "../texts.js";
 import { boxOf, hostOf } from "./place.js";
 
 /** @typedef {import("./row.js").Row} Row */
@@ -23,8 +24,10 @@ function originOf(host) {
     if (!origin) {
         origin = document.createElement("div");
         origin.className = "long-callback-indicators";
+        origin.setAttribute("role", "region"); // what is on a page is to be in one
         origins.set(host, origin);
     }
+    origin.setAttribute("aria-label", say("jobs"));
     if (!origin.isConnected) {
         host.append(origin);
     }
@@ -114,7 +117,9 @@ export class Overlay {
 
     close() {
         this.resized.disconnect();
+        const origin = this.element.parentElement;
         this.element.remove();
+        origin?.childElementCount || origin?.remove();
         this.target?.removeAttribute(MARK);
         this.target?.removeAttribute("aria-busy");
     }

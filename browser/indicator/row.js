@@ -46,8 +46,8 @@ export class Row {
         this.element.append(head, this.details, this.bar);
         /** @type {Detail | null} */
         this.detail = null;
-        /** What was said last. */
-        this.words = "";
+        /** What a screen reader is told, and what that is about: only when this changes it is told again. */
+        this.told = this.about = "";
     }
 
     /** @param {string} name @param {() => void} click @returns {HTMLElement} */
@@ -75,7 +75,14 @@ export class Row {
         write(this.details, [...words.details, ref].filter(Boolean).join(" · "));
         this.drawBar(active && !waits, known ? status.fraction : null, words.details);
         this.drawButtons(detail, failed, status);
-        this.words = [words.state, ...(active ? words.details.slice(0, 1) : words.details), ref].filter(Boolean).join(", ");
+        // Not of seconds and numbers, which change all the time.
+        const { state, attempt, text, ahead, connected } = status;
+        const about = JSON.stringify([state, attempt, text, ahead, connected, back, ref]);
+        if (about !== this.about) {
+            this.about = about;
+            const details = state === "running" ? [text] : active ? words.details.slice(0, 1) : words.details;
+            this.told = [words.state, ...details, ref].filter(Boolean).join(", ");
+        }
     }
 
     /** @param {boolean} shown @param {number | null} fraction @param {string[]} details */

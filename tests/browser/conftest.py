@@ -116,3 +116,14 @@ def page(blank: Page, app: Server, request: pytest.FixtureRequest) -> Page:
     if not (getattr(request.module, "keep_page", False) and blank.driver.current_url == app.url):
         blank.open(app.url)
     return blank
+
+
+@pytest.fixture(params=["chromium", "firefox"])
+def each_page(app: Server, request: pytest.FixtureRequest) -> BasePage:
+    """The module's app in each of the browsers. As of ``page``, it may say ``keep_page``."""
+    chromium = request.param == "chromium"
+    page: BasePage = request.getfixturevalue("blank" if chromium else "firefox_page")
+    keep = getattr(request.module, "keep_page", False)
+    if not (keep and page.js("return location.href") == app.url):
+        page.open(app.url)
+    return page

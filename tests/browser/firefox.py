@@ -47,7 +47,7 @@ class Firefox:
     """The connection to a running Firefox.
 
     Attributes:
-        tab: the id of its only tab.
+        tab: the id of the tab of the tests.
         log: what the consoles of its pages have, as ``log.entryAdded`` describes it.
     """
 
@@ -59,8 +59,10 @@ class Firefox:
         self.command("session.new", capabilities={})
         self.command("session.subscribe", events=["log.entryAdded"])
         self.command("script.addPreloadScript", functionDeclaration=f"() => {{{RECORDER}}}")
-        [tab] = self.command("browsingContext.getTree")["contexts"]
+        # The window that Firefox opens itself gets no focus, and keys press no button there.
+        tab = self.command("browsingContext.create", type="window")
         self.tab: str = tab["context"]
+        self.command("browsingContext.activate", context=self.tab)
 
     def command(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Have a command executed, and return its result."""
@@ -128,7 +130,6 @@ class FirefoxPage(BasePage):
         self._command("browsingContext.navigate", url=url, wait="complete")
 
     def reload(self) -> None:
-        """Load the page anew, as F5 does, and wait as :meth:`open` does."""
         self._command("browsingContext.reload", wait="complete")
         self.wait(self.is_idle, "the page to be rendered again")
 
@@ -152,6 +153,14 @@ class FirefoxPage(BasePage):
         self._command("input.performActions", actions=actions)
         if self.js("return window.pressed") is False:
             self.click(selector)
+
+    def press(self, key: str) -> None:
+        keys = [{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]
+        actions = [{"type": "key", "id": "keyboard", "actions": keys}]
+        self._command("input.performActions", actions=actions)
+
+    def size(self, width: int, height: int) -> None:
+        self._command("browsingContext.setViewport", viewport={"width": width, "height": height})
 
     def js(self, script: str, *args: Any) -> Any:
         # As JSON: BiDi's own form of values has a type for each part.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from apps import wait_until
 from selenium.common.exceptions import ElementClickInterceptedException
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -59,8 +60,20 @@ class BasePage(ABC):
         """Load an address."""
 
     @abstractmethod
+    def reload(self) -> None:
+        """Load the page anew, as F5 does, and wait as :meth:`open` does."""
+
+    @abstractmethod
     def click(self, selector: str | dict[str, Any]) -> None:
         """Click as a user does."""
+
+    @abstractmethod
+    def press(self, key: str) -> None:
+        """Press a key, one of ``Keys`` of Selenium, and let it go."""
+
+    @abstractmethod
+    def size(self, width: int, height: int) -> None:
+        """Let the window have a size, in pixels."""
 
     @abstractmethod
     def js(self, script: str, *args: Any) -> Any:
@@ -239,6 +252,10 @@ class Page(BasePage):
     def load(self, url: str) -> None:
         self.driver.get(url)
 
+    def reload(self) -> None:
+        self.driver.refresh()
+        self.wait(self.is_idle, "the page to be rendered again")
+
     def click(self, selector: str | dict[str, Any]) -> None:
         element = self.driver.find_element(By.CSS_SELECTOR, css(selector))
         until = time.monotonic() + 5
@@ -258,6 +275,13 @@ class Page(BasePage):
                 if self.js("return window.pressed") is not False:
                     return
         element.click()  # says what covers it
+
+    def press(self, key: str) -> None:
+        ActionChains(self.driver).send_keys(key).perform()
+
+    def size(self, width: int, height: int) -> None:
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._command("Emulation.setDeviceMetricsOverride", **metrics)
 
     def type(self, selector: str | dict[str, Any], text: str) -> None:
         """Replace the text of an input, and leave it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from apps import Server
+from indicators import wait_gone, wait_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +54,8 @@ app.layout = html.Div([
     html.Button("fail", id="fail"), html.P(id="failed"), html.Button("load", id="load"),
     html.P(id="loaded"), html.P("a", id="ping"), html.P(id="pong"), html.P(id="cycle"),
     html.Button("cached", id="cached"), html.P(id="kept"),
+    html.Button("shown", id="shown"), html.P("a card", id="card"), dcc.Store(id="status"),
+    html.P(id="unseen", style={"display": "none"}),
 ])
 
 # Trigger, State, progress, running, cancel; what it returns stays on the server.
@@ -133,6 +136,13 @@ def cached(n_clicks, _):
     note("cached", n_clicks)
     return f"computed {n_clicks}"
 
+@app.long_callback(Output("unseen", "children"), Trigger("shown", "n_clicks"),
+                   Trigger("words", "id"), indicator="card", status=Output("status", "data"),
+                   cancelable=True, prevent_initial_call=True)
+def shown():
+    wait_for("shown")
+    return "done"
+
 if __name__ == "__main__":
     serve(app)
 """
@@ -197,3 +207,14 @@ def test_other_forms_and_options(page: Page, app: Server) -> None:
     page.wait_idle()
     assert page.text("#p-kept") == "computed 1"
     assert app.notes("cached") == ["1"]
+
+
+def test_the_indicator_and_the_status_go_through_the_transforms(page: Page, app: Server) -> None:
+    page.click("#p-shown")
+    row = wait_row(page, "p-card", "Running|Waiting")
+    assert row.buttons == ["Stop"]
+    page.wait(lambda: page.prop("p-status", "data")["state"] == "running")
+    app.open_gate("shown")
+    wait_gone(page, "p-card")
+    page.wait_prop("p-unseen", "children", "done")
+    assert page.prop("p-status", "data")["state"] == "succeeded"

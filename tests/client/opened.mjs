@@ -41,5 +41,5 @@ export async function opened(options) {
     const ended = () => clock.until(() => server.jobs.size > 0 && !tab.remembered().length, 600_000);
     const asked = () => [...server.jobs.values()].map((job) => job.n);
     await pass(1); // the client looks at the page
-    return { components, tab, pass, ended, asked };
+    return { components, tab, server, pass, ended, asked };
 }

@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -314,6 +314,68 @@ def test_streams_can_be_turned_off(managers: list[Manager]) -> None:
     asked = question(managers, {job.id: 0}, pacer, THREADS, stream=True)
     answer: Any = asyncio.run(updates_async(asked))
     assert json.loads(answer) == {"jobs": {}, "after": 0}
+
+
+# Where a job waits, while another is in the way of a quiet moment
+
+
+@pytest.fixture
+def busy(managers: list[Manager]) -> Iterator[Job]:
+    """A job that reports twenty times a second."""
+    store, job = managers[0].store, waiting_job(managers[0])
+    store.change(job.id, Begin())
+    over = threading.Event()
+
+    def report() -> None:
+        while not over.wait(0.05):
+            record = store.load(job.id)
+            assert record is not None
+            slot, stale = record.put(0, patch=False)
+            store.write(record, {slot: b"1"}, stale)
+
+    thread = threading.Thread(target=report)
+    thread.start()
+    yield job
+    over.set()
+    thread.join()
+
+
+#: Seconds after which who asks has long been told where a job waits.
+TOLD_WITHIN = 4
+
+
+def test_a_tab_is_told_where_a_job_waits_while_another_reports_all_the_time(
+    managers: list[Manager], pacer: Pacer, busy: Job
+) -> None:
+    first, second = waiting_job(managers[0]), waiting_job(managers[0])
+    seen, ahead = {busy.id: 0, first.id: 0, second.id: 0}, dict[str, Any]()
+    until = time.monotonic() + TOLD_WITHIN
+    while len(ahead) < 2:
+        assert time.monotonic() < until
+        for i, news in ask(managers, seen, pacer, THREADS, ahead=ahead)["jobs"].items():
+            seen[i] = news["seq"]
+            if "ahead" in news:
+                ahead[i] = [news["ahead"], news["wait"] is not None]
+    assert ahead == {first.id: [0, False], second.id: [1, False]}
+
+
+def test_a_stream_tells_where_a_job_waits_while_another_reports_all_the_time(
+    managers: list[Manager], pacer: Pacer, busy: Job
+) -> None:
+    first, second = waiting_job(managers[0]), waiting_job(managers[0])
+    jobs = {busy.id: 0, first.id: 0, second.id: 0}
+
+    async def read() -> dict[str, int]:
+        asked = question(managers, jobs, pacer, THREADS, stream=True, ahead={})
+        events: Any = await updates_async(asked)
+        ahead: dict[str, int] = {}
+        while len(ahead) < 2:
+            told = event(await anext(events))["jobs"]
+            ahead |= {i: news["ahead"] for i, news in told.items() if "ahead" in news}
+        await events.aclose()
+        return ahead
+
+    assert asyncio.run(asyncio.wait_for(read(), TOLD_WITHIN)) == {first.id: 0, second.id: 1}
 
 
 class _Unsupervised(InlineExecutor):

@@ -58,25 +58,26 @@ empty=bottom-top;for(let one=target.parentElement;one&&one!==host&&one!==documen
 overflowY}=getComputedStyle(one);if(overflowX==="visible"&&overflowY==="visible")continue;let box=one.getBoundingClientRect();
 [left,top]=[Math.max(left,box.left),Math.max(top,box.top)],[right,bottom]=[Math.min(right,box.right),Math.min(bottom,box.
 bottom)]}return right>left&&(bottom>top||bottom===top&&!empty)?{left,top,right,bottom}:null}var LOW=64,NARROW=240,EDGE=8,MARK="data-long-callback",origins=new WeakMap;function originOf(host){let origin=origins.get(
-host);return origin||(origin=document.createElement("div"),origin.className="long-callback-indicators",origins.set(host,
-origin)),origin.isConnected||host.append(origin),origin}var Overlay=class{constructor(target){this.target=target,this.rows=
-new Set,this.element=document.createElement("div"),this.element.className="long-callback-indicator",this.card=document.createElement(
-"div"),this.card.className="long-callback-indicator-card",this.element.append(this.card),target===null&&(this.element.dataset.
-place="corner"),this.host=target===null?document.body:hostOf(target),this.resized=new ResizeObserver(()=>requestAnimationFrame(
-()=>this.place())),target&&this.resized.observe(target),this.resized.observe(this.host)}add(row){row.element.parentElement!==
-this.card&&(this.rows.add(row),this.card.append(row.element))}remove(row){this.rows.delete(row)&&row.element.remove()}draw(){
-let states=Array.from(this.rows,row=>row.element.dataset.state||""),busy=states.some(state=>!["failed","cancelled","succ\
-eeded"].includes(state));this.element.dataset.scheme=schemeOfPage(),this.element.classList.toggle("long-callback-indicat\
-or-busy",busy),this.target&&(this.target.setAttribute(MARK,states[0]||""),busy?this.target.setAttribute("aria-busy","tru\
-e"):this.target.removeAttribute("aria-busy")),this.place()}place(){if(!this.rows.size)return;let{target,element:element2}=this,
-origin=originOf(this.host);element2.parentElement!==origin&&origin.append(element2);let box=target&&boxOf(target,this.host);
-if(element2.hidden=target!==null&&!box,box){let{left,top}=origin.getBoundingClientRect(),[width,height]=[box.right-box.left,
-box.bottom-box.top];Object.assign(element2.style,{left:`${box.left-left}px`,top:`${box.top-top}px`,width:`${width}px`,height:`${height}\
-px`});let low=height<LOW;element2.dataset.low=String(low);let room=Math.max(width-(low?0:2*EDGE),Math.min(NARROW,window.
-innerWidth-2*EDGE));this.card.style.maxWidth=`${room}px`,this.card.style.translate="";let card=this.card.getBoundingClientRect(),
-over=Math.max(0,card.right+EDGE-document.documentElement.clientWidth),under=Math.max(0,EDGE-(card.left-over));this.card.
-style.translate=over||under?`${under-over}px`:""}}close(){this.resized.disconnect(),this.element.remove(),this.target?.removeAttribute(
-MARK),this.target?.removeAttribute("aria-busy")}};function number(value){return new Intl.NumberFormat(language(),{maximumFractionDigits:value<10?1:0}).format(value)}function percent(fraction){
+host);return origin||(origin=document.createElement("div"),origin.className="long-callback-indicators",origin.setAttribute(
+"role","region"),origins.set(host,origin)),origin.setAttribute("aria-label",say("jobs")),origin.isConnected||host.append(
+origin),origin}var Overlay=class{constructor(target){this.target=target,this.rows=new Set,this.element=document.createElement(
+"div"),this.element.className="long-callback-indicator",this.card=document.createElement("div"),this.card.className="lon\
+g-callback-indicator-card",this.element.append(this.card),target===null&&(this.element.dataset.place="corner"),this.host=
+target===null?document.body:hostOf(target),this.resized=new ResizeObserver(()=>requestAnimationFrame(()=>this.place())),
+target&&this.resized.observe(target),this.resized.observe(this.host)}add(row){row.element.parentElement!==this.card&&(this.
+rows.add(row),this.card.append(row.element))}remove(row){this.rows.delete(row)&&row.element.remove()}draw(){let states=Array.
+from(this.rows,row=>row.element.dataset.state||""),busy=states.some(state=>!["failed","cancelled","succeeded"].includes(
+state));this.element.dataset.scheme=schemeOfPage(),this.element.classList.toggle("long-callback-indicator-busy",busy),this.
+target&&(this.target.setAttribute(MARK,states[0]||""),busy?this.target.setAttribute("aria-busy","true"):this.target.removeAttribute(
+"aria-busy")),this.place()}place(){if(!this.rows.size)return;let{target,element:element2}=this,origin=originOf(this.host);
+element2.parentElement!==origin&&origin.append(element2);let box=target&&boxOf(target,this.host);if(element2.hidden=target!==
+null&&!box,box){let{left,top}=origin.getBoundingClientRect(),[width,height]=[box.right-box.left,box.bottom-box.top];Object.
+assign(element2.style,{left:`${box.left-left}px`,top:`${box.top-top}px`,width:`${width}px`,height:`${height}px`});let low=height<
+LOW;element2.dataset.low=String(low);let room=Math.max(width-(low?0:2*EDGE),Math.min(NARROW,window.innerWidth-2*EDGE));this.
+card.style.maxWidth=`${room}px`,this.card.style.translate="";let card=this.card.getBoundingClientRect(),over=Math.max(0,
+card.right+EDGE-document.documentElement.clientWidth),under=Math.max(0,EDGE-(card.left-over));this.card.style.translate=
+over||under?`${under-over}px`:""}}close(){this.resized.disconnect();let origin=this.element.parentElement;this.element.remove(),
+origin?.childElementCount||origin?.remove(),this.target?.removeAttribute(MARK),this.target?.removeAttribute("aria-busy")}};function number(value){return new Intl.NumberFormat(language(),{maximumFractionDigits:value<10?1:0}).format(value)}function percent(fraction){
 return new Intl.NumberFormat(language(),{style:"percent"}).format(Math.floor(fraction*100)/100)}function time(seconds){let whole=Math.
 floor(seconds);return whole<60?`${whole} s`:whole<3600?`${Math.floor(whole/60)} min ${String(whole%60).padStart(2,"0")} \
 s`:`${Math.floor(whole/3600)} h ${String(Math.floor(whole%3600/60)).padStart(2,"0")} min`}function estimate(seconds){if(seconds<
@@ -101,23 +102,25 @@ ils"),this.bar=element("div","bar"),this.fill=element("div","fill"),this.bar.app
 "buttons");this.again=this.button("again",()=>this.detail?.again?.()),this.reload=this.button("reload",()=>location.reload()),
 this.stop=this.button("stop",()=>this.detail?.stop?.()),this.dismiss=this.button("dismiss",dismiss2),buttons.append(this.
 again,this.reload,this.stop,this.dismiss),head.append(this.state,this.time,this.percent,buttons),this.element.append(head,
-this.details,this.bar),this.detail=null,this.words=""}button(name,click){let made=element("button",name);return made.setAttribute(
-"type","button"),made.addEventListener("click",click),made}draw(detail,status,back){this.detail=detail;let words=wordsFor(
+this.details,this.bar),this.detail=null,this.told=this.about=""}button(name,click){let made=element("button",name);return made.
+setAttribute("type","button"),made.addEventListener("click",click),made}draw(detail,status,back){this.detail=detail;let words=wordsFor(
 status,back),failed=status.state==="failed",waits=status.state==="queued"||status.state==="retrying",active=waits||status.
 state==="running"||status.state==="cancelling";this.element.dataset.state=status.connected?status.state:"reconnecting",this.
 state.lang=words.own?language():"",write(this.state,words.state),write(this.time,words.time);let known=active&&!waits&&status.
 fraction!==null;write(this.percent,known?percent(status.fraction||0):"");let ref=failed&&status.error?.ref?`${say("numbe\
 r")} ${status.error.ref}`:"";write(this.details,[...words.details,ref].filter(Boolean).join(" · ")),this.drawBar(active&&
-!waits,known?status.fraction:null,words.details),this.drawButtons(detail,failed,status),this.words=[words.state,...active?
-words.details.slice(0,1):words.details,ref].filter(Boolean).join(", ")}drawBar(shown2,fraction,details){let{bar,fill}=this;
-if(bar.hidden=!shown2,!shown2){bar.removeAttribute("role");return}bar.setAttribute("role","progressbar"),bar.setAttribute(
-"aria-label",say("progress")),bar.classList.toggle(NAME+"unknown",fraction===null),fraction===null?(["aria-valuenow","ar\
-ia-valuetext"].forEach(name=>bar.removeAttribute(name)),fill.style.inlineSize=""):(bar.setAttribute("aria-valuenow",String(
-Math.floor(fraction*100))),bar.setAttribute("aria-valuetext",[percent(fraction),...details].join(", ")),fill.style.inlineSize=
-`${fraction*100}%`)}drawButtons(detail,failed,status){let{try_again,reload,stop,dismiss:dismiss2}=texts();write(this.again,
-failed&&detail.again?try_again:""),write(this.reload,failed&&status.error?.reload?reload:"");let stops=!!detail.stop||status.
-state==="cancelling";write(this.stop,stops&&detail.cancelable?stop:""),this.stop.setAttribute("aria-disabled",String(!detail.
-stop)),write(this.dismiss,failed?"×":""),this.dismiss.setAttribute("aria-label",dismiss2),this.dismiss.title=dismiss2}};var SHOW_AFTER=300,FAREWELL=4e3,BACK=2e3,TICK=1e3,ENDED=["succeeded","failed","cancelled"],all2=new Map,shown=new Map,overlays=new Map,
+!waits,known?status.fraction:null,words.details),this.drawButtons(detail,failed,status);let{state,attempt,text,ahead,connected}=status,
+about=JSON.stringify([state,attempt,text,ahead,connected,back,ref]);if(about!==this.about){this.about=about;let details=state===
+"running"?[text]:active?words.details.slice(0,1):words.details;this.told=[words.state,...details,ref].filter(Boolean).join(
+", ")}}drawBar(shown2,fraction,details){let{bar,fill}=this;if(bar.hidden=!shown2,!shown2){bar.removeAttribute("role");return}
+bar.setAttribute("role","progressbar"),bar.setAttribute("aria-label",say("progress")),bar.classList.toggle(NAME+"unknown",
+fraction===null),fraction===null?(["aria-valuenow","aria-valuetext"].forEach(name=>bar.removeAttribute(name)),fill.style.
+inlineSize=""):(bar.setAttribute("aria-valuenow",String(Math.floor(fraction*100))),bar.setAttribute("aria-valuetext",[percent(
+fraction),...details].join(", ")),fill.style.inlineSize=`${fraction*100}%`)}drawButtons(detail,failed,status){let{try_again,
+reload,stop,dismiss:dismiss2}=texts();write(this.again,failed&&detail.again?try_again:""),write(this.reload,failed&&status.
+error?.reload?reload:"");let stops=!!detail.stop||status.state==="cancelling";write(this.stop,stops&&detail.cancelable?stop:
+""),this.stop.setAttribute("aria-disabled",String(!detail.stop)),write(this.dismiss,failed?"×":""),this.dismiss.setAttribute(
+"aria-label",dismiss2),this.dismiss.title=dismiss2}};var SHOW_AFTER=300,FAREWELL=4e3,BACK=2e3,TICK=1e3,ENDED=["succeeded","failed","cancelled"],all2=new Map,shown=new Map,overlays=new Map,
 ticking,before=null,region=document.createElement("div");region.className="long-callback-indicator-told";region.setAttribute(
 "role","status");function statusNow({status,at}){let passed=(performance.now()-at)/1e3,left=value=>value===null?null:Math.
 max(0,value-passed),runs=status.state==="running"||status.state==="cancelling";return{...status,elapsed:status.elapsed!==
@@ -130,15 +133,15 @@ now(),{status}=detail;!entry&&!ENDED.includes(status.state)&&(runs.forEach((one,
 runs.delete(run)),setTimeout(()=>refresh(name),SHOW_AFTER));let back=entry?.lost&&status.connected?now+BACK:entry?.back||
 0;runs.set(detail.run,{detail,status,at:now,since:entry?.since??now,lost:!status.connected,back}),back>now&&setTimeout(()=>refresh(
 name),back-now),status.state==="cancelled"&&setTimeout(()=>dismiss(name,detail.run),shown.get(name)?.overlay?FAREWELL:0)}
-runs.size?all2.set(name,runs):all2.delete(name),refresh(name)}function dismiss(name,run){let runs=all2.get(name);runs?.delete(
-run)&&(runs.size||all2.delete(name),refresh(name))}function refresh(name){let entry=chosen(all2.get(name)||new Map),visible=entry&&
-(isDue(entry)||shown.get(name)?.overlay);if(!entry||!visible){hide(name);return}let{detail}=entry,ids=detail.indicator?.
-length?detail.indicator:detail.outputs.map(({id})=>id),{found,element:element2}=targetOf(ids);if(!element2&&(found||!detail.
-here)){hide(name,!0);return}let one=shown.get(name)||{row:new Row(()=>dismissShown(name)),overlay:null};shown.set(name,one);
-let overlay=overlays.get(element2)||new Overlay(element2);overlays.set(element2,overlay),one.overlay!==overlay&&(one.overlay&&
-leave(one.overlay,one.row),one.overlay=overlay),overlay.add(one.row);let words=one.row.words;keepFocus(one.row,()=>one.row.
-draw(detail,statusNow(entry),entry.back>performance.now())),one.row.words===words||tell(one.row.words),overlay.draw(),ticking=
-ticking||setInterval(tick,TICK)}function isDue({status,since}){return status.state==="failed"||status.state!=="cancelled"&&
+runs.size?all2.set(name,runs):all2.delete(name),ticking=ticking||setInterval(tick,TICK),refresh(name)}function dismiss(name,run){
+let runs=all2.get(name);runs?.delete(run)&&(runs.size||all2.delete(name),refresh(name))}function refresh(name){let entry=chosen(
+all2.get(name)||new Map),visible=entry&&(isDue(entry)||shown.get(name)?.overlay);if(!entry||!visible){hide(name);return}
+let{detail}=entry,ids=detail.indicator?.length?detail.indicator:detail.outputs.map(({id})=>id),{found,element:element2}=targetOf(
+ids);if(!element2&&(found||!detail.here)){hide(name,!0);return}let one=shown.get(name)||{row:new Row(()=>dismissShown(name)),
+overlay:null};shown.set(name,one);let overlay=overlays.get(element2)||new Overlay(element2);overlays.set(element2,overlay),
+one.overlay!==overlay&&(one.overlay&&leave(one.overlay,one.row),one.overlay=overlay),overlay.add(one.row);let{about}=one.
+row;keepFocus(one.row,()=>one.row.draw(detail,statusNow(entry),entry.back>performance.now())),one.row.about===about||tell(
+one.row.told),overlay.draw()}function isDue({status,since}){return status.state==="failed"||status.state!=="cancelled"&&
 performance.now()-since>=SHOW_AFTER-1}function dismissShown(name){let runs=all2.get(name),entry=runs&&chosen(runs);entry&&
 dismiss(name,entry.detail.run)}function hide(name,comesBack=!1){let one=shown.get(name);one?.overlay&&(keepFocus(one.row,
 ()=>one.overlay&&leave(one.overlay,one.row)),one.overlay=null),comesBack||shown.delete(name),all2.size||(clearInterval(ticking),

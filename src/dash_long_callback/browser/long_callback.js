@@ -219,43 +219,44 @@ this.forget()}};window.addEventListener("storage",event=>event.key===holder.key&
 updates||[],plain=later.filter(([,value])=>!isPatch(value)&&!isEvents(value)),replaced=new Set(plain.map(([target])=>String(
 target))),earlier=(first.updates||[]).filter(([target,value])=>isEvents(value)||!replaced.has(String(target)));return{...second,
 updates:[...earlier,...later]}}var poller={jobs:new Map,request:null,timer:void 0,due:1/0,budget:new RetryBudget,hidden:document.
-hidden,noStreams:0,streamPause:STREAM_PAUSE,submitting:0,add(job,after){this.jobs.set(job.id,job),this.schedule(Math.max(
-after*1e3,this.submitting?GATHER:0))},remove(job){this.jobs.delete(job.id)&&!this.jobs.size&&this.pause()},pause(){clearTimeout(
-this.timer),this.due=1/0,this.stop(),holder.free()},stop(){this.request?.abort(),this.request=null},schedule(ms){let due=Date.
-now()+ms;this.jobs.size&&due<this.due&&(clearTimeout(this.timer),this.due=due,this.timer=setTimeout(()=>{this.due=1/0,this.
-ask()},ms))},async ask(){this.stop();let request=this.request=new AbortController,asked=Array.from(this.jobs.values());this.
-hidden&&holder.free();let holds=!this.hidden&&holder.take(),stream=holds&&settings().stream&&Date.now()>this.noStreams,body=JSON.
-stringify({tab:TAB,jobs:Object.fromEntries(asked.map(job=>[job.id,job.seq])),ahead:Object.fromEntries(asked.flatMap(job=>job.
-status.place?[[job.id,job.status.place]]:[])),hidden:this.hidden||void 0,pace:!holds||void 0,stream:stream||void 0}),timer=setTimeout(
-()=>{stream&&(this.noStreams=Date.now()+this.streamPause,this.streamPause*=2),request.abort()},stream?STREAM_FIRST:ANSWER_MAX);
-this.budget.begin();let after=0,fault=null;try{let response=await post("_dash-long-callback/updates",body,{signal:request.
-signal});if(response.status===404){let answer=await response.json().catch(()=>({}));if(answer.error!=="JobNotFound")throw new RequestError(
-"status 404");asked.filter(job=>this.jobs.get(job.id)===job).forEach(job=>missed(job,answer.owner))}else{let found=await errorOf(
-response);if(found)throw found;response.body&&(response.headers.get("Content-Type")||"").startsWith("text/event-stream")?
-after=await this.read(response.body,request,()=>{clearTimeout(timer),this.streamPause=STREAM_PAUSE}):after=this.take([await response.
-json()],request)}this.succeed()}catch(error){fault=faultOf(error)}clearTimeout(timer),this.request===request&&(this.request=
-null,fault?this.fail(fault):this.schedule(after*1e3))},take(answers,request){if(this.request!==request)return 0;let found=new Map,
-owner;for(let answer of answers){owner="owner"in answer?answer.owner:owner;for(let[id,news]of Object.entries(answer.jobs)){
-let before=found.get(id);found.set(id,before&&news?merged(before,news):news)}}for(let[id,news]of found){let job=this.jobs.
-get(id);job&&attempt(job.name,()=>news?job.receive(news):missed(job,owner))}return answers.length?answers[answers.length-
-1].after:0},async read(body,request,flows){let reader=body.getReader(),decoder=new TextDecoder,[text,from,after]=["",0,0],
-timer;try{for(;;){let{done,value}=await reader.read();if(done)return after;flows(),clearTimeout(timer),timer=setTimeout(
-()=>request.abort(),STREAM_NEXT),text+=decoder.decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
+hidden,noStreams:0,streamPause:STREAM_PAUSE,connected:!0,submitting:0,add(job,after){this.jobs.set(job.id,job),this.schedule(
+Math.max(after*1e3,this.submitting?GATHER:0))},remove(job){this.jobs.delete(job.id)&&!this.jobs.size&&this.pause()},pause(){
+clearTimeout(this.timer),this.due=1/0,this.stop(),holder.free()},stop(){this.request?.abort(),this.request=null},schedule(ms){
+let due=Date.now()+ms;this.jobs.size&&due<this.due&&(clearTimeout(this.timer),this.due=due,this.timer=setTimeout(()=>{this.
+due=1/0,this.ask()},ms))},async ask(){this.stop();let request=this.request=new AbortController,asked=Array.from(this.jobs.
+values());this.hidden&&holder.free();let holds=!this.hidden&&holder.take(),stream=holds&&settings().stream&&Date.now()>this.
+noStreams,body=JSON.stringify({tab:TAB,jobs:Object.fromEntries(asked.map(job=>[job.id,job.seq])),ahead:Object.fromEntries(
+asked.flatMap(job=>job.status.place?[[job.id,job.status.place]]:[])),hidden:this.hidden||void 0,pace:!holds||!this.connected||
+void 0,stream:stream||void 0}),timer=setTimeout(()=>{stream&&(this.noStreams=Date.now()+this.streamPause,this.streamPause*=
+2),request.abort()},stream?STREAM_FIRST:ANSWER_MAX);this.budget.begin();let after=0,fault=null;try{let response=await post(
+"_dash-long-callback/updates",body,{signal:request.signal});if(response.status===404){let answer=await response.json().catch(
+()=>({}));if(answer.error!=="JobNotFound")throw new RequestError("status 404");asked.filter(job=>this.jobs.get(job.id)===
+job).forEach(job=>missed(job,answer.owner))}else{let found=await errorOf(response);if(found)throw found;response.body&&(response.
+headers.get("Content-Type")||"").startsWith("text/event-stream")?after=await this.read(response.body,request,()=>{clearTimeout(
+timer),this.streamPause=STREAM_PAUSE}):after=this.take([await response.json()],request)}this.succeed()}catch(error){fault=
+faultOf(error)}clearTimeout(timer),this.request===request&&(this.request=null,fault?this.fail(fault):this.schedule(after*
+1e3))},take(answers,request){if(this.request!==request)return 0;let found=new Map,owner;for(let answer of answers){owner=
+"owner"in answer?answer.owner:owner;for(let[id,news]of Object.entries(answer.jobs)){let before=found.get(id);found.set(id,
+before&&news?merged(before,news):news)}}for(let[id,news]of found){let job=this.jobs.get(id);job&&attempt(job.name,()=>news?
+job.receive(news):missed(job,owner))}return answers.length?answers[answers.length-1].after:0},async read(body,request,flows){
+let reader=body.getReader(),decoder=new TextDecoder,[text,from,after]=["",0,0],timer;try{for(;;){let{done,value}=await reader.
+read();if(done)return after;flows(),clearTimeout(timer),timer=setTimeout(()=>request.abort(),STREAM_NEXT),text+=decoder.
+decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
 
 `,from);end>=0;end=text.indexOf(`
 
 `)){let event=text.slice(0,end);text=text.slice(end+2),from=0,event.startsWith("data: ")&&answers.push(JSON.parse(event.
 slice(6)))}if(from=Math.max(0,text.length-1),this.request!==request)return 0;this.succeed(),this.budget.begin(),after=answers.
 length?this.take(answers,request):after}}finally{clearTimeout(timer)}},succeed(){this.budget.succeed(),this.connect(!0)},
-connect(connected){this.jobs.forEach(job=>job.status.connect(connected))},fail(fault){let pause2=this.budget.fail(fault);
-if(pause2!==null){this.connect(!this.budget.lasts),this.schedule(pause2);return}let message=this.budget.message("The ser\
-ver can't be reached. If the job still runs, reload the page to find it again",fault);this.budget.succeed();let failure={
-kind:fault.session?"session":"unreachable",reload:!0};Array.from(this.jobs.values()).forEach(job=>job.fail(failure,message,
-!0))}};holder.lost=()=>poller.schedule(0);function missed(job,owner){let other=owner!==void 0&&job.pending.owner&&job.pending.
-owner!==owner,message=other?"SessionExpired: you are not logged in any more, or as another user. Log in again and reload\
- the page":"JobNotFound: no such job: it never existed or has expired; run the callback again",failure={kind:other?"sess\
-ion":"gone",reload:!!other},result=job.found&&!job.seq?{}:{error:devToolsError(message)};job.settle(result,failure,!!(other&&
-owner===null))}var TICK=1e3,NOTHING={fraction:null,remaining:null,text:null,done:null,total:null,rate:null},runs=0,JobStatus=class{constructor(job){
+connect(connected){this.connected=connected,this.jobs.forEach(job=>job.status.connect(connected))},fail(fault){let pause2=this.
+budget.fail(fault);if(pause2!==null){this.connect(!this.budget.lasts),this.schedule(pause2);return}let message=this.budget.
+message("The server can't be reached. If the job still runs, reload the page to find it again",fault);this.budget.succeed();
+let failure={kind:fault.session?"session":"unreachable",reload:!0};Array.from(this.jobs.values()).forEach(job=>job.fail(
+failure,message,!0))}};holder.lost=()=>poller.schedule(0);function missed(job,owner){let other=owner!==void 0&&job.pending.
+owner&&job.pending.owner!==owner,message=other?"SessionExpired: you are not logged in any more, or as another user. Log \
+in again and reload the page":"JobNotFound: no such job: it never existed or has expired; run the callback again",failure={
+kind:other?"session":"gone",reload:!!other},result=job.found&&!job.seq?{}:{error:devToolsError(message)};job.settle(result,
+failure,!!(other&&owner===null))}var TICK=1e3,NOTHING={fraction:null,remaining:null,text:null,done:null,total:null,rate:null},runs=0,JobStatus=class{constructor(job){
 this.job=job,this.now={state:"queued",ahead:null,wait:null,elapsed:null,attempt:1,retry_in:null,connected:!0,error:null,
 ...NOTHING},this.at=0,this.told=!1,this.timer=void 0,this.run=runs+=1}get ended(){return["succeeded","failed","cancelled"].
 includes(this.now.state)}get place(){let{ahead,wait}=this.now;return ahead===null?null:[ahead,wait!==null]}begin(){this.
