@@ -13,7 +13,7 @@
  * All texts are set as text, all looks are in indicator.css: nothing here is for a Content-Security-Policy to forbid.
  */
 
-import { dark } from "../scheme.js";
+import { dark, schemeOfPage } from "../scheme.js";
 import { say } from "../texts.js";
 import { Overlay } from "./overlay.js";
 import { targetOf } from "./place.js";
@@ -50,6 +50,8 @@ const all = new Map();
 const shown = new Map();
 /** @type {Map<HTMLElement | null, Overlay>} */
 const overlays = new Map();
+/** Those that are to be drawn. @type {Set<Overlay>} */
+const changed = new Set();
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let ticking;
 /** What had the focus before a button of ours got it. @type {Element | null} */
@@ -145,7 +147,23 @@ function refresh(name) {
     const { about } = one.row;
     keepFocus(one.row, () => one.row.draw(detail, statusNow(entry), entry.back > performance.now()));
     one.row.about === about || tell(one.row.told);
-    overlay.draw();
+    drawSoon(overlay);
+}
+
+/**
+ * Draw it with the next picture: many jobs may report at once, and each look at the page has it laid out anew.
+ * @param {Overlay} overlay
+ */
+function drawSoon(overlay) {
+    changed.size || requestAnimationFrame(draw);
+    changed.add(overlay);
+}
+
+function draw() {
+    const scheme = schemeOfPage();
+    const now = Array.from(changed).filter((overlay) => overlay.rows.size);
+    changed.clear();
+    now.forEach((overlay) => overlay.draw(scheme));
 }
 
 /** @param {Entry} entry @returns {boolean} */
@@ -180,7 +198,7 @@ function hide(name, comesBack = false) {
 function leave(overlay, row) {
     overlay.remove(row);
     if (overlay.rows.size) {
-        overlay.draw();
+        drawSoon(overlay);
     } else {
         overlay.close();
         overlays.delete(overlay.target);

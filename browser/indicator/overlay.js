@@ -1,6 +1,5 @@
 /* What lies over a component while jobs for it run. It takes no room, and no clicks but for its buttons. */
 
-import { schemeOfPage } from "../scheme.js";
 import { say } from "../texts.js";
 import { boxOf, hostOf } from "./place.js";
 
@@ -69,11 +68,11 @@ export class Overlay {
         }
     }
 
-    /** Let it be as its rows are. */
-    draw() {
+    /** @param {string} scheme of the page: let it be as its rows are */
+    draw(scheme) {
         const states = Array.from(this.rows, (row) => row.element.dataset.state || "");
         const busy = states.some((state) => !["failed", "cancelled", "succeeded"].includes(state));
-        this.element.dataset.scheme = schemeOfPage();
+        this.element.dataset.scheme = scheme;
         this.element.classList.toggle("long-callback-indicator-busy", busy);
         if (this.target) {
             this.target.setAttribute(MARK, states[0] || "");

@@ -319,12 +319,26 @@ def test_stop_ends_one_that_runs_and_one_that_waits(page: BasePage, app: Server)
     assert no_notice(page)
 
 
+#: How many milliseconds the last job has taken, as the page knows it.
+TOOK = """
+let began = 0;
+addEventListener("long-callback-status", ({ detail: { status } }) => {
+    if (status.state === "queued") began = began || performance.now();
+    if (status.state === "succeeded") [window.took, began] = [performance.now() - began, 0];
+});
+"""
+
+
 @newest_only
 def test_a_quick_one_never_flashes_unless_it_fails(page: BasePage, app: Server):
-    page.record(".long-callback-indicator")
-    page.click("#quick-run")
-    page.wait_text("#quick-result", "done 1")
-    page.wait_idle()
+    page.js(TOOK)
+    for n in range(1, 20):  # until one is quick, on a machine that has other things to do
+        page.record(".long-callback-indicator")
+        page.click("#quick-run")
+        page.wait_text("#quick-result", f"done {n}")
+        page.wait_idle()
+        if page.js("return window.took") < 250:
+            break
     assert page.stays(lambda: page.recorded(".long-callback-indicator") == [None], 0.5)
     page.click("#tells-run")
     wait_row(page, "tells-result", "There are no sales(.|\n)*")

@@ -65,10 +65,10 @@ origin),origin}var Overlay=class{constructor(target){this.target=target,this.row
 g-callback-indicator-card",this.element.append(this.card),target===null&&(this.element.dataset.place="corner"),this.host=
 target===null?document.body:hostOf(target),this.resized=new ResizeObserver(()=>requestAnimationFrame(()=>this.place())),
 target&&this.resized.observe(target),this.resized.observe(this.host)}add(row){row.element.parentElement!==this.card&&(this.
-rows.add(row),this.card.append(row.element))}remove(row){this.rows.delete(row)&&row.element.remove()}draw(){let states=Array.
+rows.add(row),this.card.append(row.element))}remove(row){this.rows.delete(row)&&row.element.remove()}draw(scheme){let states=Array.
 from(this.rows,row=>row.element.dataset.state||""),busy=states.some(state=>!["failed","cancelled","succeeded"].includes(
-state));this.element.dataset.scheme=schemeOfPage(),this.element.classList.toggle("long-callback-indicator-busy",busy),this.
-target&&(this.target.setAttribute(MARK,states[0]||""),busy?this.target.setAttribute("aria-busy","true"):this.target.removeAttribute(
+state));this.element.dataset.scheme=scheme,this.element.classList.toggle("long-callback-indicator-busy",busy),this.target&&
+(this.target.setAttribute(MARK,states[0]||""),busy?this.target.setAttribute("aria-busy","true"):this.target.removeAttribute(
 "aria-busy")),this.place()}place(){if(!this.rows.size)return;let{target,element:element2}=this,origin=originOf(this.host);
 element2.parentElement!==origin&&origin.append(element2);let box=target&&boxOf(target,this.host);if(element2.hidden=target!==
 null&&!box,box){let{left,top}=origin.getBoundingClientRect(),[width,height]=[box.right-box.left,box.bottom-box.top];Object.
@@ -121,12 +121,12 @@ reload,stop,dismiss:dismiss2}=texts();write(this.again,failed&&detail.again?try_
 error?.reload?reload:"");let stops=!!detail.stop||status.state==="cancelling";write(this.stop,stops&&detail.cancelable?stop:
 ""),this.stop.setAttribute("aria-disabled",String(!detail.stop)),write(this.dismiss,failed?"×":""),this.dismiss.setAttribute(
 "aria-label",dismiss2),this.dismiss.title=dismiss2}};var SHOW_AFTER=300,FAREWELL=4e3,BACK=2e3,TICK=1e3,ENDED=["succeeded","failed","cancelled"],all2=new Map,shown=new Map,overlays=new Map,
-ticking,before=null,region=document.createElement("div");region.className="long-callback-indicator-told";region.setAttribute(
-"role","status");function statusNow({status,at}){let passed=(performance.now()-at)/1e3,left=value=>value===null?null:Math.
-max(0,value-passed),runs=status.state==="running"||status.state==="cancelling";return{...status,elapsed:status.elapsed!==
-null&&runs?status.elapsed+passed:status.elapsed,wait:left(status.wait),remaining:left(status.remaining),retry_in:left(status.
-retry_in)}}function chosen(runs){let entries=Array.from(runs.values());return entries.find(({status})=>!ENDED.includes(status.
-state))||entries[entries.length-1]||null}function take(detail){let name=JSON.stringify([detail.callback,detail.outputs]),
+changed=new Set,ticking,before=null,region=document.createElement("div");region.className="long-callback-indicator-told";
+region.setAttribute("role","status");function statusNow({status,at}){let passed=(performance.now()-at)/1e3,left=value=>value===
+null?null:Math.max(0,value-passed),runs=status.state==="running"||status.state==="cancelling";return{...status,elapsed:status.
+elapsed!==null&&runs?status.elapsed+passed:status.elapsed,wait:left(status.wait),remaining:left(status.remaining),retry_in:left(
+status.retry_in)}}function chosen(runs){let entries=Array.from(runs.values());return entries.find(({status})=>!ENDED.includes(
+status.state))||entries[entries.length-1]||null}function take(detail){let name=JSON.stringify([detail.callback,detail.outputs]),
 runs=all2.get(name)||new Map,entry=runs.get(detail.run);if(!detail.status||!detail.indicator||detail.status.state==="suc\
 ceeded")runs.delete(detail.run),entry&&shown.get(name)?.overlay&&detail.status&&tell(say("finished"));else{let now=performance.
 now(),{status}=detail;!entry&&!ENDED.includes(status.state)&&(runs.forEach((one,run)=>ENDED.includes(one.status.state)&&
@@ -141,20 +141,23 @@ ids);if(!element2&&(found||!detail.here)){hide(name,!0);return}let one=shown.get
 overlay:null};shown.set(name,one);let overlay=overlays.get(element2)||new Overlay(element2);overlays.set(element2,overlay),
 one.overlay!==overlay&&(one.overlay&&leave(one.overlay,one.row),one.overlay=overlay),overlay.add(one.row);let{about}=one.
 row;keepFocus(one.row,()=>one.row.draw(detail,statusNow(entry),entry.back>performance.now())),one.row.about===about||tell(
-one.row.told),overlay.draw()}function isDue({status,since}){return status.state==="failed"||status.state!=="cancelled"&&
-performance.now()-since>=SHOW_AFTER-1}function dismissShown(name){let runs=all2.get(name),entry=runs&&chosen(runs);entry&&
-dismiss(name,entry.detail.run)}function hide(name,comesBack=!1){let one=shown.get(name);one?.overlay&&(keepFocus(one.row,
-()=>one.overlay&&leave(one.overlay,one.row)),one.overlay=null),comesBack||shown.delete(name),all2.size||(clearInterval(ticking),
-ticking=void 0)}function leave(overlay,row){overlay.remove(row),overlay.rows.size?overlay.draw():(overlay.close(),overlays.
-delete(overlay.target))}function keepFocus(row,change){let focused=document.activeElement,own=focused instanceof HTMLElement&&
-row.element.contains(focused)?focused:null;if(change(),own&&(own.hidden||!own.isConnected)){let to=row.element.isConnected&&
-row.element.querySelector("button:not([hidden])")||before;to instanceof HTMLElement&&to.focus({preventScroll:!0})}}function tell(text){
-region.textContent!==text&&(region.textContent=text)}function tick(){Array.from(all2.keys()).forEach(refresh)}function place2(){
-overlays.forEach(overlay=>overlay.place())}window.addEventListener("long-callback-status",event=>take(event.detail));window.
-addEventListener("long-callback-failed",event=>{let{callback,outputs}=event.detail;shown.get(JSON.stringify([callback,outputs]))?.
-overlay&&event.preventDefault()});dark.addEventListener("change",tick);window.addEventListener("resize",place2);document.
-addEventListener("scroll",event=>event.target===document||requestAnimationFrame(place2),!0);document.addEventListener("f\
-ocusin",event=>{let to=event.target instanceof Element&&event.target.closest(".long-callback-indicators"),from=event.relatedTarget;
-to&&from instanceof Element&&!to.contains(from)&&(before=from)});function begin(){document.body.append(region);let observer=new MutationObserver(
-()=>overlays.size&&tick());observer.observe(document.documentElement,{attributes:!0}),observer.observe(document.body,{attributes:!0})}
-document.body?begin():document.addEventListener("DOMContentLoaded",begin);})();
+one.row.told),drawSoon(overlay)}function drawSoon(overlay){changed.size||requestAnimationFrame(draw),changed.add(overlay)}
+function draw(){let scheme=schemeOfPage(),now=Array.from(changed).filter(overlay=>overlay.rows.size);changed.clear(),now.
+forEach(overlay=>overlay.draw(scheme))}function isDue({status,since}){return status.state==="failed"||status.state!=="ca\
+ncelled"&&performance.now()-since>=SHOW_AFTER-1}function dismissShown(name){let runs=all2.get(name),entry=runs&&chosen(runs);
+entry&&dismiss(name,entry.detail.run)}function hide(name,comesBack=!1){let one=shown.get(name);one?.overlay&&(keepFocus(
+one.row,()=>one.overlay&&leave(one.overlay,one.row)),one.overlay=null),comesBack||shown.delete(name),all2.size||(clearInterval(
+ticking),ticking=void 0)}function leave(overlay,row){overlay.remove(row),overlay.rows.size?drawSoon(overlay):(overlay.close(),
+overlays.delete(overlay.target))}function keepFocus(row,change){let focused=document.activeElement,own=focused instanceof
+HTMLElement&&row.element.contains(focused)?focused:null;if(change(),own&&(own.hidden||!own.isConnected)){let to=row.element.
+isConnected&&row.element.querySelector("button:not([hidden])")||before;to instanceof HTMLElement&&to.focus({preventScroll:!0})}}
+function tell(text){region.textContent!==text&&(region.textContent=text)}function tick(){Array.from(all2.keys()).forEach(
+refresh)}function place2(){overlays.forEach(overlay=>overlay.place())}window.addEventListener("long-callback-status",event=>take(
+event.detail));window.addEventListener("long-callback-failed",event=>{let{callback,outputs}=event.detail;shown.get(JSON.
+stringify([callback,outputs]))?.overlay&&event.preventDefault()});dark.addEventListener("change",tick);window.addEventListener(
+"resize",place2);document.addEventListener("scroll",event=>event.target===document||requestAnimationFrame(place2),!0);document.
+addEventListener("focusin",event=>{let to=event.target instanceof Element&&event.target.closest(".long-callback-indicato\
+rs"),from=event.relatedTarget;to&&from instanceof Element&&!to.contains(from)&&(before=from)});function begin(){document.
+body.append(region);let observer=new MutationObserver(()=>overlays.size&&tick());observer.observe(document.documentElement,
+{attributes:!0}),observer.observe(document.body,{attributes:!0})}document.body?begin():document.addEventListener("DOMCon\
+tentLoaded",begin);})();
