@@ -15,8 +15,7 @@ BENCH_ARGS ?=
 # The oldest Dash that is supported; every name in dash/internals/ is tested against it.
 OLDEST_DASH := 3.0.4
 # Stores, processes, signals and servers are the same on every Dash; they are tested on the newest only.
-OLDEST_TESTS := tests/unit tests/contract/test_dash_internals.py tests/contract/test_manager_contract.py \
-	tests/integration/test_compat.py tests/browser
+OLDEST_TESTS := tests/unit tests/contract/test_dash_internals.py tests/integration/test_compat.py tests/browser
 
 PACKAGING := pyproject.toml src/dash_long_callback/_version.py
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check

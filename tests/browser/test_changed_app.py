@@ -112,7 +112,6 @@ def page(blank: Page) -> Page:
     [
         "flask",
         pytest.param("fastapi", marks=pytest.mark.newest_only),
-        pytest.param("quart", marks=pytest.mark.newest_only),
     ],
 )
 def test_a_page_that_is_older_than_the_app_is_told_so_and_nothing_runs(

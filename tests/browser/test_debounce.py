@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from apps import Server
 from page import Page, css
 
 keep_page = True
+pytestmark = pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 
 #: Seconds after which what waits for 1000 ms has begun.
 PASSED = 1.5

@@ -85,6 +85,7 @@ def test_progress_in_a_chart(serve: Callable[..., Server], blank: Page, tmp_path
     assert bars(blank) == [0, 0, 0, 0]
 
 
+@pytest.mark.newest_only  # what it shows is tried on the oldest, too
 def test_streaming(serve: Callable[..., Server], blank: Page, tmp_path: Path):
     # React, of dcc.Markdown: it sets state when its highlighter is loaded, mounted or not
     blank.expect_console("defaultProps|hasn't mounted yet")
@@ -112,6 +113,7 @@ return [...document.querySelectorAll(".long-callback-indicator-state")].map((one
 """
 
 
+@pytest.mark.newest_only  # what it shows is tried on the oldest, too
 def test_failures(serve: Callable[..., Server], blank: Page, tmp_path: Path):
     blank.open(serve(EXAMPLES / "9_failures.py", env={**QUIET, **cache_below(tmp_path)}).url)
 
@@ -146,6 +148,7 @@ return [...document.querySelectorAll("iframe")].map(({contentDocument}) =>
 """
 
 
+@pytest.mark.newest_only  # what it shows is tried on the oldest, too
 def test_indicator(serve: Callable[..., Server], blank: Page, tmp_path: Path):
     blank.open(serve(EXAMPLES / "11_indicator.py", env={**QUIET, **cache_below(tmp_path)}).url)
     blank.click("#run")

@@ -35,11 +35,11 @@ def works(n):
 
 
 @pytest.fixture
-def page(each_page: BasePage, app: Server) -> Iterator[BasePage]:
-    yield each_page
+def page(page: Page, app: Server) -> Iterator[Page]:
+    yield page
     for gate in app.folder.glob("gate-*"):
         gate.unlink()
-    each_page.leave()  # its language, its colours
+    page.leave()  # its language, its colours
 
 
 NOTHING = {
@@ -129,7 +129,8 @@ def violations(page: BasePage) -> list[str]:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_axe_finds_no_fault_in_any_state(dark: bool, page: BasePage):
+def test_axe_finds_no_fault_in_any_state(dark: bool, each_page: BasePage):
+    page = each_page
     if dark:
         page.js(
             "document.documentElement.style.colorScheme = 'dark';"
@@ -150,9 +151,10 @@ def test_axe_finds_no_fault_in_any_state(dark: bool, page: BasePage):
         ),
         "the page to be still",
     )
-    found = violations(page)
+    found, shown = violations(page), len(rows(page))
+    page.leave()  # its colours
     assert not found, "\n".join(found)
-    assert len(rows(page)) == len(STATES) + 2
+    assert shown == len(STATES) + 2
 
 
 BACKGROUND = """
@@ -270,11 +272,10 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("browser", ["blank", "firefox_page"])
 def test_an_app_has_its_own_words_and_may_have_a_strict_policy(
-    browser: str, request: pytest.FixtureRequest, serve: Callable[..., Server]
+    blank: Page, serve: Callable[..., Server]
 ):
-    page: BasePage = request.getfixturevalue(browser)
+    page = blank
     page.expect_console("dash_renderer|Content.Security.Policy")  # Dash 4 has styles of its own
     server = serve(APP)
     page.open(server.url)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from apps import Server
 from indicators import COMMON, row_of, rows, wait_gone, wait_row
-from page import BasePage, css
+from page import BasePage, Page, css
 
 keep_page = True
 pytestmark = pytest.mark.newest_only  # what is tried on every Dash is in test_indicator.py
@@ -124,11 +124,11 @@ def hidden(n):
 
 
 @pytest.fixture
-def page(each_page: BasePage, app: Server) -> Iterator[BasePage]:
-    each_page.size(1300, 1000)
+def page(page: Page, app: Server) -> Iterator[Page]:
+    page.size(1300, 1000)
     drawn = ("#graph-result .main-svg", "#table-result td")  # they are loaded when they are needed
-    each_page.wait(lambda: all(map(each_page.exists, drawn)), "the graph and the table")
-    yield each_page
+    page.wait(lambda: all(map(page.exists, drawn)), "the graph and the table")
+    yield page
     for gate in app.folder.glob("gate-*"):
         gate.unlink()
 

@@ -519,6 +519,7 @@ def test_an_app_hears_of_failures_can_keep_notices_away_and_may_have_a_strict_po
         "kind": "failed",
         "user": False,
         "reload": False,
+        "shown": False,
     }
     assert "as planned" not in message
     assert ref is None or len(ref) == 6

@@ -89,7 +89,7 @@ def holders(page: Page, opened: list[str]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["fastapi", "quart", "flask"])
+@pytest.mark.parametrize("kind", ["fastapi", "flask"])
 def test_in_each_of_eight_windows_with_jobs_an_ordinary_callback_answers(
     kind: str, serve: Callable[..., Server], blank: Page
 ) -> None:
