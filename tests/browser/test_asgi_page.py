@@ -45,8 +45,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("kind", ["fastapi", "quart"])
-@pytest.mark.parametrize("how", ["app.run", "uvicorn"])
+@pytest.mark.parametrize("kind, how", [("fastapi", "app.run"), ("quart", "uvicorn")])
 def test_run_cancel_progress_and_result(
     kind: str, how: str, serve: Callable[..., Server], blank: Page
 ) -> None:

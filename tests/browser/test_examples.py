@@ -302,8 +302,7 @@ return [looks, document.documentElement.scrollWidth - innerWidth];
 
 
 @pytest.mark.newest_only  # colours are those of the newest components
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme, width", [("light", 390), ("dark", 1280)])
 def test_all_is_readable_and_fits(scheme: str, width: int, gallery: Server, blank: Page):
     blank.expect_console("dash_renderer")  # some of the failures come while the page is open
     command = blank.driver.execute_cdp_cmd

@@ -8,6 +8,8 @@ import pytest
 from apps import Server
 from page import Page
 
+pytestmark = pytest.mark.newest_only  # workers get functions alike on every Dash
+
 source = """
 import functools
 

@@ -13,10 +13,10 @@ import pytest
 pytestmark = pytest.mark.newest_only
 
 SCRIPT = Path(__file__).parent / "simulate.py"
-#: What is tried of each engine in each run of the tests: both together take one core 40 s.
+#: What is tried of each engine in each run of the tests: both together take one core 20 s.
 #: With a first seed of your own, try others:
 #: ``python tests/simulation/simulate.py celery 100000 10000``.
-SEEDS = 2000
+SEEDS = 1000
 
 
 def simulate(
