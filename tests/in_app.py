@@ -13,7 +13,7 @@ from typing import Any
 FOLDER = Path(os.environ["FOLDER"])
 
 
-def wait_for(name: str, timeout: float = 20) -> None:
+def wait_for(name: str, timeout: float = 60) -> None:
     """Wait until the test opens the gate of this name."""
     deadline = time.monotonic() + timeout
     while not (FOLDER / f"gate-{name}").exists():

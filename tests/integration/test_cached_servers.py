@@ -43,17 +43,21 @@ class Client:
             "inputs": [{"id": "order", "property": "data", "value": order}],
             "changedPropIds": ["order.data"],
         }
+        return self.ask(body, headers)["response"][output]["children"]
+
+    def ask(self, body: dict[str, Any], headers: dict[str, str] | None = None) -> Any:
+        """What a click is answered in the end."""
         answer = self._post("_dash-update-component", body, headers)
         job, news = answer["job"], answer["news"]
         deadline = time.monotonic() + 60
         while not news["ended"]:
-            assert time.monotonic() < deadline, f"{output}({order}) does not end"
+            assert time.monotonic() < deadline, f"{body} is not answered"
             asked = {"tab": str(id(self)), "jobs": {job: news["seq"]}}
             answer = self._post("_dash-long-callback/updates", asked)
             news = answer["jobs"].get(job, news)
             time.sleep(0 if news["ended"] else answer["after"])
         assert news["state"] == "succeeded", news
-        return news["response"]["response"][output]["children"]
+        return news["response"]
 
     def _post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Any:
         self.requests += 1
@@ -145,9 +149,9 @@ def test_equal_values_of_other_components_are_another_question(server: EngineSer
             ],
             "changedPropIds": [],
         }
-        answer = requests.post(server.url + "_dash-update-component", json=body, timeout=60)
-        return answer.json()["news"]["response"]["response"]["rows"]["children"]
+        return client.ask(body)["response"]["rows"]["children"]
 
+    client = Client(server)
     for _ in range(2):
         assert ask(["a", "b"]) == "rows a, b"
         assert ask(["c", "d"]) == "rows c, d"
