@@ -40,7 +40,7 @@ def _before_declaration() -> None:
     """A long callback is declared that the next app takes over."""
     for app in _found():
         if not internals.has_started(app):
-            _ensure(app)
+            ensure(app)
 
 
 def _prepare(app: dash.Dash) -> None:
@@ -52,7 +52,7 @@ def _prepare(app: dash.Dash) -> None:
     added: Any = app
 
     def long_callback(*args: Any, **kwargs: Any) -> Any:
-        _ensure(app)  # this puts another in the place of this function
+        ensure(app)  # this puts another in the place of this function
         return added.long_callback(*args, **kwargs)
 
     # DashProxy's own says that it is not supported.
@@ -63,7 +63,7 @@ def _prepare(app: dash.Dash) -> None:
     def enable_pages() -> None:
         # The first moment at which routes can be added, and before pages are imported.
         if internals.has_long_callbacks(None):
-            _ensure(app)
+            ensure(app)
         enable()
 
     added.enable_pages = enable_pages
@@ -73,7 +73,7 @@ def _found() -> list[dash.Dash]:
     return [app for app in _apps if not is_plugged(app)]
 
 
-def _ensure(app: dash.Dash) -> None:
+def ensure(app: dash.Dash) -> None:
     """Plug an app whose author has not done so."""
     if not is_plugged(app):
         file = getattr(sys.modules.get(str(app.config.name)), "__file__", None)

@@ -131,14 +131,21 @@ class DiskcacheLongCallbackManager(Manager):
                 f"stop_wait={stop_wait!r} must be a number of seconds from 0 on"
             )
         count = workers or min(max(os.cpu_count() or 1, 2), MAX_WORKERS)
-        store = DiskcacheStore(_directory(cache), retention, size_limit)
+        directory = _directory(cache)
+        store = DiskcacheStore(directory, retention, size_limit)
         chosen, given = start_method is not None, worker_starts.given(worker_start)
         factory = app_factory.check(app)
         waits = (stop, stop_wait)
         pool = PoolOptions(count, method, grace, *waits, chosen, given, factory, log_prefix)
         executor = LocalExecutor(store, pool, Machine(store, pool))
         self._cache = cache
+        self._folder = directory if isinstance(directory, DefaultFolder) else None
         super().__init__(store, executor, cache_by, expire, user, fair=fair)
+
+    def find_server(self) -> None:
+        """Without a ``cache``, use the folder of the server that runs, or of the one that did."""
+        if self._folder is not None:
+            self._folder.join()
 
     @property
     def handle(self) -> diskcache.Cache | diskcache.FanoutCache | None:

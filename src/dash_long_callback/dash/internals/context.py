@@ -72,6 +72,39 @@ def callback_context(context: Any) -> AbstractContextManager[None]:
     return _set(context_value, context)
 
 
+def current_request(app: dash.Dash) -> dict[str, Any] | None:
+    """The parts of ``dash.ctx`` that the web request has which this code answers; None: none.
+
+    On servers other than Flask, a request is known in callbacks only.
+    """
+    context = context_value.get(None)
+    if not context:
+        if not flask.has_request_context():
+            return None
+        context = request_context(app)
+    return {name: context.get(name) for name in CONTEXT}
+
+
+def context_of_call(
+    inputs: list[Any], states: list[Any], outputs: Any, request: Mapping[str, Any] | None
+) -> Any:
+    """What ``dash.ctx`` is for a callback that code calls: no input has triggered it.
+
+    Args:
+        inputs: each with its id, property and value, as a request has it.
+        states: the same.
+        outputs: each with its id and property.
+        request: ``current_request``; None: what belongs to a request is empty.
+    """
+    none = {**dict.fromkeys(CONTEXT), "cookies": {}, "headers": {}, "args": {}, "custom_data": {}}
+    context: Any = AttributeDict(none if request is None else request)
+    context.headers = dict(context.headers or {})
+    context.inputs_list, context.states_list, context.outputs_list = inputs, states, outputs
+    context.input_values, context.state_values = inputs_to_dict(inputs), inputs_to_dict(states)
+    context.triggered_inputs = []
+    return context
+
+
 def pop_header(context: Any, name: str) -> str | None:
     """Take a header out of a request's context: what is left is what the browser sent itself."""
     headers: dict[str, str] = context.get("headers") or {}

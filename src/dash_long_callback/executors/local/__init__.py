@@ -27,6 +27,7 @@ from dash_long_callback.executors.local.election import Election
 from dash_long_callback.executors.local.machine import Machine
 from dash_long_callback.executors.local.pool_options import PoolOptions
 from dash_long_callback.executors.local.supervisor import Supervisor
+from dash_long_callback.folders import processes
 from dash_long_callback.job_log import log_end
 from dash_long_callback.jobs import Job, Requeue, State
 from dash_long_callback.stores.job_store import JobStore
@@ -76,6 +77,8 @@ class LocalExecutor(Executor):
         self._wake_leader()
 
     def ensure_running(self) -> None:
+        if processes.is_job_worker():
+            return  # a job that starts another: workers end with their jobs, and lead nobody
         with self._lock:
             if self._election is None:
                 self._last = Election(self._store, self._options, self._machine)
