@@ -128,7 +128,7 @@ class _Call:
         else:
             bound = self._bound(args, kwargs)
             parameters = self._signature.parameters.values()
-            found = {n: v for n, v in bound.arguments.items()}
+            found = dict(bound.arguments)
             for parameter in parameters:
                 more = found.pop(parameter.name, None) if parameter.kind in _VARIADIC else None
                 if parameter.kind is parameter.VAR_KEYWORD:
@@ -153,8 +153,8 @@ class _Call:
         """Refuse arguments that no input fills: a job would get their defaults instead."""
         if names:
             raise self._error(
-                f"the callback has no Input or State for {', '.join(map(repr, names))}, so it can't "
-                "be given to a job"
+                f"the callback has no Input or State for {', '.join(map(repr, names))}, so a job "
+                "can't be given that"
             )
 
     def _error(self, message: str) -> TypeError:

@@ -30,10 +30,10 @@ class JobHandle:
     """A job that was started from code: ``submit`` and ``find_job`` make it.
 
     It may be used in any thread. ``await job`` waits for the result, and ``for update in job`` or
-    ``async for update in job`` gives what the job reports, as it comes, until it has ended: each is
-    a ``ProgressUpdate``, a ``TrackUpdate``, a ``PropsUpdate`` or a ``PartialUpdate``. As on a page, a value that was
-    replaced before anybody asked is left out. All but the two that are asynchronous wait for the
-    store, for some milliseconds.
+    ``async for update in job`` gives what the job reports, as it comes, until it has ended. Each
+    update is a ``ProgressUpdate``, ``TrackUpdate``, ``PropsUpdate`` or ``PartialUpdate``. As on a
+    page, a value that was replaced before anybody asked is left out. All else waits for the store,
+    for some milliseconds.
 
     Attributes:
         id: opens the job to whoever knows it: keep it as you would a password.

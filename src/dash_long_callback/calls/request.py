@@ -68,8 +68,8 @@ def _outputs(callback: LongCallback) -> Any:
 def _refusal(callback: LongCallback, component_id: str, prop: str) -> TypeError:
     return TypeError(
         f"submit({callback.function_name}): {component_id}.{prop} stands for components that "
-        "only a page can tell, so this callback can't be started from code. Declare another one without "
-        "MATCH, ALLSMALLER, or ALL in an Output, that calls the same function"
+        "only a page can tell, so this callback can't be started from code. Declare another one "
+        "without MATCH, ALLSMALLER, or ALL in an Output, that calls the same function"
     )
 
 

@@ -21,6 +21,7 @@ from dash_long_callback.executors.local import LocalExecutor
 from dash_long_callback.executors.local.machine import Machine
 from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
 from dash_long_callback.folders.claim import DefaultFolder
+from dash_long_callback.folders.processes import is_server
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import SIZE_LIMIT, DiskcacheStore
 
@@ -139,11 +140,14 @@ class DiskcacheLongCallbackManager(Manager):
         pool = PoolOptions(count, method, grace, *waits, chosen, given, factory, log_prefix)
         executor = LocalExecutor(store, pool, Machine(store, pool))
         self._cache = cache
+        self._local, self._file = executor, _caller_file()
         self._folder = directory if isinstance(directory, DefaultFolder) else None
         super().__init__(store, executor, cache_by, expire, user, fair=fair)
 
     def find_server(self) -> None:
         """Without a ``cache``, use the folder of the server that runs, or of the one that did."""
+        if not is_server(self._file):
+            self._local.called_by_script()
         if self._folder is not None:
             self._folder.join()
 

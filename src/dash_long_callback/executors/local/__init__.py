@@ -23,6 +23,7 @@ import os
 import threading
 
 from dash_long_callback.executors.base import Executor
+from dash_long_callback.executors.local import preload
 from dash_long_callback.executors.local.election import Election
 from dash_long_callback.executors.local.machine import Machine
 from dash_long_callback.executors.local.pool_options import PoolOptions
@@ -83,6 +84,11 @@ class LocalExecutor(Executor):
             if self._election is None:
                 self._last = Election(self._store, self._options, self._machine)
                 self._last.start()
+
+    def called_by_script(self) -> None:
+        """Who is about to start a job may be no server: what it runs is no part of the app."""
+        if self._election is None:
+            preload.leave_main_out()
 
     def stop(self) -> None:
         with self._lock:
