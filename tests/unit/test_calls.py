@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -29,11 +30,14 @@ from dash_long_callback import (
     ProgressUpdate,
     PropsUpdate,
     RegistrationError,
+    StoreError,
     UserError,
     find_job,
     long_callback,
     submit,
 )
+from dash_long_callback.calls import waiting
+from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.server.owner import hash_of
@@ -551,3 +555,67 @@ def _dropped(job_id: str) -> Any:
     from dash_long_callback.stores.ports import Batch
 
     return Batch(drop=[names.job(job_id)])
+
+
+class _Fails:
+    """A manager whose store can't be read a number of times."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, manager: Manager, times: int) -> None:
+        self.left = times
+        news = manager.news
+
+        def failing(*args: Any) -> Any:
+            self.left -= 1
+            if self.left >= 0:
+                raise StoreError("the store is away")
+            return news(*args)
+
+        monkeypatch.setattr(manager, "news", failing)
+        monkeypatch.setattr(waiting, "RETRY_SECONDS", 0.001)
+
+
+def test_a_wait_goes_on_while_the_store_can_not_be_read(
+    app: Dash, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def awaited() -> Any:
+        return await job
+
+    declared(app, echo, OUT, A)
+    job = submit(echo, 1)
+    fails = _Fails(monkeypatch, manager, 3)
+    assert job.result() == 1
+    fails.left = 3
+    assert asyncio.run(awaited()) == 1
+    fails.left = 3
+    assert list(job) == []
+    assert fails.left < 0
+
+
+def test_a_wait_ends_if_the_store_stays_away(
+    app: Dash, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared(app, echo, OUT, A)
+    job = submit(echo, 1)
+    _Fails(monkeypatch, manager, 10**9)
+    with pytest.raises(StoreError, match="is away"):
+        job.result(timeout=0.05)
+    monkeypatch.setattr(waiting, "PATIENCE_SECONDS", 0.05)
+    with pytest.raises(StoreError, match="is away"):
+        job.result()
+
+
+# Later
+
+
+def test_a_job_that_begins_later_is_kept_for_the_delay_longer(
+    app: Dash, store: DiskcacheStore
+) -> None:
+    declared(app, echo, OUT, A, start_within=5)
+    call = registry.all()[-1].call(b"{}", not_before=time.time() + 10 * 24 * 3600)
+    store.create(call.job, b"{}")
+    kept = store.rows.pool.execute(  # type: ignore[attr-defined]
+        "SELECT expires FROM rows WHERE name GLOB ?", (f"{call.job.id}:*",)
+    ).fetchall()
+    assert len(kept) == 2
+    assert all(expires - time.time() > 10 * 24 * 3600 for (expires,) in kept)
+    assert call.job.start_by == pytest.approx((call.job.not_before or 0) + 5)

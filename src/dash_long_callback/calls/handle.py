@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from typing import Any
 
+from dash_long_callback.calls.outcome import exception_of, value_of
 from dash_long_callback.calls.updates import Reader, TrackUpdate, Update
+from dash_long_callback.calls.waiting import wait, wait_async
 from dash_long_callback.dash.callbacks import LongCallback
-from dash_long_callback.errors import (
-    JobEnded,
-    JobFailed,
-    JobNotFound,
-    JobNotStarted,
-    JobWasCancelled,
-)
-from dash_long_callback.jobs import Failed, Job, Result, State, ref_of
+from dash_long_callback.errors import JobNotFound
+from dash_long_callback.jobs import Job, Result, State, ref_of
 from dash_long_callback.managers.base import Manager, News
 from dash_long_callback.managers.following import Following
 from dash_long_callback.stores.large_results import LargeResult
 from dash_long_callback.threads import in_thread
-
-#: Seconds that a wait goes on before it is begun anew: not all systems can wait for ever.
-WAIT_SECONDS = 3600.0
 
 
 class JobHandle:
@@ -127,14 +119,14 @@ class JobHandle:
             JobWasCancelled: if it was cancelled.
             JobEnded: of another kind, such as ``JobLost`` or ``JobTimedOut``, as ``on_error`` gets.
             JobNotFound: if it has expired.
-            StoreError: if the store can't be read.
+            StoreError: if the store can't be read for two minutes.
         """
         if self._kept is not None:
             return self._kept_result(self._kept)
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._following() as following:
             while True:
-                found = following.wait(_left(deadline), self._has_ended)
+                found = wait(following, self._has_ended, deadline)
                 if self._has_ended(found):
                     return self._outcome(found)
                 self._check(deadline)
@@ -148,7 +140,7 @@ class JobHandle:
             return self._kept_result(self._kept)
         with self._following() as following:
             while True:
-                found = await following.wait_async(WAIT_SECONDS, self._has_ended)
+                found = await wait_async(following, self._has_ended)
                 if self._has_ended(found):
                     return await in_thread(self._outcome, found)
 
@@ -171,7 +163,7 @@ class JobHandle:
             return
         with self._following() as following:
             while following.jobs:
-                found = following.wait(WAIT_SECONDS, following.fresh)
+                found = wait(following, following.fresh)
                 yield from reader.read(self._news(found).updates)
                 following.see(following.news(found))
 
@@ -183,7 +175,7 @@ class JobHandle:
             return
         with self._following() as following:
             while following.jobs:
-                found = await following.wait_async(WAIT_SECONDS, following.fresh)
+                found = await wait_async(following, following.fresh)
                 for update in reader.read(self._news(found).updates):
                     yield update
                 following.see(following.news(found))
@@ -228,47 +220,11 @@ class JobHandle:
     def _outcome(self, found: Mapping[str, News]) -> Any:
         news = self._news(found)
         if news.job.state is not State.SUCCEEDED:
-            raise _exception(news.job)
+            raise exception_of(news.job)
         response = news.response
         if isinstance(response, LargeResult):
             response = response.whole()
-        return self._value(news.updates, response)
+        return value_of(self._callback, news.updates, response)
 
     def _kept_result(self, kept: Result) -> Any:
-        return self._value(kept.updates, bytes(kept.response))
-
-    def _value(self, reports: Any, response: bytes | None) -> Any:
-        """What the outputs have, when the page has applied all of it."""
-        answer: dict[str, Any] = json.loads(response or b"{}").get("response", {})
-        reader = Reader(self._callback)
-        for _ in reader.read(reports):
-            pass
-        targets = self._callback.declaration.parts["outputs"]
-        if not targets:
-            return None
-        # Of what was yielded, the last is the result, and is not in the answer again.
-        values = [
-            answer.get(component_id, {}).get(prop, before)
-            for (component_id, prop), before in zip(targets, reader.outputs(), strict=True)
-        ]
-        if not answer and all(value is None for value in values):
-            return None
-        return reader.grouped(values)
-
-
-def _left(deadline: float | None) -> float:
-    if deadline is None:
-        return WAIT_SECONDS
-    return min(max(0.0, deadline - time.monotonic()), WAIT_SECONDS)
-
-
-def _exception(job: Job) -> JobEnded:
-    """How a job that has not succeeded is told to who waits for it."""
-    if job.state is State.CANCELLED:
-        return JobWasCancelled(f"no. {job.ref}: {job.name} was cancelled")
-    problem = job.problem
-    if not isinstance(problem, Failed):
-        return problem.exception()
-    if problem.verb != "failed" or problem.kind == "unavailable":
-        return JobNotStarted(problem.message)
-    return JobFailed(problem.error_type, problem.message, problem.traceback, user=problem.user)
+        return value_of(self._callback, kept.updates, bytes(kept.response))

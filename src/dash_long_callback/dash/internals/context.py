@@ -172,8 +172,8 @@ def run_in_context(
         _group(flat_outputs, entry["outputs_indices"]) if context.outputs_list else ([], False)
     )
     app = app_of(registration)
-    # `dash.get_app` gives this app then, as in Dash's dispatch. And what Dash's wrapper sets is over
-    # with the job: else this thread would seem to answer a request from then on.
+    # `dash.get_app` gives this app then, as in Dash's dispatch. What Dash's wrapper sets is gone
+    # after that: else this thread would seem to answer a request from then on.
     with (
         callback_context(context),
         nullcontext() if app_context is None else _set(app_context, app),
