@@ -19,7 +19,7 @@ if "BROKER" in os.environ:
 app = Dash(__name__, long_callback_manager=manager)
 server = app.server
 app.layout = html.Div(
-    [dcc.Store(id="order"), dcc.Store(id="name"), *(html.P(id=i) for i in "result step id".split())]
+    [dcc.Store(id="order"), dcc.Store(id="name"), *(html.P(id=i) for i in ["result", "step", "id"])]
 )
 order, name = Input("order", "data"), State("name", "data")
 SILENT = {"prevent_initial_call": True}
