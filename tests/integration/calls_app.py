@@ -22,7 +22,6 @@ app.layout = html.Div(
     [dcc.Store(id="order"), dcc.Store(id="name"), *(html.P(id=i) for i in ["result", "step", "id"])]
 )
 order, name = Input("order", "data"), State("name", "data")
-SILENT = {"prevent_initial_call": True}
 
 
 @app.long_callback(
@@ -32,7 +31,7 @@ SILENT = {"prevent_initial_call": True}
     progress=Output("step", "children"),
     limits=Limit(1, key="name"),
     cache_by=[],
-    **SILENT,
+    prevent_initial_call=True,
 )
 def work(set_progress: Any, order: Any, name: str = "nobody") -> Any:
     note("run", os.getpid())
@@ -45,12 +44,12 @@ def work(set_progress: Any, order: Any, name: str = "nobody") -> Any:
     return [order, name]
 
 
-@app.long_callback(Output("id", "children"), order, **SILENT)
+@app.long_callback(Output("id", "children"), order, prevent_initial_call=True)
 def start_another(order: Any) -> Any:
     return submit(work, order, name="another's").id
 
 
-@app.callback(Output("step", "title"), order, **SILENT)
+@app.callback(Output("step", "title"), order, prevent_initial_call=True)
 def start(order: Any) -> Any:
     return submit(work, order, name="a callback").id
 

@@ -173,6 +173,8 @@ def test_what_does_not_fit_is_said_with_the_name_of_the_function(app: Dash) -> N
         return [n, name]
 
     declared(app, work)
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
     takes = r"; its arguments are \(n, name, cache=None\)"
     for args, kwargs, words in [
         ((1,), {}, "missing a required argument: 'name'"),
@@ -228,7 +230,8 @@ def test_an_option_that_may_be_an_argument_is_refused_and_a_partial_says_which(a
 
     declared(app, work)
     now = datetime.now(timezone.utc)
-    for options in ({"at": now}, {"user": "ann"}):
+    clashes: list[dict[str, Any]] = [{"at": now}, {"user": "ann"}]
+    for options in clashes:
         with pytest.raises(TypeError, match=r"is an option of submit, and an argument of"):
             submit(work, "noon", **options)
     assert submit(work, "noon", "ben").result() == ["noon", "ben"]
