@@ -56,7 +56,8 @@ def is_server(app: str) -> bool:
     if os.path.abspath(script) == app:  # noqa: PTH100 - keeps links, as the name of the app does
         return True
     # As a command, or with python -m.
-    return script.stem in SERVERS or script.parent.name in SERVERS or "uwsgi" in sys.modules
+    name = script.parent.name if script.name == "__main__.py" else script.stem
+    return name in SERVERS or "uwsgi" in sys.modules
 
 
 def is_job_worker() -> bool:
