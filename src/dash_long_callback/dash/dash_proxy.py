@@ -27,7 +27,7 @@ from dash_long_callback.dash.grouping import leaves
 from dash_long_callback.dash.options import indicator_output
 from dash_long_callback.errors import RegistrationError
 
-Register = Callable[[dash.Dash, Any, tuple[Any, ...], dict[str, Any]], object]
+Register = Callable[..., object]
 
 #: Set on an app once its callbacks are registered.
 _REGISTERED = "_long_callback_registered"
@@ -82,7 +82,8 @@ def _adopt(app: Any, register: Register) -> None:
     del vars(app)[_REGISTERED]  # for a moment it collects again
     for callback in free:
         recipe = callback.recipe
-        collect(app, recipe.function, recipe.args, recipe.kwargs, register)
+        as_declared = functools.partial(register, conventions=recipe.conventions)
+        collect(app, recipe.function, recipe.args, recipe.kwargs, as_declared)
     vars(app)[_REGISTERED] = True
 
 

@@ -125,7 +125,8 @@ class Click:
             raise OwnerChanged
         declared = internals.pop_header(self.context, declaration.HEADER)
         callback, manager = self.callback, self._manager
-        travel = manager.context if callback.options.context is None else callback.options.context
+        travels = (callback.options.context, callback.conventions.context, manager.context)
+        travel = next(names for names in travels if names is not None)
         fields = internals.context_fields(self.context, travel)
         if declared:
             fields["declared"] = declared

@@ -3,6 +3,7 @@
 registration    callbacks, as Dash keeps them
 context         ``dash.ctx``
 apps            an app and its server
+background      callbacks with ``background=True``
 encoding        JSON
 
 ``tests/contract/test_dash_internals.py`` checks each of them on the oldest and the newest
@@ -14,13 +15,23 @@ from dash_long_callback.dash.internals.apps import (
     app_error_handler,
     app_of,
     backend_of,
-    background_callbacks,
     background_manager,
+    error_page,
     fastapi_body,
     has_started,
     provide_app,
     shows_errors,
     stop_serving,
+)
+from dash_long_callback.dash.internals.background import (
+    INTERVAL,
+    MANAGER_METHODS,
+    PASSED_ON,
+    Background,
+    background_callbacks,
+    before_setup,
+    named_managers,
+    on_background,
 )
 from dash_long_callback.dash.internals.context import (
     AttributeDict,
@@ -61,8 +72,12 @@ from dash_long_callback.dash.internals.registration import (
 )
 
 __all__ = [
+    "INTERVAL",
+    "MANAGER_METHODS",
     "NAMESPACE",
+    "PASSED_ON",
     "AttributeDict",
+    "Background",
     "Registration",
     "Wired",
     "add",
@@ -72,9 +87,11 @@ __all__ = [
     "backend_of",
     "background_callbacks",
     "background_manager",
+    "before_setup",
     "callback_context",
     "context_fields",
     "declared",
+    "error_page",
     "explained",
     "fastapi_body",
     "grouped_arguments",
@@ -85,6 +102,8 @@ __all__ = [
     "is_there",
     "join_patches",
     "map_grouping",
+    "named_managers",
+    "on_background",
     "outputs_of_call",
     "plain_json",
     "pop_header",

@@ -1,0 +1,219 @@
+"""Callbacks with ``background=True``, as Dash keeps them, and what they were declared with."""
+
+# Dash does not declare types for what it does not document.
+# pyright: reportPrivateUsage=false
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import dash
+from dash import Input, Output, State
+
+# It tells each manager in its list of each function that is declared.
+from dash.background_callback.managers import BaseBackgroundCallbackManager
+
+from dash_long_callback.dash.internals.apps import background_manager
+from dash_long_callback.dash.internals.registration import Wildcard, is_there_in, lists
+
+#: The methods by which Dash uses a manager.
+MANAGER_METHODS = frozenset(
+    name
+    for name, value in vars(BaseBackgroundCallbackManager).items()
+    if callable(value) and not name.startswith("__")
+)
+#: Milliseconds between two questions for news, if a callback does not say.
+INTERVAL = int(inspect.signature(dash.callback).parameters["interval"].default)
+
+
+class _Listener:
+    """Stands among Dash's managers, and is told what they are."""
+
+    def __init__(self, call: Callable[[Any], object]) -> None:
+        self._call = call
+
+    def register(self, _key: str, function: Any, _progress: bool) -> None:
+        self._call(function)
+
+
+def on_background(call: Callable[[Any], object]) -> None:
+    """Have a function called with that of each background callback, while it is declared."""
+    BaseBackgroundCallbackManager.managers.append(_Listener(call))
+
+
+def before_setup(app: dash.Dash, call: Callable[[dash.Dash], object]) -> None:
+    """Have a function called before an app takes over what was declared without one.
+
+    That is at its first request, and too late for an app that has its server already.
+    """
+    own: Any = app
+    set_up: Callable[[], None] = own._setup_server
+
+    def setup_server() -> None:
+        if not app._got_first_request["setup_server"]:
+            call(app)
+        set_up()
+
+    own._setup_server = setup_server
+
+
+@dataclass(frozen=True)
+class Background:
+    """One callback with ``background=True``.
+
+    Attributes:
+        app: where it was declared; None if that was without an app.
+        spec: what the renderer would get.
+        entry: what Dash's dispatch would use.
+    """
+
+    app: dash.Dash | None
+    spec: dict[str, Any]
+    entry: dict[str, Any]
+
+    @property
+    def callback_id(self) -> str:
+        """Dash's name for it."""
+        return self.spec["output"]
+
+    @property
+    def name(self) -> str:
+        """That of its function."""
+        return str(getattr(self.entry.get("callback"), "__qualname__", self.callback_id))
+
+    def manager(self, app: dash.Dash | None) -> Any:
+        """What Dash would have it run, if this app took it over."""
+        return self.entry["background"].get("manager") or (app and background_manager(app))
+
+    def take_out(self) -> None:
+        """Have Dash forget it."""
+        callbacks, by_id = lists(self.app)
+        callbacks[:] = [spec for spec in callbacks if spec is not self.spec]
+        if by_id.get(self.callback_id) is self.entry:
+            del by_id[self.callback_id]
+
+    def put_back(self) -> None:
+        """The reverse of ``take_out``."""
+        callbacks, by_id = lists(self.app)
+        callbacks.append(self.spec)
+        by_id[self.callback_id] = self.entry
+
+    def declaration(self) -> tuple[Callable[..., Any], dict[str, Any]]:
+        """Its function, and the arguments that it was declared with, as far as Dash keeps them.
+
+        Raises:
+            LookupError: if what stands in its place is not Dash's.
+        """
+        # Dash keeps what no request changes in the closure of its wrapper.
+        held = dict(inspect.getclosurevars(self.entry["callback"]).nonlocals)
+        background, spec = self.entry["background"], self.spec
+        kwargs: dict[str, Any] = {
+            "inputs": self._inputs(),
+            "prevent_initial_call": self._prevented(),
+            "running": _running(spec.get("running")),
+            "cancel": self._cancel(),
+            "manager": background.get("manager"),
+            "interval": background["interval"],
+            "cache_args_to_ignore": background.get("cache_args_to_ignore"),
+            "cache_ignore_triggered": background["cache_ignore_triggered"],
+            "on_error": held["on_error"],
+        }
+        if not spec["no_output"]:
+            kwargs["output"] = held["output"]
+        for name, key in (("progress", "progress"), ("progress_default", "progressDefault")):
+            if key in background:
+                kwargs[name] = background[key]
+        kwargs |= {key: spec[key] for key in _OF_SPEC if spec.get(key)}
+        kwargs |= {key: self.entry[key] for key in _OF_ENTRY if self.entry.get(key) is not None}
+        if spec["dynamic_creator"]:
+            kwargs["_allow_dynamic_callbacks"] = True
+        return held["func"], {key: value for key, value in kwargs.items() if value is not None}
+
+    def _inputs(self) -> Any:
+        """The grouping of inputs and states."""
+        flat = [*self.entry["raw_inputs"], *(_parsed(State, one) for one in self.entry["state"])]
+        return _regrouped(self.entry["inputs_state_indices"], flat)
+
+    def _prevented(self) -> bool | str:
+        outputs = self.entry["output"]
+        outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        if not self.spec["prevent_initial_call"] and any(o.allow_duplicate for o in outputs):
+            return "initial_duplicate"  # or it would have been refused
+        return self.spec["prevent_initial_call"]
+
+    def _cancel(self) -> list[Input] | None:
+        background = self.entry["background"]
+        given = background.get("cancel_inputs")  # until the first request
+        return given or [_parsed(Input, one) for one in background.get("cancel", [])] or None
+
+
+#: Arguments of Dash's that are kept as they are.
+_OF_SPEC = ("optional", "hidden", "websocket", "persistent")
+_OF_ENTRY = ("mcp_enabled", "mcp_expose_docstring")
+#: All of them.
+PASSED_ON = frozenset({*_OF_SPEC, *_OF_ENTRY})
+
+
+def background_callbacks(app: dash.Dash | None) -> list[Background]:
+    """The callbacks with ``background=True`` of an app, or of the list that the next one takes."""
+    callbacks, by_id = lists(app)
+    return [
+        Background(app, spec, by_id[spec["output"]])
+        for spec in callbacks
+        if spec.get("background") and is_there_in(by_id, spec)
+    ]
+
+
+def _regrouped(indices: Any, flat: list[Any]) -> Any:
+    """A grouping by its indices. Not Dash's, whose dicts Dash does not take for dicts."""
+    if isinstance(indices, dict):
+        return {key: _regrouped(part, flat) for key, part in indices.items()}
+    if isinstance(indices, (list, tuple)):
+        return [_regrouped(part, flat) for part in indices]
+    return flat[indices]
+
+
+def named_managers(app: dash.Dash | None) -> list[Any]:
+    """The managers that background callbacks name themselves, also one that is being declared."""
+    found = [entry.get("background") for entry in lists(app)[1].values()]
+    return [one["manager"] for one in found if one and "manager" in one]
+
+
+def _running(running: dict[str, dict[str, Any]] | None) -> list[tuple[Output, Any, Any]] | None:
+    if not running:
+        return None
+    return [
+        (_output(name), value, running["runningOff"][name])
+        for name, value in running["running"].items()
+    ]
+
+
+def _output(name: str) -> Output:
+    component_id, _, prop = name.rpartition(".")
+    return _parsed(Output, {"id": component_id, "property": prop})
+
+
+def _parsed(kind: Any, dependency: dict[str, Any]) -> Any:
+    """A dependency, from what the renderer gets of it."""
+    component_id: Any = dependency["id"]
+    if isinstance(component_id, str) and component_id.startswith("{"):
+        component_id = {
+            key: _WILDCARDS[value[0]] if isinstance(value, list) else value
+            for key, value in json.loads(component_id).items()
+        }
+    made = kind(component_id, dependency["property"])
+    if dependency.get("allow_optional"):
+        made.allow_optional = True
+    return made
+
+
+_WILDCARDS: dict[str, Wildcard] = {
+    "MATCH": dash.MATCH,
+    "ALL": dash.ALL,
+    "ALLSMALLER": dash.ALLSMALLER,
+}
