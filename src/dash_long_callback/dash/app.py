@@ -256,7 +256,7 @@ def _install(app: dash.Dash) -> None:
 
     app.interpolate_index = interpolate_index  # type: ignore[method-assign]
     if dash_proxy.is_proxy(app):
-        dash_proxy.prepare(app, register)
+        dash_proxy.prepare(app, register, background.take_over)
     known = weakref.ref(app)
 
     def settle() -> None:

@@ -70,7 +70,7 @@ def _take_over(one: Background, manager: Manager | None) -> None:
     name = f"the background callback {one.name}"
     _check_manager(name, manager)
     try:
-        function, kwargs = one.declaration()
+        function, args, kwargs = one.declaration()
     except (LookupError, TypeError) as error:
         raise RegistrationError(
             f"{name}: Dash does not keep what it was declared with where this package looks "
@@ -80,7 +80,7 @@ def _take_over(one: Background, manager: Manager | None) -> None:
     one.take_out()
     try:
         _forget_former(one, function)
-        callback = register(one.app, function, (), _options(one, kwargs), BACKGROUND)
+        callback = register(one.app, function, args, _options(one, kwargs), BACKGROUND)
     except BaseException:
         one.put_back()  # so that the next request is told the same
         raise

@@ -50,8 +50,14 @@ def collects(app: Any) -> bool:
     return waits and isinstance(getattr(app.blueprint, "callbacks", None), list)
 
 
-def prepare(app: Any, register: Register) -> None:
-    """Make an app of such a class ready: once, when it is plugged."""
+def prepare(app: Any, register: Register, registered: Callable[[Any], object]) -> None:
+    """Make an app of such a class ready: once, when it is plugged.
+
+    Args:
+        app: of such a class.
+        register: registers a long callback.
+        registered: called with the app once all callbacks are registered.
+    """
     before: Callable[[], object] = app.register_callbacks
 
     def register_callbacks() -> None:
@@ -60,6 +66,7 @@ def prepare(app: Any, register: Register) -> None:
             vars(app)[_REGISTERED] = True
             _adopt(app, register)
             before()
+            registered(app)
 
     app.register_callbacks = register_callbacks
     known = weakref.ref(app)

@@ -19,7 +19,7 @@ from dash import Input, Output, State
 from dash.background_callback.managers import BaseBackgroundCallbackManager
 
 from dash_long_callback.dash.internals.apps import background_manager
-from dash_long_callback.dash.internals.registration import Wildcard, is_there_in, lists
+from dash_long_callback.dash.internals.registration import Wildcard, lists
 
 #: The methods by which Dash uses a manager.
 MANAGER_METHODS = frozenset(
@@ -103,8 +103,10 @@ class Background:
         callbacks.append(self.spec)
         by_id[self.callback_id] = self.entry
 
-    def declaration(self) -> tuple[Callable[..., Any], dict[str, Any]]:
+    def declaration(self) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
         """Its function, and the arguments that it was declared with, as far as Dash keeps them.
+
+        Those by position come first, then those by name.
 
         Raises:
             LookupError: if what stands in its place is not Dash's.
@@ -113,7 +115,6 @@ class Background:
         held = dict(inspect.getclosurevars(self.entry["callback"]).nonlocals)
         background, spec = self.entry["background"], self.spec
         kwargs: dict[str, Any] = {
-            "inputs": self._inputs(),
             "prevent_initial_call": self._prevented(),
             "running": _running(spec.get("running")),
             "cancel": self._cancel(),
@@ -123,6 +124,11 @@ class Background:
             "cache_ignore_triggered": background["cache_ignore_triggered"],
             "on_error": held["on_error"],
         }
+        inputs, args = self._inputs(), ()
+        if isinstance(inputs, Input):
+            args = (inputs,)  # by name, Dash would take it for a list of one
+        else:
+            kwargs["inputs"] = inputs
         if not spec["no_output"]:
             kwargs["output"] = held["output"]
         for name, key in (("progress", "progress"), ("progress_default", "progressDefault")):
@@ -132,7 +138,8 @@ class Background:
         kwargs |= {key: self.entry[key] for key in _OF_ENTRY if self.entry.get(key) is not None}
         if spec["dynamic_creator"]:
             kwargs["_allow_dynamic_callbacks"] = True
-        return held["func"], {key: value for key, value in kwargs.items() if value is not None}
+        kwargs = {key: value for key, value in kwargs.items() if value is not None}
+        return held["func"], args, kwargs
 
     def _inputs(self) -> Any:
         """The grouping of inputs and states."""
@@ -165,7 +172,7 @@ def background_callbacks(app: dash.Dash | None) -> list[Background]:
     return [
         Background(app, spec, by_id[spec["output"]])
         for spec in callbacks
-        if spec.get("background") and is_there_in(by_id, spec)
+        if spec.get("background") and is_background(by_id.get(spec["output"], {}))
     ]
 
 
@@ -176,6 +183,11 @@ def _regrouped(indices: Any, flat: list[Any]) -> Any:
     if isinstance(indices, (list, tuple)):
         return [_regrouped(part, flat) for part in indices]
     return flat[indices]
+
+
+def is_background(entry: dict[str, Any]) -> bool:
+    """Whether what dispatch uses is a background callback, and declared to its end."""
+    return bool(entry.get("background")) and "callback" in entry
 
 
 def named_managers(app: dash.Dash | None) -> list[Any]:

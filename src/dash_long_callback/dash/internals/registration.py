@@ -140,11 +140,6 @@ def is_there(registration: Registration) -> bool:
     return lists(registration.app)[1].get(registration.callback_id) is registration.entry
 
 
-def is_there_in(by_id: dict[str, dict[str, Any]], spec: dict[str, Any]) -> bool:
-    """Whether dispatch has a function for what the renderer gets."""
-    return "callback" in by_id.get(spec["output"], {})
-
-
 def lists(app: dash.Dash | None) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
     """What the renderer gets of the callbacks of an app, and what dispatch uses, by id.
 

@@ -1,0 +1,257 @@
+"""Callbacks with ``background=True`` that a manager of ours is to run."""
+
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import dash
+import pytest
+from dash import Input, Output, State, html
+from dash.background_callback.managers import BaseBackgroundCallbackManager
+from dash_extensions.enrich import DashProxy, MultiplexerTransform
+
+from dash_long_callback import Dash, RegistrationError, plug
+from dash_long_callback.dash import background
+from dash_long_callback.dash.callbacks import LongCallback, registry
+from dash_long_callback.managers.base import Manager
+
+OUT, IN = Output("out", "children"), Input("in", "value")
+
+
+def work(value: Any) -> Any:
+    return f"{value} done"
+
+
+def report(set_progress: Any, value: Any) -> Any:
+    return value
+
+
+def make(manager: Any, cls: Any = dash.Dash, **kwargs: Any) -> Any:
+    app = cls("app", background_callback_manager=manager, **kwargs)
+    app.layout = html.Div()
+    app.server.config["PROPAGATE_EXCEPTIONS"] = True
+    return app
+
+
+def load(app: Any) -> None:
+    assert app.server.test_client().get("/").status_code == 200
+
+
+def taken(app: Any) -> list[LongCallback]:
+    load(app)
+    return [c for c in registry.all() if app.callback_map.get(c.callback_id)]
+
+
+def click(app: Any, value: Any, output: str = "out") -> Any:
+    body = {
+        "output": f"{output}.children",
+        "outputs": {"id": output, "property": "children"},
+        "inputs": [{"id": "in", "property": "value", "value": value}],
+        "state": [],
+        "changedPropIds": ["in.value"],
+    }
+    answer = app.server.test_client().post("/_dash-update-component", json=body)
+    assert answer.status_code == 200
+    return json.loads(answer.get_data())["news"]["response"]["response"][output]["children"]
+
+
+@pytest.mark.parametrize("cls", [dash.Dash, Dash])
+@pytest.mark.parametrize("named", [True, False], ids=["its own manager", "the app's"])
+@pytest.mark.parametrize("declared", ["by the app", "after it", "before it"])
+def test_a_click_runs_it_also_if_it_is_the_first_request(
+    manager: Manager, cls: Any, named: bool, declared: str
+) -> None:
+    own: Any = {"manager": manager} if named else {}
+    if declared == "before it":
+        dash.callback(OUT, IN, background=True, **own)(work)
+    app = make(None if named else manager, cls)
+    if declared != "before it":
+        callback = app.callback if declared == "by the app" else dash.callback
+        callback(OUT, IN, background=True, **own)(work)
+    assert click(app, 5) == "5 done"
+    [callback] = taken(app)
+    assert callback.function is work
+    assert [spec["background"] for spec in app._callback_list] == [None]
+
+
+def test_all_options_are_those_of_a_long_callback(manager: Manager) -> None:
+    app = make(manager)
+    app.callback(
+        output=[OUT],
+        inputs=[IN, State("s", "v")],
+        background=True,
+        interval=0,
+        running=[(Output("r", "disabled"), True, False)],
+        progress=Output("bar", "value"),
+        progress_default=5,
+        cancel=Input("stop", "n_clicks"),
+        cache_args_to_ignore=[1, 7],
+        cache_ignore_triggered=False,
+        on_error=print,
+        prevent_initial_call=True,
+    )(lambda set_progress, a, b: [a])
+    [callback] = taken(app)
+    options = callback.options
+    assert options.interval == 0
+    assert repr(options.running) == repr([(Output("r", "disabled"), True, False)])
+    assert repr(options.progress) == repr([Output("bar", "value")])
+    assert options.progress_default == [5]
+    assert repr(options.cancel) == repr([Input("stop", "n_clicks")])
+    assert options.cache_args_to_ignore == [1], "Dash takes what there is not, too"
+    assert (options.cache_ignore_triggered, options.on_error) == (False, print)
+    assert callback.registration.spec["prevent_initial_call"] is True
+    helpers = [spec["clientside_function"]["function_name"] for spec in app._callback_list]
+    assert sorted(helpers) == ["..out.children..", "cancel"]
+
+
+def test_the_interval_that_all_have_is_not_asked_for(manager: Manager) -> None:
+    app = make(manager)
+    app.callback(OUT, IN, background=True)(work)
+    [callback] = taken(app)
+    assert callback.options.interval is None
+
+
+def test_a_cell_that_runs_again_replaces_it(manager: Manager) -> None:
+    app = make(manager)
+    for text in ("one", "two"):
+        cell: dict[str, Any] = {"__name__": "__main__"}
+        exec(f"def work(value):\n    return '{text}'", cell)
+        app.callback(OUT, IN, background=True)(cell["work"])
+        load(app)
+        assert click(app, 5) == text
+    assert len(app._callback_list) == 1
+
+
+def test_two_that_set_the_same_are_refused_each_time(manager: Manager) -> None:
+    app = make(manager)
+    app.callback(OUT, Input("other", "value"))(report)
+    app.callback(OUT, IN, background=True)(work)
+    for _ in range(2):
+        with pytest.raises(RegistrationError, match=r"callback .* both set out\.children"):
+            load(app)
+
+
+# Beside Dash's own
+
+
+class DashManager(BaseBackgroundCallbackManager):
+    """In the place of one of Dash's own."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.ran: list[Any] = []
+
+    def make_job_fn(self, fn: Any, progress: Any, key: Any = None) -> Any:
+        return fn
+
+    def call_job_fn(self, key: Any, job_fn: Any, args: Any, context: Any) -> str:
+        self.ran.append(job_fn(*args))
+        return "1"
+
+
+@pytest.fixture
+def theirs() -> Any:
+    one = DashManager()
+    yield one
+    BaseBackgroundCallbackManager.managers.remove(one)
+
+
+def test_what_dash_s_own_manager_runs_is_left_to_it(manager: Manager, theirs: Any) -> None:
+    app = make(theirs)
+    app.callback(OUT, IN, background=True)(work)
+    app.callback(Output("ours", "children"), IN, background=True, manager=manager)(work)
+    other = make(manager)
+    other.callback(OUT, IN, background=True, manager=theirs)(work)
+    assert [c.callback_id for c in taken(app)] == ["ours.children"]
+    assert click(app, 5, "ours") == "5 done"
+    assert taken(other) == []
+    for one in (app, other):
+        [spec] = [spec for spec in one._callback_list if spec["output"] == "out.children"]
+        assert spec["background"] == {"interval": 1000}
+        with pytest.raises(KeyError):
+            click(one, 6)  # the answer is that of Dash
+    assert theirs.ran == ["6 done", "6 done"]
+
+
+def test_a_manager_with_methods_for_dash_is_refused(manager: Manager) -> None:
+    class Mine(Manager):
+        def call_job_fn(self, *args: Any) -> Any:
+            raise AssertionError
+
+    class Both(Manager, BaseBackgroundCallbackManager):
+        pass
+
+    for cls, method in ((Mine, "call_job_fn() from Mine"), (Both, "from BaseBackground")):
+        app = make(cls(manager.store, manager.executor))
+        app.callback(OUT, IN, background=True)(work)
+        with pytest.raises(RegistrationError) as error:
+            load(app)
+        told = str(error.value)
+        assert f"the background callback work: its manager, a {cls.__name__}, has " in told
+        assert method in told
+
+
+def test_a_subclass_that_adds_something_of_its_own_is_taken(manager: Manager) -> None:
+    class Mine(Manager):
+        def statistics(self) -> int:
+            return 1
+
+    app = make(Mine(manager.store, manager.executor))
+    app.callback(OUT, IN, background=True)(work)
+    assert click(app, 5) == "5 done"
+
+
+def test_two_managers_of_ours_are_refused(manager: Manager) -> None:
+    other = Manager(manager.store, manager.executor)
+    with pytest.raises(RegistrationError, match="are two managers"):
+        plug(make(manager), other)
+
+
+def test_a_wrapper_that_is_not_dash_s_is_refused_in_words(manager: Manager) -> None:
+    app = make(manager)
+    app.callback(OUT, IN, background=True)(work)
+    app.callback_map["out.children"]["callback"] = work
+    for _ in range(2):
+        with pytest.raises(RegistrationError, match="Dash does not keep what it was declared with"):
+            load(app)
+
+
+# In a worker
+
+
+def test_a_worker_has_them_without_a_request(manager: Manager) -> None:
+    app = make(manager)
+    app.callback(OUT, IN, background=True)(work)
+    dash.callback(Output("free", "children"), IN, background=True)(work)
+    background.take_over(app)
+    assert {c.callback_id for c in registry.all()} == {"out.children", "free.children"}
+
+
+def test_a_worker_without_an_app_has_those_without_one() -> None:
+    dash.callback(OUT, IN, background=True)(work)
+    dash.callback(Output("not", "ours"), IN, background=True, manager=object())(work)  # pyright: ignore[reportArgumentType]
+    background.settle()
+    assert [c.callback_id for c in registry.all()] == ["out.children"]
+
+
+def test_it_is_the_same_where_it_is_sent(manager: Manager) -> None:
+    app = make(manager)
+    app.callback(OUT, IN, background=True, progress=Output("bar", "value"))(report)
+    [callback] = taken(app)
+    sent = callback.by_value(whole=True)()
+    assert sent.key == callback.key
+    assert sent.conventions is callback.conventions
+    assert sent.options.progress == callback.options.progress
+
+
+# DashProxy
+
+
+def test_dash_proxy_transforms_them_first(manager: Manager) -> None:
+    app = make(manager, DashProxy, transforms=[MultiplexerTransform()])
+    app.callback(OUT, IN, background=True)(work)
+    dash.callback(Output("free", "children"), IN, background=True)(work)
+    assert click(app, 5) == "5 done"
+    assert click(app, 6, "free") == "6 done"
