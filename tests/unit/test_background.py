@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from contextvars import Context
 from typing import Any
 
 import dash
@@ -15,7 +16,9 @@ from dash_extensions.enrich import DashProxy, MultiplexerTransform
 from dash_long_callback import Dash, RegistrationError, plug
 from dash_long_callback.dash import background
 from dash_long_callback.dash.callbacks import LongCallback, registry
+from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.managers.base import Manager
+from dash_long_callback.stores.diskcache import DiskcacheStore
 
 OUT, IN = Output("out", "children"), Input("in", "value")
 
@@ -255,3 +258,162 @@ def test_dash_proxy_transforms_them_first(manager: Manager) -> None:
     dash.callback(Output("free", "children"), IN, background=True)(work)
     assert click(app, 5) == "5 done"
     assert click(app, 6, "free") == "6 done"
+
+
+# Dash's MCP server
+
+
+class Mcp:
+    """A client of an app's MCP server."""
+
+    def __init__(self, app: Any) -> None:
+        self._client = app.server.test_client()
+
+    def call(self, method: str, **params: Any) -> Any:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        # Dash leaves the app of the last callback in the context, where each request has its own.
+        answer = Context().run(self._client.post, "/_mcp", json=body)
+        answer = json.loads(answer.get_data())
+        return answer.get("result", answer)
+
+    def tool(self, name: str, **arguments: Any) -> Any:
+        found = self.call("tools/call", name=name, arguments=arguments)
+        try:
+            return json.loads(found["content"][0]["text"])
+        except ValueError:
+            return found["content"][0]["text"]
+
+
+def mcp_app(manager: Manager, function: Any = work, **kwargs: Any) -> Any:
+    app = make(manager, enable_mcp=True)
+    app.layout = html.Div([html.Div(id="in"), html.Div(id="out"), html.Div(id="bar")])
+    app.callback(OUT, IN, background=True, interval=70, **kwargs)(function)
+    return app
+
+
+@pytest.mark.newest_only
+def test_mcp_starts_a_task_and_gets_its_result(manager: Manager) -> None:
+    mcp = Mcp(mcp_app(manager))
+    tools = {tool["name"]: tool for tool in mcp.call("tools/list")["tools"]}
+    assert {"work", "get_background_task_result", "cancel_background_task"} <= tools.keys()
+    assert list(tools["work"]["inputSchema"]["properties"]) == ["value"]
+    task = mcp.tool("work", value=5)
+    assert (task["status"], task["pollInterval"]) == ("working", 70)
+    result = mcp.tool("get_background_task_result", taskId=task["taskId"])
+    assert result["response"] == {"out": {"children": "5 done"}}
+
+
+class Later(InlineExecutor):
+    """Runs jobs when it is told to."""
+
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.waiting: list[Any] = []
+
+    def start(self, job: Any) -> None:
+        self.waiting.append(job)
+
+    def run(self) -> None:
+        """Run those that wait."""
+        while self.waiting:
+            super().start(self.waiting.pop(0))
+
+
+@pytest.fixture
+def later(store: DiskcacheStore) -> Manager:
+    return Manager(store, Later(store))
+
+
+def begin(app: Any, value: Any = 5) -> tuple[Mcp, str]:
+    mcp = Mcp(app)
+    made = mcp.call("tools/call", name="work", arguments={"value": value}, task={"ttl": 60_000})
+    assert made["task"]["status"] == "working"
+    return mcp, made["task"]["taskId"]
+
+
+@pytest.mark.newest_only
+def test_mcp_asks_for_the_state_of_a_task_until_it_has_ended(later: Any) -> None:
+    mcp, task = begin(mcp_app(later))
+    assert mcp.call("tasks/get", taskId=task)["status"] == "working"
+    assert mcp.tool("get_background_task_result", taskId=task)["status"] == "working"
+    assert "not ready" in str(mcp.call("tasks/result", taskId=task)["error"])
+    later.executor.run()
+    found = mcp.call("tasks/get", taskId=task)
+    assert (found["status"], found["pollInterval"], found["ttl"]) == ("completed", 70, 60_000)
+    for _ in range(2):  # a result may be asked for again
+        result = mcp.call("tasks/result", taskId=task)
+        assert result["structuredContent"]["response"] == {"out": {"children": "5 done"}}
+
+
+@pytest.mark.newest_only
+def test_mcp_cancels_a_task(later: Any) -> None:
+    mcp, task = begin(mcp_app(later))
+    assert mcp.tool("cancel_background_task", taskId=task)["status"] == "cancelled"
+    assert mcp.call("tasks/get", taskId=task)["status"] == "failed"
+    later.executor.run()
+    assert mcp.call("tasks/get", taskId=task)["status"] == "failed"
+
+
+def fails(value: Any) -> Any:
+    raise ValueError("it is broken")
+
+
+fails.__name__ = "work"
+
+
+@pytest.mark.newest_only
+def test_mcp_is_told_of_an_error(manager: Manager) -> None:
+    mcp, task = begin(mcp_app(manager, fails))
+    assert mcp.call("tasks/get", taskId=task)["status"] == "completed"
+    told = str(mcp.call("tasks/result", taskId=task)["error"])
+    assert "An error occurred inside a background callback: it is broken" in told
+
+
+@pytest.mark.newest_only
+def test_mcp_sees_progress_and_what_set_props_sets(manager: Manager) -> None:
+    def work(set_progress: Any, value: Any) -> Any:
+        set_progress(f"at {value}")
+        dash.set_props("bar", {"title": "set"})
+        return value
+
+    app = mcp_app(manager, work, progress=[Output("bar", "children")])
+    mcp = Mcp(app)
+    tool = next(t for t in mcp.call("tools/list")["tools"] if t["name"] == "work")
+    assert list(tool["inputSchema"]["properties"]) == ["value"]
+    mcp, task = begin(app)
+    assert mcp.call("tasks/get", taskId=task)["statusMessage"] == "['at 5']"
+    result = mcp.call("tasks/result", taskId=task)["structuredContent"]
+    assert result["sideUpdate"] == {"bar": {"title": "set"}}
+
+
+@pytest.mark.newest_only
+def test_mcp_takes_back_only_the_names_that_it_was_given(manager: Manager) -> None:
+    mcp, task = begin(mcp_app(manager))
+    tool, job, key, *rest = task.split(":")
+    job = job.partition("~")[0]
+    for forged in (f"{tool}:{job}:{job}:{rest[0]}", f"{tool}:x~y:{key}:{rest[0]}"):
+        assert "Invalid taskId" in str(mcp.call("tasks/get", taskId=forged)["error"])
+
+
+@pytest.mark.newest_only
+def test_mcp_is_told_why_a_task_can_t_be_started(manager: Manager) -> None:
+    def user() -> str:
+        raise LookupError("nobody knows")
+
+    manager.user = user
+    mcp = Mcp(mcp_app(manager))
+    found = mcp.call("tools/call", name="work", arguments={"value": 1})
+    assert found["isError"]
+    assert "OwnerUnknown" in found["content"][0]["text"] or "failed" in found["content"][0]["text"]
+
+
+@pytest.mark.newest_only
+def test_another_web_process_takes_the_names_of_the_first(
+    store: DiskcacheStore, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, task = begin(mcp_app(manager))
+    with monkeypatch.context() as other:
+        other.setattr(registry, "_by_id", {})
+        again = Manager(store, InlineExecutor(store))
+        found = Mcp(mcp_app(again)).call("tasks/result", taskId=task)
+    assert found["structuredContent"]["response"] == {"out": {"children": "5 done"}}

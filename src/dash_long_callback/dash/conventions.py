@@ -28,6 +28,7 @@ class Conventions:
         begins_with_default: whether progress has its default before the first job.
         fit_progress: brings what ``set_progress`` is given into the grouping of ``progress``.
         context: which parts of ``dash.ctx`` a function has; None: those that its manager sends.
+        tasks: whether Dash's MCP server starts a task, in the place of waiting for the result.
         reported: what the page and ``on_error`` are told of an error, of its message and its
             traceback; None: the error.
     """
@@ -38,6 +39,7 @@ class Conventions:
     begins_with_default: bool = True
     fit_progress: Callable[[Any, Any], Any] = lambda value, _progress: value
     context: frozenset[str] | None = None
+    tasks: bool = False
     reported: Callable[[str, str], Exception] | None = None
 
 
@@ -61,5 +63,6 @@ BACKGROUND = Conventions(
     begins_with_default=False,
     fit_progress=_fit_progress,
     context=frozenset(CONTEXT),
+    tasks=True,
     reported=_reported,
 )

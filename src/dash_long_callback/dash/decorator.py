@@ -28,6 +28,7 @@ from dash_long_callback.dash.grouping import leaves
 from dash_long_callback.dash.options import OPTIONS, Keywords, Options, signature_of
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.limits import USER
+from dash_long_callback.server import tasks
 from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.submit import Click
 
@@ -191,6 +192,8 @@ def register(
     internals.add(registration)
     registry.add(callback)
     registration.entry["callback"] = _entry(callback)
+    if conventions.tasks:
+        tasks.offer(callback)
     extend_client(app, callback)
     return callback
 
@@ -248,6 +251,8 @@ def _entry(callback: LongCallback) -> Callable[..., Any]:
         pacer, on_loop = pacer_of(app), _in_event_loop()
         capacity = pacer.capacity_asgi() if on_loop else pacer.capacity_wsgi(flask.request.environ)
         click = Click(callback, callback_context, app, capacity)
+        if callback.conventions.tasks and not internals.is_dispatch(callback_context):
+            return click.begin()
         # On an event loop, Dash's dispatch awaits what it gets.
         return click.submit_async() if on_loop else click.submit()
 

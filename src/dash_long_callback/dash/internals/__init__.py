@@ -32,6 +32,7 @@ from dash_long_callback.dash.internals.background import (
     before_setup,
     named_managers,
     on_background,
+    task_names,
 )
 from dash_long_callback.dash.internals.context import (
     AttributeDict,
@@ -39,6 +40,7 @@ from dash_long_callback.dash.internals.context import (
     context_fields,
     explained,
     grouped_arguments,
+    is_dispatch,
     map_grouping,
     outputs_of_call,
     pop_header,
@@ -99,6 +101,7 @@ __all__ = [
     "has_started",
     "id_as_wired",
     "is_dash_s",
+    "is_dispatch",
     "is_there",
     "join_patches",
     "map_grouping",
@@ -119,6 +122,7 @@ __all__ = [
     "sent",
     "shows_errors",
     "stop_serving",
+    "task_names",
     "to_json_bytes",
     "wired",
     "wired_as",

@@ -185,6 +185,19 @@ def _regrouped(indices: Any, flat: list[Any]) -> Any:
     return flat[indices]
 
 
+def task_names(app: dash.Dash, job_id: str) -> dict[str, str]:
+    """The names of a job that Dash's MCP server gives its clients, and takes back."""
+    from dash import _callback_signing as signing  # there since it has that server
+
+    own: Any = app
+    secret = own._get_signing_secret()
+    # Such a client is no page, whose end a name would be bound to.
+    return {
+        "cacheKey": signing.sign(secret, signing.cache_scope(None), job_id),
+        "job": signing.sign(secret, signing.job_scope(None), job_id),
+    }
+
+
 def is_background(entry: dict[str, Any]) -> bool:
     """Whether what dispatch uses is a background callback, and declared to its end."""
     return bool(entry.get("background")) and "callback" in entry
