@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from contextvars import Context
 from typing import Any
 
@@ -417,3 +420,39 @@ def test_another_web_process_takes_the_names_of_the_first(
         again = Manager(store, InlineExecutor(store))
         found = Mcp(mcp_app(again)).call("tasks/result", taskId=task)
     assert found["structuredContent"]["response"] == {"out": {"children": "5 done"}}
+
+
+LATE = """
+import dash
+from dash import Input, Output, callback, html
+
+app = dash.Dash("app")
+app.layout = html.Div()
+
+from dash_long_callback import DiskcacheLongCallbackManager
+
+manager = DiskcacheLongCallbackManager()
+
+@callback(Output("a", "b"), Input("c", "d"), cancel=Input("x", "n"), manager=manager,
+          background=True, prevent_initial_call=True)
+def work(value):
+    return value
+
+page = app.server.test_client().get("/").get_data(as_text=True)
+[spec] = [one for one in app._callback_list if one["output"] == "a.b"]
+print(spec["background"], '"cancel": [{"id": "x"' in page or '"cancel":[{"id":"x"' in page)
+manager.stop()
+"""
+
+
+def test_an_app_that_was_made_before_this_package_is_imported_has_them_too(tmp_path: Any) -> None:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", LATE],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "None True"
