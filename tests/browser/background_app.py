@@ -1,5 +1,8 @@
 """An app that was written for Dash's own background callbacks: only the manager's line is ours."""
 
+# Written as people write it.
+# pyright: reportMissingParameterType=false, reportOptionalMemberAccess=false
+
 import os
 import time
 

@@ -12,7 +12,7 @@ import importlib
 import inspect
 import json
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from pathlib import Path
@@ -363,7 +363,7 @@ def test_an_app_tells_before_it_takes_over_what_has_no_app() -> None:
 
 
 @contextmanager
-def hook(kind: Any, function: Callable[..., Any]) -> Iterator[None]:
+def hook(kind: Any, function: Callable[..., Any]) -> Generator[None]:
     hooks = dash.hooks.get_hooks(kind)
     getattr(dash.hooks, kind)()(function)
     try:

@@ -15,6 +15,7 @@ import pytest
 from dash import Input, Output, State, html
 from dash.background_callback.managers import BaseBackgroundCallbackManager
 from dash_extensions.enrich import DashProxy, MultiplexerTransform
+from web import KINDS, Browser
 
 from dash_long_callback import Dash, RegistrationError, plug
 from dash_long_callback.dash import background
@@ -50,17 +51,25 @@ def taken(app: Any) -> list[LongCallback]:
     return [c for c in registry.all() if app.callback_map.get(c.callback_id)]
 
 
-def click(app: Any, value: Any, output: str = "out") -> Any:
-    body = {
+def body(value: Any, output: str = "out") -> dict[str, Any]:
+    return {
         "output": f"{output}.children",
         "outputs": {"id": output, "property": "children"},
         "inputs": [{"id": "in", "property": "value", "value": value}],
         "state": [],
         "changedPropIds": ["in.value"],
     }
-    answer = app.server.test_client().post("/_dash-update-component", json=body)
+
+
+def click(app: Any, value: Any, output: str = "out") -> Any:
+    client = app.server.test_client()
+    answer = client.post("/_dash-update-component", json=body(value, output))
     assert answer.status_code == 200
-    return json.loads(answer.get_data())["news"]["response"]["response"][output]["children"]
+    return result(json.loads(answer.get_data()), output)
+
+
+def result(answer: Any, output: str = "out") -> Any:
+    return answer["news"]["response"]["response"][output]["children"]
 
 
 @pytest.mark.parametrize("cls", [dash.Dash, Dash])
@@ -224,6 +233,16 @@ def test_a_wrapper_that_is_not_dash_s_is_refused_in_words(manager: Manager) -> N
             load(app)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_server_runs_them(manager: Manager, kind: str) -> None:
+    options: Any = {} if kind == "flask" else {"backend": kind}
+    app = dash.Dash("app", background_callback_manager=manager, **options)  # pyright: ignore[reportArgumentType]
+    app.layout = html.Div()
+    app.callback(OUT, IN, background=True)(work)
+    answer = Browser(app).post("_dash-update-component", json.dumps(body(5)).encode())
+    assert result(answer.json) == "5 done"
+
+
 # In a worker
 
 
@@ -255,6 +274,16 @@ def test_it_is_the_same_where_it_is_sent(manager: Manager) -> None:
 # DashProxy
 
 
+def test_dash_proxy_with_a_manager_of_a_callback_alone_is_to_be_plugged(manager: Manager) -> None:
+    app = make(None, DashProxy)
+    app.callback(OUT, IN, background=True, manager=manager)(work)
+    with pytest.raises(RegistrationError, match=r"write app = plug\(DashProxy"):
+        load(app)
+    app = plug(make(None, DashProxy))
+    app.callback(OUT, IN, background=True, manager=manager)(work)
+    assert click(app, 5) == "5 done"
+
+
 def test_dash_proxy_transforms_them_first(manager: Manager) -> None:
     app = make(manager, DashProxy, transforms=[MultiplexerTransform()])
     app.callback(OUT, IN, background=True)(work)
@@ -273,9 +302,9 @@ class Mcp:
         self._client = app.server.test_client()
 
     def call(self, method: str, **params: Any) -> Any:
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         # Dash leaves the app of the last callback in the context, where each request has its own.
-        answer = Context().run(self._client.post, "/_mcp", json=body)
+        answer = Context().run(self._client.post, "/_mcp", json=message)
         answer = json.loads(answer.get_data())
         return answer.get("result", answer)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import dash
 
-from dash_long_callback.dash import background, decorator, internals
+from dash_long_callback.dash import background, dash_proxy, decorator, internals
 from dash_long_callback.dash.app import AUTOMATIC, background_manager, is_plugged, plug
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.errors import RegistrationError
@@ -53,7 +53,8 @@ def _while_background_is_declared(function: Any) -> None:
     if _names_manager(None):
         _before_declaration()
     for app in _found():
-        if not internals.has_started(app) and _names_manager(app):
+        # A DashProxy tells at its first request only, and then it is too late to add routes.
+        if not (internals.has_started(app) or dash_proxy.is_proxy(app)) and _names_manager(app):
             _ensure(app)
 
 
@@ -103,6 +104,12 @@ def _ensure(app: dash.Dash) -> None:
 def _check(index: str) -> str:
     """Refuse the page of an app that has long callbacks, and could not be plugged."""
     for app in [] if PAGE_DATA in index else _found():
+        if _names_manager(app):
+            kind = type(app).__name__
+            raise RegistrationError(
+                f"a background callback of this {kind} names its manager, and the app has none: "
+                f"write app = plug({kind}(...)), or give the app background_callback_manager="
+            )
         if internals.has_long_callbacks(app):
             raise RegistrationError(
                 "this app has taken over a long callback that was declared without an app, and "
