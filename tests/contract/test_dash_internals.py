@@ -478,6 +478,39 @@ def test_the_page_of_an_error_is_one_of_the_debugger() -> None:
     assert '<p class="errormsg">ValueError: &lt;broken&gt;' in page
 
 
+@pytest.mark.newest_only
+def test_mcp_takes_the_names_of_a_job_that_it_was_given(app: dash.Dash) -> None:
+    tasks = importlib.import_module("dash.mcp.tasks.tasks")
+    names = internals.task_names(app, "a-job")
+    task = f"tool:{names['job']}:{names['cacheKey']}:1"
+    assert tasks.parse_task_id(task)[:3] == ("tool", "a-job", "a-job")
+
+
+@pytest.mark.newest_only
+def test_the_secret_is_that_of_an_entry_s_manager(app: dash.Dash) -> None:
+    class Secretive:
+        def get_or_create_signing_secret(self, generate: Callable[[], bytes]) -> bytes:
+            assert generate()
+            return b"secret"
+
+    found = registered(app, identity, (OUT, IN), {})
+    found.entry["manager"] = Secretive()
+    assert getattr(app, "_get_signing_secret")() == b"secret"  # noqa: B009 - new
+
+
+@pytest.mark.parametrize(
+    "path, dispatch",
+    [
+        ("/_dash-update-component", True),
+        ("/prefix/_dash-update-component?a=b", True),
+        ("/_mcp", False),
+        ("", False),
+    ],
+)
+def test_a_click_comes_to_dash_s_dispatch(path: str, dispatch: bool) -> None:
+    assert internals.is_dispatch({"path": path}) is dispatch
+
+
 # Context
 
 
