@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from contextvars import Context
 from typing import Any
 
@@ -231,6 +232,27 @@ def test_a_wrapper_that_is_not_dash_s_is_refused_in_words(manager: Manager) -> N
     for _ in range(2):
         with pytest.raises(RegistrationError, match="Dash does not keep what it was declared with"):
             load(app)
+
+
+def test_several_requests_may_be_the_first(manager: Manager) -> None:
+    for number in range(20):
+        dash.callback(Output(f"out-{number}", "children"), IN, background=True)(work)
+    app = make(manager)
+    app.callback(OUT, IN, background=True)(work)
+    together = threading.Barrier(8)
+    answers: list[Any] = []
+
+    def first(number: int) -> None:
+        together.wait()
+        answers.append(click(app, number, f"out-{number}"))
+
+    threads = [threading.Thread(target=first, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [f"{number} done" for number in range(8)]
+    assert len(taken(app)) == 21
 
 
 @pytest.mark.parametrize("kind", KINDS)

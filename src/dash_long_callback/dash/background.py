@@ -10,6 +10,7 @@ What Dash's own managers run is left alone, so both kinds may be in one app.
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,10 @@ _noted: weakref.WeakKeyDictionary[Callable[..., Any], tuple[dict[str, str], Any]
 )
 
 
+#: Two page loads must not take over the same.
+_lock = threading.RLock()
+
+
 def note(function: Callable[..., Any]) -> None:
     """Keep in mind how things are while a background callback is declared."""
     try:
@@ -49,21 +54,23 @@ def take_over(app: dash.Dash) -> None:
     Raises:
         RegistrationError: if one can't be a long callback, with its name and what to do.
     """
-    found = internals.background_callbacks(app)
-    if not internals.has_started(app):
-        found += internals.background_callbacks(None)
-    for one in found:
-        manager = one.manager(app)
-        if isinstance(manager, Manager):
-            _take_over(one, manager)
+    with _lock:
+        found = internals.background_callbacks(app)
+        if not internals.has_started(app):
+            found += internals.background_callbacks(None)
+        for one in found:
+            manager = one.manager(app)
+            if isinstance(manager, Manager):
+                _take_over(one, manager)
 
 
 def settle() -> None:
     """In a worker, take over what was declared without an app: its app may not be made there."""
-    for one in internals.background_callbacks(None):
-        manager = one.manager(None)
-        if manager is None or isinstance(manager, Manager):
-            _take_over(one, manager)
+    with _lock:
+        for one in internals.background_callbacks(None):
+            manager = one.manager(None)
+            if manager is None or isinstance(manager, Manager):
+                _take_over(one, manager)
 
 
 def _take_over(one: Background, manager: Manager | None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +19,13 @@ from dash import Input, Output, State
 # It tells each manager in its list of each function that is declared.
 from dash.background_callback.managers import BaseBackgroundCallbackManager
 
-from dash_long_callback.dash.internals.apps import background_manager
+from dash_long_callback.dash.internals.apps import background_manager, has_started
 from dash_long_callback.dash.internals.registration import Wildcard, lists
+
+try:
+    from dash import _callback_signing as signing
+except ImportError:  # nor has it an MCP server, which takes what is signed
+    signing: Any = None
 
 #: The methods by which Dash uses a manager.
 MANAGER_METHODS = frozenset(
@@ -54,10 +60,18 @@ def before_setup(app: dash.Dash, call: Callable[[dash.Dash], object]) -> None:
     own: Any = app
     set_up: Callable[[], None] = own._setup_server
 
+    lock, ready = threading.RLock(), threading.Event()
+
     def setup_server() -> None:
-        if not app._got_first_request["setup_server"]:
-            call(app)
-        set_up()
+        if ready.is_set():
+            set_up()
+            return
+        # Several may be the first: each waits until all callbacks are there.
+        with lock:
+            if not has_started(app):
+                call(app)
+            set_up()
+            ready.set()
 
     own._setup_server = setup_server
 
@@ -187,8 +201,6 @@ def _regrouped(indices: Any, flat: list[Any]) -> Any:
 
 def task_names(app: dash.Dash, job_id: str) -> dict[str, str]:
     """The names of a job that Dash's MCP server gives its clients, and takes back."""
-    from dash import _callback_signing as signing  # there since it has that server
-
     own: Any = app
     secret = own._get_signing_secret()
     # Such a client is no page, whose end a name would be bound to.
