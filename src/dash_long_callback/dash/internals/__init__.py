@@ -4,6 +4,7 @@ registration    callbacks, as Dash keeps them
 context         ``dash.ctx``
 apps            an app and its server
 background      callbacks with ``background=True``
+arguments       what these were declared with
 encoding        JSON
 
 ``tests/contract/test_dash_internals.py`` checks each of them on the oldest and the newest
@@ -23,10 +24,10 @@ from dash_long_callback.dash.internals.apps import (
     shows_errors,
     stop_serving,
 )
+from dash_long_callback.dash.internals.arguments import PASSED_ON
 from dash_long_callback.dash.internals.background import (
     INTERVAL,
     MANAGER_METHODS,
-    PASSED_ON,
     Background,
     background_callbacks,
     before_setup,

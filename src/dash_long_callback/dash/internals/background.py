@@ -1,4 +1,4 @@
-"""Callbacks with ``background=True``, as Dash keeps them, and what they were declared with."""
+"""Callbacks with ``background=True``, as Dash keeps them, and who hears of them."""
 
 # Dash does not declare types for what it does not document.
 # pyright: reportPrivateUsage=false
@@ -7,20 +7,19 @@
 from __future__ import annotations
 
 import inspect
-import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import dash
-from dash import Input, Output, State
 
 # It tells each manager in its list of each function that is declared.
 from dash.background_callback.managers import BaseBackgroundCallbackManager
 
+from dash_long_callback.dash.internals import arguments
 from dash_long_callback.dash.internals.apps import background_manager, has_started
-from dash_long_callback.dash.internals.registration import Wildcard, lists
+from dash_long_callback.dash.internals.registration import lists
 
 try:
     from dash import _callback_signing as signing
@@ -118,66 +117,8 @@ class Background:
         by_id[self.callback_id] = self.entry
 
     def declaration(self) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
-        """Its function, and the arguments that it was declared with, as far as Dash keeps them.
-
-        Those by position come first, then those by name.
-
-        Raises:
-            LookupError: if what stands in its place is not Dash's.
-        """
-        # Dash keeps what no request changes in the closure of its wrapper.
-        held = dict(inspect.getclosurevars(self.entry["callback"]).nonlocals)
-        background, spec = self.entry["background"], self.spec
-        kwargs: dict[str, Any] = {
-            "prevent_initial_call": self._prevented(),
-            "running": _running(spec.get("running")),
-            "cancel": self._cancel(),
-            "manager": background.get("manager"),
-            "interval": background["interval"],
-            "cache_args_to_ignore": background.get("cache_args_to_ignore"),
-            "cache_ignore_triggered": background["cache_ignore_triggered"],
-            "on_error": held["on_error"],
-        }
-        inputs, args = self._inputs(), ()
-        if isinstance(inputs, Input):
-            args = (inputs,)  # by name, Dash would take it for a list of one
-        else:
-            kwargs["inputs"] = inputs
-        if not spec["no_output"]:
-            kwargs["output"] = held["output"]
-        for name, key in (("progress", "progress"), ("progress_default", "progressDefault")):
-            if key in background:
-                kwargs[name] = background[key]
-        kwargs |= {key: spec[key] for key in _OF_SPEC if spec.get(key)}
-        kwargs |= {key: self.entry[key] for key in _OF_ENTRY if self.entry.get(key) is not None}
-        if spec["dynamic_creator"]:
-            kwargs["_allow_dynamic_callbacks"] = True
-        kwargs = {key: value for key, value in kwargs.items() if value is not None}
-        return held["func"], args, kwargs
-
-    def _inputs(self) -> Any:
-        """The grouping of inputs and states."""
-        flat = [*self.entry["raw_inputs"], *(_parsed(State, one) for one in self.entry["state"])]
-        return _regrouped(self.entry["inputs_state_indices"], flat)
-
-    def _prevented(self) -> bool | str:
-        outputs = self.entry["output"]
-        outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-        if not self.spec["prevent_initial_call"] and any(o.allow_duplicate for o in outputs):
-            return "initial_duplicate"  # or it would have been refused
-        return self.spec["prevent_initial_call"]
-
-    def _cancel(self) -> list[Input] | None:
-        background = self.entry["background"]
-        given = background.get("cancel_inputs")  # until the first request
-        return given or [_parsed(Input, one) for one in background.get("cancel", [])] or None
-
-
-#: Arguments of Dash's that are kept as they are.
-_OF_SPEC = ("optional", "hidden", "websocket", "persistent")
-_OF_ENTRY = ("mcp_enabled", "mcp_expose_docstring")
-#: All of them.
-PASSED_ON = frozenset({*_OF_SPEC, *_OF_ENTRY})
+        """Its function, and the arguments that it was declared with: see ``arguments``."""
+        return arguments.declared_with(self.spec, self.entry)
 
 
 def background_callbacks(app: dash.Dash | None) -> list[Background]:
@@ -186,17 +127,8 @@ def background_callbacks(app: dash.Dash | None) -> list[Background]:
     return [
         Background(app, spec, by_id[spec["output"]])
         for spec in callbacks
-        if spec.get("background") and is_background(by_id.get(spec["output"], {}))
+        if spec.get("background") and _is_background(by_id.get(spec["output"], {}))
     ]
-
-
-def _regrouped(indices: Any, flat: list[Any]) -> Any:
-    """A grouping by its indices. Not Dash's, whose dicts Dash does not take for dicts."""
-    if isinstance(indices, dict):
-        return {key: _regrouped(part, flat) for key, part in indices.items()}
-    if isinstance(indices, (list, tuple)):
-        return [_regrouped(part, flat) for part in indices]
-    return flat[indices]
 
 
 def task_names(app: dash.Dash, job_id: str) -> dict[str, str]:
@@ -210,7 +142,7 @@ def task_names(app: dash.Dash, job_id: str) -> dict[str, str]:
     }
 
 
-def is_background(entry: dict[str, Any]) -> bool:
+def _is_background(entry: dict[str, Any]) -> bool:
     """Whether what dispatch uses is a background callback, and declared to its end."""
     return bool(entry.get("background")) and "callback" in entry
 
@@ -219,38 +151,3 @@ def named_managers(app: dash.Dash | None) -> list[Any]:
     """The managers that background callbacks name themselves, also one that is being declared."""
     found = [entry.get("background") for entry in lists(app)[1].values()]
     return [one["manager"] for one in found if one and "manager" in one]
-
-
-def _running(running: dict[str, dict[str, Any]] | None) -> list[tuple[Output, Any, Any]] | None:
-    if not running:
-        return None
-    return [
-        (_output(name), value, running["runningOff"][name])
-        for name, value in running["running"].items()
-    ]
-
-
-def _output(name: str) -> Output:
-    component_id, _, prop = name.rpartition(".")
-    return _parsed(Output, {"id": component_id, "property": prop})
-
-
-def _parsed(kind: Any, dependency: dict[str, Any]) -> Any:
-    """A dependency, from what the renderer gets of it."""
-    component_id: Any = dependency["id"]
-    if isinstance(component_id, str) and component_id.startswith("{"):
-        component_id = {
-            key: _WILDCARDS[value[0]] if isinstance(value, list) else value
-            for key, value in json.loads(component_id).items()
-        }
-    made = kind(component_id, dependency["property"])
-    if dependency.get("allow_optional"):
-        made.allow_optional = True
-    return made
-
-
-_WILDCARDS: dict[str, Wildcard] = {
-    "MATCH": dash.MATCH,
-    "ALL": dash.ALL,
-    "ALLSMALLER": dash.ALLSMALLER,
-}
