@@ -15,17 +15,20 @@ import dash
 import pytest
 from dash import Input, Output, State, html
 from dash.background_callback.managers import BaseBackgroundCallbackManager
+from dash.exceptions import BackgroundCallbackError
 from dash_extensions.enrich import DashProxy, MultiplexerTransform
 from web import KINDS, Browser
 
 from dash_long_callback import Dash, RegistrationError, plug
 from dash_long_callback.dash import background
 from dash_long_callback.dash.callbacks import LongCallback, registry
+from dash_long_callback.dash.client_config import client_config
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 OUT, IN = Output("out", "children"), Input("in", "value")
+BAR = Output("bar", "value")
 
 
 def work(value: Any) -> Any:
@@ -147,6 +150,121 @@ def test_two_that_set_the_same_are_refused_each_time(manager: Manager) -> None:
     for _ in range(2):
         with pytest.raises(RegistrationError, match=r"callback .* both set out\.children"):
             load(app)
+
+
+# What such code is used to
+
+
+def broken(value: Any) -> Any:
+    raise ValueError("it is <broken>")
+
+
+def answer(app: Any) -> Any:
+    sent = app.server.test_client().post("/_dash-update-component", json=body(5))
+    return json.loads(sent.get_data())["news"]
+
+
+def test_the_dev_tools_have_the_page_that_dash_would_make(manager: Manager) -> None:
+    app = make(manager)
+    app.enable_dev_tools(debug=False, dev_tools_ui=True)
+    app.callback(OUT, IN, background=True)(broken)
+    page = answer(app)["error"]["html"]
+    wording = "An error occurred inside a background callback: it is &lt;broken&gt;"
+    assert f'<p class="errormsg">dash.exceptions.BackgroundCallbackError: {wording}' in page
+    assert "raise ValueError(" in page
+
+
+def test_a_page_of_production_has_nothing_of_an_error(manager: Manager) -> None:
+    app = make(manager)
+    app.callback(OUT, IN, background=True)(broken)
+    assert answer(app)["error"].keys() == {"kind", "message", "user", "ref"}
+    assert "broken" not in json.dumps(answer(app))
+
+
+def test_on_error_gets_dash_s_error_and_its_cause(manager: Manager) -> None:
+    seen: list[Any] = []
+    app = make(manager)
+    app.callback(OUT, IN, background=True, on_error=lambda error: seen.append(error) or "told")(
+        broken
+    )
+    assert click(app, 5) == "told"
+    [error] = seen
+    assert isinstance(error, BackgroundCallbackError)
+    assert str(error).startswith(
+        "An error occurred inside a background callback: it is <broken>\nTraceback"
+    )
+    assert repr(error.__cause__) == "ValueError('it is <broken>')"
+
+
+def test_an_on_error_that_raises_again_ends_the_job_by_what_the_function_raised(
+    manager: Manager, caplog: pytest.LogCaptureFixture
+) -> None:
+    def again(error: Exception) -> None:
+        raise error
+
+    app = make(manager)
+    app.enable_dev_tools(debug=False, dev_tools_ui=True)
+    app.callback(OUT, IN, background=True, on_error=again)(broken)
+    assert answer(app)["error"]["type"] == "ValueError"
+    assert "its on_error failed" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "outputs, given, told",
+    [
+        (BAR, "value", ["value"]),
+        (BAR, ["first", "second"], ["first"]),
+        ([BAR, Output("bar", "max")], ("1", "2", "too many"), ["1", "2"]),
+    ],
+    ids=["a value", "a list for one output", "too many"],
+)
+def test_set_progress_takes_what_dash_s_does(
+    manager: Manager, outputs: Any, given: Any, told: list[Any]
+) -> None:
+    def work(set_progress: Any, value: Any) -> Any:
+        set_progress(given)
+        return f"{value} done"
+
+    app = make(manager)
+    app.callback(OUT, IN, background=True, progress=outputs)(work)
+    news = answer(app)
+    assert news["updates"] == [[n, value] for n, value in enumerate(told)]
+
+
+def test_progress_without_a_default_stays_and_one_with_it_begins_without(manager: Manager) -> None:
+    app = make(manager)
+    app.callback(OUT, IN, background=True, progress=BAR)(report)
+    other = Output("other", "children")
+    app.callback(other, IN, background=True, progress=Output("b", "value"), progress_default=0)(
+        report
+    )
+    given = Output("given", "children")
+    app.callback(given, IN, background=True, progress=Output("c", "value"), progress_default=5)(
+        report
+    )
+    kept, falsy, default = taken(app)
+    told = [client_config(one, manager) for one in (kept, falsy, default)]
+    assert [(one["keeps"], one["defaults"]) for one in told] == [
+        (True, None),
+        (True, None),  # as in Dash
+        (False, [5]),
+    ]
+    names = [spec["clientside_function"]["function_name"] for spec in app._callback_list]
+    assert not [name for name in names if name.startswith("default")]
+
+
+def test_a_job_has_cookies_and_headers_with_any_manager(manager: Manager) -> None:
+    manager.context = frozenset({"path"})  # as that for Celery
+
+    def work(value: Any) -> Any:
+        return f"{dash.ctx.cookies['a']} {dash.ctx.headers['X-Of']}"
+
+    app = make(manager)
+    app.callback(OUT, IN, background=True)(work)
+    client = app.server.test_client()
+    client.set_cookie("a", "cookie")
+    sent = client.post("/_dash-update-component", json=body(5), headers={"X-Of": "header"})
+    assert result(json.loads(sent.get_data())) == "cookie header"
 
 
 # Beside Dash's own
