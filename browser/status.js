@@ -6,6 +6,7 @@
  */
 
 import { componentsOf } from "./pending.js";
+import { hasEnded, later } from "./seconds.js";
 import { emit } from "./window_events.js";
 import { sameJson } from "./values.js";
 
@@ -68,7 +69,7 @@ export class JobStatus {
 
     /** @returns {boolean} */
     get ended() {
-        return ["succeeded", "failed", "cancelled"].includes(this.now.state);
+        return hasEnded(this.now);
     }
 
     /** @returns {[number, boolean] | null} how many are ahead of it, and whether it is known how long that takes */
@@ -173,16 +174,7 @@ export class JobStatus {
         const at = Date.now();
         const passed = this.at ? Math.max(0, at - this.at) / 1000 : 0;
         this.at = at;
-        const { state, elapsed, wait, remaining, retry_in } = this.now;
-        const left = (/** @type {number | null} */ value) => (value === null ? null : Math.max(0, value - passed));
-        const runs = state === "running" || state === "cancelling";
-        this.now = {
-            ...this.now,
-            elapsed: elapsed !== null && runs ? elapsed + passed : elapsed,
-            wait: left(wait),
-            remaining: left(remaining),
-            retry_in: left(retry_in),
-        };
+        this.now = later(this.now, passed);
     }
 
     /** Let the `status` output have it. */

@@ -14,6 +14,7 @@
  */
 
 import { dark, schemeOfPage } from "../scheme.js";
+import { hasEnded, later } from "../seconds.js";
 import { say } from "../texts.js";
 import { Overlay } from "./overlay.js";
 import { targetOf } from "./place.js";
@@ -40,7 +41,6 @@ const FAREWELL = 4000;
 const BACK = 2000;
 /** Milliseconds between two looks at the clock. */
 const TICK = 1000;
-const ENDED = ["succeeded", "failed", "cancelled"];
 
 /** @typedef {{detail: Detail, status: Status, at: number, since: number, lost: boolean, back: number}} Entry */
 
@@ -64,22 +64,13 @@ region.setAttribute("role", "status");
 
 /** @param {Entry} entry @returns {Status} with the seconds of this moment */
 function statusNow({ status, at }) {
-    const passed = (performance.now() - at) / 1000;
-    const left = (/** @type {number | null} */ value) => (value === null ? null : Math.max(0, value - passed));
-    const runs = status.state === "running" || status.state === "cancelling";
-    return {
-        ...status,
-        elapsed: status.elapsed !== null && runs ? status.elapsed + passed : status.elapsed,
-        wait: left(status.wait),
-        remaining: left(status.remaining),
-        retry_in: left(status.retry_in),
-    };
+    return later(status, (performance.now() - at) / 1000);
 }
 
 /** @param {Map<number, Entry>} runs @returns {Entry | null} the one to show: the first that goes on, else the last that has ended */
 function chosen(runs) {
     const entries = Array.from(runs.values());
-    return entries.find(({ status }) => !ENDED.includes(status.state)) || entries[entries.length - 1] || null;
+    return entries.find(({ status }) => !hasEnded(status)) || entries[entries.length - 1] || null;
 }
 
 /** @param {Detail} detail */
@@ -93,21 +84,21 @@ function take(detail) {
     } else {
         const now = performance.now();
         const { status } = detail;
-        if (!entry && !ENDED.includes(status.state)) {
+        if (!entry && !hasEnded(status)) {
             // It is asked anew: how others have ended does not matter any more.
-            runs.forEach((one, run) => ENDED.includes(one.status.state) && runs.delete(run));
+            runs.forEach((one, run) => hasEnded(one.status) && runs.delete(run));
             setTimeout(() => refresh(name), SHOW_AFTER);
         }
         const back = entry?.lost && status.connected ? now + BACK : entry?.back || 0;
         runs.set(detail.run, { detail, status, at: now, since: entry?.since ?? now, lost: !status.connected, back });
         back > now && setTimeout(() => refresh(name), back - now);
+        // Also while there is nothing to be seen: the tab of a job may be opened.
+        ticking = ticking || setInterval(tick, TICK);
         if (status.state === "cancelled") {
             setTimeout(() => dismiss(name, detail.run), shown.get(name)?.overlay ? FAREWELL : 0);
         }
     }
     runs.size ? all.set(name, runs) : all.delete(name);
-    // Also while there is nothing to be seen: the tab of a job may be opened.
-    ticking = ticking || setInterval(tick, TICK);
     refresh(name);
 }
 

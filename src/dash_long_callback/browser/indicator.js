@@ -7,7 +7,10 @@ let painted=[document.body],one=document.elementFromPoint(window.innerWidth/2,wi
 one.parentElement)painted.splice(-1,0,one);for(let one2 of painted){let[red,green,blue,alpha=1]=(getComputedStyle(one2).
 backgroundColor.match(/[\d.]+/g)||[0,0,0,0]).map(Number);if(alpha>.5)return .3*red+.6*green+.1*blue<110?"dark":"light"}return null}
 function schemeOfPage(){let both=/light dark|dark light/.test(getComputedStyle(document.documentElement).colorScheme);return declaredScheme()||
-(both?null:paintedScheme())||(dark.matches?"dark":"light")}function once(make){let made;return()=>(made=made||{value:make()}).value}var page=window,clientside=page.dash_clientside=page.dash_clientside||{};function random(bytes){let numbers=crypto.getRandomValues(
+(both?null:paintedScheme())||(dark.matches?"dark":"light")}function hasEnded({state}){return state==="succeeded"||state==="failed"||state==="cancelled"}function later(status,seconds){
+let left=value=>value===null?null:Math.max(0,value-seconds),{state,elapsed,wait,remaining,retry_in}=status;return{...status,
+elapsed:elapsed!==null&&(state==="running"||state==="cancelling")?elapsed+seconds:elapsed,wait:left(wait),remaining:left(
+remaining),retry_in:left(retry_in)}}function once(make){let made;return()=>(made=made||{value:make()}).value}var page=window,clientside=page.dash_clientside=page.dash_clientside||{};function random(bytes){let numbers=crypto.getRandomValues(
 new Uint8Array(bytes));return btoa(String.fromCharCode(...numbers)).replace(/\+/g,"-").replace(/\//g,"_").replace(/=/g,"")}
 var TAB=random(16);function json(id){let element2=document.getElementById(id);return element2?JSON.parse(element2.textContent||
 "null"):null}var dashConfig=once(()=>json("_dash-config")||{}),settings=once(()=>json("_dash-long-callbacks")||{patience:0,
@@ -120,20 +123,17 @@ fraction),...details].join(", ")),fill.style.inlineSize=`${fraction*100}%`)}draw
 reload,stop,dismiss:dismiss2}=texts();write(this.again,failed&&detail.again?try_again:""),write(this.reload,failed&&status.
 error?.reload?reload:"");let stops=!!detail.stop||status.state==="cancelling";write(this.stop,stops&&detail.cancelable?stop:
 ""),this.stop.setAttribute("aria-disabled",String(!detail.stop)),write(this.dismiss,failed?"×":""),this.dismiss.setAttribute(
-"aria-label",dismiss2),this.dismiss.title=dismiss2}};var SHOW_AFTER=300,FAREWELL=4e3,BACK=2e3,TICK=1e3,ENDED=["succeeded","failed","cancelled"],all2=new Map,shown=new Map,overlays=new Map,
-changed=new Set,ticking,before=null,region=document.createElement("div");region.className="long-callback-indicator-told";
-region.setAttribute("role","status");function statusNow({status,at}){let passed=(performance.now()-at)/1e3,left=value=>value===
-null?null:Math.max(0,value-passed),runs=status.state==="running"||status.state==="cancelling";return{...status,elapsed:status.
-elapsed!==null&&runs?status.elapsed+passed:status.elapsed,wait:left(status.wait),remaining:left(status.remaining),retry_in:left(
-status.retry_in)}}function chosen(runs){let entries=Array.from(runs.values());return entries.find(({status})=>!ENDED.includes(
-status.state))||entries[entries.length-1]||null}function take(detail){let name=JSON.stringify([detail.callback,detail.outputs]),
-runs=all2.get(name)||new Map,entry=runs.get(detail.run);if(!detail.status||!detail.indicator||detail.status.state==="suc\
-ceeded")runs.delete(detail.run),entry&&shown.get(name)?.overlay&&detail.status&&tell(say("finished"));else{let now=performance.
-now(),{status}=detail;!entry&&!ENDED.includes(status.state)&&(runs.forEach((one,run)=>ENDED.includes(one.status.state)&&
-runs.delete(run)),setTimeout(()=>refresh(name),SHOW_AFTER));let back=entry?.lost&&status.connected?now+BACK:entry?.back||
-0;runs.set(detail.run,{detail,status,at:now,since:entry?.since??now,lost:!status.connected,back}),back>now&&setTimeout(()=>refresh(
-name),back-now),status.state==="cancelled"&&setTimeout(()=>dismiss(name,detail.run),shown.get(name)?.overlay?FAREWELL:0)}
-runs.size?all2.set(name,runs):all2.delete(name),ticking=ticking||setInterval(tick,TICK),refresh(name)}function dismiss(name,run){
+"aria-label",dismiss2),this.dismiss.title=dismiss2}};var SHOW_AFTER=300,FAREWELL=4e3,BACK=2e3,TICK=1e3,all2=new Map,shown=new Map,overlays=new Map,changed=new Set,ticking,before=null,
+region=document.createElement("div");region.className="long-callback-indicator-told";region.setAttribute("role","status");
+function statusNow({status,at}){return later(status,(performance.now()-at)/1e3)}function chosen(runs){let entries=Array.
+from(runs.values());return entries.find(({status})=>!hasEnded(status))||entries[entries.length-1]||null}function take(detail){
+let name=JSON.stringify([detail.callback,detail.outputs]),runs=all2.get(name)||new Map,entry=runs.get(detail.run);if(!detail.
+status||!detail.indicator||detail.status.state==="succeeded")runs.delete(detail.run),entry&&shown.get(name)?.overlay&&detail.
+status&&tell(say("finished"));else{let now=performance.now(),{status}=detail;!entry&&!hasEnded(status)&&(runs.forEach((one,run)=>hasEnded(
+one.status)&&runs.delete(run)),setTimeout(()=>refresh(name),SHOW_AFTER));let back=entry?.lost&&status.connected?now+BACK:
+entry?.back||0;runs.set(detail.run,{detail,status,at:now,since:entry?.since??now,lost:!status.connected,back}),back>now&&
+setTimeout(()=>refresh(name),back-now),ticking=ticking||setInterval(tick,TICK),status.state==="cancelled"&&setTimeout(()=>dismiss(
+name,detail.run),shown.get(name)?.overlay?FAREWELL:0)}runs.size?all2.set(name,runs):all2.delete(name),refresh(name)}function dismiss(name,run){
 let runs=all2.get(name);runs?.delete(run)&&(runs.size||all2.delete(name),refresh(name))}function refresh(name){let entry=chosen(
 all2.get(name)||new Map),visible=entry&&(isDue(entry)||shown.get(name)?.overlay);if(!entry||!visible){hide(name);return}
 let{detail}=entry,ids=detail.indicator?.length?detail.indicator:detail.outputs.map(({id})=>id),{found,element:element2}=targetOf(

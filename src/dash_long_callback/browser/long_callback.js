@@ -119,9 +119,9 @@ prefix()+path,{credentials:"same-origin",...options,method:"POST",headers:{...he
 signal,keepalive:more.keepalive})}async function errorOf(response){let html=(response.headers.get("Content-Type")||"").startsWith(
 "text/html");if(response.ok&&!html)return null;let text=html?"":await response.text().catch(()=>""),status=`status ${response.
 status}${text&&": "+text.slice(0,1e3)}`;if(response.status===401||response.status===403||response.ok){let how=response.ok?
-"the server answered with another page":status;return new RequestError(`${SENTENCES.session} (${how})`,!0,0,!0)}let later=response.
+"the server answered with another page":status;return new RequestError(`${SENTENCES.session} (${how})`,!0,0,!0)}let later2=response.
 status>=500||LATER.includes(response.status),pause2=Math.min(Number(response.headers.get("Retry-After"))||0,TRY_MAX/1e3)*
-1e3;return new RequestError(status,!later,pause2)}var paths=null,changing=!1,places=new Map;function notePlace(id){let name=stringify(id);places.has(name)||places.set(name,
+1e3;return new RequestError(status,!later2,pause2)}var paths=null,changing=!1,places=new Map;function notePlace(id){let name=stringify(id);places.has(name)||places.set(name,
 renderer.path(id))}function setProperty(id,property,value){let[name,path]=[stringify(id),renderer.path(id)],known=places.
 get(name)===path;clientside.set_props(id,{[property]:value}),known&&places.has(name)&&places.set(name,renderer.path(id))}
 function isNew(id){let[name,path]=[stringify(id),renderer.path(id)];return!!path&&places.has(name)&&places.get(name)!==path}
@@ -215,10 +215,10 @@ localStorage.getItem(key))&&(localStorage.setItem(key,`${TAB} ${Date.now()+HOLDE
 0&&left<=HOLDER_LEASE)},isMine(){let entry=localStorage.getItem(this.key);return!entry||entry.startsWith(TAB)},renew(){try{
 if(this.isMine()){localStorage.setItem(this.key,`${TAB} ${Date.now()+HOLDER_LEASE}`);return}}catch{}this.forget(),this.lost()},
 forget(){clearInterval(this.timer),this.key=""},free(){tried(()=>this.key&&this.isMine()&&localStorage.removeItem(this.key)),
-this.forget()}};window.addEventListener("storage",event=>event.key===holder.key&&holder.renew());var ANSWER_MAX=6e4,STREAM_FIRST=6e3,STREAM_PAUSE=6e4,STREAM_NEXT=25e3,GATHER=200;function merged(first,second){let later=second.
-updates||[],plain=later.filter(([,value])=>!isPatch(value)&&!isEvents(value)),replaced=new Set(plain.map(([target])=>String(
+this.forget()}};window.addEventListener("storage",event=>event.key===holder.key&&holder.renew());var ANSWER_MAX=6e4,STREAM_FIRST=6e3,STREAM_PAUSE=6e4,STREAM_NEXT=25e3,GATHER=200;function merged(first,second){let later2=second.
+updates||[],plain=later2.filter(([,value])=>!isPatch(value)&&!isEvents(value)),replaced=new Set(plain.map(([target])=>String(
 target))),earlier=(first.updates||[]).filter(([target,value])=>isEvents(value)||!replaced.has(String(target)));return{...second,
-updates:[...earlier,...later]}}var poller={jobs:new Map,request:null,timer:void 0,due:1/0,budget:new RetryBudget,hidden:document.
+updates:[...earlier,...later2]}}var poller={jobs:new Map,request:null,timer:void 0,due:1/0,budget:new RetryBudget,hidden:document.
 hidden,noStreams:0,streamPause:STREAM_PAUSE,connected:!0,submitting:0,add(job,after){this.jobs.set(job.id,job),this.schedule(
 Math.max(after*1e3,this.submitting?GATHER:0))},remove(job){this.jobs.delete(job.id)&&!this.jobs.size&&this.pause()},pause(){
 clearTimeout(this.timer),this.due=1/0,this.stop(),holder.free()},stop(){this.request?.abort(),this.request=null},schedule(ms){
@@ -256,33 +256,33 @@ failure,message,!0))}};holder.lost=()=>poller.schedule(0);function missed(job,ow
 owner&&job.pending.owner!==owner,message=other?"SessionExpired: you are not logged in any more, or as another user. Log \
 in again and reload the page":"JobNotFound: no such job: it never existed or has expired; run the callback again",failure={
 kind:other?"session":"gone",reload:!!other},result=job.found&&!job.seq?{}:{error:devToolsError(message)};job.settle(result,
-failure,!!(other&&owner===null))}var TICK=1e3,NOTHING={fraction:null,remaining:null,text:null,done:null,total:null,rate:null},runs=0,JobStatus=class{constructor(job){
+failure,!!(other&&owner===null))}function hasEnded({state}){return state==="succeeded"||state==="failed"||state==="cancelled"}function later(status,seconds){
+let left=value=>value===null?null:Math.max(0,value-seconds),{state,elapsed,wait,remaining,retry_in}=status;return{...status,
+elapsed:elapsed!==null&&(state==="running"||state==="cancelling")?elapsed+seconds:elapsed,wait:left(wait),remaining:left(
+remaining),retry_in:left(retry_in)}}var TICK=1e3,NOTHING={fraction:null,remaining:null,text:null,done:null,total:null,rate:null},runs=0,JobStatus=class{constructor(job){
 this.job=job,this.now={state:"queued",ahead:null,wait:null,elapsed:null,attempt:1,retry_in:null,connected:!0,error:null,
-...NOTHING},this.at=0,this.told=!1,this.timer=void 0,this.run=runs+=1}get ended(){return["succeeded","failed","cancelled"].
-includes(this.now.state)}get place(){let{ahead,wait}=this.now;return ahead===null?null:[ahead,wait!==null]}begin(){this.
-tell({})}receive(news){if(news.ended||this.ended)return;let attempt2=news.attempt||1,changes={attempt:attempt2,...attempt2>
-this.now.attempt?NOTHING:{}},state=this.now.state==="cancelling"?{}:{state:stateOf(news)},waits=news.state==="queued";this.
-tell({...changes,...state,ahead:waits?news.ahead??this.now.ahead:null,wait:waits?news.ahead===void 0?this.now.wait:news.
-wait??null:null,elapsed:news.elapsed??(waits?null:this.now.elapsed??0),retry_in:news.retry??null})}track(tracked){this.tell(
-{...NOTHING,...tracked})}connect(connected){this.told&&!this.ended&&connected!==this.now.connected&&this.tell({connected})}cancelling(){
-this.told&&!this.ended&&this.tell({state:"cancelling"})}end(state,error=null){(this.told||error)&&this.tell({state,error,
-ahead:null,wait:null,retry_in:null,remaining:null,connected:!0}),this.close()}replaced(){this.close(),emit("status",this.
-job.name,this.job.outputs,{run:this.run,status:null})}close(){clearInterval(this.timer),this.timer=void 0}tell(changes){
-this.pass();let next={...this.now,...changes},same2=this.told&&agree(this.now,next);this.now=next,same2||(this.told=!0,this.
-say(),this.set())}say(){let{job,now}=this,stops2=job.config.cancelable&&!this.ended&&now.state!=="cancelling";emit("stat\
-us",job.name,job.outputs,{run:this.run,status:now,indicator:job.config.indicator&&job.config.indicator.flatMap(target=>componentsOf(
-job.pending,target)),here:job.isHere(),cancelable:job.config.cancelable,stop:stops2?()=>job.cancel():null,again:now.state===
-"failed"&&!now.error?.reload?job.again:null})}pass(){let at2=Date.now(),passed=this.at?Math.max(0,at2-this.at)/1e3:0;this.
-at=at2;let{state,elapsed,wait,remaining,retry_in}=this.now,left=value=>value===null?null:Math.max(0,value-passed),runs2=state===
-"running"||state==="cancelling";this.now={...this.now,elapsed:elapsed!==null&&runs2?elapsed+passed:elapsed,wait:left(wait),
-remaining:left(remaining),retry_in:left(retry_in)}}set(){let{job,now}=this,target=job.config.status;target&&(componentsOf(
-job.pending,target).forEach(id=>job.updates.set(id,target.property,rounded(now))),!this.timer&&!this.ended&&(this.timer=
-setInterval(()=>{this.pass(),this.set()},TICK)))}};function stateOf(news){return news.state==="queued"?news.retry===void 0?
-"queued":"retrying":"running"}var SECONDS=["elapsed","wait","remaining","retry_in"];function agree(one,other){return SECONDS.
-every(name=>{let[first,second]=[one[name],other[name]];return first===null||second===null?first===second:Math.abs(first-
-second)<1})&&sameJson({...one,...pick2(other,value=>value)},other)}function pick2(status,change){return Object.fromEntries(
-SECONDS.map(name=>[name,status[name]===null?null:change(status[name]??0)]))}function rounded(status){return{...status,...pick2(
-status,value=>Math.round(value*10)/10)}}var PLACES=4,ASKED_MAX=2e4;async function submit(job,now=!1){if(job.begun=!0,job.status.begin(),emit("started",job.name,
+...NOTHING},this.at=0,this.told=!1,this.timer=void 0,this.run=runs+=1}get ended(){return hasEnded(this.now)}get place(){
+let{ahead,wait}=this.now;return ahead===null?null:[ahead,wait!==null]}begin(){this.tell({})}receive(news){if(news.ended||
+this.ended)return;let attempt2=news.attempt||1,changes={attempt:attempt2,...attempt2>this.now.attempt?NOTHING:{}},state=this.
+now.state==="cancelling"?{}:{state:stateOf(news)},waits=news.state==="queued";this.tell({...changes,...state,ahead:waits?
+news.ahead??this.now.ahead:null,wait:waits?news.ahead===void 0?this.now.wait:news.wait??null:null,elapsed:news.elapsed??
+(waits?null:this.now.elapsed??0),retry_in:news.retry??null})}track(tracked){this.tell({...NOTHING,...tracked})}connect(connected){
+this.told&&!this.ended&&connected!==this.now.connected&&this.tell({connected})}cancelling(){this.told&&!this.ended&&this.
+tell({state:"cancelling"})}end(state,error=null){(this.told||error)&&this.tell({state,error,ahead:null,wait:null,retry_in:null,
+remaining:null,connected:!0}),this.close()}replaced(){this.close(),emit("status",this.job.name,this.job.outputs,{run:this.
+run,status:null})}close(){clearInterval(this.timer),this.timer=void 0}tell(changes){this.pass();let next={...this.now,...changes},
+same2=this.told&&agree(this.now,next);this.now=next,same2||(this.told=!0,this.say(),this.set())}say(){let{job,now}=this,
+stops2=job.config.cancelable&&!this.ended&&now.state!=="cancelling";emit("status",job.name,job.outputs,{run:this.run,status:now,
+indicator:job.config.indicator&&job.config.indicator.flatMap(target=>componentsOf(job.pending,target)),here:job.isHere(),
+cancelable:job.config.cancelable,stop:stops2?()=>job.cancel():null,again:now.state==="failed"&&!now.error?.reload?job.again:
+null})}pass(){let at2=Date.now(),passed=this.at?Math.max(0,at2-this.at)/1e3:0;this.at=at2,this.now=later(this.now,passed)}set(){
+let{job,now}=this,target=job.config.status;target&&(componentsOf(job.pending,target).forEach(id=>job.updates.set(id,target.
+property,rounded(now))),!this.timer&&!this.ended&&(this.timer=setInterval(()=>{this.pass(),this.set()},TICK)))}};function stateOf(news){
+return news.state==="queued"?news.retry===void 0?"queued":"retrying":"running"}var SECONDS=["elapsed","wait","remaining",
+"retry_in"];function agree(one,other){return SECONDS.every(name=>{let[first,second]=[one[name],other[name]];return first===
+null||second===null?first===second:Math.abs(first-second)<1})&&sameJson({...one,...pick2(other,value=>value)},other)}function pick2(status,change){
+return Object.fromEntries(SECONDS.map(name=>[name,status[name]===null?null:change(status[name]??0)]))}function rounded(status){
+return{...status,...pick2(status,value=>Math.round(value*10)/10)}}var PLACES=4,ASKED_MAX=2e4;async function submit(job,now=!1){if(job.begun=!0,job.status.begin(),emit("started",job.name,
 job.outputs),job.pending.declared!==job.config.declared){job.fail({kind:"changed"});return}let body=job.pending.payload||
 "",budget=new RetryBudget;for(;;){budget.begin();try{let answer=await ask(job,body,now);job.status.connect(!0),answer&&attempt(
 job.name,()=>accept(job,answer));return}catch(error){now=!1;let fault=faultOf(error),pause2=budget.fail(fault);if(job.status.
