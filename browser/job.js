@@ -187,7 +187,7 @@ export class Job {
      * @param {boolean} [remember] whether a reload is to find it
      */
     fail(failure, text = sentenceOf(SENTENCES, failure), remember = false) {
-        this.settle({ error: devToolsError(text, failure.callback) }, failure, remember);
+        this.settle({ error: devToolsError(failure.html || text, failure.html ? "" : failure.callback) }, failure, remember);
     }
 
     /**

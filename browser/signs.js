@@ -74,7 +74,10 @@ export class Signs {
 
     /** Set progress to what it is when nothing runs. */
     reset() {
-        const { progress, defaults } = this.job.config;
+        const { progress, defaults, keeps } = this.job.config;
+        if (keeps) {
+            return;
+        }
         progress.forEach((target, index) => {
             for (const id of componentsOf(this.job.pending, target)) {
                 const event = !defaults && this.job.events.lines.has(nameOf(id, target.property));

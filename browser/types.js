@@ -9,6 +9,7 @@
  * @property {(Target & {on: any, off: any})[]} running
  * @property {Target[]} progress
  * @property {any[] | null} defaults
+ * @property {boolean} keeps Whether progress stays what it was last.
  * @property {boolean} cached Whether the answer may be there already.
  * @property {Target[]} cancel
  * @property {"replace" | "ignore" | "queue" | "latest" | "parallel"} retrigger
@@ -42,6 +43,7 @@
  * @property {boolean} [reload] whether it helps to load the page again, which only the page knows
  * @property {string} [type] this and what follows: for the dev tools only
  * @property {string} [traceback]
+ * @property {string} [html] a page with both, as the dev tools show one of an ordinary callback
  * @property {string} [callback] the function
  */
 /**

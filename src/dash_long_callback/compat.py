@@ -1,7 +1,10 @@
 """Runs an app that was written for Dash 2.0 to 2.5 on today's Dash.
 
-Make ``import dash_long_callback.compat`` the first line of the app. It gives ``dash`` back what
-Dash 3 has removed:
+And it has the names of today's Dash for an app with ``background=True``: ``DiskcacheManager`` and
+``CeleryManager``, which are managers of this package.
+
+For an app of Dash 2, make ``import dash_long_callback.compat`` the first line. It gives ``dash``
+back what Dash 3 has removed:
 
 - ``dash.Dash(long_callback_manager=...)`` and ``@app.long_callback``,
 - ``dash.long_callback`` and ``dash.long_callback.managers``, with ``DiskcacheLongCallbackManager``
@@ -17,6 +20,9 @@ Examples:
     >>> from dash.long_callback import DiskcacheLongCallbackManager
     >>> manager = DiskcacheLongCallbackManager(diskcache.Cache("./cache"))
     >>> app = dash.Dash(__name__, long_callback_manager=manager)
+
+    >>> from dash_long_callback.compat import DiskcacheManager
+    >>> app = dash.Dash(__name__, background_callback_manager=DiskcacheManager())
 """
 
 from __future__ import annotations
@@ -28,6 +34,10 @@ from typing import Any
 import dash
 
 import dash_long_callback
+
+#: What today's Dash calls its managers.
+DiskcacheManager = dash_long_callback.DiskcacheLongCallbackManager
+CeleryManager = dash_long_callback.CeleryLongCallbackManager
 
 
 class Dash(dash_long_callback.Dash):

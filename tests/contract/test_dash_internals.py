@@ -12,7 +12,8 @@ import importlib
 import inspect
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from contextvars import Context, copy_context
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from dash import _get_app as get_app
 from dash import _get_paths as get_paths
 from dash import _grouping as grouping
 from dash import _utils as utils
+from dash.background_callback.managers import BaseBackgroundCallbackManager
 from dash.dependencies import _Wildcard as Wildcard
 
 from dash_long_callback import Dash
@@ -70,6 +72,7 @@ NAMES = {
         "to_json",
     },
     "dash._get_app": {"app_context"},
+    "dash.background_callback.managers": {"BaseBackgroundCallbackManager"},
     "dash.dependencies": {"_Wildcard"},
 }
 
@@ -314,6 +317,198 @@ def test_long_callbacks_are_those_of_our_namespace(app: dash.Dash) -> None:
     assert not internals.has_long_callbacks(app)
     internals.register_clientside(app, "cancel", OUT, IN)
     assert internals.has_long_callbacks(app)
+
+
+# Callbacks with background=True
+
+
+def test_a_manager_in_dash_s_list_is_told_of_each_background_callback(app: dash.Dash) -> None:
+    told: list[Any] = []
+    internals.on_background(told.append)
+    try:
+        dash.callback(OUT, IN, background=True)(identity)
+        app.callback(OUT, IN, background=True)(post)
+        app.callback(OUT, IN)(identity)
+    finally:
+        BaseBackgroundCallbackManager.managers.pop()
+    assert told == [identity, post]
+
+
+def test_the_manager_of_a_callback_is_known_while_it_is_declared(app: dash.Dash) -> None:
+    seen: list[Any] = []
+    internals.on_background(lambda _: seen.append(internals.named_managers(app)))
+    one: Any = object()
+    try:
+        app.callback(OUT, IN, background=True)(identity)
+        app.callback(Output("b", "c"), IN, background=True, manager=one)(identity)
+    finally:
+        BaseBackgroundCallbackManager.managers.pop()
+    assert seen == [[], [one]]
+
+
+def test_an_app_tells_before_it_takes_over_what_has_no_app() -> None:
+    seen: list[Any] = []
+
+    def look(one: dash.Dash) -> None:
+        seen.append((one, internals.has_started(one), list(_callback.GLOBAL_CALLBACK_MAP)))
+
+    with hook("setup", lambda one: internals.before_setup(one, look)):
+        app = dash.Dash("app", server=False)
+    app.layout = html.Div()
+    app.init_app(flask.Flask("app"))
+    dash.callback(OUT, IN)(identity)
+    for _ in range(2):
+        app.server.test_client().get("/")
+    assert seen == [(app, False, ["out.children"])]
+
+
+@contextmanager
+def hook(kind: Any, function: Callable[..., Any]) -> Generator[None]:
+    hooks = dash.hooks.get_hooks(kind)
+    getattr(dash.hooks, kind)()(function)
+    try:
+        yield
+    finally:
+        hooks[:] = [one for one in dash.hooks.get_hooks(kind) if one.func is not function]
+
+
+#: What a background callback is declared with, and what of that is found out.
+DECLARED: dict[str, Any] = {
+    "inputs": {"x": IN, "y": [State({"type": "t", "i": ALL}, "v"), State("s", "v")]},
+    "output": [OUT, Output("more", "title", allow_duplicate=True)],
+    "running": [
+        (Output("a.b".replace(".", "-"), "disabled"), True, False),
+        (Output({"i": 1, "type": "t"}, "x"), {"k": [1]}, None),
+    ],
+    "cancel": [Input("stop", "n_clicks")],
+    "progress": [Output("bar", "value")],
+    "progress_default": [5],
+    "interval": 70,
+    "cache_args_to_ignore": ["x"],
+    "cache_ignore_triggered": False,
+    "on_error": identity,
+    "prevent_initial_call": True,
+    "_allow_dynamic_callbacks": True,
+}
+
+
+def test_what_a_background_callback_was_declared_with_is_found_out(app: dash.Dash) -> None:
+    newer = inspect.signature(dash.callback).parameters.keys() & internals.PASSED_ON
+    declared = {**DECLARED, **dict.fromkeys(newer, True)}
+    app.callback(**declared, background=True)(post)
+    [found] = internals.background_callbacks(app)
+    function, args, kwargs = found.declaration()
+    assert (function, args) == (post, ())
+    assert found.name == "post"
+    assert repr(kwargs) == repr({key: declared[key] for key in kwargs})
+    assert kwargs.keys() == declared.keys()
+    # Declared with that once more, it is the same.
+    found.take_out()
+    assert internals.background_callbacks(app) == []
+    app.callback(**kwargs, background=True)(post)
+    [again] = internals.background_callbacks(app)
+    assert again.callback_id == found.callback_id
+    assert again.spec == found.spec
+    assert again.entry["outputs_indices"] == found.entry["outputs_indices"]
+    assert again.entry["inputs_state_indices"] == found.entry["inputs_state_indices"]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        (OUT, IN),
+        ([OUT], [IN]),
+        (OUT, State("s", "v"), IN),
+        (IN,),
+        (OUT, Input({"i": MATCH}, "x"), State({"i": ALLSMALLER}, "y")),
+    ],
+    ids=["one", "lists", "state first", "no output", "wildcards"],
+)
+def test_dependencies_are_found_out_in_each_form(args: Any, app: dash.Dash) -> None:
+    app.callback(*args, background=True)(identity)
+    [found] = internals.background_callbacks(app)
+    found.take_out()
+    _, positional, kwargs = found.declaration()
+    app.callback(*positional, **kwargs, background=True)(identity)
+    [again] = internals.background_callbacks(app)
+    assert again.spec == found.spec
+    for key in ("outputs_indices", "inputs_state_indices", "no_output"):
+        assert again.entry[key] == found.entry[key]
+
+
+def test_an_output_that_others_share_is_declared_again_without_a_complaint(app: dash.Dash) -> None:
+    shared = Output("out", "x", allow_duplicate=True)
+    app.callback(shared, IN, background=True, prevent_initial_call="initial_duplicate")(identity)
+    [found] = internals.background_callbacks(app)
+    assert found.declaration()[2]["prevent_initial_call"] == "initial_duplicate"
+    found.take_out()
+    found.put_back()
+    assert internals.background_callbacks(app) == [found]
+
+
+def test_the_manager_of_a_background_callback_is_its_own_or_its_app_s() -> None:
+    own, of_app = Any, Ellipsis
+    theirs: Any = {"background_callback_manager": of_app}
+    app = dash.Dash("app", **theirs)
+    app.callback(OUT, IN, background=True)(identity)
+    manager: Any = own
+    app.callback(Output("a", "b"), IN, background=True, manager=manager)(identity)
+    dash.callback(Output("c", "d"), IN, background=True)(identity)
+    found = internals.background_callbacks(app) + internals.background_callbacks(None)
+    assert [one.manager(app) for one in found] == [of_app, own, of_app]
+    assert found[-1].manager(None) is None
+
+
+def test_cancel_is_known_also_after_dash_has_registered_its_own(app: dash.Dash) -> None:
+    app.callback(OUT, IN, background=True, cancel=[Input("stop", "n")])(identity)
+    app.server.test_client().get("/")
+    [found] = internals.background_callbacks(app)
+    assert repr(found.declaration()[2]["cancel"]) == repr([Input("stop", "n")])
+
+
+def test_what_dash_asks_of_managers_is_known() -> None:
+    methods = {"call_job_fn", "terminate_job", "get_result", "get_progress", "job_running"}
+    assert methods | {"register", "build_cache_key", "result_ready"} <= internals.MANAGER_METHODS
+    assert internals.INTERVAL == 1000
+
+
+def test_the_page_of_an_error_is_one_of_the_debugger() -> None:
+    page = internals.error_page(ValueError("<broken>"))
+    assert page.lower().startswith("<!doctype html")
+    assert '<p class="errormsg">ValueError: &lt;broken&gt;' in page
+
+
+@pytest.mark.newest_only
+def test_mcp_takes_the_names_of_a_job_that_it_was_given(app: dash.Dash) -> None:
+    tasks = importlib.import_module("dash.mcp.tasks.tasks")
+    names = internals.task_names(app, "a-job")
+    task = f"tool:{names['job']}:{names['cacheKey']}:1"
+    assert tasks.parse_task_id(task)[:3] == ("tool", "a-job", "a-job")
+
+
+@pytest.mark.newest_only
+def test_the_secret_is_that_of_an_entry_s_manager(app: dash.Dash) -> None:
+    class Secretive:
+        def get_or_create_signing_secret(self, generate: Callable[[], bytes]) -> bytes:
+            assert generate()
+            return b"secret"
+
+    found = registered(app, identity, (OUT, IN), {})
+    found.entry["manager"] = Secretive()
+    assert getattr(app, "_get_signing_secret")() == b"secret"  # noqa: B009 - new
+
+
+@pytest.mark.parametrize(
+    "path, dispatch",
+    [
+        ("/_dash-update-component", True),
+        ("/prefix/_dash-update-component?a=b", True),
+        ("/_mcp", False),
+        ("", False),
+    ],
+)
+def test_a_click_comes_to_dash_s_dispatch(path: str, dispatch: bool) -> None:
+    assert internals.is_dispatch({"path": path}) is dispatch
 
 
 # Context

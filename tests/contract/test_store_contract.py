@@ -1080,3 +1080,10 @@ def test_all_is_gone_for_every_reader_when_it_has_expired(
     wait_until(lambda: time.sleep(0.4) or gone())
     if listed:
         assert (other.count(), other.list(limit=9), list(other.active())) == (0, [], [])
+
+
+def test_the_secret_is_made_once_for_all_who_use_a_store(make: Callable[..., JobStore]) -> None:
+    first, second = make(), make()
+    assert first.secret(lambda: b"one") == b"one"
+    assert second.secret(lambda: b"other") == b"one"
+    assert first.secret(lambda: b"another") == b"one"

@@ -217,12 +217,6 @@ def test_a_background_callback_manager_of_ours_runs_long_callbacks(manager: Mana
         Dash("x", long_callback_manager=manager, background_callback_manager=other)
 
 
-def test_a_background_callback_on_a_manager_of_ours_is_refused(manager: Manager) -> None:
-    app = Dash("app", background_callback_manager=manager)
-    app.callback(OUT, IN, background=True)(work)
-    refused(app, "the callback work has background=True, which Manager does not run")
-
-
 # Apps of Dash's own class
 
 

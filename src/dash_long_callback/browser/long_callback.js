@@ -179,11 +179,11 @@ let{config,pending,updates}=this.job;for(let target of config.running)components
 id,target.property,target[which]))}setProgress(index,value){let target=this.job.config.progress[index];this.unseen+=1,afterPaint(
 ()=>this.unseen-=1),this.progress.set(index,value);for(let id of componentsOf(this.job.pending,target))inLine(nameOf(id,
 target.property),()=>this.job.updates.set(id,target.property,value))}restart(){this.progress.clear(),this.reset()}reset(){
-let{progress,defaults}=this.job.config;progress.forEach((target,index)=>{for(let id of componentsOf(this.job.pending,target))
-!(!defaults&&this.job.events.lines.has(nameOf(id,target.property)))&&!inProgress(id,target.property,this.job)&&this.job.
-updates.set(id,target.property,defaults?defaults[index]:null)})}all(){let{running,progress}=this.job.config,targets=running.
-map(target=>[target,target.on]);return progress.forEach((target,index)=>targets.push([target,this.progress.get(index)])),
-targets.flatMap(([target,value])=>componentsOf(this.job.pending,target).map(id=>[id,target.property,value]))}renew(isNew2){
+let{progress,defaults,keeps}=this.job.config;keeps||progress.forEach((target,index)=>{for(let id of componentsOf(this.job.
+pending,target))!(!defaults&&this.job.events.lines.has(nameOf(id,target.property)))&&!inProgress(id,target.property,this.
+job)&&this.job.updates.set(id,target.property,defaults?defaults[index]:null)})}all(){let{running,progress}=this.job.config,
+targets=running.map(target=>[target,target.on]);return progress.forEach((target,index)=>targets.push([target,this.progress.
+get(index)])),targets.flatMap(([target,value])=>componentsOf(this.job.pending,target).map(id=>[id,target.property,value]))}renew(isNew2){
 let latest=new Map;for(let sign of this.shown?this.all():[])sign[2]!==void 0&&!isPatch(sign[2])&&isNew2(sign[0])&&latest.
 set(nameOf(sign[0],sign[1]),sign);for(let[id,property,value]of latest.values())sameJson((propsOf(id)||{})[property],value)||
 this.job.updates.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
@@ -335,15 +335,16 @@ let{response={},dist}=news.response;try{await(dist&&Promise.all(dist.map(load)))
 fail({kind:"library",reload:!0},"A component library could not be loaded.")}}}appear(here){let back=here&&!this.here;if(here!==
 this.here&&this.status.told&&this.status.say(),this.here=here,!!back)if(this.found=!0,this.outcome){let outcome=this.outcome;
 this.outcome=null,this.finish(outcome)}else this.signs.shown&&(this.detach(),spin(this.slot))}fail(failure,text=sentenceOf(
-SENTENCES,failure),remember=!1){this.settle({error:devToolsError(text,failure.callback)},failure,remember)}settle(result,failure,remember=!1){
-if(checkLayout(),this.settled)return;this.settled=!0,poller.remove(this),leave(this),attempt(this.name,()=>this.signs.hide());
-let given=fitting(this,result),said=failure||given.error&&{kind:"failed"};said&&!this.cancelled&&(given.error||!this.pending.
-doubtful)?(this.status.end("failed",detailsOf(said)),emitFailed(this.name,this.outputs,said,!!this.config.status)):(this.
-status.end(this.cancelled?"cancelled":"succeeded"),result.data&&emit("succeeded",this.name,this.outputs)),attempt(this.name,
-()=>give(this,given)),this.found&&(result.data||given.error)&&(answered.set(this.slot,this),setTimeout(()=>answered.delete(
-this.slot),INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));let others=inSlot(this.slot),next=others.find(job=>!job.
-begun);next&&!others.some(job=>job.begun)&&(attempt(next.name,()=>next.signs.show()),submit(next))}cancel(){this.cancelled=
-!0,this.status.cancelling(),this.outcome||!this.begun?this.settle({}):this.known&&cancelJob(this.id)}};var SHOW_AFTER=60,QUEUE_MAX=50;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(
+SENTENCES,failure),remember=!1){this.settle({error:devToolsError(failure.html||text,failure.html?"":failure.callback)},failure,
+remember)}settle(result,failure,remember=!1){if(checkLayout(),this.settled)return;this.settled=!0,poller.remove(this),leave(
+this),attempt(this.name,()=>this.signs.hide());let given=fitting(this,result),said=failure||given.error&&{kind:"failed"};
+said&&!this.cancelled&&(given.error||!this.pending.doubtful)?(this.status.end("failed",detailsOf(said)),emitFailed(this.
+name,this.outputs,said,!!this.config.status)):(this.status.end(this.cancelled?"cancelled":"succeeded"),result.data&&emit(
+"succeeded",this.name,this.outputs)),attempt(this.name,()=>give(this,given)),this.found&&(result.data||given.error)&&(answered.
+set(this.slot,this),setTimeout(()=>answered.delete(this.slot),INITIAL_CALL)),remember||setTimeout(()=>memory.drop(this.id));
+let others=inSlot(this.slot),next=others.find(job=>!job.begun);next&&!others.some(job=>job.begun)&&(attempt(next.name,()=>next.
+signs.show()),submit(next))}cancel(){this.cancelled=!0,this.status.cancelling(),this.outcome||!this.begun?this.settle({}):
+this.known&&cancelJob(this.id)}};var SHOW_AFTER=60,QUEUE_MAX=50;function run(name,config){let context=clientside.callback_context,job=new Job(pendingJob(
 name,config,context),config);checkLayout();let changed=renderer.isChange(name,context.triggered.map(one=>one.prop_id)),wait=changed?
 config.debounce:null;return!changed&&isAskedAlready(job)||!wait&&isIgnored(job)?(letGo(job),job.promise):(context.triggered.
 forEach(one=>noteChange(one.prop_id,one.value)),wait?(job.stops.watch(),letGo(job),debounce(job,wait,()=>{isIgnored(job)||

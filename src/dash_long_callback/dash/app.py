@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import dash
 
-from dash_long_callback.dash import app_reference, dash_proxy, internals
+from dash_long_callback.dash import app_reference, background, dash_proxy, internals
 from dash_long_callback.dash.app_checks import check_app
 from dash_long_callback.dash.app_reference import MANAGER
 from dash_long_callback.dash.callbacks import LongCallback, registry
@@ -215,8 +216,8 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, shown:
         )
     if pacing is not None and not isinstance(pacing, Pacing):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RegistrationError(f"long_callback_pacing={pacing!r} is not a Pacing(...)")
-    background = background_manager(app)
-    if background is not None and manager not in (None, background):
+    given = background_manager(app)
+    if given is not None and manager not in (None, given):
         raise RegistrationError(
             "background_callback_manager and long_callback_manager are two managers: give the one "
             "for long callbacks as long_callback_manager, and leave the other out"
@@ -224,7 +225,7 @@ def _plug(app: dash.Dash, manager: Manager | None, pacing: Pacing | None, shown:
     if (module := app.config.name) in sys.modules and module not in registry.modules:
         registry.modules.append(module)
     installed = is_plugged(app)
-    vars(app)[MANAGER] = manager or background or DiskcacheLongCallbackManager()
+    vars(app)[MANAGER] = manager or given or DiskcacheLongCallbackManager()
     set_pacing(app, pacing)
     if not installed:
         _install(app)
@@ -245,6 +246,7 @@ def _install(app: dash.Dash) -> None:
     def interpolate_index(*args: Any, **kwargs: Any) -> str:
         # Each page load comes by here, before the first click: time to have workers ready.
         access_log.quiet()
+        background.take_over(app)  # what was declared since
         callbacks = _callbacks(app)
         check_app(app, callbacks, manager_of(app))
         for used in dict.fromkeys(c.options.manager or manager_of(app) for c in callbacks):
@@ -254,7 +256,14 @@ def _install(app: dash.Dash) -> None:
 
     app.interpolate_index = interpolate_index  # type: ignore[method-assign]
     if dash_proxy.is_proxy(app):
-        dash_proxy.prepare(app, register)
+        dash_proxy.prepare(app, register, background.take_over)
+    known = weakref.ref(app)
+
+    def settle() -> None:
+        if (one := known()) is not None:
+            background.take_over(one)
+
+    registry.unsettled.append(settle)
 
 
 def _serve(app: dash.Dash, script: str, style: str) -> None:

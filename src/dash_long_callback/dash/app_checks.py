@@ -39,7 +39,6 @@ def check_app(app: dash.Dash, callbacks: Sequence[LongCallback], manager: Manage
     for callback in callbacks:
         _check_queue(callback, callback.options.manager or manager)
     _check_names(callbacks, manager)
-    _check_background(app)
     _check_outputs(wired)
     circles.check(wired, callbacks)
     vars(app)[_CHECKED] = len(wired)
@@ -94,16 +93,6 @@ def _check_names(callbacks: Sequence[LongCallback], manager: Manager) -> None:
 
 def _shape(bound: Bound) -> tuple[Any, ...]:
     return type(bound), numbers(bound), key_name(bound.key)
-
-
-def _check_background(app: dash.Dash) -> None:
-    for name, manager in internals.background_callbacks(app):
-        if isinstance(manager, Manager):
-            raise RegistrationError(
-                f"the callback {name} has background=True, which {type(manager).__name__} does "
-                "not run: write @app.long_callback(...) without background=True, or give the "
-                "callback one of Dash's own managers by manager="
-            )
 
 
 def _check_outputs(wired: list[internals.Wired]) -> None:

@@ -13,6 +13,7 @@ from dash import Output
 from dash_long_callback import app_names, changed_values
 from dash_long_callback.code_digest import code_digest
 from dash_long_callback.dash import internals
+from dash_long_callback.dash.conventions import LONG_CALLBACK, Conventions
 from dash_long_callback.dash.declaration import Declaration
 from dash_long_callback.dash.declaration_checks import module_load, parameter_names
 from dash_long_callback.dash.execution import Execution
@@ -36,20 +37,22 @@ class Recipe:
         function: what the user wrote.
         args: positional arguments of the declaration.
         kwargs: keyword arguments of it.
+        conventions: of its decorator.
         key: of the callback where it was declared.
         app: which it is to know.
     """
 
-    declare: Callable[[Any, tuple[Any, ...], dict[str, Any]], LongCallback]
+    declare: Callable[[Any, tuple[Any, ...], dict[str, Any], Conventions], LongCallback]
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    conventions: Conventions = LONG_CALLBACK
     key: str | None = None
     app: dash.Dash | None = None
 
     def __call__(self) -> LongCallback:
         """Declare the callback in this process, where its app does not have it."""
-        callback = self.declare(self.function, self.args, self.kwargs)
+        callback = self.declare(self.function, self.args, self.kwargs, self.conventions)
         callback.sent_as = self.key
         callback.registration.app = self.app
         internals.provide_app(self.app)
@@ -107,6 +110,11 @@ class LongCallback:
         if self.registration.entry.get("no_output"):  # its id is a hash
             return f"{function} (no outputs)"
         return f"{function} ({self.callback_id})"
+
+    @property
+    def conventions(self) -> Conventions:
+        """What its code is used to."""
+        return self.recipe.conventions
 
     @property
     def callback_id(self) -> str:

@@ -31,9 +31,8 @@ def extend_client(app: dash.Dash | None, callback: LongCallback) -> None:
         # As Dash's own cancel: an output is needed for MATCH to have a meaning, and none changes.
         output = Output(stop.component_id, "id", allow_duplicate=True)
         internals.register_clientside(app, "cancel", output, stop, prevent_initial_call=True)
-    for output, value in zip(
-        callback.progress_outputs, callback.options.progress_default or (), strict=False
-    ):
+    shown = callback.options.progress_default if callback.conventions.begins_with_default else ()
+    for output, value in zip(callback.progress_outputs, shown or (), strict=False):
         # The default of a component that appears, on the page or later.
         name = "default " + internals.to_json_bytes(value).decode()
         internals.register_clientside(
@@ -72,6 +71,7 @@ def client_config(
         "running": [{**target(o), "on": on, "off": off} for o, on, off in options.running],
         "progress": [target(output) for output in callback.progress_outputs],
         "defaults": options.progress_default,
+        "keeps": options.progress_default is None and callback.conventions.keeps_progress,
         "cached": cached,
         "cancel": [
             {"id": internals.id_as_wired(i), "property": i.component_property}

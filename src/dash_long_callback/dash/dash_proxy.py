@@ -27,7 +27,7 @@ from dash_long_callback.dash.grouping import leaves
 from dash_long_callback.dash.options import indicator_output
 from dash_long_callback.errors import RegistrationError
 
-Register = Callable[[dash.Dash, Any, tuple[Any, ...], dict[str, Any]], object]
+Register = Callable[..., object]
 
 #: Set on an app once its callbacks are registered.
 _REGISTERED = "_long_callback_registered"
@@ -50,8 +50,14 @@ def collects(app: Any) -> bool:
     return waits and isinstance(getattr(app.blueprint, "callbacks", None), list)
 
 
-def prepare(app: Any, register: Register) -> None:
-    """Make an app of such a class ready: once, when it is plugged."""
+def prepare(app: Any, register: Register, registered: Callable[[Any], object]) -> None:
+    """Make an app of such a class ready: once, when it is plugged.
+
+    Args:
+        app: of such a class.
+        register: registers a long callback.
+        registered: called with the app once all callbacks are registered.
+    """
     before: Callable[[], object] = app.register_callbacks
 
     def register_callbacks() -> None:
@@ -60,6 +66,7 @@ def prepare(app: Any, register: Register) -> None:
             vars(app)[_REGISTERED] = True
             _adopt(app, register)
             before()
+            registered(app)
 
     app.register_callbacks = register_callbacks
     known = weakref.ref(app)
@@ -82,7 +89,8 @@ def _adopt(app: Any, register: Register) -> None:
     del vars(app)[_REGISTERED]  # for a moment it collects again
     for callback in free:
         recipe = callback.recipe
-        collect(app, recipe.function, recipe.args, recipe.kwargs, register)
+        as_declared = functools.partial(register, conventions=recipe.conventions)
+        collect(app, recipe.function, recipe.args, recipe.kwargs, as_declared)
     vars(app)[_REGISTERED] = True
 
 

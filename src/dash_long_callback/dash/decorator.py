@@ -15,6 +15,7 @@ from dash import Input, Output, State
 from dash_long_callback.dash import dash_proxy, execution, internals
 from dash_long_callback.dash.callbacks import LongCallback, Recipe, registry
 from dash_long_callback.dash.client_config import extend_client
+from dash_long_callback.dash.conventions import LONG_CALLBACK, Conventions
 from dash_long_callback.dash.declaration_checks import (
     argument_names,
     check_called,
@@ -24,9 +25,10 @@ from dash_long_callback.dash.declaration_checks import (
     repeats,
 )
 from dash_long_callback.dash.grouping import leaves
-from dash_long_callback.dash.options import DASH_KEYWORDS, OPTIONS, Keywords, Options, signature_of
+from dash_long_callback.dash.options import OPTIONS, Keywords, Options, signature_of
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.limits import USER
+from dash_long_callback.server import tasks
 from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.submit import Click
 
@@ -157,7 +159,7 @@ def declare(
         if app is not None and dash_proxy.collects(app):
             name = f"the long callback {_name_of(function)}"
             rest = dash_proxy.check(app, name, function, kwargs)
-            _declare(function, args, rest, app)  # what can be wrong is said at once
+            _declare(function, args, rest, LONG_CALLBACK, app)  # what can be wrong is said at once
             dash_proxy.collect(app, function, args, kwargs, register)
         else:
             register(app, function, args, kwargs)
@@ -167,11 +169,15 @@ def declare(
 
 
 def register(
-    app: dash.Dash | None, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    app: dash.Dash | None,
+    function: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    conventions: Conventions = LONG_CALLBACK,
 ) -> LongCallback:
     """Declare a long callback, and have Dash and our registry know it."""
-    callback = _declare(function, args, kwargs, app)
-    name = f"the long callback {_name_of(function)}"
+    callback = _declare(function, args, kwargs, conventions, app)
+    name = f"the {conventions.kind} {_name_of(function)}"
     registration = callback.registration
     former = _former(callback)
     if former is not None and repeats(former.function, former.loaded, function):
@@ -186,6 +192,8 @@ def register(
     internals.add(registration)
     registry.add(callback)
     registration.entry["callback"] = _entry(callback)
+    if conventions.tasks:
+        tasks.offer(callback)
     extend_client(app, callback)
     return callback
 
@@ -200,15 +208,19 @@ def _former(callback: LongCallback) -> LongCallback | None:
 
 
 def _declare(
-    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], app: dash.Dash | None = None
+    function: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    conventions: Conventions,
+    app: dash.Dash | None = None,
 ) -> LongCallback:
-    name = f"the long callback {_name_of(function)}"
+    name = f"the {conventions.kind} {_name_of(function)}"
     if not callable(function):
         raise RegistrationError(
             f"{name} is not a function: put @long_callback(...) right above a def"
         )
     theirs = {key: value for key, value in kwargs.items() if key not in OPTIONS}
-    _check_keywords(name, theirs)
+    _check_keywords(name, theirs, conventions.keywords)
     options = Options.of(name, kwargs)
 
     @functools.wraps(function)
@@ -226,7 +238,8 @@ def _declare(
     if all(map(internals.is_dash_s, leaves([args, *theirs.values()]))):
         # Else somebody else's class decides what the function gets.
         check_signature(name, function, grouping, progress=progress)
-    return LongCallback(function, options, registration, Recipe(_declare, function, args, kwargs))
+    recipe = Recipe(_declare, function, args, kwargs, conventions)
+    return LongCallback(function, options, registration, recipe)
 
 
 def _name_of(function: Any) -> str:
@@ -238,6 +251,8 @@ def _entry(callback: LongCallback) -> Callable[..., Any]:
         pacer, on_loop = pacer_of(app), _in_event_loop()
         capacity = pacer.capacity_asgi() if on_loop else pacer.capacity_wsgi(flask.request.environ)
         click = Click(callback, callback_context, app, capacity)
+        if callback.conventions.tasks and not internals.is_dispatch(callback_context):
+            return click.begin()
         # On an event loop, Dash's dispatch awaits what it gets.
         return click.submit_async() if on_loop else click.submit()
 
@@ -253,10 +268,10 @@ def _in_event_loop() -> bool:
     return True
 
 
-def _check_keywords(name: str, kwargs: dict[str, Any]) -> None:
+def _check_keywords(name: str, kwargs: dict[str, Any], known: frozenset[str]) -> None:
     for keyword in kwargs:
-        if keyword not in DASH_KEYWORDS:
-            close = difflib.get_close_matches(keyword, [*DASH_KEYWORDS, *OPTIONS], n=1)
+        if keyword not in known:
+            close = difflib.get_close_matches(keyword, [*known, *OPTIONS], n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             if keyword == "background":
                 hint = "; leave it out: a long callback always runs in the background"

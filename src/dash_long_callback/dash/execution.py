@@ -70,7 +70,9 @@ class Execution:
 
     def set_progress(self, value: Any) -> None:
         """What a long callback with ``progress`` gets as its first argument."""
-        values = spread(value, self.callback.options.progress, "set_progress")
+        progress = self.callback.options.progress
+        value = self.callback.conventions.fit_progress(value, progress)
+        values = spread(value, progress, "set_progress")
         self._report(zip(range(len(values)), self._progress, values, strict=True))
 
     def set_props(self, component_id: str, props: dict[str, Any]) -> None:
@@ -204,12 +206,23 @@ class Execution:
         handler = self.callback.handler
         assert handler is not None
         self.handled = True
-        self.error, self.ending = error, self.ending or self._end_by(error)
+        self.ending = self.ending or self._end_by(error)
+        self.error = error = self._told(error)
         # Whoever finds this worker dead in the middle of it does not have it called again. And one
         # that was paused, and taken for dead, leaves it to the worker that has the job now.
         if not self.run.job.handler and not self.run.reporter.note(Handle(self.ending)):
             raise JobCancelled
         return handler(error)
+
+    def _told(self, error: BaseException) -> BaseException:
+        """What ``on_error`` gets for an error."""
+        reported = self.callback.conventions.reported
+        if reported is None:
+            return error
+        end = failed(error)
+        told = reported(end.message, end.traceback or "")
+        told.__cause__ = error
+        return told
 
     def _unsuccessful(self, error: BaseException) -> Outcome:
         error = internals.explained(error)

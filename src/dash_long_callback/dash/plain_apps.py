@@ -14,9 +14,11 @@ from typing import Any
 
 import dash
 
-from dash_long_callback.dash import decorator, internals
+from dash_long_callback.dash import background, dash_proxy, decorator, internals
 from dash_long_callback.dash.app import AUTOMATIC, background_manager, is_plugged, plug
+from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.errors import RegistrationError
+from dash_long_callback.managers.base import Manager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
 
 #: The id of what a page of a plugged app has.
@@ -30,6 +32,8 @@ def listen() -> None:
     dash.hooks.setup()(_prepare)
     dash.hooks.index()(_check)
     decorator.without_app.append(_before_declaration)
+    internals.on_background(_while_background_is_declared)
+    registry.unsettled.append(background.settle)
     try:
         _prepare(dash.get_app())
     except Exception:  # there is none
@@ -43,7 +47,23 @@ def _before_declaration() -> None:
             _ensure(app)
 
 
+def _while_background_is_declared(function: Any) -> None:
+    """A callback has ``background=True``, and may be for a manager of ours."""
+    background.note(function)
+    if _names_manager(None):
+        _before_declaration()
+    for app in _found():
+        # A DashProxy tells at its first request only, and then it is too late to add routes.
+        if not (internals.has_started(app) or dash_proxy.is_proxy(app)) and _names_manager(app):
+            _ensure(app)
+
+
+def _names_manager(app: dash.Dash | None) -> bool:
+    return any(isinstance(one, Manager) for one in internals.named_managers(app))
+
+
 def _prepare(app: dash.Dash) -> None:
+    internals.before_setup(app, background.take_over)
     own = getattr(type(app), "long_callback", None)
     module = str(getattr(own, "__module__", ""))
     if module.startswith("dash_long_callback."):
@@ -62,7 +82,7 @@ def _prepare(app: dash.Dash) -> None:
 
     def enable_pages() -> None:
         # The first moment at which routes can be added, and before pages are imported.
-        if internals.has_long_callbacks(None):
+        if background_manager(app) or internals.has_long_callbacks(None) or _names_manager(None):
             _ensure(app)
         enable()
 
@@ -84,6 +104,12 @@ def _ensure(app: dash.Dash) -> None:
 def _check(index: str) -> str:
     """Refuse the page of an app that has long callbacks, and could not be plugged."""
     for app in [] if PAGE_DATA in index else _found():
+        if _names_manager(app):
+            kind = type(app).__name__
+            raise RegistrationError(
+                f"a background callback of this {kind} names its manager, and the app has none: "
+                f"write app = plug({kind}(...)), or give the app background_callback_manager="
+            )
         if internals.has_long_callbacks(app):
             raise RegistrationError(
                 "this app has taken over a long callback that was declared without an app, and "

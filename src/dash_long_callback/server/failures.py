@@ -3,18 +3,19 @@
 On the wire it is JSON, of which the browser client makes a notice, or an entry in the dev tools:
 
     {"kind": "failed", "message": "…", "user": false, "ref": "482193",
-     "type": "ValueError", "traceback": "…", "callback": "app.work"}
+     "type": "ValueError", "traceback": "…", "callback": "app.work", "html": "…"}
 
-The last three are there only if the app that answers has its dev tools on. ``message`` may then be
-the exception's own; else it is the sentence below for the ``kind``. With ``"user": true`` it is the
-text of a ``UserError``.
+The last four are there only if the app that answers has its dev tools on, and ``html`` only for a
+callback with ``background=True``. ``message`` may then be the exception's own; else it is the
+sentence below for the ``kind``. With ``"user": true`` it is the text of a ``UserError``.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from dash_long_callback.dash.callbacks import registry
+from dash_long_callback.dash import internals
+from dash_long_callback.dash.callbacks import LongCallback, registry
 from dash_long_callback.jobs import Job
 
 #: For each kind of end, a state or a ``jobs.Kind``, what any user may read. ``{ref}`` is the
@@ -74,4 +75,11 @@ def failure(job: Job, *, details: bool) -> dict[str, Any]:
             shown["traceback"] = str(error["traceback"])
         callback = registry.get(job.callback)
         shown["callback"] = job.callback if callback is None else callback.function_name
+        if callback is not None and kind == "failed" and not user:
+            shown |= _page(callback, message, shown.get("traceback", ""))
     return shown
+
+
+def _page(callback: LongCallback, message: str, traceback: str) -> dict[str, str]:
+    reported = callback.conventions.reported
+    return {} if reported is None else {"html": internals.error_page(reported(message, traceback))}

@@ -12,7 +12,7 @@ from typing import Any
 from dash_long_callback.dash import declaration, internals
 from dash_long_callback.dash.callbacks import LongCallback
 from dash_long_callback.ends import refusal
-from dash_long_callback.errors import OwnerChanged, OwnerUnknown, StoreError
+from dash_long_callback.errors import JobNotStarted, OwnerChanged, OwnerUnknown, StoreError
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.job_log import log_end
 from dash_long_callback.jobs import Changed, End, Failed, Job, is_job_id, new_job_id, transition
@@ -90,6 +90,21 @@ class Click:
             answer = _without_news(receipt.job_id, error)
         return _with_owner(answer, receipt.owner)
 
+    def begin(self) -> str:
+        """Start a job for Dash's MCP server, which waits for nothing and asks ``Tasks`` later.
+
+        Returns:
+            JSON: the names of the job, signed.
+
+        Raises:
+            Exception: whatever keeps it from being started.
+        """
+        owner, name = owner_of(self.app), new_job_id()
+        started = self._start(name, owner, share=False)
+        if not isinstance(started, Receipt):
+            raise JobNotStarted(getattr(started, "message", "") or "the app has changed since")
+        return json.dumps(internals.task_names(self.app, started.job_id))
+
     @property
     def _manager(self) -> Manager:
         return self.callback.options.manager or self.app.long_callback_manager
@@ -119,20 +134,23 @@ class Click:
             started = self._refused(name, started, owner)
         return _with_owner(started, owner) if isinstance(started, bytes) else started
 
-    def _start(self, name: str, owner: str | None) -> Receipt | bytes | Failed:
+    def _start(
+        self, name: str, owner: str | None, *, share: bool = True
+    ) -> Receipt | bytes | Failed:
         clicked_by = internals.pop_header(self.context, OWNER_HEADER)
         if clicked_by is not None and clicked_by != owner:
             raise OwnerChanged
         declared = internals.pop_header(self.context, declaration.HEADER)
         callback, manager = self.callback, self._manager
-        travel = manager.context if callback.options.context is None else callback.options.context
+        travels = (callback.options.context, callback.conventions.context, manager.context)
+        travel = next(names for names in travels if names is not None)
         fields = internals.context_fields(self.context, travel)
         if declared:
             fields["declared"] = declared
         if not callback.is_current(fields):
             return Changed()
         request = internals.plain_json(fields)
-        sharing = sharing_of(callback, manager, self.context)
+        sharing = sharing_of(callback, manager, self.context) if share else None
         terms = terms_of(callback, self.context, owner)
         call = callback.call(request, sharing, owner, name, terms)
         receipt = manager.submit(call, pacer_of(self.app).pacing.presence)

@@ -28,9 +28,10 @@ from dash_long_callback.stores.ports import Batch
 from dash_long_callback.stores.queue import Queue
 from dash_long_callback.stores.records import Records, parse
 from dash_long_callback.stores.shared_jobs import Disposition, SharedJobs
+from dash_long_callback.stores.timing import LONGEST_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from dash_long_callback.jobs import Event, Job, Outcome, Result
@@ -68,6 +69,17 @@ class JobStore:
         self._leases = Leases(self._records, self._limits)
         self._kept = KeptResults(rows, results)
         self._shared = SharedJobs(self._records, self._kept)
+
+    def secret(self, make: Callable[[], bytes]) -> bytes:
+        """The secret that all who use this store share; made by whoever asks first.
+
+        It is kept as long as the store keeps anything, from the last time on that one asked.
+        """
+        while (found := self._records.row(names.SIGNING)) is None:
+            row = make(), LONGEST_SECONDS
+            self.rows.apply(Batch({names.SIGNING: None}, {names.SIGNING: row}))
+        self.rows.apply(Batch(touch={names.SIGNING: LONGEST_SECONDS}))
+        return found
 
     # Jobs
 

@@ -24,6 +24,7 @@
     <key>:starts               when the last jobs have started that count for a rate, JSON
     <key>:alarm                somebody sees to it that a worker looks when a rate allows the next
     <callback>:cleared         when the results of a callback were cleared; of all without a name
+    :secret                    what web processes sign with that must understand each other
     :port                      UDP port on which the leader hears of news (see ``executors.local``)
 
 ``stores.row_results`` has names of its own.
@@ -32,6 +33,7 @@
 from __future__ import annotations
 
 PORT = ":port"
+SIGNING = ":secret"
 
 
 def job(job_id: str) -> str:

@@ -3,6 +3,8 @@
 registration    callbacks, as Dash keeps them
 context         ``dash.ctx``
 apps            an app and its server
+background      callbacks with ``background=True``
+arguments       what these were declared with
 encoding        JSON
 
 ``tests/contract/test_dash_internals.py`` checks each of them on the oldest and the newest
@@ -14,13 +16,24 @@ from dash_long_callback.dash.internals.apps import (
     app_error_handler,
     app_of,
     backend_of,
-    background_callbacks,
     background_manager,
+    error_page,
     fastapi_body,
     has_started,
     provide_app,
     shows_errors,
     stop_serving,
+)
+from dash_long_callback.dash.internals.arguments import PASSED_ON
+from dash_long_callback.dash.internals.background import (
+    INTERVAL,
+    MANAGER_METHODS,
+    Background,
+    background_callbacks,
+    before_setup,
+    named_managers,
+    on_background,
+    task_names,
 )
 from dash_long_callback.dash.internals.context import (
     AttributeDict,
@@ -28,6 +41,7 @@ from dash_long_callback.dash.internals.context import (
     context_fields,
     explained,
     grouped_arguments,
+    is_dispatch,
     map_grouping,
     outputs_of_call,
     pop_header,
@@ -61,8 +75,12 @@ from dash_long_callback.dash.internals.registration import (
 )
 
 __all__ = [
+    "INTERVAL",
+    "MANAGER_METHODS",
     "NAMESPACE",
+    "PASSED_ON",
     "AttributeDict",
+    "Background",
     "Registration",
     "Wired",
     "add",
@@ -72,9 +90,11 @@ __all__ = [
     "backend_of",
     "background_callbacks",
     "background_manager",
+    "before_setup",
     "callback_context",
     "context_fields",
     "declared",
+    "error_page",
     "explained",
     "fastapi_body",
     "grouped_arguments",
@@ -82,9 +102,12 @@ __all__ = [
     "has_started",
     "id_as_wired",
     "is_dash_s",
+    "is_dispatch",
     "is_there",
     "join_patches",
     "map_grouping",
+    "named_managers",
+    "on_background",
     "outputs_of_call",
     "plain_json",
     "pop_header",
@@ -100,6 +123,7 @@ __all__ = [
     "sent",
     "shows_errors",
     "stop_serving",
+    "task_names",
     "to_json_bytes",
     "wired",
     "wired_as",

@@ -15,6 +15,9 @@ import dash
 # Where `dash.get_app` looks, and `dash.get_asset_url` and its like: the app that is made sets both.
 from dash import _get_app, _get_paths
 
+# What the dev tools show of an error is made by it.
+from werkzeug.debug import tbtools
+
 if TYPE_CHECKING:
     from dash_long_callback.dash.internals.registration import Registration
 
@@ -42,18 +45,6 @@ def provide_app(app: dash.Dash | None) -> None:
 def app_error_handler(registration: Registration) -> Callable[[Exception], Any] | None:
     """The ``on_error`` of the callback's app, if there is an app and it has one."""
     return getattr(app_of(registration), "_on_error", None)
-
-
-def background_callbacks(app: dash.Dash) -> list[tuple[str, Any]]:
-    """The function of each ``background=True`` callback of an app, and the manager it would use."""
-    return [
-        (
-            getattr(entry.get("callback"), "__qualname__", callback_id),
-            entry["background"].get("manager") or background_manager(app),
-        )
-        for callback_id, entry in app.callback_map.items()
-        if entry.get("background")
-    ]
 
 
 def background_manager(app: dash.Dash) -> Any:
@@ -84,6 +75,11 @@ def backend_of(app: dash.Dash) -> str:
 def add_route(app: dash.Dash, name: str, view: Callable[..., Any]) -> None:
     """Add a route for POSTs below the app's prefix, on whichever server the app runs."""
     app._add_url(name, view, ("POST",))
+
+
+def error_page(error: Exception) -> str:
+    """The page that the dev tools show of an error that a server has raised."""
+    return str(tbtools.DebugTraceback(error).render_debugger_html(False, "", False))
 
 
 def stop_serving(app: dash.Dash, paths: Collection[str]) -> None:

@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from dash_long_callback.dash.internals.registration import Registration
 
 
+#: Where browsers send clicks.
+_DISPATCH = "/_dash-update-component"
+
+
 def request_context(app: dash.Dash) -> Any:
     """The parts of ``dash.ctx`` that any web request has, on whichever server the app runs."""
     # Before Dash 4.1 there was Flask only.
@@ -70,6 +74,11 @@ def _set(variable: ContextVar[Any], value: Any) -> Generator[None]:
 def callback_context(context: Any) -> AbstractContextManager[None]:
     """Let ``dash.ctx`` tell of this request while the block runs."""
     return _set(context_value, context)
+
+
+def is_dispatch(context: Any) -> bool:
+    """Whether a request is one to Dash's dispatch, and not one that its MCP server has taken."""
+    return str(context.get("path") or "").partition("?")[0].endswith(_DISPATCH)
 
 
 def pop_header(context: Any, name: str) -> str | None:

@@ -100,7 +100,7 @@ def _id_without_outputs(spec: dict[str, Any], function: Any) -> str:
 
 def add(registration: Registration) -> None:
     """Put a callback where its app, or the next one, finds it; in the place of one of its id."""
-    callbacks, by_id = _lists(registration.app)
+    callbacks, by_id = lists(registration.app)
     by_id[registration.callback_id] = registration.entry
     callbacks.append(registration.spec)
 
@@ -112,7 +112,7 @@ def rename(registration: Registration, callback_id: str) -> None:
 
 def remove(registration: Registration) -> None:
     """Take a callback away, if it is still there."""
-    callbacks, by_id = _lists(registration.app)
+    callbacks, by_id = lists(registration.app)
     callbacks[:] = [spec for spec in callbacks if spec["output"] != registration.callback_id]
     if by_id.get(registration.callback_id) is registration.entry:
         del by_id[registration.callback_id]
@@ -131,16 +131,20 @@ def same_without_outputs(registration: Registration) -> int:
     spec = registration.spec
     if not spec["no_output"]:
         return 0
-    others = [one for one in _lists(registration.app)[0] if one is not spec and one["no_output"]]
+    others = [one for one in lists(registration.app)[0] if one is not spec and one["no_output"]]
     return sum(one["inputs"] == spec["inputs"] for one in others)
 
 
 def is_there(registration: Registration) -> bool:
     """Whether the callback is still the one of its id where it was declared."""
-    return _lists(registration.app)[1].get(registration.callback_id) is registration.entry
+    return lists(registration.app)[1].get(registration.callback_id) is registration.entry
 
 
-def _lists(app: dash.Dash | None) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+def lists(app: dash.Dash | None) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """What the renderer gets of the callbacks of an app, and what dispatch uses, by id.
+
+    Without an app: those that the next one takes over.
+    """
     if app is None:
         return GLOBAL_CALLBACK_LIST, GLOBAL_CALLBACK_MAP
     return app._callback_list, app.callback_map
@@ -151,7 +155,7 @@ def register_clientside(
 ) -> None:
     """Register a function of our browser client, unless the same callback is there already."""
     function = dash.ClientsideFunction(NAMESPACE, function_name)
-    ours, by_id = _lists(app)
+    ours, by_id = lists(app)
     taken = {spec["output"] for spec in [*GLOBAL_CALLBACK_LIST, *ours]}
     callbacks: list[dict[str, Any]] = []
     found: dict[str, dict[str, Any]] = {}
@@ -209,7 +213,7 @@ def is_dash_s(value: Any) -> bool:
 
 def wired(app: dash.Dash | None) -> list[Wired]:
     """All callbacks of an app, or of the list that the next app takes over."""
-    callbacks, by_id = _lists(app)
+    callbacks, by_id = lists(app)
     return [wired_as(spec, by_id.get(spec["output"], {})) for spec in callbacks]
 
 
@@ -248,7 +252,7 @@ def _parsed(component_id: str) -> Any:
 
 def has_long_callbacks(app: dash.Dash | None) -> bool:
     """Whether an app, or the list that the next app takes over, has long callbacks."""
-    return any(map(_is_ours, _lists(app)[0]))
+    return any(map(_is_ours, lists(app)[0]))
 
 
 def _is_ours(spec: dict[str, Any]) -> bool:
