@@ -1,6 +1,9 @@
 """Long callbacks for Plotly Dash: progress, cancel, caching and a real job queue."""
 
 from dash_long_callback._version import __version__
+from dash_long_callback.calls.handle import JobHandle
+from dash_long_callback.calls.submit import find_job, submit
+from dash_long_callback.calls.updates import PartialUpdate, ProgressUpdate, PropsUpdate, TrackUpdate
 from dash_long_callback.dash import plain_apps
 from dash_long_callback.dash.app import Dash, plug
 from dash_long_callback.dash.decorator import long_callback
@@ -12,12 +15,18 @@ from dash_long_callback.errors import (
     JobEnded,
     JobExited,
     JobExpired,
+    JobFailed,
     JobLost,
+    JobNotFound,
     JobNotStarted,
     JobStopped,
     JobTimedOut,
+    JobWasCancelled,
+    LimitReached,
     LongCallbackError,
+    OptionFailed,
     RegistrationError,
+    StoreError,
     UserError,
 )
 from dash_long_callback.limits import Limit, Rate
@@ -46,22 +55,35 @@ __all__ = [
     "JobEnded",
     "JobExited",
     "JobExpired",
+    "JobFailed",
+    "JobHandle",
     "JobLost",
+    "JobNotFound",
     "JobNotStarted",
     "JobStopped",
     "JobTimedOut",
+    "JobWasCancelled",
     "Limit",
+    "LimitReached",
     "LongCallbackError",
+    "OptionFailed",
     "Pacing",
+    "PartialUpdate",
+    "ProgressUpdate",
+    "PropsUpdate",
     "Rate",
     "RegistrationError",
     "Retry",
+    "StoreError",
+    "TrackUpdate",
     "UserError",
     "__version__",
     "attempt",
+    "find_job",
     "long_callback",
     "plug",
     "show_step",
+    "submit",
     "tqdm_progress",
     "track",
     "user_hash",

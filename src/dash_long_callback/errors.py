@@ -6,7 +6,8 @@ LongCallbackError
 ├── RegistrationError      the decorator was used wrongly; raised at import
 ├── OptionFailed           a function for an option raised, or returned what can't be used
 │   └── CacheByFailed      a ``cache_by`` function did
-├── LimitReached           a click was refused, as its callback has ``on_limit="refuse"``
+├── LimitReached           a click or a call was refused, by ``on_limit="refuse"``
+├── WorkerTraceback        the cause of a ``JobFailed``: where its exception was raised
 ├── StoreError             the store can't be read or written
 │   └── NotListed          it has no index, so that its jobs can't be listed or counted
 ├── OwnerUnknown           who has sent a request can't be told, as ``user`` has failed
@@ -24,7 +25,9 @@ LongCallbackError
     ├── JobTimedOut        it ran longer than its ``timeout``
     ├── JobExpired         no worker began it within its ``start_within``
     ├── JobExited          its function called ``sys.exit``
-    └── JobNotStarted      no worker could call its function
+    ├── JobNotStarted      no worker could call its function
+    ├── JobFailed          its function raised: for who has submitted it from code
+    └── JobWasCancelled    it was cancelled: the same
 JobCancelled (BaseException)   raised inside the user's function by a cancel
 """
 
@@ -72,7 +75,7 @@ class CacheByFailed(OptionFailed):
 
 
 class LimitReached(LongCallbackError):
-    """A click was refused: a limit is reached, and its callback has ``on_limit="refuse"``."""
+    """A click or a call was refused: a limit is reached, and ``on_limit="refuse"``."""
 
 
 class StoreError(LongCallbackError):
@@ -216,6 +219,40 @@ class JobExited(JobEnded):
 
 class JobNotStarted(JobEnded):
     """No worker could call the function: it has another version of it, or can't be given it."""
+
+
+class JobFailed(JobEnded):
+    """The function raised, or its result can't be used: what ``JobHandle.result`` raises.
+
+    The exception itself stays in its worker: it could be of any class, and hold anything. Its
+    traceback is shown with this one's, as its cause.
+
+    Attributes:
+        type: the name of the exception.
+        message: what it says.
+        traceback: where it was raised; empty if that is not known.
+        user: whether it was a ``UserError``, whose message is for the user to read.
+    """
+
+    def __init__(self, type: str, message: str, traceback: str = "", *, user: bool = False) -> None:  # noqa: A002 - as others know it
+        super().__init__(f"{type}: {message}")
+        self.type, self.message, self.traceback, self.user = type, message, traceback, user
+        if traceback:
+            self.__cause__ = WorkerTraceback(traceback)
+
+
+class WorkerTraceback(LongCallbackError):
+    """Where an exception was raised in another process. Only ever the cause of another error."""
+
+    def __init__(self, traceback: str) -> None:
+        super().__init__(f"\n{traceback.rstrip()}")
+
+
+class JobWasCancelled(JobEnded):
+    """The job was cancelled: what ``JobHandle.result`` raises.
+
+    Not ``asyncio.CancelledError``, which would say that whoever waits for the job was cancelled.
+    """
 
 
 class JobCancelled(BaseException):

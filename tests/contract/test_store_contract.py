@@ -234,6 +234,25 @@ def test_a_job_that_waits_in_a_state_of_a_newer_version_stays_in_the_queue_for_i
 
 
 @only(queues=True)
+def test_what_begins_later_does_not_hold_up_the_same_user_nor_come_before_all_others(
+    store: JobStore,
+) -> None:
+    due = time.time() + 0.5
+    later = [new(store, owner="ann", not_before=due, queued=due) for _ in range(3)]
+    ann, ben = new(store, owner="ann"), new(store, owner="ben")
+    assert store.rows.ahead(later[0].id) is None
+    ahead = [store.rows.ahead(job.id) for job in (ann, ben)]
+    assert [one and one.queue for one in ahead] == [0, 1]
+    assert [job and job.id for job in (store.claim(), store.claim())] == [ann.id, ben.id]
+    assert store.claim() is None
+    wait_until(lambda: store.rows.waiting() == 3 or store.rows.next_queued())
+    assert time.time() >= due
+    ben = new(store, owner="ben")
+    begun = [job and job.id for job in (store.claim(), store.claim())]
+    assert begun == [later[0].id, ben.id]
+
+
+@only(queues=True)
 def test_a_job_that_may_not_begin_is_lost_in_words_and_holds_up_no_other(
     store: JobStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

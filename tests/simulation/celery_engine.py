@@ -16,7 +16,7 @@ from embedded import GRACE
 from scheduler import Event, Process, Thread, running
 
 from dash_long_callback.errors import StoreError
-from dash_long_callback.executors.celery.broker import Message
+from dash_long_callback.executors.celery.broker import LONGEST_WAIT, Message
 from dash_long_callback.executors.celery.executor import CeleryExecutor
 from dash_long_callback.executors.celery.preparation import EXIT_CODES
 from dash_long_callback.executors.celery.worker import MessageRunner
@@ -67,9 +67,14 @@ class Broker:
     def queue(self, name: str | None) -> str:
         return name or ""
 
-    def send(self, job: Job) -> None:
-        message = Message(f"{job.id}:{job.attempt}:{job.resends}", job.queue or "", job.id)
-        self._exchange.send(message, job.not_before or 0.0)
+    def send(self, job: Job, *, on: bool = False) -> None:
+        scheduler = self._exchange.scheduler
+        name = f"{job.id}:{job.attempt}:{job.resends}"
+        if on:
+            name = f"message-{next(scheduler.numbers)}"
+        delayed = job.not_before is not None
+        when = min(job.not_before or 0.0, scheduler.now + LONGEST_WAIT)
+        self._exchange.send(Message(name, job.queue or "", job.id, delayed), when)
 
     def ask(self, queue: str, wait: float | None = None) -> None:
         scheduler = self._exchange.scheduler

@@ -18,7 +18,7 @@ class _Sent:
     def queue(self, name: str | None) -> str:
         return name or ""
 
-    def send(self, job: Job) -> None:
+    def send(self, job: Job, *, on: bool = False) -> None:
         self._sent.append(job)
 
     def ask(self, queue: str, wait: float | None = None) -> None:

@@ -276,3 +276,49 @@ def test_worker_start_takes_a_function(tmp_path: Path) -> None:
     wrong: Any = "open_engine"
     with pytest.raises(RegistrationError, match="is not an ordinary function"):
         CeleryLongCallbackManager(app, worker_start=wrong)
+
+
+class _Early:
+    """A worker that gets messages for a job that begins later; its jobs do not run."""
+
+    def __init__(self, store: Any, delay: float) -> None:
+        self.sent: list[Any] = []
+        self.late = Job(new_job_id(), "out.children", not_before=time.time() + delay)
+        store.create(self.late, b"{}")
+        watchdog = _Breaks(store, RuntimeError("it begins"))
+        self._runner = MessageRunner(store, watchdog, sending(store, self.sent))
+
+    def gets(self, message: str, *, delayed: bool = True) -> bool:
+        """Whether it begins a job over a message for the one that begins later."""
+        try:
+            self._runner.run("w@here", Message(message, "", self.late.id, delayed))
+        except RuntimeError:
+            return True
+        return False
+
+
+def test_a_message_that_comes_before_its_time_is_sent_on(store: DiskcacheStore, job: Job) -> None:
+    early = _Early(store, 60)
+    assert early.gets("a")  # the other job
+    assert not early.gets("b")
+    assert [one.id for one in early.sent] == [early.late.id] * 2
+    assert ended(store, job).state is State.FAILED
+    assert ended(store, early.late).state is State.QUEUED
+    store.change(early.late.id, End(Lost("over")))
+    assert not early.gets("c")
+    assert not early.gets("d", delayed=False)
+    assert len(early.sent) == 2
+
+
+def test_where_there_is_no_queue_a_message_does_not_begin_its_job_too_early(
+    store: DiskcacheStore, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store.rows, "queues", False)
+    early = _Early(store, 0.2)
+    early.late.callback = job.callback
+    assert not early.gets("a")
+    assert [one.id for one in early.sent] == [early.late.id]
+    time.sleep(0.2)
+    early.gets("b")
+    assert ended(store, early.late).state is State.FAILED  # it has begun
+    assert len(early.sent) == 1

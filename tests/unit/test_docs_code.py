@@ -42,6 +42,19 @@ from a2wsgi import WSGIMiddleware
 
 server = FastAPI()
 """,
+    "docs/how-to/calls.md": """
+from dash_long_callback.executors.inline import InlineExecutor
+from dash_long_callback.managers.base import Manager
+from dash_long_callback.stores.memory import MemoryStore
+
+store = MemoryStore(retention=60)
+app = Dash("app", long_callback_manager=Manager(store, InlineExecutor(store)))
+@app.long_callback(Output("report", "children"), Input("year", "value"))
+def write_report(year):
+    for month in track(range(12), "Adding up"):
+        set_props("note", {"children": month})
+    return year
+""",
     "docs/how-to/celery.md": """
 from celery import Celery
 

@@ -227,6 +227,17 @@ def test_a_job_that_nobody_began_in_time_expires_without_its_on_error() -> None:
     assert transition(change.job, Begin(), NOW) is None
 
 
+def test_the_words_of_a_job_that_was_to_begin_later_count_from_then_on() -> None:
+    late = queued(not_before=NOW - 2, start_by=NOW - 1)
+    assert late.is_scheduled
+    change = transition(late, Expire(), NOW)
+    assert change is not None
+    assert change.job.error is not None
+    assert "within its start_within of 1 s" in change.job.error["message"]
+    again = queued(not_before=NOW + 1, failures=1)
+    assert not again.is_scheduled
+
+
 def test_a_job_without_a_deadline_does_not_expire() -> None:
     assert transition(queued(), Expire(), NOW) is None
 

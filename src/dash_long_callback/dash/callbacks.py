@@ -218,6 +218,7 @@ class LongCallback:
         owner: str | None = None,
         job_id: str | None = None,
         terms: Terms | None = None,
+        not_before: float | None = None,
     ) -> Call:
         """A call of it, for a manager.
 
@@ -228,6 +229,8 @@ class LongCallback:
             job_id: random, from the page, which may then ask twice and start one job only: an
                 answer may have got lost on its way. None: made here.
             terms: when its job may begin; None: any time.
+            not_before: seconds since 1970, before which it is not to begin. It answers nobody else
+                then, and waits for its limits.
         """
         options = self.options
         job = Job(
@@ -245,14 +248,16 @@ class LongCallback:
         if options.retry is not None:
             job.waits, job.retried_after = options.retry.waits(), options.retry.states
         if options.start_within is not None:
-            job.start_by = job.created + options.start_within
+            job.start_by = (not_before or job.created) + options.start_within
+        job.not_before = job.queued = not_before
         if terms is not None:
-            job.priority, job.reserves = terms.priority, terms.reserves
+            job.priority = terms.priority
+            job.reserves = terms.reserves and not_before is None
             job.limits, job.rates = terms.limits, terms.rates
         if sharing is None:
             return Call(job, request)
         job.cache_key, job.kept, job.expire = sharing.key, sharing.keep, sharing.expire
-        return Call(job, request, sharing.coalesce)
+        return Call(job, request, sharing.coalesce and not_before is None)
 
     @property
     def progress_outputs(self) -> list[Output]:

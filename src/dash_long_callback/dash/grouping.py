@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import dash
@@ -42,6 +42,15 @@ def spread(value: Any, schema: Any, where: str) -> list[Any]:
     else:
         return [value]
     return [leaf for key in keys for leaf in spread(value[key], schema[key], f"{where}[{key!r}]")]
+
+
+def group(values: Iterator[Any], schema: Any) -> Any:
+    """The reverse of ``spread``: values in the order of the leaves, in lists and dicts."""
+    if isinstance(schema, (list, tuple)):
+        return [group(values, part) for part in schema]
+    if isinstance(schema, dict):
+        return {key: group(values, part) for key, part in schema.items()}
+    return next(values)
 
 
 def fill_no_update(value: Any, schema: Any) -> Any:

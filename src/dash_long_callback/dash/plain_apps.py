@@ -44,7 +44,7 @@ def _before_declaration() -> None:
     """A long callback is declared that the next app takes over."""
     for app in _found():
         if not internals.has_started(app):
-            _ensure(app)
+            ensure(app)
 
 
 def _while_background_is_declared(function: Any) -> None:
@@ -55,7 +55,7 @@ def _while_background_is_declared(function: Any) -> None:
     for app in _found():
         # A DashProxy tells at its first request only, and then it is too late to add routes.
         if not (internals.has_started(app) or dash_proxy.is_proxy(app)) and _names_manager(app):
-            _ensure(app)
+            ensure(app)
 
 
 def _names_manager(app: dash.Dash | None) -> bool:
@@ -72,7 +72,7 @@ def _prepare(app: dash.Dash) -> None:
     added: Any = app
 
     def long_callback(*args: Any, **kwargs: Any) -> Any:
-        _ensure(app)  # this puts another in the place of this function
+        ensure(app)  # this puts another in the place of this function
         return added.long_callback(*args, **kwargs)
 
     # DashProxy's own says that it is not supported.
@@ -83,7 +83,7 @@ def _prepare(app: dash.Dash) -> None:
     def enable_pages() -> None:
         # The first moment at which routes can be added, and before pages are imported.
         if background_manager(app) or internals.has_long_callbacks(None) or _names_manager(None):
-            _ensure(app)
+            ensure(app)
         enable()
 
     added.enable_pages = enable_pages
@@ -93,7 +93,7 @@ def _found() -> list[dash.Dash]:
     return [app for app in _apps if not is_plugged(app)]
 
 
-def _ensure(app: dash.Dash) -> None:
+def ensure(app: dash.Dash) -> None:
     """Plug an app whose author has not done so."""
     if not is_plugged(app):
         file = getattr(sys.modules.get(str(app.config.name)), "__file__", None)

@@ -4,6 +4,10 @@ The first server of an app file has ``long-callbacks-<hash of the file's name>``
 same file, started with other settings or at the same time, has a folder with a number behind that
 name, and the log says so. A server that is started again finds its own folder: the same file,
 arguments, working directory and environment. So do all processes of one server.
+
+A process that is no server, such as a script that starts a job, has none of its own. It uses the
+folder of the server that runs, else that of the one that ran before. If there was none it makes the
+first one, which the next server takes over.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import filelock
 from dash_long_callback.errors import StoreError
 from dash_long_callback.fault_log import log
 from dash_long_callback.folders import record, unused
-from dash_long_callback.folders.processes import server_processes
+from dash_long_callback.folders.processes import is_server, server_processes
 from dash_long_callback.folders.record import Record
 from dash_long_callback.folders.settings import Settings
 from dash_long_callback.worker.processes import ProcessId
@@ -71,13 +75,25 @@ class DefaultFolder:
         Raises:
             StoreError: if none can be chosen; the next call tries again.
         """
+        return self._get(joins=False)
+
+    def join(self) -> None:
+        """Choose it now, if it is not chosen; that of the app's server, unless this is one itself.
+
+        Raises:
+            StoreError: if none can be chosen, or it can't be told which server is meant.
+        """
+        self._get(joins=not is_server(self._app))
+
+    def _get(self, *, joins: bool) -> Path:
         if self._chosen is None:
             with self._lock:
                 if self._chosen is None:
-                    self._chosen = _assigned.get(self._base / self._name) or self._choose()
+                    assigned = _assigned.get(self._base / self._name)
+                    self._chosen = assigned or self._choose(joins=joins)
         return self._chosen
 
-    def _choose(self) -> Path:
+    def _choose(self, *, joins: bool) -> Path:
         server = server_processes()
         if not server:
             raise StoreError("this job goes on without its server, and can't use its manager")
@@ -88,6 +104,9 @@ class DefaultFolder:
                 with filelock.FileLock(self._base / LOCK, timeout=LOCK_SECONDS):
                     choice = _Choice(self._base, self._name, self._settings, server)
                     folder = choice.shared() or choice.own()
+                    if joins and folder is None:
+                        return choice.of_server() or choice.leave(self._app)
+                    folder = folder or choice.left() or choice.older()
                     if folder is None and not (choice.ending() and time.monotonic() < deadline):
                         folder = choice.new()
                     if folder is not None:
@@ -134,11 +153,52 @@ class _Choice:
             for folder, known in self._records.items()
             if known is not None and known.running() is None and self._equal(known)
         ]
-        if free:  # two, if two ran at once: the pages that wait are more likely of the later one
-            return max(free, key=record.written)
-        # Of a version without records, whose servers share the first folder.
+        # Two, if two ran at once: the pages that wait are more likely of the later one.
+        return max(free, key=record.written, default=None)
+
+    def older(self) -> Path | None:
+        """The first folder, if it is of a version without records, whose servers share it."""
         older = self._first in self._records and self._records[self._first] is None
         return self._first if older and not unused.is_led(self._first) else None
+
+    def left(self) -> Path | None:
+        """The folder that a script has made, for whichever server is the next."""
+        free = (f for f, known in self._records.items() if known and known.settings is None)
+        return next(free, None)
+
+    def of_server(self) -> Path | None:
+        """The folder of the server that a script of the app means; None if there was none.
+
+        Raises:
+            StoreError: if several may be meant.
+        """
+        known = {f: one for f, one in self._records.items() if one is not None}
+        running = {f: one for f, one in known.items() if one.running() is not None}
+        found = running or known or self._records
+        if len(found) < 2:  # noqa: PLR2004 - one is meant, or none is there
+            return next(iter(found), None)
+        # A script has other arguments than a server; the rest is the same, if it can be told.
+        alike = [f for f in found if self._differs_by(known.get(f)) <= {"the arguments"}]
+        if alike and (len(alike) == 1 or not running):
+            return max(alike, key=record.written)
+        what = "run" if running else "have run"
+        raise StoreError(
+            f"{len(found)} servers of this app {what}, and each has its own folder for jobs "
+            f"({', '.join(sorted(f.name for f in found))} in {self._first.parent}): it can't be "
+            "told which is to run this one. Give the manager of the app a cache, such as "
+            'DiskcacheLongCallbackManager(diskcache.Cache("./cache")), which all processes share'
+        )
+
+    def _differs_by(self, known: Record | None) -> set[str]:
+        if known is None or known.settings is None:
+            return {"all"}
+        return set(self._settings.differences(known.settings))
+
+    def leave(self, app: str) -> Path:
+        """Make a folder that the next server finds."""
+        folder = self.new()
+        record.write(folder, Record(app, [], None))
+        return folder
 
     def ending(self) -> bool:
         """Whether a server that was started in the same way has not ended, or not yet."""
@@ -158,9 +218,11 @@ class _Choice:
         """Write down whose folder it is now. Returns whether this server has just come to it."""
         known = self._records.get(folder)
         has_come = not self._shares(known)
-        if known is None:
-            known = Record(app, [], self._settings.seal(secrets.token_hex(8)))
-        if known.add(self._server):
+        known = known or Record(app, [], None)
+        taken = known.settings is None
+        if taken:
+            known.settings = self._settings.seal(secrets.token_hex(8))
+        if known.add(self._server) or taken:
             record.write(folder, known)
         if has_come and folder != self._first:
             self._warn(folder, is_new=folder not in self._records)
@@ -173,7 +235,7 @@ class _Choice:
             who = f"another server (process {running}) has {self._first}"
         elif not is_new:
             return  # it was said when this server first came to its folder
-        elif first is not None:
+        elif first is not None and first.settings is not None:
             differences = ", ".join(self._settings.differences(first.settings)[:5])
             who = f"a server that was started with other settings ({differences}) has {self._first}"
         else:
@@ -191,4 +253,4 @@ class _Choice:
         return known is not None and not set(known.processes).isdisjoint(self._server)
 
     def _equal(self, known: Record) -> bool:
-        return not self._settings.differences(known.settings)
+        return known.settings is not None and not self._settings.differences(known.settings)

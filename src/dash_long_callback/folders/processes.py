@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
+from pathlib import Path
 
 import psutil
 
@@ -17,6 +19,8 @@ from dash_long_callback.worker.processes import ProcessId
 FORK_SERVER = "dash_long_callback.executors.local.fork_server"
 #: The name of a job worker's process, however it was started.
 JOB_WORKER = "long-callback-worker"
+#: Commands that serve apps.
+SERVERS = ("daphne", "flask", "granian", "gunicorn", "hypercorn", "uvicorn", "waitress-serve")
 #: How servers begin the titles that they show in place of their command lines.
 _TITLES = ("gunicorn: ", "uWSGI ")
 
@@ -42,6 +46,25 @@ def server_processes() -> list[ProcessId]:
         process = parent
 
 
+def is_server(app: str) -> bool:
+    """Whether this process serves an app, as far as that can be told by how it was started.
+
+    Args:
+        app: the file of the app, of which ``python app.py`` is a server.
+    """
+    script = Path(sys.argv[0] if sys.argv else "")
+    if os.path.abspath(script) == app:  # noqa: PTH100 - keeps links, as the name of the app does
+        return True
+    # As a command, or with python -m.
+    name = script.parent.name if script.name == "__main__.py" else script.stem
+    return name in SERVERS or "uwsgi" in sys.modules
+
+
+def is_job_worker() -> bool:
+    """Whether this process is one that runs jobs."""
+    return multiprocessing.current_process().name == JOB_WORKER
+
+
 def _same_server(child: psutil.Process, parent: psutil.Process) -> bool:
     mine, theirs = _command(child), _command(parent)
     if any(part.startswith("from multiprocessing.") for part in mine) or (
@@ -60,7 +83,7 @@ def _same_server(child: psutil.Process, parent: psutil.Process) -> bool:
 
 
 def _runs_jobs(process: psutil.Process) -> bool:
-    if process.pid == os.getpid() and multiprocessing.current_process().name == JOB_WORKER:
+    if process.pid == os.getpid() and is_job_worker():
         return True
     return any(FORK_SERVER in part for part in _command(process))
 

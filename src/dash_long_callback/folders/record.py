@@ -27,12 +27,13 @@ class Record:
     Attributes:
         app: file of the app.
         processes: of the server, those that end last: a master rather than its workers.
-        settings: how it was started, sealed (see ``Settings.seal``).
+        settings: how it was started, sealed (see ``Settings.seal``); None: it is the next server's,
+            and a script has jobs in it.
     """
 
     app: str
     processes: list[ProcessId]
-    settings: dict[str, Any]
+    settings: dict[str, Any] | None
 
     def running(self) -> int | None:
         """The pid of the server, if it runs."""
@@ -63,7 +64,8 @@ def read(folder: Path) -> Record | None:
     try:
         known = json.loads(text)
         processes = [ProcessId(pid, started, place) for pid, started, place in known["processes"]]
-        return Record(known["app"], processes, check_sealed(known["settings"]))
+        sealed = known["settings"]
+        return Record(known["app"], processes, None if sealed is None else check_sealed(sealed))
     except (KeyError, TypeError) as error:
         raise ValueError(f"{folder / _FILE} can't be understood") from error
 

@@ -92,7 +92,7 @@ class Job:
     attempt: int = 0
     #: Celery's name for the message by which a worker has begun it.
     message: str | None = None
-    #: When it was put into the queue, the last time.
+    #: When it was put into the queue, the last time; of one that is to begin later, when that is.
     queued: float | None = None
     #: Times that it was sent to a worker again, as none had begun it.
     resends: int = 0
@@ -102,7 +102,7 @@ class Job:
     retried_after: list[str] | None = None
     #: Attempts that have failed, each of which another has followed or will follow.
     failures: int = 0
-    #: When the next of these is to begin.
+    #: When the next of these is to begin; of a job that was asked for with a delay, the first.
     not_before: float | None = None
     #: Whether its function is over, for the reason in ``error``, and the attempt is its
     #: ``on_error``'s. That is called once: if it does not survive, the job ends for that reason.
@@ -135,6 +135,11 @@ class Job:
     def is_late(self, now: float) -> bool:
         """Whether it waits, and may not begin any more."""
         return self.state is State.QUEUED and self.start_by is not None and now >= self.start_by
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether it waits for the moment for which it was asked for, and was not begun before."""
+        return self.not_before is not None and not self.failures
 
     def changed(self, **changes: Any) -> Job:
         """A record with other values."""

@@ -207,7 +207,8 @@ def _begin(job: Job, message: str | None, now: float) -> Transition | None:
 def _expire(job: Job, now: float) -> Transition | None:
     if job.start_by is None or not job.is_late(now):
         return None
-    return _ended(job, Expired.after(job.start_by - job.created), now)
+    since = max(job.created, job.not_before or 0.0)
+    return _ended(job, Expired.after(job.start_by - since), now)
 
 
 def _finish(job: Job, event: Finish, now: float) -> Transition | None:

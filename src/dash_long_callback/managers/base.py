@@ -101,6 +101,13 @@ class Manager:
         """Have workers ready before the first job."""
         self.executor.ensure_running()
 
+    def find_server(self) -> None:
+        """A process that may not be a server is about to call: its jobs are to go to the server's.
+
+        Raises:
+            StoreError: if it can't be told which that is.
+        """
+
     def submit(self, call: Call, presence: float = PRESENCE_SECONDS) -> Receipt:
         """Start a job, join an equal one that runs, or answer with the result of one that has run.
 
@@ -124,9 +131,14 @@ class Manager:
 
     def _submit(self, call: Call, presence: float) -> Receipt:
         job = call.job.changed(fair=self.fair, queue=self.executor.queue(call.job.queue))
-        if job.kept and (result := self.store.kept(str(job.cache_key), job.expire)) is not None:
+        later = job.is_scheduled
+        if (
+            job.kept
+            and not later
+            and (result := self.store.kept(str(job.cache_key), job.expire)) is not None
+        ):
             return Receipt(job.id, Disposition.CACHED, result, job.owner)
-        if not job.gate and self.executor.is_ready():
+        if not later and not job.gate and self.executor.is_ready():
             # Before it is stored: that is one write less.
             begun = transition(job, Begin(), time.time())
             job = job if begun is None else begun.job

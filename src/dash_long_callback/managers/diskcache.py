@@ -21,6 +21,7 @@ from dash_long_callback.executors.local import LocalExecutor
 from dash_long_callback.executors.local.machine import Machine
 from dash_long_callback.executors.local.pool_options import Ending, PoolOptions
 from dash_long_callback.folders.claim import DefaultFolder
+from dash_long_callback.folders.processes import is_server
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import SIZE_LIMIT, DiskcacheStore
 
@@ -131,14 +132,24 @@ class DiskcacheLongCallbackManager(Manager):
                 f"stop_wait={stop_wait!r} must be a number of seconds from 0 on"
             )
         count = workers or min(max(os.cpu_count() or 1, 2), MAX_WORKERS)
-        store = DiskcacheStore(_directory(cache), retention, size_limit)
+        directory = _directory(cache)
+        store = DiskcacheStore(directory, retention, size_limit)
         chosen, given = start_method is not None, worker_starts.given(worker_start)
         factory = app_factory.check(app)
         waits = (stop, stop_wait)
         pool = PoolOptions(count, method, grace, *waits, chosen, given, factory, log_prefix)
         executor = LocalExecutor(store, pool, Machine(store, pool))
         self._cache = cache
+        self._local, self._file = executor, _caller_file()
+        self._folder = directory if isinstance(directory, DefaultFolder) else None
         super().__init__(store, executor, cache_by, expire, user, fair=fair)
+
+    def find_server(self) -> None:
+        """Without a ``cache``, use the folder of the server that runs, or of the one that did."""
+        if not is_server(self._file):
+            self._local.called_by_script()
+        if self._folder is not None:
+            self._folder.join()
 
     @property
     def handle(self) -> diskcache.Cache | diskcache.FanoutCache | None:

@@ -102,7 +102,7 @@ def news_json(news: News, *, details: bool = False) -> list[Piece]:
         head["attempt"] = job.failures + 1
     if job.state is State.RUNNING and job.started is not None:
         head["elapsed"] = round(max(0.0, time.time() - job.started), 1)
-    elif job.state is State.QUEUED and job.not_before is not None:
+    elif job.state is State.QUEUED and job.not_before is not None and job.failures:
         head["retry"] = round(max(0.0, job.not_before - time.time()), 1)
     if news.position is not None:
         head["ahead"], head["wait"] = news.position.ahead, news.position.seconds

@@ -124,7 +124,7 @@ class JobStore:
         batch = self._records.creation(job, request)
         if presence is not None:
             batch.put[names.presence(job.id)] = b"1", presence
-        if job.cache_key is not None:
+        if job.cache_key is not None and not job.is_scheduled:  # nobody is to wait for that
             self._shared.put_in_flight(job, job.cache_key, batch)
         return batch
 

@@ -196,7 +196,11 @@ class Records:
     def seconds(self, job: Job) -> float:
         """How long a record is kept."""
         waits = job.state in (State.QUEUED, State.NEWER)
-        return self.retention * (timing.WAITING if waits else 1)
+        if not waits:
+            return self.retention
+        # The delay may be longer than all that.
+        ahead = max(0.0, (job.not_before or 0.0) - time.time())
+        return ahead + self.retention * timing.WAITING
 
 
 def parse(data: bytes, job_id: str) -> tuple[Job, bytes | None]:
@@ -213,10 +217,13 @@ def entry_of(job: Job) -> Entry:
 
 def place_of(job: Job, *, front: bool = False) -> Place:
     """Where a job waits."""
+    lane = (job.owner or "") if job.fair else ""
+    # Else a click of a user would come behind all that is to begin tomorrow.
+    lane = f"later {lane}" if job.is_scheduled else lane
     return Place(
         job.queue or "",
         job.priority,
-        (job.owner or "") if job.fair else "",
+        lane,
         ":".join(job.gate),
         front,
         job.not_before or 0.0,

@@ -6,13 +6,15 @@ import json
 import math
 from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from dash_long_callback.jobs import Target
 
 #: A value that can't change, and is sure to be JSON: so it is encoded when it is written.
 Plain: TypeAlias = "str | int | float | bool | None"
 
+#: What a row of events has in place of a value.
+EVENTS = "__dash_long_callback_events"
 #: Whole numbers up to here are JSON for every encoder.
 _LARGEST_INT = 2**53
 
@@ -65,6 +67,13 @@ def is_plain(value: object) -> bool:
     return value is None or type(value) is bool
 
 
+def events_in(value: Any) -> list[Any]:
+    """The values that the JSON of one row stands for: those of its events, or itself."""
+    if isinstance(value, dict) and EVENTS in value:
+        return [one for _, one in value["events"]]
+    return [value]
+
+
 def encoded(value: bytes | Plain | Joined) -> bytes:
     """The JSON of a value."""
     if isinstance(value, bytes):
@@ -94,7 +103,4 @@ class Joined:
             return self._join([encoded(value) for _, value in self._parts])
         events = b",".join(b"[%d,%b]" % (seq, encoded(value)) for seq, value in self._parts)
         # In a word of its own, as a Patch is: stores and servers need not know of it.
-        return b'{"__dash_long_callback_events":"%b","events":[%b]}' % (
-            self.kind.value.encode(),
-            events,
-        )
+        return b'{"%b":"%b","events":[%b]}' % (EVENTS.encode(), self.kind.value.encode(), events)

@@ -10,8 +10,6 @@ from typing import Any
 import dash
 from dash import Input, Output, State
 
-from dash_long_callback.dash.internals.registration import Wildcard
-
 #: Arguments of Dash's that are kept as they are.
 _OF_SPEC = ("optional", "hidden", "websocket", "persistent")
 _OF_ENTRY = ("mcp_enabled", "mcp_expose_docstring")
@@ -106,7 +104,7 @@ def _parsed(kind: Any, dependency: dict[str, Any]) -> Any:
     return made
 
 
-_WILDCARDS: dict[str, Wildcard] = {
+_WILDCARDS: dict[str, Any] = {
     "MATCH": dash.MATCH,
     "ALL": dash.ALL,
     "ALLSMALLER": dash.ALLSMALLER,

@@ -81,6 +81,39 @@ def is_dispatch(context: Any) -> bool:
     return str(context.get("path") or "").partition("?")[0].endswith(_DISPATCH)
 
 
+def current_request(app: dash.Dash) -> dict[str, Any] | None:
+    """The parts of ``dash.ctx`` that the web request has which this code answers; None: none.
+
+    On servers other than Flask, a request is known in callbacks only.
+    """
+    context = context_value.get(None)
+    if not context:
+        if not flask.has_request_context():
+            return None
+        context = request_context(app)
+    return {name: context.get(name) for name in CONTEXT}
+
+
+def context_of_call(
+    inputs: list[Any], states: list[Any], outputs: Any, request: Mapping[str, Any] | None
+) -> Any:
+    """What ``dash.ctx`` is for a callback that code calls: no input has triggered it.
+
+    Args:
+        inputs: each with its id, property and value, as a request has it.
+        states: the same.
+        outputs: each with its id and property.
+        request: ``current_request``; None: what belongs to a request is empty.
+    """
+    none = {**dict.fromkeys(CONTEXT), "cookies": {}, "headers": {}, "args": {}, "custom_data": {}}
+    context: Any = AttributeDict(none if request is None else request)
+    context.headers = dict(context.headers or {})
+    context.inputs_list, context.states_list, context.outputs_list = inputs, states, outputs
+    context.input_values, context.state_values = inputs_to_dict(inputs), inputs_to_dict(states)
+    context.triggered_inputs = []
+    return context
+
+
 def pop_header(context: Any, name: str) -> str | None:
     """Take a header out of a request's context: what is left is what the browser sent itself."""
     headers: dict[str, str] = context.get("headers") or {}
@@ -148,8 +181,12 @@ def run_in_context(
         _group(flat_outputs, entry["outputs_indices"]) if context.outputs_list else ([], False)
     )
     app = app_of(registration)
-    # `dash.get_app` gives this app then, as in Dash's dispatch.
-    with nullcontext() if app_context is None else _set(app_context, app):
+    # `dash.get_app` gives this app then, as in Dash's dispatch. What Dash's wrapper sets is gone
+    # after that: else this thread would seem to answer a request from then on.
+    with (
+        callback_context(context),
+        nullcontext() if app_context is None else _set(app_context, app),
+    ):
         return registration.run(
             *inputs_to_vals(inputs + states),
             outputs_list=context.outputs_list,

@@ -30,6 +30,11 @@ from dash_long_callback.jobs import Job, Lost, TimedOut, Unfinished
 TASK = "dash_long_callback.run"
 #: Seconds that connecting to the broker may take: a user waits for the answer.
 CONNECT_SECONDS = 2.0
+#: Seconds for which a message waits in a worker, at most. Brokers take one that is not acknowledged
+#: for long for lost: RabbitMQ after half an hour, Redis after an hour. Then it is sent on.
+LONGEST_WAIT = 600.0
+#: And at least, as the clocks of a worker and of the store may differ.
+SHORTEST_WAIT = 0.05
 #: How often a connection that has failed is tried again: Celery's own policy goes on for minutes.
 _RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 
@@ -41,11 +46,13 @@ class Message(NamedTuple):
         id: Celery's name for it.
         queue: where the job waits.
         job_id: the job that it was sent for; None: for whichever is next.
+        delayed: whether it was sent to come later, and so may come too early for that job.
     """
 
     id: str
     queue: str
     job_id: str | None
+    delayed: bool = False
 
 
 class Broker:
@@ -79,8 +86,8 @@ class Broker:
                 message.
         """
 
-        def task(task: Any, queue: str, job_id: str | None) -> None:
-            run(task.request.hostname, Message(task.request.id, queue, job_id))
+        def task(task: Any, queue: str, job_id: str | None, delayed: bool = False) -> None:
+            run(task.request.hostname, Message(task.request.id, queue, job_id, delayed))
 
         def died(
             sender: Any = None, task_id: str = "", exception: Any = None, args: Any = (), **_: Any
@@ -120,10 +127,20 @@ class Broker:
         """What Celery calls a queue of the store; nothing if it has no name."""
         return queue.rpartition("@")[0]
 
-    def send(self, job: Job) -> None:
-        """Ask a worker to begin a job that waits, when it is time, or whichever is next then."""
-        wait = None if job.not_before is None else max(0.0, job.not_before - time.time())
-        self._send(Message(_id_of(job), job.queue or "", job.id), job.callback, wait)
+    def send(self, job: Job, *, on: bool = False) -> None:
+        """Ask a worker to begin a job that waits, when it is time, or whichever is next then.
+
+        Args:
+            job: its record.
+            on: whether another message for it has come too early. That may have begun another job,
+                so this one has a name of its own.
+        """
+        wait = None
+        if job.not_before is not None:
+            wait = min(max(SHORTEST_WAIT, job.not_before - time.time()), LONGEST_WAIT)
+        message_id = uuid() if on else _id_of(job)
+        message = Message(message_id, job.queue or "", job.id, delayed=wait is not None)
+        self._send(message, job.callback, wait)
 
     def ask(self, queue: str, wait: float | None = None) -> None:
         """Ask a worker, in so many seconds, to begin the job of a queue that is next then."""

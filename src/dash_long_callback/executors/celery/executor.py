@@ -66,10 +66,15 @@ class CeleryExecutor(Executor):
             self._store.change(job.id, End(lost))
             raise
 
-    def send_again(self, job: Job) -> None:
-        """As ``start``. If that fails, somebody who looks at the job tries once more later."""
+    def send_again(self, job: Job, *, on: bool = False) -> None:
+        """As ``start``. If that fails, somebody who looks at the job tries once more later.
+
+        Args:
+            job: its record.
+            on: see ``Broker.send``.
+        """
         try:
-            self.broker.send(job)
+            self.broker.send(job, on=on)
         except StoreError as error:
             self._send_faults.failed(error)
         else:

@@ -30,7 +30,7 @@ from dash_long_callback.executors.celery.executor import CeleryExecutor
 from dash_long_callback.executors.celery.preparation import EXIT_CODES, Preparation
 from dash_long_callback.executors.worker_start import name_of
 from dash_long_callback.fault_log import log
-from dash_long_callback.jobs import Changed, Failed, Job, Lost
+from dash_long_callback.jobs import Changed, Failed, Job, Lost, State
 from dash_long_callback.registry import Callback, registry
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.queue import Begun
@@ -42,7 +42,8 @@ from dash_long_callback.worker.watchdog import Watchdog
 
 #: Seconds for which a message waits longer than a rate: who comes too early sets no other alarm.
 ALARM_SLACK = 0.05
-#: Seconds by which the system may count the start of a process as before that of its job.
+#: Seconds by which clocks may differ: of the system, which may count the start of a process as
+#: before that of its job, and of the store.
 CLOCK_SECONDS = 0.5
 
 #: The main process of the Celery worker that this process is or was forked from.
@@ -129,8 +130,12 @@ class MessageRunner:
         # While the job still waits: these may take longer than a lease lasts.
         made = self._factory.problem()
         problem = self._start.problem()
+        if not self._store.rows.queues and self._is_sent_on(message):
+            return  # there it would begin the job that it names
         begun = self._store.begin_next(message.queue, message=message.id, named=message.job_id)
         job = begun.job
+        if job is None or job.id != message.job_id:
+            self._is_sent_on(message, CLOCK_SECONDS)
         if job is None:
             self._look_again(message.queue, begun)
             return
@@ -158,6 +163,25 @@ class MessageRunner:
             raise
         finally:
             self._executor.released(job)
+
+    def _is_sent_on(self, message: Message, slack: float = 0.0) -> bool:
+        """Whether a message has come before its job may begin: then another is sent for that.
+
+        This one may have begun another job, whose own message finds nothing then.
+
+        Args:
+            message: that has come.
+            slack: seconds by which the store's clock may be behind this one.
+        """
+        if not message.delayed or message.job_id is None:
+            return False
+        job = self._store.load(message.job_id)
+        if job is None or job.state is not State.QUEUED:
+            return False
+        if (job.not_before or 0.0) <= time.time() - slack:
+            return False
+        self._executor.send_again(job, on=True)
+        return True
 
     def _look_again(self, queue: str, begun: Begun) -> None:
         """No job may begin: see to it that a worker looks when one may."""

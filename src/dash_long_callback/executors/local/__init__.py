@@ -23,10 +23,12 @@ import os
 import threading
 
 from dash_long_callback.executors.base import Executor
+from dash_long_callback.executors.local import preload
 from dash_long_callback.executors.local.election import Election
 from dash_long_callback.executors.local.machine import Machine
 from dash_long_callback.executors.local.pool_options import PoolOptions
 from dash_long_callback.executors.local.supervisor import Supervisor
+from dash_long_callback.folders import processes
 from dash_long_callback.job_log import log_end
 from dash_long_callback.jobs import Job, Requeue, State
 from dash_long_callback.stores.job_store import JobStore
@@ -76,10 +78,17 @@ class LocalExecutor(Executor):
         self._wake_leader()
 
     def ensure_running(self) -> None:
+        if processes.is_job_worker():
+            return  # a job that starts another: workers end with their jobs, and lead nobody
         with self._lock:
             if self._election is None:
                 self._last = Election(self._store, self._options, self._machine)
                 self._last.start()
+
+    def called_by_script(self) -> None:
+        """Who is about to start a job may be no server: what it runs is no part of the app."""
+        if self._election is None:
+            preload.leave_main_out()
 
     def stop(self) -> None:
         with self._lock:

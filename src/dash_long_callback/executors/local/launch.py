@@ -91,7 +91,8 @@ class Launcher:
         config: dict[str, Any] = current._config  # noqa: SLF001
         daemon = config.pop("daemon", None)
         try:
-            process.start()
+            with preload.without_main(options.app):
+                process.start()
         finally:
             os.environ.pop(preload.VARIABLE, None)
             if daemon is not None:
