@@ -598,18 +598,21 @@ from dash import Input, Output, callback, html
 app = dash.Dash("app")
 app.layout = html.Div()
 
-from dash_long_callback import DiskcacheLongCallbackManager
+from dash_long_callback.compat import DiskcacheManager
 
-manager = DiskcacheLongCallbackManager()
+manager = DiskcacheManager()
 
 @callback(Output("a", "b"), Input("c", "d"), cancel=Input("x", "n"), manager=manager,
           background=True, prevent_initial_call=True)
 def work(value):
     return value
 
+first = app.server.test_client().get("/_dash-dependencies").get_json()
+[told] = [one for one in first if one["output"] == "a.b"]
 page = app.server.test_client().get("/").get_data(as_text=True)
 [spec] = [one for one in app._callback_list if one["output"] == "a.b"]
-print(spec["background"], '"cancel": [{"id": "x"' in page or '"cancel":[{"id":"x"' in page)
+cancels = '"cancel":[{"id":"x"' in page.replace(": ", ":")
+print(told["background"], spec["background"], cancels)
 manager.stop()
 """
 
@@ -624,4 +627,4 @@ def test_an_app_that_was_made_before_this_package_is_imported_has_them_too(tmp_p
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines()[-1] == "None True"
+    assert done.stdout.splitlines()[-1] == "None None True"

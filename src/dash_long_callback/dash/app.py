@@ -141,7 +141,7 @@ def plug(
         ... def work(n_clicks):
         ...     return n_clicks
     """
-    if not isinstance(app, dash.Dash):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(app, internals.App):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RegistrationError(f"plug() takes a dash.Dash, got {app!r}")
     if is_plugged(app) and not vars(app).pop(AUTOMATIC, False):
         raise RegistrationError("this app has long callbacks already: leave plug() out")

@@ -35,9 +35,12 @@ def listen() -> None:
     internals.on_background(_while_background_is_declared)
     registry.unsettled.append(background.settle)
     try:
-        _prepare(dash.get_app())
+        app = dash.get_app()
     except Exception:  # there is none
         return
+    _prepare(app)
+    if not internals.has_started(app):
+        internals.before_requests(app, background.take_over)
 
 
 def _before_declaration() -> None:
