@@ -62,7 +62,9 @@ def _while_background_is_declared(function: Any) -> None:
 
 
 def _names_manager(app: dash.Dash | None) -> bool:
-    return any(isinstance(one, Manager) for one in internals.named_managers(app))
+    """Whether a manager of ours is that of a background callback, or of all of an app's."""
+    own = background_manager(app) if app else None  # some set it when the app is made
+    return own is not None or any(isinstance(one, Manager) for one in internals.named_managers(app))
 
 
 def _prepare(app: dash.Dash) -> None:
