@@ -362,6 +362,16 @@ def test_an_app_tells_before_it_takes_over_what_has_no_app() -> None:
     assert seen == [(app, False, ["out.children"])]
 
 
+def test_an_app_that_has_its_server_calls_before_each_request(app: dash.Dash) -> None:
+    seen: list[Any] = []
+    dash.callback(OUT, IN)(identity)
+    internals.before_requests(app, lambda one: seen.append((one, [*one.callback_map])))
+    internals.before_requests(dash.Dash("app", server=False), seen.append)
+    for _ in range(2):
+        copy_context().run(app.server.test_client().get, "/_dash-dependencies")
+    assert seen == [(app, ["out.children"])] * 2
+
+
 @contextmanager
 def hook(kind: Any, function: Callable[..., Any]) -> Generator[None]:
     hooks = dash.hooks.get_hooks(kind)

@@ -3,6 +3,7 @@
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import threading
@@ -742,6 +743,29 @@ def test_a_wait_notices_a_write_of_the_same_process(make: Callable[..., JobStore
         timer.start()
         assert subscription.wait(30)
         timer.join()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_was_ended_is_started_again(make: Callable[..., JobStore]) -> None:
+    reader, writer = make(), make()
+    first, second = started(writer), started(writer)
+    before = threading.enumerate()
+    with reader.subscribe() as subscription:
+        subscription.follow([first.id])
+        drained(subscription)
+        ours = [one for one in threading.enumerate() if one not in before and one.name == "news"]
+        for thread in ours:  # as dash.testing ends the threads of a server
+            end = ctypes.pythonapi.PyThreadState_SetAsyncExc
+            end(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
+        writer.change(first.id, End(Cancelled()))
+        for thread in ours:
+            thread.join(30)
+            assert not thread.is_alive()
+    with reader.subscribe() as subscription:
+        subscription.follow([second.id])
+        drained(subscription)
+        writer.change(second.id, End(Cancelled()))
+        assert subscription.wait(30)
 
 
 def test_every_write_of_a_job_is_news(make: Callable[..., JobStore]) -> None:

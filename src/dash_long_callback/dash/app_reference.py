@@ -56,7 +56,7 @@ def remember(app: dash.Dash) -> None:
 def refer(value: Any) -> AppReference | None:
     """A reference to an app, or to the server or the manager of one; None for all else."""
     kind: type[Any] = type(value)  # not isinstance, which a proxy may not survive
-    if issubclass(kind, dash.Dash):
+    if issubclass(kind, internals.App):
         return _reference(value, "app")
     for app in _known():
         if value is vars(app).get("server"):
@@ -86,7 +86,9 @@ def reduce(value: Any) -> tuple[Callable[[AppReference], Any], tuple[AppReferenc
 
 def is_made(value: Any) -> bool:
     """Whether this is an app, or the server of one of this process."""
-    return isinstance(value, dash.Dash) or any(value is vars(app).get("server") for app in _known())
+    return isinstance(value, internals.App) or any(
+        value is vars(app).get("server") for app in _known()
+    )
 
 
 def _known() -> list[dash.Dash]:

@@ -267,3 +267,9 @@ class LongCallback:
 
 #: The callbacks of this process, with all that is known of them here: nothing else declares any.
 registry = cast("Registry[LongCallback]", process_registry)
+
+
+def callbacks_of(app: dash.Dash) -> list[LongCallback]:
+    """The long callbacks that an app has: its own, and those without an app that it took over."""
+    entries = app.callback_map
+    return [c for c in registry.all() if entries.get(c.callback_id) is c.registration.entry]

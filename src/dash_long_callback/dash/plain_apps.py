@@ -35,9 +35,12 @@ def listen() -> None:
     internals.on_background(_while_background_is_declared)
     registry.unsettled.append(background.settle)
     try:
-        _prepare(dash.get_app())
+        app = dash.get_app()
     except Exception:  # there is none
         return
+    _prepare(app)
+    if not internals.has_started(app):
+        internals.before_requests(app, background.take_over)
 
 
 def _before_declaration() -> None:
@@ -59,7 +62,9 @@ def _while_background_is_declared(function: Any) -> None:
 
 
 def _names_manager(app: dash.Dash | None) -> bool:
-    return any(isinstance(one, Manager) for one in internals.named_managers(app))
+    """Whether a manager of ours is that of a background callback, or of all of an app's."""
+    own = background_manager(app) if app else None  # some set it when the app is made
+    return own is not None or any(isinstance(one, Manager) for one in internals.named_managers(app))
 
 
 def _prepare(app: dash.Dash) -> None:

@@ -12,6 +12,7 @@ supported Dash. If Dash changes, this is the only package to change.
 """
 
 from dash_long_callback.dash.internals.apps import (
+    App,
     add_route,
     app_error_handler,
     app_of,
@@ -30,6 +31,7 @@ from dash_long_callback.dash.internals.background import (
     MANAGER_METHODS,
     Background,
     background_callbacks,
+    before_requests,
     before_setup,
     named_managers,
     on_background,
@@ -81,6 +83,7 @@ __all__ = [
     "MANAGER_METHODS",
     "NAMESPACE",
     "PASSED_ON",
+    "App",
     "AttributeDict",
     "Background",
     "Registration",
@@ -92,6 +95,7 @@ __all__ = [
     "backend_of",
     "background_callbacks",
     "background_manager",
+    "before_requests",
     "before_setup",
     "callback_context",
     "context_fields",

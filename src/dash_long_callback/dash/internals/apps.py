@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from dash_long_callback.dash.internals.registration import Registration
 
 
+#: The class of all apps. ``compat`` puts another one in its place, and there may be apps by then.
+App = dash.Dash
+
+
 def app_of(registration: Registration) -> dash.Dash | None:
     """The callback's app; without its own the one that was made last, if there is one."""
     if registration.app is not None:
