@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import dash
@@ -127,7 +128,7 @@ def test_it_may_be_returned_for_all_outputs_or_one_or_in_a_callback_without_any(
 def test_of_several_in_one_callback_the_page_gets_all(app: Dash) -> None:
     app.long_callback(OUT, IN)(echo)
     jobs = [submit(echo, n) for n in range(3)]
-    told = Page(app).told(lambda: [attach(job) for job in jobs][0])
+    told = Page(app).told(lambda: max(map(attach, jobs), key=id))
     assert [one["ref"] for one in told] == [job.ref for job in jobs]
 
 
@@ -138,7 +139,7 @@ def test_each_page_has_a_name_of_its_own_and_the_last_that_cancels_ends_the_job(
     for function in (echo, shared):
         job = submit(function, 1)
         pages = [Page(app), Page(app)]
-        first, second = [page.told(lambda: attach(job))[0]["id"] for page in pages]
+        first, second = [page.told(partial(attach, job))[0]["id"] for page in pages]
         assert len({job.id, first, second}) == 3
         assert pages[0].cancels(first) == 200
         seen = [pages[0].asks(first), pages[1].asks(second)]
@@ -183,7 +184,7 @@ def test_of_a_job_of_another_user_the_page_gets_nothing(
     store.rows.apply(Batch(drop=[names.job(gone.id)]))
     page.browser.cookies["user"] = "ben"
     for one in (job, gone):
-        [told] = page.told(lambda: attach(one))
+        [told] = page.told(partial(attach, one))
         assert one.id not in json.dumps(told)
         assert (told["owner"], page.asks(told["id"])) == (hash_of("ben"), None)
         assert f"no. {ref_of(one.id)} of echo (out.children) is not shown" in caplog.text

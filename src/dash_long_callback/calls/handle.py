@@ -246,4 +246,4 @@ class Inside(NamedTuple):
 
 def inside(job: JobHandle) -> Inside:
     """What a handle knows: for this package, not for who has it."""
-    return Inside(job._manager, job._callback, job._kept)
+    return Inside(job._manager, job._callback, job._kept)  # noqa: SLF001 - of the same module
