@@ -294,6 +294,7 @@ def test_it_is_shown_when_its_outputs_come(page: Page, app: Server):
     page.click("#away")
     page.wait_idle()
     page.click("#go")
+    page.wait(lambda: page.exists("#elsewhere"), "the output")
     page.wait_prop("elsewhere", "title", "on")
     app.open_gate("elsewhere")
     page.wait_text("#elsewhere", "done 1")
