@@ -1,6 +1,7 @@
 """Long callbacks for Plotly Dash: progress, cancel, caching and a real job queue."""
 
 from dash_long_callback._version import __version__
+from dash_long_callback.calls.attach import attach
 from dash_long_callback.calls.handle import JobHandle
 from dash_long_callback.calls.submit import find_job, submit
 from dash_long_callback.calls.updates import PartialUpdate, ProgressUpdate, PropsUpdate, TrackUpdate
@@ -78,6 +79,7 @@ __all__ = [
     "TrackUpdate",
     "UserError",
     "__version__",
+    "attach",
     "attempt",
     "find_job",
     "long_callback",

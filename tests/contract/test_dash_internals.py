@@ -521,6 +521,26 @@ def test_a_click_comes_to_dash_s_dispatch(path: str, dispatch: bool) -> None:
     assert internals.is_dispatch({"path": path}) is dispatch
 
 
+def test_what_a_callback_sets_reaches_the_page_that_has_called_it(app: dash.Dash) -> None:
+    seen: list[bool] = []
+    app.callback(OUT, IN)(lambda _value: seen.append(internals.answers_page()))
+    body = {
+        "output": "out.children",
+        "outputs": {"id": "out", "property": "children"},
+        "inputs": [{"id": "in", "property": "value", "value": 1}],
+        "changedPropIds": ["in.value"],
+    }
+    app.server.test_client().post("/_dash-update-component", json=body)
+    assert seen == [True]
+    with app.server.test_request_context("/_dash-layout"):
+        assert not internals.answers_page()
+    # A callback by WebSocket has no path.
+    with internals.callback_context({"updated_props": {}, "dash_websocket": object()}):
+        assert internals.answers_page()
+    with internals.callback_context({"updated_props": {}, "path": "/_mcp"}):
+        assert not internals.answers_page()
+
+
 # Context
 
 

@@ -42,6 +42,7 @@ NAMES = [
     "TrackUpdate",
     "UserError",
     "__version__",
+    "attach",
     "attempt",
     "find_job",
     "long_callback",

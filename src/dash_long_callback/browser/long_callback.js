@@ -17,7 +17,44 @@ one,make)):make(dependencies)}var PAINT_MAX=100;function componentOf(id){let com
 props?component:null}function propsOf(id){return componentOf(id)?.props||null}var missing=new Set;function warnOnce(id,property){
 let name=stringify(id);!missing.has(name)&&missing.size<1e3&&(missing.add(name),console.warn(`A long callback sets ${name}\
 .${property}, but there is no such component on the page.`))}function afterPaint(callback){if(document.hidden){callback();
-return}let first=once(callback);requestAnimationFrame(()=>setTimeout(first)),setTimeout(first,PAINT_MAX)}var waiting=new Map;function waitingFor(slot){let one=waiting.get(slot);return one?[one.job]:[]}function allWaiting(){return Array.
+return}let first=once(callback);requestAnimationFrame(()=>setTimeout(first)),setTimeout(first,PAINT_MAX)}var READY_MAX=3e4,renderer={state(){return page.store?.getState()||{}},dispatch(action){page.store?.dispatch(action)},ready(){
+return this.state().appLifecycle==="HYDRATED"},definition(name){return this.state().graphs?.callbacks?.find(callback=>callback.
+output===name)},declarations(){return this.state().dependenciesRequest?.content||[]},path(id){let{strs={},objs={}}=this.
+state().paths||{};if(typeof id=="string")return strs[id];let keys=Object.keys(id).sort(),values=JSON.stringify(keys.map(
+key=>id[key]));return(objs[keys.join(",")]||[]).find(one=>JSON.stringify(one.values)===values)?.path},ids(pattern){if(typeof pattern==
+"string")return this.path(pattern)?[pattern]:[];let keys=Object.keys(pattern).sort();return(this.state().paths?.objs?.[keys.
+join(",")]||[]).map(one=>Object.fromEntries(keys.map((key,i)=>[key,one.values[i]]))).filter(id=>matches(id,pattern))},isChange(name,props){
+let{prioritized=[],executing=[]}=this.state().callbacks||{},calls=[...executing,...prioritized].filter(call=>call.callback.
+output===name&&Object.keys(call.changedPropIds).length===props.length&&props.every(prop=>prop in call.changedPropIds));if(!calls.
+length)return props.length>0;let{changedPropIds,initialCall}=calls[calls.length-1];return props.some(prop=>changedPropIds[prop]===
+2&&(!initialCall||isCounter(prop.slice(prop.lastIndexOf(".")+1))))},executed(job,result){let callback=this.definition(job.
+name),outputs=flat(job.outputs);if(callback){let cb={callback,anyVals:"",changedPropIds:{},initialCall:!1,getInputs:()=>[],
+getState:()=>[],getOutputs:()=>[outputs],executionResult:{...result,payload:job.outputs?{outputs}:null}};this.dispatch({
+type:"Callbacks.AddExecuted",payload:[cb]})}else result.data?Object.entries(result.data).forEach(([id,props])=>clientside.
+set_props(parseId(id),props)):console.error(result.error)},titled(job,error){let outputs=flat(job.outputs).map(({id,property})=>nameOf(
+id,property)),title=outputs.length?`Callback error updating ${outputs.join(", ")}`:`Callback error with no output from i\
+nput ${(job.pending.triggers||[]).join(", ")}`;error.message=error.by?`${title} by the long callback ${error.by}`:title,
+Object.defineProperty(error,"stack",{value:void 0}),this.keepLines()},keepLines:once(()=>{let sheet=new CSSStyleSheet;sheet.
+replaceSync(".dash-backend-error { white-space: pre-wrap; overflow-wrap: anywhere; }"),document.adoptedStyleSheets=[...document.
+adoptedStyleSheets,sheet]}),silently(change){let requested=()=>this.state().callbacks?.requested||[],before=new Set(requested());
+change();let added=requested().filter(callback=>!before.has(callback));added.length&&this.dispatch({type:"Callbacks.Remo\
+veRequested",payload:added})},complain(text){let[message,...more]=text.split(`
+`),error={message,html:more.join(`
+`)};tried(()=>this.dispatch({type:"ON_ERROR",payload:{type:"backEnd",error}})),console.error(text)},async loaded({type,namespace}){
+let ready=page[namespace]?.[type]?._dashprivate_isLazyComponentReady;typeof ready?.then=="function"&&await Promise.race(
+[ready,pause(READY_MAX)])},loading(on,outputs){let payload=outputs.map(({id,property})=>({path:this.path(id),property:bare(
+property),id:stringify(id)})).filter(one=>one.path);payload.length&&this.dispatch({type:on?"LOADING":"LOADED",payload})}};
+function attempt(name,action){try{action()}catch(error){renderer.complain(`A step of the long callback ${name} has faile\
+d
+${messageOf(error)}`)}}var paths=null,changing=!1,places=new Map;function notePlace(id){let name=stringify(id);places.has(name)||places.set(name,
+renderer.path(id))}function setProperty(id,property,value){let[name,path]=[stringify(id),renderer.path(id)],known=places.
+get(name)===path;clientside.set_props(id,{[property]:value}),known&&places.has(name)&&places.set(name,renderer.path(id))}
+function isNew(id){let[name,path]=[stringify(id),renderer.path(id)];return!!path&&places.has(name)&&places.get(name)!==path}
+function notePlaces(ids){places=new Map,ids.forEach(notePlace)}var onChange=()=>{};function checkLayout(){if(!(changing||
+!renderer.ready()||renderer.state().paths===paths)){changing=!0;try{paths=renderer.state().paths,onChange()}finally{changing=
+!1}}}function watchLayout(action){onChange=action,watchStore(()=>renderer.state().paths!==paths,checkLayout)}function watchStore(changed,look2){
+page.store?(page.store.subscribe(()=>changed()&&setTimeout(look2)),setTimeout(look2)):setTimeout(()=>watchStore(changed,
+look2),50)}var waiting=new Map;function waitingFor(slot){let one=waiting.get(slot);return one?[one.job]:[]}function allWaiting(){return Array.
 from(waiting.values(),({job})=>job)}function debounce(job,ms,start2){drop(job.slot);let timer=setTimeout(()=>{waiting.delete(
 job.slot),!job.settled&&job.isHere()&&start2()},ms);waiting.set(job.slot,{job,timer})}function drop(slot){clearTimeout((waiting.
 get(slot)||{}).timer),waiting.delete(slot)}function dropAll(){Array.from(waiting.keys()).forEach(drop)}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",expired:"\
@@ -58,36 +95,7 @@ matched.filter(other=>typeof other=="object");return Object.fromEntries(Object.e
 value,"MATCH")&&matched.find(other=>key in other);return[key,like?like[key]:value]}))}function isOutput(pending,id,property){
 return flat(pending.outputs).some(one=>stringify(one.id)===id&&bare(one.property)===property)}function isSentAgain(pending,id,property,value){
 let component=property==="href"?componentOf(id):null;if(!component||component.type!=="Location")return!1;let again2=pending.
-went===value;return pending.went=value,memory.keep(pending),again2}var READY_MAX=3e4,renderer={state(){return page.store?.getState()||{}},dispatch(action){page.store?.dispatch(action)},ready(){
-return this.state().appLifecycle==="HYDRATED"},definition(name){return this.state().graphs?.callbacks?.find(callback=>callback.
-output===name)},declarations(){return this.state().dependenciesRequest?.content||[]},path(id){let{strs={},objs={}}=this.
-state().paths||{};if(typeof id=="string")return strs[id];let keys=Object.keys(id).sort(),values=JSON.stringify(keys.map(
-key=>id[key]));return(objs[keys.join(",")]||[]).find(one=>JSON.stringify(one.values)===values)?.path},ids(pattern){if(typeof pattern==
-"string")return this.path(pattern)?[pattern]:[];let keys=Object.keys(pattern).sort();return(this.state().paths?.objs?.[keys.
-join(",")]||[]).map(one=>Object.fromEntries(keys.map((key,i)=>[key,one.values[i]]))).filter(id=>matches(id,pattern))},isChange(name,props){
-let{prioritized=[],executing=[]}=this.state().callbacks||{},calls=[...executing,...prioritized].filter(call=>call.callback.
-output===name&&Object.keys(call.changedPropIds).length===props.length&&props.every(prop=>prop in call.changedPropIds));if(!calls.
-length)return props.length>0;let{changedPropIds,initialCall}=calls[calls.length-1];return props.some(prop=>changedPropIds[prop]===
-2&&(!initialCall||isCounter(prop.slice(prop.lastIndexOf(".")+1))))},executed(job,result){let callback=this.definition(job.
-name),outputs=flat(job.outputs);if(callback){let cb={callback,anyVals:"",changedPropIds:{},initialCall:!1,getInputs:()=>[],
-getState:()=>[],getOutputs:()=>[outputs],executionResult:{...result,payload:job.outputs?{outputs}:null}};this.dispatch({
-type:"Callbacks.AddExecuted",payload:[cb]})}else result.data?Object.entries(result.data).forEach(([id,props])=>clientside.
-set_props(parseId(id),props)):console.error(result.error)},titled(job,error){let outputs=flat(job.outputs).map(({id,property})=>nameOf(
-id,property)),title=outputs.length?`Callback error updating ${outputs.join(", ")}`:`Callback error with no output from i\
-nput ${(job.pending.triggers||[]).join(", ")}`;error.message=error.by?`${title} by the long callback ${error.by}`:title,
-Object.defineProperty(error,"stack",{value:void 0}),this.keepLines()},keepLines:once(()=>{let sheet=new CSSStyleSheet;sheet.
-replaceSync(".dash-backend-error { white-space: pre-wrap; overflow-wrap: anywhere; }"),document.adoptedStyleSheets=[...document.
-adoptedStyleSheets,sheet]}),silently(change){let requested=()=>this.state().callbacks?.requested||[],before=new Set(requested());
-change();let added=requested().filter(callback=>!before.has(callback));added.length&&this.dispatch({type:"Callbacks.Remo\
-veRequested",payload:added})},complain(text){let[message,...more]=text.split(`
-`),error={message,html:more.join(`
-`)};tried(()=>this.dispatch({type:"ON_ERROR",payload:{type:"backEnd",error}})),console.error(text)},async loaded({type,namespace}){
-let ready=page[namespace]?.[type]?._dashprivate_isLazyComponentReady;typeof ready?.then=="function"&&await Promise.race(
-[ready,pause(READY_MAX)])},loading(on,outputs){let payload=outputs.map(({id,property})=>({path:this.path(id),property:bare(
-property),id:stringify(id)})).filter(one=>one.path);payload.length&&this.dispatch({type:on?"LOADING":"LOADED",payload})}};
-function attempt(name,action){try{action()}catch(error){renderer.complain(`A step of the long callback ${name} has faile\
-d
-${messageOf(error)}`)}}var jobs=[],answered=new Map;function inSlot(slot){return jobs.filter(job=>job.slot===slot)}function alive(){return jobs}
+went===value;return pending.went=value,memory.keep(pending),again2}var jobs=[],answered=new Map;function inSlot(slot){return jobs.filter(job=>job.slot===slot)}function alive(){return jobs}
 function enter(job){jobs=[...jobs,job]}function leave(job){jobs=jobs.filter(other=>other!==job)}function queues(job){return job.
 config.retrigger==="queue"||job.config.retrigger==="latest"}function spin(slot){setTimeout(()=>{let job=inSlot(slot).find(
 one=>one.detached&&!one.outcome);job&&renderer.loading(!0,flat(job.outputs))})}function inProgress(id,property,except){let name=stringify(
@@ -109,26 +117,7 @@ last);return isCounter(property)?value>0&&(reset||!sameJson(value,before)):sameJ
 changed||!settles(stop.born)}};function cancel(){let context=clientside.callback_context;for(let{prop_id,value}of context.
 triggered){let dot=prop_id.lastIndexOf("."),id=parseId(prop_id.slice(0,dot));[...alive(),...allWaiting()].filter(job=>job.
 stops.cancels(id,prop_id.slice(dot+1),value)).forEach(job=>job.cancel()),noteChange(prop_id,value)}return mapDependencies(
-context.outputs_list,()=>clientside.no_update)}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
-message),this.final=final,this.pause=pause2,this.session=session}};function faultOf(error){return error instanceof RequestError?
-error:new RequestError("the server did not respond")}async function post(path,body,more={}){let config=dashConfig(),options=config.
-fetch||{},headers={Accept:"application/json","Content-Type":"application/json",...more.headers},token=document.cookie.split(
-"; ").find(cookie=>cookie.startsWith((config.csrf_token_name||"_csrf_token")+"="));if(token){let value=token.slice(token.
-indexOf("=")+1);headers[config.csrf_header_name||"X-CSRFToken"]=tried(()=>decodeURIComponent(value),value)}return fetch(
-prefix()+path,{credentials:"same-origin",...options,method:"POST",headers:{...headers,...options.headers},body,signal:more.
-signal,keepalive:more.keepalive})}async function errorOf(response){let html=(response.headers.get("Content-Type")||"").startsWith(
-"text/html");if(response.ok&&!html)return null;let text=html?"":await response.text().catch(()=>""),status=`status ${response.
-status}${text&&": "+text.slice(0,1e3)}`;if(response.status===401||response.status===403||response.ok){let how=response.ok?
-"the server answered with another page":status;return new RequestError(`${SENTENCES.session} (${how})`,!0,0,!0)}let later2=response.
-status>=500||LATER.includes(response.status),pause2=Math.min(Number(response.headers.get("Retry-After"))||0,TRY_MAX/1e3)*
-1e3;return new RequestError(status,!later2,pause2)}var paths=null,changing=!1,places=new Map;function notePlace(id){let name=stringify(id);places.has(name)||places.set(name,
-renderer.path(id))}function setProperty(id,property,value){let[name,path]=[stringify(id),renderer.path(id)],known=places.
-get(name)===path;clientside.set_props(id,{[property]:value}),known&&places.has(name)&&places.set(name,renderer.path(id))}
-function isNew(id){let[name,path]=[stringify(id),renderer.path(id)];return!!path&&places.has(name)&&places.get(name)!==path}
-function notePlaces(ids){places=new Map,ids.forEach(notePlace)}var onChange=()=>{};function checkLayout(){if(!(changing||
-!renderer.ready()||renderer.state().paths===paths)){changing=!0;try{paths=renderer.state().paths,onChange()}finally{changing=
-!1}}}function watchLayout(action){onChange=action,page.store?(page.store.subscribe(()=>renderer.state().paths!==paths&&setTimeout(
-checkLayout)),setTimeout(checkLayout)):setTimeout(()=>watchLayout(action),50)}var DRAWN_MAX=1e3;function isEvents(value){return has(value,"__dash_long_callback_events")}var lines=new Map;function inLine(name,action){
+context.outputs_list,()=>clientside.no_update)}var DRAWN_MAX=1e3;function isEvents(value){return has(value,"__dash_long_callback_events")}var lines=new Map;function inLine(name,action){
 let before=lines.get(name),done=before?before.then(action):action();done&&(lines.set(name,done),done.then(()=>lines.get(
 name)===done&&lines.delete(name)))}async function settled(){for(let turn=0;turn<4;turn++)await new Promise(resolve=>{let{
 port1,port2}=new MessageChannel;port1.onmessage=resolve,port2.postMessage(null)})}async function giveEvent(component,id,property,value){
@@ -201,7 +190,19 @@ return mapDependencies(outputs,output=>{let[values,property]=[data[stringify(out
 values?values[property]:clientside.no_update})}function load(library){return new Promise((resolve,reject)=>{let element=library.
 type==="_js_dist"?Object.assign(document.createElement("script"),{src:library.url}):Object.assign(document.createElement(
 "link"),{href:library.url,rel:"stylesheet"});element.onload=()=>resolve(),element.onerror=()=>reject(new Error(library.url)),
-document.head.append(element)})}var RETRY_MIN=250,RETRY_MAX=5e3,RetryBudget=class{constructor(){this.failures=0,this.tried=0,this.since=Date.now()}begin(){
+document.head.append(element)})}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
+message),this.final=final,this.pause=pause2,this.session=session}};function faultOf(error){return error instanceof RequestError?
+error:new RequestError("the server did not respond")}async function post(path,body,more={}){let config=dashConfig(),options=config.
+fetch||{},headers={Accept:"application/json","Content-Type":"application/json",...more.headers},token=document.cookie.split(
+"; ").find(cookie=>cookie.startsWith((config.csrf_token_name||"_csrf_token")+"="));if(token){let value=token.slice(token.
+indexOf("=")+1);headers[config.csrf_header_name||"X-CSRFToken"]=tried(()=>decodeURIComponent(value),value)}return fetch(
+prefix()+path,{credentials:"same-origin",...options,method:"POST",headers:{...headers,...options.headers},body,signal:more.
+signal,keepalive:more.keepalive})}async function errorOf(response){let html=(response.headers.get("Content-Type")||"").startsWith(
+"text/html");if(response.ok&&!html)return null;let text=html?"":await response.text().catch(()=>""),status=`status ${response.
+status}${text&&": "+text.slice(0,1e3)}`;if(response.status===401||response.status===403||response.ok){let how=response.ok?
+"the server answered with another page":status;return new RequestError(`${SENTENCES.session} (${how})`,!0,0,!0)}let later2=response.
+status>=500||LATER.includes(response.status),pause2=Math.min(Number(response.headers.get("Retry-After"))||0,TRY_MAX/1e3)*
+1e3;return new RequestError(status,!later2,pause2)}var RETRY_MIN=250,RETRY_MAX=5e3,RetryBudget=class{constructor(){this.failures=0,this.tried=0,this.since=Date.now()}begin(){
 this.since=Date.now()}succeed(){this.failures=0,this.tried=0}get lasts(){return this.failures>1}fail(fault){let pause2=Math.
 min(RETRY_MIN*2**this.failures,RETRY_MAX);return this.failures+=1,navigator.onLine!==!1&&(this.tried+=Math.min(Date.now()-
 this.since,TRY_MAX)+pause2),fault.final||this.tried>settings().patience*1e3?null:Math.max(pause2*(.75+Math.random()/2),fault.
@@ -361,22 +362,35 @@ slot),job].forEach(one=>one.detach())}function isIgnored(job){let count=inSlot(j
 delete(job.slot),[...inSlot(job.slot),...waitingFor(job.slot),...last?[last]:[]].some(other=>!other.cancelled&&other.pending.
 values===job.pending.values)}function replace(old,job){if(old.cancel(),!old.settled){old.settled=!0,poller.remove(old),memory.
 drop(old.id),leave(old),old.status.replaced();let end=()=>old.reject(clientside.PreventUpdate);job.promise.then(end,end)}
-job.signs.shown=job.signs.shown||old.signs.shown,job.signs.reset()}var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
-job.slot));let jobs2=alive();for(let job of jobs2)attempt(job.name,()=>job.events.reappear()),attempt(job.name,()=>{job.
-signs.renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs2.flatMap(job=>job.signs.all().map(([id])=>id)));
-let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.name]));for(let job of found.filter(one=>one.
-isHere()))lost().splice(lost().indexOf(job.pending),1),attempt(job.name,()=>pickUp(job))}function pickUp(job){let waits=queues(
-job)&&inSlot(job.slot).length;job.found=job.detached=!0,job.pending.declared!==job.config.declared&&(job.config={...job.
-config,progress:[]}),enter(job),repeatable(job),job.stops.watch(),!(waits&&job.pending.payload)&&(job.pending.doubtful||
-(job.signs.show(),spin(job.slot),job.status.begin()),job.pending.payload?submit(job):(job.begun=job.known=!0,poller.add(
-job,0)))}var HIDDEN_AFTER=2e3;function progressDefault(value){return mapDependencies(clientside.callback_context.outputs_list,({id,
+job.signs.shown=job.signs.shown||old.signs.shown,job.signs.reset()}var lost=once(()=>memory.all()),brought=new Map;function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||
+answered.delete(job.slot));let jobs2=alive();for(let job of jobs2)attempt(job.name,()=>job.events.reappear()),attempt(job.
+name,()=>{job.signs.renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs2.flatMap(job=>job.signs.all().
+map(([id])=>id))),pickUpThoseHere()}function bring(pending,news){if(checkLayout(),!news){let same2=[...alive().filter(other=>!other.
+cancelled).map(other=>other.pending),...lost()].find(other=>other.ref===pending.ref&&other.name===pending.name);if(same2){
+same2.id!==pending.id&&cancelJob(pending.id);return}memory.keep(pending)}brought.set(pending,news),lost().push(pending),
+pickUpThoseHere()}function pickUpThoseHere(){let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.
+name]));for(let job of found.filter(one=>one.isHere()))lost().splice(lost().indexOf(job.pending),1),attempt(job.name,()=>brought.
+has(job.pending)?show(job):pickUp(job))}function show(job){let{pending,slot}=job,[news,others]=[brought.get(pending),inSlot(
+slot)];brought.delete(pending),others.forEach(other=>other.detach()),pickUp(job,news),job.config.retrigger==="replace"&&
+others.forEach(other=>replace(other,job)),news?job.receive(news):memory.keep(pending)}function everyOf({running,progress,
+indicator,status}){let every=[];for(let{all,id}of[...running,...progress,...indicator||[],...status?[status]:[]])all!==void 0&&
+(every[all]=renderer.ids(id));return every}function pickUp(job,news){let waits=queues(job)&&inSlot(job.slot).length;if(job.
+found=job.detached=!0,job.pending.declared!==job.config.declared&&(job.config={...job.config,progress:[]}),job.pending.ref&&
+(job.pending.every=everyOf(job.config)),enter(job),repeatable(job),job.stops.watch(),!(waits&&job.pending.payload)){if(news){
+job.begun=job.known=!0;return}job.pending.doubtful||(job.signs.show(),spin(job.slot),job.status.begin()),job.pending.payload?
+submit(job):(job.begun=job.known=!0,poller.add(job,0))}}var CHANNEL="_dash-long-callback-attached",MESSAGE="told-",seen=null,read=new Set;function take(told){let outputs=told.outputs||
+void 0;if(!settings().callbacks[told.name]){emitFailed(told.name,outputs,{kind:"changed",reload:!0});return}settings().owner=
+told.owner;let{name,id,ref,matched,owner,declared}=told;bring({id,name,ref,outputs,matched,owner,declared,every:[],values:"",
+at:Date.now()},told.news===void 0?null:JSON.parse(told.news))}function look(){if(renderer.ready()){seen=propsOf(CHANNEL);
+for(let[key,told]of Object.entries(seen||{}))key.startsWith(MESSAGE)&&!read.has(key)&&has(told,"id")&&(read.add(key),take(
+told),clientside.set_props(CHANNEL,{[key]:null}))}}function watchAttached(){watchStore(()=>propsOf(CHANNEL)!==seen,look)}var HIDDEN_AFTER=2e3;function progressDefault(value){return mapDependencies(clientside.callback_context.outputs_list,({id,
 property})=>inProgress(id,bare(property))?clientside.no_update:value)}var hiding;document.addEventListener("visibilitych\
 ange",()=>{clearTimeout(hiding),document.hidden?hiding=setTimeout(()=>{poller.hidden=!0,poller.schedule(0)},HIDDEN_AFTER):
 poller.hidden&&(poller.hidden=!1,poller.schedule(0))});window.addEventListener("online",()=>{poller.budget.renew(),poller.
 schedule(0)});window.addEventListener("pageshow",event=>event.persisted&&poller.schedule(0));window.addEventListener("pa\
 gehide",()=>{dropAll();let jobs2=alive().filter(job=>job.config.leave&&job.known).map(job=>job.id);jobs2.length&&post("_\
 dash-long-callback/leave",JSON.stringify({jobs:jobs2}),{keepalive:!0}).catch(()=>{}),poller.pause()});watchLayout(onPageChange);
-clientside.long_callback=new Proxy({},{get(_,name){let key=String(name),config=settings().callbacks[key];if(config)return()=>run(
-key,config);if(key==="cancel")return cancel;if(key.startsWith("default ")){let value=JSON.parse(key.slice(8));return()=>progressDefault(
-value)}return()=>{let{outputs_list}=clientside.callback_context,failure={kind:"changed",reload:!0};return emitFailed(key,
-outputs_list,failure),Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();
+watchAttached();clientside.long_callback=new Proxy({},{get(_,name){let key=String(name),config=settings().callbacks[key];
+if(config)return()=>run(key,config);if(key==="cancel")return cancel;if(key.startsWith("default ")){let value=JSON.parse(
+key.slice(8));return()=>progressDefault(value)}return()=>{let{outputs_list}=clientside.callback_context,failure={kind:"c\
+hanged",reload:!0};return emitFailed(key,outputs_list,failure),Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();

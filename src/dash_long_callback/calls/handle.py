@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from dash_long_callback.calls.outcome import exception_of, value_of
 from dash_long_callback.calls.updates import Reader, TrackUpdate, Update
@@ -228,3 +228,22 @@ class JobHandle:
 
     def _kept_result(self, kept: Result) -> Any:
         return value_of(self._callback, kept.updates, bytes(kept.response))
+
+
+class Inside(NamedTuple):
+    """What a handle knows besides its job's id.
+
+    Attributes:
+        manager: runs the job.
+        callback: whose job it is.
+        kept: the result that has answered the call in place of a job.
+    """
+
+    manager: Manager
+    callback: LongCallback
+    kept: Result | None
+
+
+def inside(job: JobHandle) -> Inside:
+    """What a handle knows: for this package, not for who has it."""
+    return Inside(job._manager, job._callback, job._kept)  # noqa: SLF001 - of the same module

@@ -14,7 +14,7 @@ from typing import Any
 
 import dash
 
-from dash_long_callback.dash import background, dash_proxy, decorator, internals
+from dash_long_callback.dash import background, dash_proxy, decorator, internals, page_channel
 from dash_long_callback.dash.app import AUTOMATIC, background_manager, is_plugged, plug
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.errors import RegistrationError
@@ -31,6 +31,7 @@ def listen() -> None:
     """Have Dash tell of apps that are made from now on, and look at the one that was."""
     dash.hooks.setup()(_prepare)
     dash.hooks.index()(_check)
+    page_channel.listen()
     decorator.without_app.append(_before_declaration)
     internals.on_background(_while_background_is_declared)
     registry.unsettled.append(background.settle)

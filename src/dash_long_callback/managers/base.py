@@ -12,7 +12,17 @@ from dash_long_callback.ends import expire
 from dash_long_callback.errors import JobNotFound, LimitReached
 from dash_long_callback.executors.base import Executor
 from dash_long_callback.job_log import log_end
-from dash_long_callback.jobs import CONTEXT, Begin, Call, Cancel, Job, Result, State, transition
+from dash_long_callback.jobs import (
+    CONTEXT,
+    Begin,
+    Call,
+    Cancel,
+    Job,
+    Result,
+    State,
+    new_job_id,
+    transition,
+)
 from dash_long_callback.managers.following import Following
 from dash_long_callback.managers.liveness import Checks
 from dash_long_callback.managers.positions import EVERY_SECONDS, Position, Positions
@@ -228,7 +238,7 @@ class Manager:
         if found is None or not _may(owner, found[2]):
             return None
         job, result, _ = found
-        if job.cache_key is not None and self.store.has_left(job_id):
+        if _is_shared(job, job_id) and self.store.has_left(job_id):
             # The job goes on for the others who asked.
             left = {"state": State.CANCELLED, "error": None, "slots": {}, "result_size": None}
             return replace(job, seq=job.seq + 1, **left), None
@@ -273,7 +283,7 @@ class Manager:
         job, job_id = known[0], known[0].id
         if job.state.ended:
             return
-        if job.cache_key is not None and not self.store.leave(job, waiter):
+        if _is_shared(job, waiter) and not self.store.leave(job, waiter):
             return
         if self._cancel_waiting(job_id):
             return
@@ -281,6 +291,27 @@ class Manager:
         # It may have begun to wait again meanwhile; from now on it does not.
         if not self._cancel_waiting(job_id):
             self.executor.cancel()
+
+    def attach(self, job_id: str, owner: str | None = None) -> tuple[str, Job] | None:
+        """A name by which another page may follow a job and cancel it, as one that has joined it.
+
+        Args:
+            job_id: of one who has asked for it, and waits no more: if all pages cancel, it ends.
+            owner: the page's.
+
+        Returns:
+            The name, which is that given if the job has ended, and the record. None: there is no
+            such job, or it has another owner.
+
+        Raises:
+            StoreError: if the store can't be read or written.
+        """
+        job = self.job(job_id, owner)
+        if job is None or job.state.ended:
+            return None if job is None else (job_id, job)
+        page = new_job_id()
+        self.store.join(job, page, owner, in_place_of=job_id)
+        return page, job
 
     def _cancel_waiting(self, job_id: str) -> bool:
         """End a job that waits. Returns False if it does not."""
@@ -323,6 +354,11 @@ class Manager:
             if value is not None
         ]
         return News(job, updates, response)
+
+
+def _is_shared(job: Job, waiter: str) -> bool:
+    """Whether others may wait for a job besides one who knows it by this id."""
+    return job.cache_key is not None or waiter != job.id
 
 
 def _may(owner: str | None, of: str | None) -> bool:

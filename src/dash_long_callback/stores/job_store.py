@@ -252,9 +252,23 @@ class JobStore:
         """The job that has not ended and will give the outcome of this key, if there is one."""
         return self._shared.in_flight(cache_key).job
 
-    def join(self, job: Job, waiter: str, owner: str | None = None) -> None:
-        """Give a job another waiter, whose id can be used as the job's is, by its owner."""
-        self._shared.join(job, waiter, owner)
+    def join(
+        self,
+        job: Job,
+        waiter: str,
+        owner: str | None = None,
+        *,
+        in_place_of: str | None = None,
+    ) -> None:
+        """Give a job another waiter, whose id can be used as the job's is, by its owner.
+
+        Args:
+            job: its record.
+            waiter: the id.
+            owner: the waiter's.
+            in_place_of: one who waits no more, but may still look at the job.
+        """
+        self._shared.join(job, waiter, owner, in_place_of=in_place_of)
 
     def leave(self, job: Job, waiter: str) -> bool:
         """Take a waiter away from a job. Returns whether it was the last: nobody joins it then."""

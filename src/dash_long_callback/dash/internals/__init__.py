@@ -39,6 +39,7 @@ from dash_long_callback.dash.internals.background import (
 )
 from dash_long_callback.dash.internals.context import (
     AttributeDict,
+    answers_page,
     callback_context,
     context_fields,
     context_of_call,
@@ -90,6 +91,7 @@ __all__ = [
     "Wired",
     "add",
     "add_route",
+    "answers_page",
     "app_error_handler",
     "app_of",
     "backend_of",
