@@ -159,7 +159,7 @@ class Manager:
         return Receipt(job.id, disposition, result, job.owner)
 
     def keep_answer(self, job: Job, result: Result) -> None:
-        """Have a call that was answered by a kept result be known by an id, as a job that has ended.
+        """Have a call that a kept result has answered be found by its id, as a job that has ended.
 
         Args:
             job: the record of the call.

@@ -49,6 +49,7 @@ from dash_long_callback.dash.internals.context import (
     outputs_of_call,
     pop_header,
     request_context,
+    request_fields,
     run_in_context,
     sent,
 )
@@ -124,6 +125,7 @@ __all__ = [
     "remove_helpers",
     "rename",
     "request_context",
+    "request_fields",
     "run_in_context",
     "same_without_outputs",
     "sent",
