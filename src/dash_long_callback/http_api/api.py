@@ -49,9 +49,9 @@ def http_api(
             ``user`` of a manager may. It returns the user whose jobs are meant, as ``user``
             returns it; ``True`` for whoever the app knows the sender as, who may be nobody;
             ``None`` if it is not known who asks (the answer is 401); ``False`` if that user may not
-            do this (403). It may raise ``PermissionError``, or an ``HTTPException`` of its server. Without
-            it, requests are answered that come from this machine; all of them if the app's dev
-            tools are on.
+            do this (403). It may raise ``PermissionError``, or an ``HTTPException`` of its server.
+            Without it, requests are answered that come from this machine; all of them if the app's
+            dev tools are on.
         prefix: of the paths.
 
     Raises:
