@@ -30,6 +30,8 @@ from dash_long_callback.errors import (
     StoreError,
     UserError,
 )
+from dash_long_callback.http_api.api import http_api
+from dash_long_callback.http_api.request import ApiRequest
 from dash_long_callback.limits import Limit, Rate
 from dash_long_callback.managers.celery import CeleryLongCallbackManager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
@@ -46,6 +48,7 @@ plain_apps.listen()
 log_tags.install()
 
 __all__ = [
+    "ApiRequest",
     "CeleryLongCallbackManager",
     "ContextNotSent",
     "Dash",
@@ -82,6 +85,7 @@ __all__ = [
     "attach",
     "attempt",
     "find_job",
+    "http_api",
     "long_callback",
     "plug",
     "show_step",

@@ -718,6 +718,8 @@ def test_add_url_adds_a_route_below_the_prefix() -> None:
     assert client.post("/below/_ours/x").data == b"here"
     assert client.get("/below/_ours/x").data != b"here"
     assert client.post("/_ours/x").data != b"here"
+    internals.add_route(app, "_ours/<path:rest>", lambda rest: flask.Response(rest), ("PUT",))
+    assert client.put("/below/_ours/a/b").data == b"a/b"
 
 
 def test_the_kind_of_server_is_known() -> None:
@@ -737,6 +739,17 @@ def test_the_fastapi_middleware_keeps_the_json_that_it_has_read() -> None:
     source = inspect.getsource(importlib.import_module("dash.backends._fastapi"))
     assert "request.state.json_body = (" in source
     assert 'startswith(\n                    "application/json"' in source
+
+
+@pytest.mark.newest_only
+def test_a_fastapi_app_can_be_told_which_request_it_answers() -> None:
+    """It looks at its own paths only."""
+    module = importlib.import_module("dash.backends._fastapi")
+    request: Any = object()
+    with internals.fastapi_request(request):
+        assert module.get_current_request() is request
+    with pytest.raises(RuntimeError):
+        module.get_current_request()
 
 
 def test_the_on_error_is_that_of_the_callback_s_app(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import dash_long_callback
 
 #: Written out: a name that goes or comes shows up here, and in the change log.
 NAMES = [
+    "ApiRequest",
     "CeleryLongCallbackManager",
     "ContextNotSent",
     "Dash",
@@ -45,6 +46,7 @@ NAMES = [
     "attach",
     "attempt",
     "find_job",
+    "http_api",
     "long_callback",
     "plug",
     "show_step",

@@ -47,8 +47,11 @@ class Browser:
     ) -> Answer:
         return self._send("POST", path, body, {"Content-Type": content_type, **headers})
 
-    def get(self, path: str = "") -> Answer:
-        return self._send("GET", path, b"", {})
+    def get(self, path: str = "", **headers: str) -> Answer:
+        return self._send("GET", path, b"", headers)
+
+    def delete(self, path: str, **headers: str) -> Answer:
+        return self._send("DELETE", path, b"", headers)
 
     def _send(self, method: str, path: str, body: bytes, headers: dict[str, Any]) -> Answer:
         named = {name.replace("_", "-"): value for name, value in headers.items() if value}

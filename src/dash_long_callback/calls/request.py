@@ -8,6 +8,7 @@ from typing import Any
 from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import LongCallback
 from dash_long_callback.dash.internals import wired_as
+from dash_long_callback.errors import BadCall
 
 _ALL = ["ALL"]
 
@@ -31,6 +32,19 @@ def context_of(callback: LongCallback, values: list[Any], request: dict[str, Any
     return internals.context_of_call(filled[:count], filled[count:], outputs, request)
 
 
+def check_startable(callback: LongCallback) -> None:
+    """Refuse a callback that only a page can start.
+
+    Raises:
+        TypeError: if it has patterns that only a page can fill.
+    """
+    parts = callback.declaration.parts
+    for component_id, prop in [*parts["inputs"], *parts["states"]]:
+        if any(one != _ALL for one in _wildcards(_parsed(component_id))):
+            raise _refusal(callback, component_id, prop)
+    _outputs(callback)
+
+
 def _filled(callback: LongCallback, component_id: str, prop: str, value: Any) -> Any:
     pattern = _parsed(component_id)
     if not _wildcards(pattern):
@@ -38,9 +52,10 @@ def _filled(callback: LongCallback, component_id: str, prop: str, value: Any) ->
     if any(one != _ALL for one in _wildcards(pattern)):
         raise _refusal(callback, component_id, prop)
     if not isinstance(value, list):
-        raise TypeError(
-            f"submit({callback.function_name}): {component_id}.{prop} has ALL, so its argument "
-            f"is a list with a value for each component, got {value!r:.80}"
+        raise BadCall(
+            f"submit({callback.function_name})",
+            f"{component_id}.{prop} has ALL, so its argument is a list with a value for each "
+            f"component, got {value!r:.80}",
         )
     # Which components there are is the page's: here they are called by their number.
     return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,12 +60,14 @@ class News:
         updates: the new slots' targets and JSON values, oldest first.
         response: the JSON result, if the job has succeeded; a large one is read when it is sent.
         position: where it waits, if it does, and if that was asked for.
+        numbers: the sequence number of each update.
     """
 
     job: Job
     updates: list[tuple[int | tuple[str, str], bytes]]
     response: bytes | LargeResult | None
     position: Position | None = None
+    numbers: Sequence[int] = ()
 
 
 class Manager:
@@ -165,6 +167,22 @@ class Manager:
         if disposition is Disposition.NEW:
             self.executor.start(job)
         return Receipt(job.id, disposition, result, job.owner)
+
+    def keep_answer(self, job: Job, result: Result) -> None:
+        """Have a call that a kept result has answered be found by its id, as a job that has ended.
+
+        Args:
+            job: the record of the call.
+            result: what was kept.
+
+        Raises:
+            StoreError: if it can't be stored.
+        """
+        now = time.time()
+        ended = job.changed(state=State.SUCCEEDED, started=now, ended=now, seq=1, slots={})
+        # Whatever is kept counts: what replaces what was decided when it was reported.
+        values = {ended.put(target, patch=True)[0]: value for target, value in result.updates}
+        self.store.create_ended(ended, bytes(result.response), values)
 
     def end_with_page(self, jobs: Iterable[Job]) -> list[Job]:
         """Those of these jobs that run and are to end when nobody is there to see it."""
@@ -347,13 +365,10 @@ class Manager:
             response = LargeResult(self.store, job)
         slots = job.since(seq)
         values = self.store.values(job.id, [n for n, _ in slots]) if slots else []
-        updates = [
-            # A value that is gone was replaced after the record was read; the next read has it.
-            (slot.target, value)
-            for (_, slot), value in zip(slots, values, strict=True)
-            if value is not None
-        ]
-        return News(job, updates, response)
+        # A value that is gone was replaced after the record was read; the next read has it.
+        found = [(s, v) for (_, s), v in zip(slots, values, strict=True) if v is not None]
+        updates = [(slot.target, value) for slot, value in found]
+        return News(job, updates, response, numbers=[slot.seq for slot, _ in found])
 
 
 def _is_shared(job: Job, waiter: str) -> bool:

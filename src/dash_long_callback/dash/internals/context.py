@@ -102,6 +102,11 @@ def current_request(app: dash.Dash) -> dict[str, Any] | None:
         if not flask.has_request_context():
             return None
         context = request_context(app)
+    return request_fields(context)
+
+
+def request_fields(context: Any) -> dict[str, Any]:
+    """The parts of ``dash.ctx`` that belong to a web request."""
     return {name: context.get(name) for name in CONTEXT}
 
 
