@@ -247,7 +247,7 @@ def _install(app: dash.Dash) -> None:
         # Each page load comes by here, before the first click: time to have workers ready.
         access_log.quiet()
         background.take_over(app)  # what was declared since
-        callbacks = _callbacks(app)
+        callbacks = callbacks_of(app)
         check_app(app, callbacks, manager_of(app))
         for used in dict.fromkeys(c.options.manager or manager_of(app) for c in callbacks):
             used.ensure_running()
@@ -286,7 +286,8 @@ def prepare_development_server() -> None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
-def _callbacks(app: dash.Dash) -> list[LongCallback]:
+def callbacks_of(app: dash.Dash) -> list[LongCallback]:
+    """The long callbacks of an app, as far as it knows them by now, in their order."""
     entries = app.callback_map
     return [c for c in registry.all() if entries.get(c.callback_id) is c.registration.entry]
 

@@ -12,6 +12,8 @@ supported Dash. If Dash changes, this is the only package to change.
 """
 
 from dash_long_callback.dash.internals.apps import (
+    PAGE_CONTENT,
+    PAGE_LOCATION,
     add_route,
     app_error_handler,
     app_of,
@@ -80,6 +82,8 @@ __all__ = [
     "INTERVAL",
     "MANAGER_METHODS",
     "NAMESPACE",
+    "PAGE_CONTENT",
+    "PAGE_LOCATION",
     "PASSED_ON",
     "AttributeDict",
     "Background",

@@ -21,6 +21,9 @@ from werkzeug.debug import tbtools
 if TYPE_CHECKING:
     from dash_long_callback.dash.internals.registration import Registration
 
+#: The ids of components of an app with pages: what shows the page, and what has its path.
+PAGE_CONTENT, PAGE_LOCATION = "_pages_content", "_pages_location"
+
 
 def app_of(registration: Registration) -> dash.Dash | None:
     """The callback's app; without its own the one that was made last, if there is one."""
