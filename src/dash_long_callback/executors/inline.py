@@ -25,9 +25,9 @@ class InlineExecutor(Executor):
     def start(self, job: Job) -> None:
         # Again at once, if it is to be tried again: nobody waits here.
         while (running := self._store.change(job.id, Begin())) is not None:
-            self.run(running)
+            self.run_begun(running)
 
-    def run(self, job: Job) -> None:
+    def run_begun(self, job: Job) -> None:
         """Run a job that has begun, to its end."""
         callback = registry.get(job.callback)
         if callback is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Mapping
 from http.cookies import SimpleCookie
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import dash
 
 from dash_long_callback.errors import LongCallbackError
+from dash_long_callback.testing.off_loop import in_thread, off_loop
 
 _OK, _REDIRECT = 200, 300
 
@@ -60,7 +60,10 @@ class Client:
         data = b"" if body is None else json.dumps(body).encode()
         headers.setdefault("Content-Type", "application/json")
         if self._flask is not None:
-            answer = self._flask.open(path, method=method, data=data, headers=headers)
+            # A request of an event loop is another kind of request to the app.
+            answer = off_loop(
+                lambda: self._flask.open(path, method=method, data=data, headers=headers)
+            )
             status, found = answer.status_code, answer.data
         else:
             status, found = self._asgi(method, path, data, headers)
@@ -95,16 +98,7 @@ class Client:
             "server": ("localhost", 80),
         }
         server: Any = self._app.server
-        found: list[tuple[int, bytes]] = []
-        # The test may have an event loop of its own.
-        thread = threading.Thread(
-            target=lambda: found.append(asyncio.run(_answer(server, scope, body)))
-        )
-        thread.start()
-        thread.join()
-        if not found:
-            raise LongCallbackError(f"the app failed at {method} {path}; the log has more")
-        return found[0]
+        return in_thread(lambda: asyncio.run(_answer(server, scope, body)))
 
 
 async def _answer(server: Any, scope: dict[str, Any], body: bytes) -> tuple[int, bytes]:

@@ -15,13 +15,20 @@ class Clock:
 
     Only what is kept with jobs goes by it. ``monotonic`` and ``sleep`` are the real ones, by which
     threads wait for each other.
-
-    Attributes:
-        now: seconds since 1970.
     """
 
     def __init__(self) -> None:
-        self.now = time.time()
+        # Whole seconds, and parts that are rounded: so that 0.1 s and 0.9 s are as long as 1 s.
+        self._begun, self._passed = int(time.time()), 0.0
+
+    @property
+    def now(self) -> float:
+        """What ``time`` says."""
+        return self._begun + self._passed
+
+    def move(self, to: float) -> None:
+        """Go on to a later time."""
+        self._passed = round(to - self._begun, 6)
 
     def time(self) -> float:
         """Seconds since 1970."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from contextvars import Context
 from typing import Any
@@ -23,6 +21,7 @@ from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.memory import MemoryRows
 from dash_long_callback.stores.row_results import RowResults
 from dash_long_callback.testing.clock import Clock
+from dash_long_callback.testing.off_loop import off_loop
 from dash_long_callback.testing.recording import Record, RecordedRun
 from dash_long_callback.worker.limits import Limits
 from dash_long_callback.worker.run import Run
@@ -86,7 +85,7 @@ class Engine:
         self._current.append((run, Limits(now, job.timeout, 0.0)))
         try:
             # A worker has nothing of the request, nor of the test.
-            _call(lambda: Context().run(run_job, run))
+            off_loop(lambda: Context().run(run_job, run))
         finally:
             self._current.pop()
 
@@ -103,7 +102,7 @@ class Engine:
 
     def move(self, clock: Clock, to: float) -> None:
         """Let time pass, and have happen what happens by itself: deadlines."""
-        clock.now = to
+        clock.move(to)
         for job in self.waiting():
             if job.is_late(to):
                 expire(self.store, job.id)
@@ -124,7 +123,7 @@ class _AtOnce(InlineExecutor):
         super().__init__(engine.store)
         self._engine = engine
 
-    def run(self, job: Job) -> None:
+    def run_begun(self, job: Job) -> None:
         self._engine.run(job)
 
     def cancel(self) -> None:
@@ -172,25 +171,3 @@ class _Instead:
 def _due(_checks: object, _job: Job) -> bool:
     """Time stands still, so it would never be time to check a job."""
     return True
-
-
-def _call(function: Callable[[], object]) -> None:
-    """Call a function: in a thread if this one has an event loop, as async functions want one."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        function()
-        return
-    failed: list[BaseException] = []
-
-    def call() -> None:
-        try:
-            function()
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=call, name="long callback")
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]

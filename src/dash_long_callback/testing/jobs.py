@@ -74,7 +74,6 @@ class Jobs:
     def made(self, trigger: Trigger, headers: Mapping[str, str]) -> Asked:
         """A run of the callback that is triggered, before it is asked for."""
         run = CallbackRun(trigger.callback, trigger.outputs, Record())
-        self.runs.append(run)
         return Asked(trigger, run, trigger.request(), headers)
 
     def ask(self, asked: Asked, instead_of: Iterable[Asked] = ()) -> None:

@@ -205,10 +205,11 @@ def _components(layout: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
         for part in layout:
             yield from _components(part)
     elif isinstance(layout, dict):
-        props = layout.get("props")
-        is_component = isinstance(props, dict) and {"type", "namespace"} <= layout.keys()
-        if is_component and "id" in props:
-            yield props["id"], props
+        match layout:
+            case {"type": str(), "namespace": str(), "props": {"id": component_id}}:
+                yield component_id, layout["props"]
+            case _:
+                pass
         for part in layout.values():
             yield from _components(part)
 

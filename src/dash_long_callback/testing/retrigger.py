@@ -34,6 +34,7 @@ class Triggers:
     def fire(self, triggers: list[Trigger], headers: Mapping[str, str]) -> list[CallbackRun]:
         """Each is triggered at once, so with the same values."""
         asked = [self._jobs.made(one, headers) for one in triggers]
+        self._jobs.runs += [one.run for one in asked]
         for one in asked:
             wait = one.trigger.callback.options.debounce
             if wait and self._clock is not None and one.trigger.changed:
@@ -83,8 +84,8 @@ class Triggers:
             self._engine.move(self._clock, first.due or until)
             self._held.remove(first)
             self._come(first)
-        self._jobs.note_presence()
         self._engine.move(self._clock, until)
+        self._jobs.note_presence()
         self.go_on()
 
     def cancel(self, asked: Asked, headers: Mapping[str, str]) -> None:
@@ -110,11 +111,13 @@ class Triggers:
         assert self._clock is not None
         now, found = self._clock.now, list[str]()
         for job in self._engine.waiting():
-            later = (job.not_before or 0.0) - now
-            when = f"for another {later:g} s" if later > 0 else "for its limits or rates"
+            later = round((job.not_before or 0.0) - now, 6)
+            when = f"for another {later:.6g} s" if later > 0 else "for its limits or rates"
             found.append(f"no. {job.ref} of {job.name} waits {when}")
         for one in self._held:
-            wait = "for another job" if one.due is None else f"{one.due - now:g} s, as it debounces"
+            wait = (
+                "for another job" if one.due is None else f"{one.due - now:.6g} s, as it debounces"
+            )
             found.append(f"{one.trigger.name} waits {wait}")
         return "; ".join(found) or "nothing waits"
 
