@@ -98,7 +98,7 @@ class Reader:
             if kind == "set_props":
                 yield from _props(values)
                 continue
-            for together in _of_different_targets(values):
+            for together in of_different_targets(values):
                 self._seen |= together
                 yield self._update(kind)
 
@@ -138,7 +138,7 @@ class Reader:
         return PartialUpdate(self.grouped(self.outputs()))
 
 
-def _of_different_targets(values: list[tuple[Target, Any]]) -> Iterator[dict[Target, Any]]:
+def of_different_targets(values: list[tuple[Target, Any]]) -> Iterator[dict[Target, Any]]:
     """Values that were reported together, or may have been: each target once."""
     together: dict[Target, Any] = {}
     for target, value in values:
@@ -151,7 +151,7 @@ def _of_different_targets(values: list[tuple[Target, Any]]) -> Iterator[dict[Tar
 
 def _props(values: list[tuple[Any, Any]]) -> Iterator[PropsUpdate]:
     for component_id, part in groupby(values, key=lambda one: one[0][0]):
-        for together in _of_different_targets(list(part)):
+        for together in of_different_targets(list(part)):
             props = {target[1]: value for target, value in together.items()}  # type: ignore[index]
             yield PropsUpdate(_id(component_id), props)
 

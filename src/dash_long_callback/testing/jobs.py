@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 from unittest.mock import patch
 
+from dash_long_callback.calls.updates import of_different_targets
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.dash.grouping import leaves
 from dash_long_callback.errors import JobNotStarted
-from dash_long_callback.jobs import State
+from dash_long_callback.jobs import State, Target
 from dash_long_callback.managers.base import News
 from dash_long_callback.managers.following import Following
 from dash_long_callback.server import submit
@@ -23,6 +25,7 @@ from dash_long_callback.testing.page import Page
 from dash_long_callback.testing.recording import Record
 from dash_long_callback.testing.run import CallbackRun
 from dash_long_callback.testing.trigger import Trigger
+from dash_long_callback.worker.updates import events_in
 
 #: Seconds to wait for a job of the mode "real".
 REAL_SECONDS = 60.0
@@ -129,7 +132,7 @@ class Jobs:
         else:
             run.state, run.cached = State.SUCCEEDED.value, True
             run.running.clear()  # an answer that is there already shows nothing before it
-            run.record.reports += [[_update(one)] for one in news.get("updates", ())]
+            run.record.reports += _together(map(_update, news.get("updates", ())))
             run.answered(news["response"])
         self._close(asked)
 
@@ -143,7 +146,7 @@ class Jobs:
                 news = following.news(found)
                 one = news.get(job_id)
                 if one is not None:
-                    asked.run.record.reports += [[update] for update in one.updates]
+                    asked.run.record.reports += _together(one.updates)
                 following.see(news)
         if following.jobs:
             raise TimeoutError(f"{asked.trigger.name} has not ended within {REAL_SECONDS:g} s")
@@ -251,6 +254,17 @@ def _reset_progress(asked: Asked) -> None:
     for names, value in zip(asked.trigger.progress, values, strict=False):
         for name in names:
             page.put(name, value)
+
+
+def _together(updates: Iterable[tuple[Target, bytes]]) -> Iterator[list[tuple[Target, Any]]]:
+    """What a job has reported at once, or may have: progress, or what is for one component."""
+    single = ((target, one) for target, data in updates for one in events_in(json.loads(data)))
+    for _, part in groupby(single, key=lambda one: None if _is_index(one[0]) else one[0]):
+        yield from (list(one.items()) for one in of_different_targets(list(part)))
+
+
+def _is_index(target: Target) -> bool:
+    return isinstance(target, int)
 
 
 def _noting(refused: list[Exception]) -> Any:

@@ -12,11 +12,16 @@ T = TypeVar("T")
 
 def off_loop(function: Callable[[], T]) -> T:
     """Call a function: in this thread, or in another one if an event loop runs in this."""
+    # Not in the handler of the error that says so: it would be the context of all that is raised.
+    return in_thread(function) if _has_loop() else function()
+
+
+def _has_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return function()
-    return in_thread(function)
+        return False
+    return True
 
 
 def in_thread(function: Callable[[], T]) -> T:

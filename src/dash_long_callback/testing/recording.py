@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import LongCallback
@@ -19,12 +21,13 @@ class Record:
     """What a job did, in all its attempts.
 
     Attributes:
-        reports: the targets and JSON of what it has reported; each call on its own.
+        reports: the targets and values of what it has reported, as JSON has them; each call on its
+            own.
         error: what its function has raised last; None if the last attempt has not.
     """
 
-    reports: list[list[tuple[Target, bytes]]] = field(
-        default_factory=list["list[tuple[Target, bytes]]"]
+    reports: list[list[tuple[Target, Any]]] = field(
+        default_factory=list["list[tuple[Target, Any]]"]
     )
     error: BaseException | None = None
 
@@ -41,7 +44,7 @@ class RecordedRun(Run):
         """Write down, and report."""
         self.checkpoint()
         known = list(updates)
-        self._record.reports.append([(one.target, encoded(one.value)) for one in known])
+        self._record.reports.append([(one.target, json.loads(encoded(one.value))) for one in known])
         super().report(known)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,7 +10,6 @@ from dash_long_callback.dash.callbacks import LongCallback
 from dash_long_callback.dash.grouping import group
 from dash_long_callback.jobs import TRACKED, Job, State
 from dash_long_callback.testing.recording import Record
-from dash_long_callback.worker.updates import events_in
 
 
 class CallbackRun:
@@ -92,7 +90,7 @@ class CallbackRun:
         schema, latest, found = self._callback.options.progress, dict[int, Any](), list[Any]()
         count = len(self._callback.progress_outputs)
         for report in self.record.reports:
-            values = {t: v for t, v in _values(report) if isinstance(t, int) and t != TRACKED}
+            values = {t: v for t, v in report if isinstance(t, int) and t != TRACKED}
             if values:
                 latest |= values
                 found.append(group(map(latest.get, range(count)), schema))
@@ -116,8 +114,8 @@ class CallbackRun:
                 found.setdefault(name, []).append(value)
         return found
 
-    def _named(self, report: Iterable[tuple[Any, bytes]], *, outputs: bool) -> dict[str, Any]:
-        names = {f"{t[0]}.{t[1]}": v for t, v in _values(report) if not isinstance(t, int)}
+    def _named(self, report: Iterable[tuple[Any, Any]], *, outputs: bool) -> dict[str, Any]:
+        names = {f"{t[0]}.{t[1]}": v for t, v in report if not isinstance(t, int)}
         return {name: v for name, v in names.items() if (name in self._targets) is outputs}
 
     def _final(self) -> dict[str, Any]:
@@ -155,7 +153,3 @@ class CallbackRun:
     def refused(self, error: BaseException) -> None:
         """Note that there is no job."""
         self.state, self._error = "failed", error
-
-
-def _values(report: Iterable[tuple[Any, bytes]]) -> list[tuple[Any, Any]]:
-    return [(target, one) for target, data in report for one in events_in(json.loads(data))]
