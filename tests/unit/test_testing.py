@@ -301,6 +301,46 @@ def test_cookies_and_headers_and_a_login(long_callbacks: LongCallbacks) -> None:
     assert run.outputs == {"out.children": ["1", "2"]}
 
 
+def test_a_run_that_cancels_itself_and_values_that_no_page_has(
+    long_callbacks: LongCallbacks,
+) -> None:
+    app, after = app_of(), list[int]()
+
+    def work(n: int) -> Iterator[int]:
+        yield 1
+        long_callbacks.click(app, "stop.n_clicks")
+        yield 2
+        after.append(n)
+
+    declare(app, work, cancel=Input("stop", "n_clicks"), running=(OUT, html.P("busy"), ""))
+    run = long_callbacks.click(app, "run.n_clicks", user="ann")
+    assert (run.state, run.outputs, after) == ("cancelled", {"out.children": 1}, [])
+    assert run.running == {"out.children": [as_json(html.P("busy")), ""]}
+    with pytest.raises(TypeError, match=r"run.n_clicks can't be <object .* not JSON"):
+        long_callbacks.click(app, "run.n_clicks", object())
+    with pytest.raises(ValueError, match="is one of 'inline', 'manual', 'real'"):
+        LongCallbacks("fast")
+
+
+def test_a_click_that_the_app_does_not_answer_leaves_nothing_behind(
+    long_callbacks: LongCallbacks,
+) -> None:
+    app, faults = app_of(), ["at once"]
+    app.server.before_request(
+        lambda: flask.abort(500) if faults and flask.request.is_json else None
+    )
+    declare(app, echo, running=(Output("run", "disabled"), True, False))
+    faults.clear()
+    long_callbacks.load(app)
+    faults.append("later")
+    with pytest.raises(LongCallbackError, match="the app answered 500 to POST"):
+        long_callbacks.click(app, "run.n_clicks")
+    assert [run.state for run in long_callbacks.runs] == ["failed"]
+    assert long_callbacks.page(app)["run.disabled"] is False
+    faults.clear()
+    assert long_callbacks.click(app, "run.n_clicks").outputs == {"out.children": "run 2"}
+
+
 # Apps of all kinds
 
 

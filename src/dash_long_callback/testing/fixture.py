@@ -20,9 +20,12 @@ from dash_long_callback.testing.patterns import prop_id, split
 from dash_long_callback.testing.retrigger import Triggers
 from dash_long_callback.testing.run import CallbackRun
 from dash_long_callback.testing.trigger import chosen_of, initial, nothing_follows, triggered
+from dash_long_callback.testing.values import value_for
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+_MODES = ("inline", "manual", "real")
 
 
 class LongCallbacks:
@@ -36,6 +39,9 @@ class LongCallbacks:
             ``run_next``, and the clock of the queue stands still until ``advance``. ``"real"``:
             the app's own manager runs it, and ``click`` waits for its end.
 
+    Raises:
+        ValueError: if the mode is none of these.
+
     Examples:
         >>> def test_report(long_callbacks):
         ...     run = long_callbacks.click(app, "run.n_clicks", 3)
@@ -43,6 +49,9 @@ class LongCallbacks:
     """
 
     def __init__(self, mode: str = "inline") -> None:
+        if mode not in _MODES:
+            known = ", ".join(map(repr, _MODES))
+            raise ValueError(f"LongCallbacks({mode!r}): the mode is one of {known}")
         self._mode = mode
         self._engine = None if mode == "real" else Engine(manual=mode == "manual")
         self._jobs = Jobs(self._engine)
@@ -103,6 +112,7 @@ class LongCallbacks:
             ValueError: if the page has no such property, no long callback has it as an Input or a
                 cancel, or several have it and ``callback`` does not say which is meant. The message
                 names those that there are.
+            TypeError: if a value is not JSON.
             LongCallbackError: if the app does not answer, or the layout lacks a component.
 
         Examples:
@@ -121,7 +131,7 @@ class LongCallbacks:
         if value is ...:
             before = page[name] if page.has(component_id, {}) else None
             value = (before or 0) + 1 if prop == "n_clicks" else before
-        page.put(name, value)
+        page.put(name, value_for(name, value))
         for one in stopped:
             self._triggers.cancel(one, headers or {})
         runs = self._triggers.fire(found, headers or {})
@@ -262,7 +272,7 @@ class LongCallbacks:
         if user is not ...:
             page.user = (user,)
         if path is not None or app not in self._pages:
-            self._jobs.leave(page)
+            self._triggers.leave(page)
             page.load(path or "/")
         self._pages[app] = page
         return page

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 from unittest.mock import patch
 
-from dash_long_callback.calls.updates import of_different_targets
+from dash_long_callback.dash import declaration
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.dash.grouping import leaves
 from dash_long_callback.errors import JobNotStarted
-from dash_long_callback.jobs import State, Target
+from dash_long_callback.jobs import State, new_job_id
 from dash_long_callback.managers.base import News
-from dash_long_callback.managers.following import Following
 from dash_long_callback.server import submit
 from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.stores.large_results import LargeResult
+from dash_long_callback.testing import reports
 from dash_long_callback.testing.engine import Engine
 from dash_long_callback.testing.page import Page
 from dash_long_callback.testing.recording import Record
 from dash_long_callback.testing.run import CallbackRun
 from dash_long_callback.testing.trigger import Trigger
-from dash_long_callback.worker.updates import events_in
 
 #: Seconds to wait for a job of the mode "real".
 REAL_SECONDS = 60.0
@@ -41,8 +38,10 @@ class Asked:
         body: of the request, as it was when it was triggered.
         headers: of it.
         due: when to ask for it, if it debounces.
-        job_id: what the page calls its job, once it has asked for it.
-        owner: whose that is.
+        job_id: what the page calls its job.
+        owner: whose that is, once the server has said so.
+        dropped: whether its outputs stay as they are, as it was cancelled.
+        slot: what those have in common that update the same outputs.
     """
 
     trigger: Trigger
@@ -50,7 +49,7 @@ class Asked:
     body: dict[str, Any]
     headers: Mapping[str, str]
     due: float | None = None
-    job_id: str = ""
+    job_id: str = field(default_factory=new_job_id)
     owner: str | None = None
     dropped: bool = False
     slot: Any = field(init=False)
@@ -95,7 +94,7 @@ class Jobs:
             self.cancel(one, asked.headers)
         refused: list[Exception] = []
         with patch.object(submit, "refusal", _noting(refused)):
-            answer = self.post(trigger.page, "_dash-update-component", asked.body, asked.headers)
+            answer = self._send(asked)
         asked.job_id, asked.owner = answer["job"], answer["owner"]
         news = answer["news"]
         if refused:
@@ -106,6 +105,21 @@ class Jobs:
         elif self._engine is None:
             self._follow(asked)
         self.update()
+
+    def _send(self, asked: Asked) -> Any:
+        """The answer to the request of a run. Without one, it is over."""
+        callback = asked.trigger.callback
+        headers = {
+            submit.HEADER: asked.job_id,
+            declaration.HEADER: callback.declaration.fingerprint,
+            **asked.headers,
+        }
+        try:
+            return self.post(asked.trigger.page, "_dash-update-component", asked.body, headers)
+        except Exception as error:
+            asked.run.refused(error)
+            self._close(asked)
+            raise
 
     def post(self, page: Page, path: str, body: Any, headers: Mapping[str, str]) -> Any:
         """Send a request of a page, as its user."""
@@ -132,29 +146,26 @@ class Jobs:
         else:
             run.state, run.cached = State.SUCCEEDED.value, True
             run.running.clear()  # an answer that is there already shows nothing before it
-            run.record.reports += _together(map(_update, news.get("updates", ())))
+            run.record.reports += reports.of_kept(news.get("updates", ()))
             run.answered(news["response"])
         self._close(asked)
 
     def _follow(self, asked: Asked) -> None:
         """Wait for a job that runs elsewhere."""
-        manager, job_id = asked.trigger.manager, asked.job_id
-        deadline = time.monotonic() + REAL_SECONDS
-        with Following({manager: {job_id: 0}}, asked.owner) as following:
-            while following.jobs and (left := deadline - time.monotonic()) > 0:
-                found = following.wait(left, following.fresh)
-                news = following.news(found)
-                one = news.get(job_id)
-                if one is not None:
-                    asked.run.record.reports += _together(one.updates)
-                following.see(news)
-        if following.jobs:
+        jobs = {asked.trigger.manager: {asked.job_id: 0}}
+        for report in reports.until_end(jobs, asked.owner, REAL_SECONDS):
+            asked.run.record.reports.append(report)
+        if not self._has_ended(asked):
             raise TimeoutError(f"{asked.trigger.name} has not ended within {REAL_SECONDS:g} s")
+
+    def _has_ended(self, asked: Asked) -> bool:
+        job = asked.trigger.manager.job(asked.job_id, asked.owner)
+        return job is None or job.state.ended
 
     def update(self) -> None:
         """Give pages what has come of their jobs."""
         for asked in list(self.open):
-            if not asked.job_id or asked not in self.open:
+            if asked not in self.open:
                 continue
             found = asked.trigger.manager.news({asked.job_id: 0}, asked.owner)
             news = found.get(asked.job_id)
@@ -169,7 +180,7 @@ class Jobs:
         run.is_at(job)
         if job.state.ended:
             response = news.response
-            if response is not None:
+            if response is not None and not asked.dropped:
                 data = response.whole() if isinstance(response, LargeResult) else response
                 run.answered(json.loads(data or b"{}"))
             self._close(asked)
@@ -184,10 +195,9 @@ class Jobs:
                     run.show(name, off)
                 page.put(name, off)
         _reset_progress(asked)
-        if not asked.dropped:
-            for name, value in run.values().items():
-                if not _is_patch(value):
-                    page.put(name, value)
+        for name, value in run.values().items():
+            if not _is_patch(value):
+                page.put(name, value)
 
     def others(self, asked: Asked) -> list[Asked]:
         """What else the page has asked for the same outputs, and has not ended."""
@@ -256,17 +266,6 @@ def _reset_progress(asked: Asked) -> None:
             page.put(name, value)
 
 
-def _together(updates: Iterable[tuple[Target, bytes]]) -> Iterator[list[tuple[Target, Any]]]:
-    """What a job has reported at once, or may have: progress, or what is for one component."""
-    single = ((target, one) for target, data in updates for one in events_in(json.loads(data)))
-    for _, part in groupby(single, key=lambda one: None if _is_index(one[0]) else one[0]):
-        yield from (list(one.items()) for one in of_different_targets(list(part)))
-
-
-def _is_index(target: Target) -> bool:
-    return isinstance(target, int)
-
-
 def _noting(refused: list[Exception]) -> Any:
     """Note why a click is refused, besides telling the page."""
     refusal = submit.refusal
@@ -276,12 +275,6 @@ def _noting(refused: list[Exception]) -> Any:
         return refusal(error)
 
     return noted
-
-
-def _update(update: Any) -> tuple[Any, bytes]:
-    """What a kept result has of a report, as a store has it."""
-    target, value = update
-    return tuple(target) if isinstance(target, list) else target, json.dumps(value).encode()
 
 
 def _is_patch(value: Any) -> bool:

@@ -22,6 +22,7 @@ from dash_long_callback.testing.patterns import (
     split,
     text_of,
 )
+from dash_long_callback.testing.values import value_for
 
 
 class Page:
@@ -164,12 +165,13 @@ class Page:
 
         Raises:
             ValueError: if neither the layout nor a callback knows it.
+            TypeError: if the value is not JSON.
         """
         component_id, prop = split(name)
         known = prop in self._components.get(text_of(component_id), ())
         if not known and not self.is_used(component_id, prop):
             raise ValueError(self._unknown(name))
-        self.put(name, value)
+        self.put(name, value_for(name, value))
 
     def put(self, name: str, value: Any) -> None:
         """Set a property that a callback of the app has."""

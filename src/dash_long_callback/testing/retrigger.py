@@ -97,6 +97,11 @@ class Triggers:
             self._jobs.cancel(asked, headers)
             self.go_on()
 
+    def leave(self, page: Page) -> None:
+        """A page is loaded anew: what it has asked for goes on without it."""
+        self._jobs.leave(page)
+        self._drop([one for one in self._held if one.trigger.page is page])
+
     def cancelled_by(self, page: Page, component_id: Any, prop: str) -> list[Asked]:
         """What a page has asked for, or is to ask for, that a change of a property cancels."""
         return [

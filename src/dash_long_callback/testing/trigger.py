@@ -19,6 +19,7 @@ from dash_long_callback.testing.patterns import (
     split,
     text_of,
 )
+from dash_long_callback.testing.values import as_json
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Trigger:
     def running(self) -> list[tuple[str, Any, Any]]:
         """What ``running`` sets: each property, and its values while a job runs and after."""
         return [
-            (name, on, off)
+            (name, as_json(on), as_json(off))
             for output, on, off in self.callback.options.running
             for name in self._targets(output)
         ]

@@ -21,3 +21,19 @@ def as_json(value: Any) -> Any:
         >>> assert run.outputs == {"report.children": as_json(html.P("Done"))}
     """
     return json.loads(internals.to_json_bytes(value))
+
+
+def value_for(name: str, value: Any) -> Any:
+    """What a page has if a property is set to a value.
+
+    Args:
+        name: of the property, for messages.
+        value: as a test gives it.
+
+    Raises:
+        TypeError: if no page could have it.
+    """
+    try:
+        return as_json(value)
+    except Exception as error:
+        raise TypeError(f"{name} can't be {value!r:.80}: it is not JSON ({error})") from error
