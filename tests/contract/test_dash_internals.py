@@ -899,3 +899,8 @@ def test_each_name_of_ctx_works_in_a_job_or_says_why_not(app: dash.Dash) -> None
     assert answer["response"]["out"]["children"] == dict.fromkeys(
         ("record_timing", "response", "timing_information"), "ContextNotSent"
     )
+
+
+def test_the_components_of_an_app_with_pages_are_called_so() -> None:
+    ids = {getattr(one, "id", None) for one in dash.page_container.children}  # pyright: ignore[reportAttributeAccessIssue]
+    assert {internals.PAGE_CONTENT, internals.PAGE_LOCATION} <= ids

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     },
 }
 #: What may know Dash; of the others, no part needs it, nor does anything that they import.
-RIM = ("calls", "dash", "http_api", "server")
+RIM = ("calls", "dash", "http_api", "server", "testing")
 #: What brings the names together that users import.
 PUBLIC = {"dash_long_callback", "dash_long_callback.compat"}
 

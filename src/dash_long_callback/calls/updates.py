@@ -137,7 +137,7 @@ class Reader:
             if kind == "set_props":
                 yield from _props(list(part))
                 continue
-            for together in _of_different_targets(list(part)):
+            for together in of_different_targets(list(part)):
                 self._seen |= {one.target: one.value for one in together}
                 yield together[-1].number, self._update(kind)
 
@@ -177,7 +177,7 @@ class Reader:
         return PartialUpdate(self.grouped(self.outputs()))
 
 
-def _of_different_targets(reports: list[Report]) -> Iterator[list[Report]]:
+def of_different_targets(reports: list[Report]) -> Iterator[list[Report]]:
     """Values that were reported together, or may have been: each target once."""
     together: dict[Target, Report] = {}
     for one in reports:
@@ -190,7 +190,7 @@ def _of_different_targets(reports: list[Report]) -> Iterator[list[Report]]:
 
 def _props(reports: list[Any]) -> Iterator[tuple[int, PropsUpdate]]:
     for component_id, part in groupby(reports, key=lambda one: one.target[0]):
-        for together in _of_different_targets(list(part)):
+        for together in of_different_targets(list(part)):
             props = {prop: value for _, (_, prop), value in cast("list[Any]", together)}
             yield together[-1].number, PropsUpdate(_id(component_id), props)
 

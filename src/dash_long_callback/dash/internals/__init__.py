@@ -12,6 +12,8 @@ supported Dash. If Dash changes, this is the only package to change.
 """
 
 from dash_long_callback.dash.internals.apps import (
+    PAGE_CONTENT,
+    PAGE_LOCATION,
     App,
     add_route,
     app_error_handler,
@@ -85,6 +87,8 @@ __all__ = [
     "INTERVAL",
     "MANAGER_METHODS",
     "NAMESPACE",
+    "PAGE_CONTENT",
+    "PAGE_LOCATION",
     "PASSED_ON",
     "App",
     "AttributeDict",

@@ -23,6 +23,9 @@ from werkzeug.debug import tbtools
 if TYPE_CHECKING:
     from dash_long_callback.dash.internals.registration import Registration
 
+#: The ids of components of an app with pages: what shows the page, and what has its path.
+PAGE_CONTENT, PAGE_LOCATION = "_pages_content", "_pages_location"
+
 
 #: The class of all apps. ``compat`` puts another one in its place, and there may be apps by then.
 App = dash.Dash
