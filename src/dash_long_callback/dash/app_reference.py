@@ -25,6 +25,8 @@ from dash_long_callback.managers.base import Manager
 
 #: Where an app keeps its manager.
 MANAGER = "_long_callback_manager"
+#: And the prefix of its paths when it got that.
+_PREFIX = "_long_callback_prefix"
 #: The apps of this process, in the order of their making.
 _apps: list[weakref.ref[dash.Dash]] = []
 
@@ -51,6 +53,12 @@ class AppReference:
 def remember(app: dash.Dash) -> None:
     """Keep in mind that this process has this app."""
     _apps.append(weakref.ref(app))
+    vars(app)[_PREFIX] = app.config.requests_pathname_prefix
+
+
+def prefix_of(app: dash.Dash) -> str | None:
+    """The prefix that an app was made with: in a notebook, ``app.run`` sets another one."""
+    return vars(app).get(_PREFIX, app.config.requests_pathname_prefix)
 
 
 def refer(value: Any) -> AppReference | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import dash
 
+from dash_long_callback import notebook
 from dash_long_callback.dash import background, dash_proxy, decorator, internals, page_channel
 from dash_long_callback.dash.app import AUTOMATIC, background_manager, is_plugged, plug
 from dash_long_callback.dash.callbacks import registry
@@ -102,7 +103,10 @@ def _found() -> list[dash.Dash]:
 def ensure(app: dash.Dash) -> None:
     """Plug an app whose author has not done so."""
     if not is_plugged(app):
-        file = getattr(sys.modules.get(str(app.config.name)), "__file__", None)
+        name = str(app.config.name)
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if name == "__main__" and notebook.is_kernel():
+            file = notebook.file()
         plug(app, background_manager(app) or DiskcacheLongCallbackManager.of_file(file))
         vars(app)[AUTOMATIC] = True
 

@@ -89,6 +89,8 @@ class Manager:
     context: frozenset[str] = frozenset(CONTEXT)
     #: Whether jobs may choose a queue, and a place in it.
     has_queues = False
+    #: Whether workers are sent functions that they can't import, as those of a notebook.
+    sends_functions = True
 
     def __init__(
         self,
