@@ -267,7 +267,7 @@ manager.cache_by = [lambda: (FOLDER / "version").read_text()]
 app = dash.Dash(__name__, background_callback_manager=manager)
 app.layout = html.Div([html.Button("show", id="show"), html.Div(id="shown")])
 app.validation_layout = html.Div([app.layout, *[
-    html.Div(id=name) for name in ("value", "run", "stop", "state", "out")]])
+    dcc.Input(id="value"), *(html.Div(id=name) for name in ("run", "stop", "state", "out"))]])
 
 @app.callback(Output("shown", "children"), Input("show", "n_clicks"), prevent_initial_call=True)
 def show(_):
