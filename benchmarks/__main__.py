@@ -24,6 +24,7 @@ NAMES = [
     "busy",
     "traffic",
     "tabs",
+    "windows",
     "chat",
     "reload",
     "leak",

@@ -242,6 +242,13 @@ class Browser:
         self.driver.refresh()
         self._loaded()
 
+    def open(self, url: str, kind: str) -> str:
+        """Load a page in a new ``"window"`` or ``"tab"``, which is in front then; its handle."""
+        self.driver.switch_to.new_window(kind)
+        self.driver.get(url)
+        self._loaded()
+        return self.driver.current_window_handle
+
     def _loaded(self) -> None:
         there = f"return !!document.getElementById('{self._ready}')"
         wait_until(lambda: self.driver.execute_script(there), 30)

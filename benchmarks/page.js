@@ -45,6 +45,18 @@ window.bench = {
         };
     },
 
+    // All texts that elements show from now on, each with the time that it was first seen, by element.
+    note(...outputs) {
+        this.noted = Object.fromEntries(outputs.map((output) => [output, []]));
+        for (const output of outputs) {
+            const target = document.getElementById(output);
+            new MutationObserver(() => target.textContent && this.noted[output].push([target.textContent, Date.now()])).observe(
+                target,
+                { childList: true, characterData: true, subtree: true }
+            );
+        }
+    },
+
     // All texts that an element shows, each with the time that it was first seen.
     watch(output) {
         const target = document.getElementById(output);

@@ -1,12 +1,12 @@
 /*
  * Whose requests wait: those of a few tabs of the browser. The others ask now and then.
  *
- * A place is an entry of localStorage: who has it, and until when. Web Locks would do the same, but browsers have them
+ * A place is an entry of localStorage: who has it, until when, and in which app. Web Locks would do the same, but browsers have them
  * for https and localhost only. Two tabs may take a place at the same moment; the browser then tells the one whose
  * entry was replaced.
  */
 
-import { TAB } from "./page.js";
+import { prefix, TAB } from "./page.js";
 import { tried } from "./values.js";
 
 /** Tabs of a browser whose requests may wait: it has six connections to a server for all of them. */
@@ -14,6 +14,9 @@ const HOLDERS = 2;
 /** Milliseconds for which a tab has such a place, and after which it says that it still needs it. */
 const HOLDER_LEASE = 8000;
 const HOLDER_RENEW = 3000;
+
+/** @param {number} i @returns {string} the name of a place */
+const keyOf = (i) => `dash-long-callback holder ${i}`;
 
 export const holder = {
     /** The place that this tab has. */
@@ -31,15 +34,33 @@ export const holder = {
                 this.forget();
             }
             for (let i = 0; i < HOLDERS && !this.key; i++) {
-                const key = `dash-long-callback holder ${i}`;
+                const key = keyOf(i);
                 if (this.isFree(localStorage.getItem(key))) {
-                    localStorage.setItem(key, `${TAB} ${Date.now() + HOLDER_LEASE}`);
+                    this.write(key);
                     this.key = key;
                     this.timer = setInterval(() => this.renew(), HOLDER_RENEW);
                 }
             }
         });
         return Boolean(this.key);
+    },
+
+    /** @param {string} key */
+    write(key) {
+        localStorage.setItem(key, `${TAB} ${Date.now() + HOLDER_LEASE} ${prefix()}`);
+    },
+
+    /** @returns {boolean} whether this tab is the first of its app that has a place */
+    follows() {
+        const isOurs = (/** @type {string | null} */ entry) => !this.isFree(entry) && entry?.split(" ")[2] === prefix();
+        return tried(() => {
+            for (let i = 0; i < HOLDERS && keyOf(i) !== this.key; i++) {
+                if (isOurs(localStorage.getItem(keyOf(i)))) {
+                    return false;
+                }
+            }
+            return Boolean(this.key);
+        }, false);
     },
 
     /** @param {string | null} entry */
@@ -57,7 +78,7 @@ export const holder = {
     renew() {
         try {
             if (this.isMine()) {
-                localStorage.setItem(this.key, `${TAB} ${Date.now() + HOLDER_LEASE}`);
+                this.write(this.key);
                 return;
             }
         } catch (error) {

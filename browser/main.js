@@ -16,6 +16,7 @@
 import { watchAttached } from "./attached.js";
 import { cancel } from "./cancel_inputs.js";
 import { dropAll } from "./debounce.js";
+import "./hints.js";
 import { post } from "./http.js";
 import { bare, mapDependencies } from "./ids.js";
 import { watchLayout } from "./layout.js";

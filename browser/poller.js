@@ -3,10 +3,12 @@
 import { RetryBudget } from "./backoff.js";
 import { holder } from "./holder.js";
 import { errorOf, faultOf, post, RequestError } from "./http.js";
+import { neighbours } from "./neighbours.js";
 import { settings, TAB } from "./page.js";
 import { isPatch } from "./patches.js";
 import { isEvents } from "./queue.js";
 import { attempt } from "./renderer.js";
+import { eventsOf } from "./stream.js";
 import { devToolsError } from "./window_events.js";
 
 /** @typedef {import("./job.js").Job} Job */
@@ -18,10 +20,12 @@ const ANSWER_MAX = 60000;
 const STREAM_FIRST = 6000;
 /** Milliseconds without streams after that: the server may have been busy. Doubled until one comes. */
 const STREAM_PAUSE = 60000;
-/** Milliseconds to wait for the next: the server shows every ten seconds that it is there. */
-const STREAM_NEXT = 25000;
 /** Milliseconds between two questions while clicks are on their way: each brings another job. */
-const GATHER = 200;
+export const GATHER = 200;
+/** Milliseconds between two questions that other tabs have this one ask. */
+const HINTED = 100;
+/** Seconds between two questions when what has come is for other tabs only. */
+const PASSED = 0.05;
 
 /** @param {News} first @param {News} second @returns {News} the news of both, without what is out of date */
 function merged(first, second) {
@@ -49,6 +53,12 @@ export const poller = {
     connected: true,
     /** How many clicks the server has not answered yet. */
     submitting: 0,
+    /** Whether the last request may wait; when it was sent, and until when the server is too busy for another. */
+    holds: false,
+    asked: 0,
+    least: 0,
+    /** Whether another tab has told of news while a request was under way. */
+    hinted: false,
 
     /** @param {Job} job @param {number} after seconds */
     add(job, after) {
@@ -71,6 +81,20 @@ export const poller = {
         this.due = Infinity;
         this.stop();
         holder.free();
+        if (this.holds) {
+            this.holds = false;
+            neighbours.leave();
+        }
+        neighbours.close();
+    },
+
+    /** Another tab has heard of news: ask at once, if the server is not busy. */
+    hint() {
+        if (this.request || this.budget.failures) {
+            this.hinted = true;
+        } else {
+            this.schedule(Math.max(this.asked + HINTED, this.least) - Date.now());
+        }
     },
 
     stop() {
@@ -91,6 +115,11 @@ export const poller = {
         }
     },
 
+    /** The jobs of this tab, each with the sequence number of what has come of it. */
+    seen() {
+        return Object.fromEntries(Array.from(this.jobs.values(), (job) => [job.id, job.seq]));
+    },
+
     async ask() {
         this.stop();
         const request = (this.request = new AbortController());
@@ -98,11 +127,22 @@ export const poller = {
         if (this.hidden) {
             holder.free();
         }
-        const holds = !this.hidden && holder.take();
+        neighbours.open();
+        const held = this.holds;
+        const holds = (this.holds = !this.hidden && holder.take());
+        const jobs = this.seen();
+        if (!holds) {
+            neighbours.tell(jobs);
+        } else if (!held) {
+            neighbours.ask();
+        }
+        this.asked = Date.now();
+        this.hinted = false;
         const stream = holds && settings().stream && Date.now() > this.noStreams;
         const body = JSON.stringify({
             tab: TAB,
-            jobs: Object.fromEntries(asked.map((job) => [job.id, job.seq])),
+            jobs,
+            others: holds ? neighbours.followed() : undefined,
             ahead: Object.fromEntries(asked.flatMap((job) => (job.status.place ? [[job.id, job.status.place]] : []))),
             hidden: this.hidden || undefined,
             // Not held, if nobody knows yet whether the server is back: the answer might come late.
@@ -151,6 +191,9 @@ export const poller = {
         if (this.request === request) {
             this.request = null;
             fault ? this.fail(fault) : this.schedule(after * 1000);
+            if (this.hinted && !fault) {
+                this.hint();
+            }
         }
     },
 
@@ -167,7 +210,13 @@ export const poller = {
         const found = new Map();
         /** @type {string | null | undefined} */
         let owner;
+        let passed = false;
         for (const answer of answers) {
+            if (answer.moved) {
+                neighbours.pass(answer.moved);
+                passed = true;
+            }
+            this.least = Date.now() + (answer.least || 0) * 1000;
             owner = "owner" in answer ? answer.owner : owner;
             for (const [id, news] of Object.entries(answer.jobs)) {
                 const before = found.get(id);
@@ -180,51 +229,28 @@ export const poller = {
                 attempt(job.name, () => (news ? job.receive(news) : missed(job, owner)));
             }
         }
-        return answers.length ? answers[answers.length - 1].after : 0;
+        const after = answers.length ? answers[answers.length - 1].after : 0;
+        return passed && !found.size ? Math.max(after, PASSED) : after;
     },
 
     /**
-     * @param {ReadableStream<Uint8Array>} body server-sent events
+     * @param {ReadableStream<Uint8Array>} body
      * @param {AbortController} request
-     * @param {() => void} flows called when the first has come
+     * @param {() => void} flows called when something has come
      * @returns {Promise<number>} seconds until the next question
      */
     async read(body, request, flows) {
-        const reader = body.getReader();
-        const decoder = new TextDecoder();
-        let [text, from, after] = ["", 0, 0];
-        /** @type {ReturnType<typeof setTimeout> | undefined} */
-        let timer;
-        try {
-            for (;;) {
-                const { done, value } = await reader.read();
-                if (done) {
-                    return after;
-                }
-                flows();
-                clearTimeout(timer);
-                timer = setTimeout(() => request.abort(), STREAM_NEXT);
-                text += decoder.decode(value, { stream: true });
-                const answers = [];
-                for (let end = text.indexOf("\n\n", from); end >= 0; end = text.indexOf("\n\n")) {
-                    const event = text.slice(0, end);
-                    text = text.slice(end + 2);
-                    from = 0;
-                    if (event.startsWith("data: ")) {
-                        answers.push(JSON.parse(event.slice("data: ".length)));
-                    }
-                }
-                from = Math.max(0, text.length - 1); // large results come in many pieces
-                if (this.request !== request) {
-                    return 0;
-                }
-                this.succeed();
-                this.budget.begin();
-                after = answers.length ? this.take(answers, request) : after;
+        let after = 0;
+        for await (const answers of eventsOf(body, () => request.abort())) {
+            flows();
+            if (this.request !== request) {
+                return 0;
             }
-        } finally {
-            clearTimeout(timer);
+            this.succeed();
+            this.budget.begin();
+            after = answers.length ? this.take(answers, request) : after;
         }
+        return after;
     },
 
     succeed() {

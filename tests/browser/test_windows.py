@@ -17,16 +17,17 @@ APP = """
 import os
 import diskcache
 from dash import Input, Output, html
-from dash_long_callback import Dash, DiskcacheLongCallbackManager
+from dash_long_callback import Dash, DiskcacheLongCallbackManager, Pacing
 from in_app import note, wait_for
 
 manager = DiskcacheLongCallbackManager(diskcache.Cache(os.environ["FOLDER"] + "/cache"), workers=8)
 kind = os.environ["SERVER_KIND"]
 backend = {} if kind == "flask" else {"backend": kind}
-app = Dash(__name__, long_callback_manager=manager, **backend)
+pacing = Pacing(hidden=600)
+app = Dash(__name__, long_callback_manager=manager, long_callback_pacing=pacing, **backend)
 server = app.server
 app.layout = html.Div([html.Button("Run", id="run"), html.P(id="bar"), html.P(id="out"),
-                       html.Button("Count", id="count"), html.P(id="counted")])
+                       html.Button("Count", id="count"), html.P(id="counted"), html.P(id="seen")])
 
 @app.long_callback(
     Output("out", "children"), Input("run", "n_clicks"), progress=Output("bar", "children"),
@@ -37,12 +38,16 @@ def work(set_progress, n_clicks):
     for step in range(3):
         wait_for(f"step-{step}", 60)
         set_progress(f"step {step}")
-    wait_for("end", 60)
-    return "done"
+    wait_for("second" if n_clicks == 2 else "end", 60)
+    return f"done {n_clicks}"
 
 @app.callback(Output("counted", "children"), Input("count", "n_clicks"), prevent_initial_call=True)
 def count(n_clicks):
     return f"{n_clicks}"
+
+@app.callback(Output("seen", "children"), Input("out", "children"), prevent_initial_call=True)
+def see(text):
+    note("seen", text)
 """
 
 #: Keeps what a page has asked.
@@ -50,7 +55,10 @@ WATCH = """
 const send = window.fetch;
 window.asked = [];
 window.fetch = (url, options) => {
-    if (String(url).endsWith('/updates')) asked.push(JSON.parse(options.body));
+    if (String(url).endsWith('/updates')) {
+        asked.push(JSON.parse(options.body));
+        try { localStorage.setItem('asked', options.body); } catch { }
+    }
     return send(url, options);
 };
 """
@@ -132,12 +140,40 @@ def test_in_each_of_eight_windows_with_jobs_an_ordinary_callback_answers(
             server.open_gate(gate)
         for window in others:
             page.driver.switch_to.window(window)
-            page.wait_text("#out", "done")
+            page.wait_text("#out", "done 1")
         places = "return Object.keys(localStorage).filter(key => key.includes('holder'))"
         assert page.js(places) == [], "nothing runs, so nobody has one"
+        _a_tab_in_the_background_is_told_by_one_in_sight(page, server)
         if kind == "flask":
             _a_tab_that_crashed_loses_its_place(page, server)
             _a_tab_that_may_store_nothing_asks_now_and_then(page, server)
+
+
+def _a_tab_in_the_background_is_told_by_one_in_sight(page: Page, server: Server) -> None:
+    """It is to ask in ten minutes again, but what it waits for is over."""
+    server.close_gate("end")
+    seen = len(server.wait_for_note("seen", WINDOWS - 2))
+    page.click("#run")
+    page.wait_text("#bar", "step 2")
+    first = page.driver.current_window_handle
+    page.driver.switch_to.new_window("tab")
+    try:
+        page.open(server.url)
+        page.wait(lambda: '"hidden":true' in page.js("return localStorage.getItem('asked')"))
+        page.js(WATCH)
+        page.click("#run")
+        page.wait_text("#bar", "step 2")
+        page.wait(
+            lambda: page.js("return Object.keys(asked[asked.length - 1].others || {}).length")
+        )
+        server.open_gate("second")
+        server.wait_for_note("seen", seen + 1)
+        server.open_gate("end")
+        page.wait_text("#out", "done 1")
+    finally:
+        page.driver.close()
+        page.driver.switch_to.window(first)
+    page.wait_text("#out", "done 2")
 
 
 def _a_tab_that_crashed_loses_its_place(page: Page, server: Server) -> None:

@@ -12,6 +12,7 @@ import importlib
 import inspect
 import json
 import pickle
+import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
@@ -718,7 +719,7 @@ def test_add_url_adds_a_route_below_the_prefix() -> None:
     assert client.post("/below/_ours/x").data == b"here"
     assert client.get("/below/_ours/x").data != b"here"
     assert client.post("/_ours/x").data != b"here"
-    internals.add_route(app, "_ours/<path:rest>", lambda rest: flask.Response(rest), ("PUT",))
+    internals.add_route(app, "_ours/<path:rest>", flask.Response, ("PUT",))
     assert client.put("/below/_ours/a/b").data == b"a/b"
 
 
@@ -737,8 +738,9 @@ def test_another_kind_of_server_is_known(kind: str) -> None:
 def test_the_fastapi_middleware_keeps_the_json_that_it_has_read() -> None:
     """Who reads the body again would wait for ever."""
     source = inspect.getsource(importlib.import_module("dash.backends._fastapi"))
-    assert "request.state.json_body = (" in source
-    assert 'startswith(\n                    "application/json"' in source
+    source = "".join(source.split())  # 4.5 has it on fewer lines
+    assert 'request.headers.get("content-type","").startswith("application/json")' in source
+    assert re.search(r"json_body=\(?(awaitrequest\.json\(\)|json\.loads\(body\))", source)
 
 
 @pytest.mark.newest_only

@@ -160,6 +160,8 @@ def test_the_page_is_told_of_unknown_jobs_who_is_asking(site: Site) -> None:
     assert answer["owner"] == hash_of("grace")
     assert answer["jobs"][hers] is None
     assert answer["jobs"][mine]["state"] == "queued"
+    body = json.dumps({"tab": "t", "jobs": {mine: -1}, "others": {hers: -1}}).encode()
+    assert "moved" not in grace.post("_dash-long-callback/updates", body).json
     assert "owner" not in grace.ask("updates", mine).json
 
 

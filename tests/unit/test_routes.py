@@ -183,6 +183,7 @@ shapes = st.fixed_dictionaries(
         "jobs": st.dictionaries(names, st.integers(max_value=-1) | st.integers(1) | values)
         | st.lists(names | values)
         | values,
+        "others": st.dictionaries(names, st.integers() | values) | values,
         "hidden": values,
         "stream": st.just(value=False) | values,
     },

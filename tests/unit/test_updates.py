@@ -308,6 +308,57 @@ def test_a_client_that_takes_no_stream_is_held(managers: list[Manager], pacer: P
     assert json.loads(answer)["jobs"][job.id]["state"] == "running"
 
 
+# Jobs of other tabs
+
+
+def test_who_waits_is_told_which_jobs_of_other_tabs_have_news_but_not_the_news(
+    managers: list[Manager], pacer: Pacer
+) -> None:
+    own, waits, begins = (waiting_job(one) for one in (managers[0], managers[0], managers[1]))
+    later(managers[1], begins)
+    others = {waits.id: 0, begins.id: 0, new_job_id(): 0, "no id": 7, own.id: -1}
+    begun = time.monotonic()
+    answer = ask(managers, {own.id: 0}, pacer, THREADS, others=others, ahead={own.id: [0, False]})
+    assert answer == {"jobs": {}, "moved": {begins.id: [1, False]}, "after": 0}
+    assert time.monotonic() - begun >= 0.1, "that others wait somewhere is no news of theirs"
+    managers[1].store.change(begins.id, End(Cancelled()))
+    managers[0].store.change(own.id, Begin())
+    answer = ask(managers, {own.id: 0}, pacer, THREADS, others={begins.id: 1})
+    assert answer["moved"] == {begins.id: [2, True]}
+    assert answer["jobs"].keys() == {own.id}
+
+
+def test_a_stream_tells_of_jobs_of_other_tabs_and_ends_with_its_own(
+    managers: list[Manager], pacer: Pacer
+) -> None:
+    store = managers[0].store
+    own, ends, goes_on = (waiting_job(managers[0]) for _ in range(3))
+
+    async def read() -> list[Any]:
+        asked = {"stream": True, "others": {ends.id: 0, goes_on.id: 0}}
+        events: Any = await updates_async(question(managers, {own.id: 0}, pacer, THREADS, **asked))
+        found = [event(await anext(events))]
+        for job, change in ((ends, Begin()), (ends, End(Cancelled())), (own, End(Cancelled()))):
+            store.change(job.id, change)
+            found.append(event(await anext(events)))
+        return [*found, *[event(data) async for data in events]]
+
+    first, *moves, last = asyncio.run(read())
+    assert first == {"jobs": {}, "after": 0}
+    assert [one["moved"] for one in moves] == [{ends.id: [1, False]}, {ends.id: [2, True]}]
+    assert last["jobs"].keys() == {own.id}
+
+
+def test_a_client_that_was_not_held_is_told_until_when_a_busy_server_wants_no_other_question(
+    managers: list[Manager],
+) -> None:
+    pacer, slow = Pacer(Pacing()), Capacity(64, 0.5)
+    jobs = [waiting_job(managers[0]) for _ in range(2)]
+    first, second = (ask(managers, {job.id: 0}, pacer, slow, pace=True) for job in jobs)
+    assert "least" not in first
+    assert 1.5 < second["least"] == second["after"] <= 2
+
+
 def test_streams_can_be_turned_off(managers: list[Manager]) -> None:
     job = waiting_job(managers[0])
     pacer = Pacer(Pacing(stream=False, hold=0.1))

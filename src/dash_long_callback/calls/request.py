@@ -42,7 +42,7 @@ def check_startable(callback: LongCallback) -> None:
     for component_id, prop in [*parts["inputs"], *parts["states"]]:
         if any(one != _ALL for one in _wildcards(_parsed(component_id))):
             raise _refusal(callback, component_id, prop)
-    _outputs(callback)
+    outputs_of(callback)
 
 
 def _filled(callback: LongCallback, component_id: str, prop: str, value: Any) -> Any:

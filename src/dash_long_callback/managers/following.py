@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -52,6 +52,7 @@ class Following:
         jobs: for each manager its jobs, each with the sequence number that was seen.
         owner: of who follows them: of another's jobs there are no news.
         ahead: what was seen of where those are that wait; None: that is no news.
+        others: those of the jobs of which it is no news in any case.
 
     Attributes:
         waits: whether somebody waits for the news, as far as is known.
@@ -66,8 +67,10 @@ class Following:
         jobs: Mapping[Manager, Mapping[str, int]],
         owner: str | None = None,
         ahead: Mapping[str, Told] | None = None,
+        others: Collection[str] = (),
     ) -> None:
         self._owner = owner
+        self._others = others
         self._ahead = None if ahead is None else dict(ahead)
         #: When to look at these. The first time at once: news of others may end this wait early.
         self._place_at = 0.0
@@ -181,15 +184,20 @@ class Following:
         """Seconds until it is time to see whether others are ahead still, if some job waits."""
         if self._ahead is None:
             return math.inf
-        jobs = (news.job for found in self._found.values() for news in found.values())
-        waits = any(job.state is State.QUEUED for job in jobs)
+        waits = any(
+            news.job.state is State.QUEUED and i not in self._others
+            for found in self._found.values()
+            for i, news in found.items()
+        )
         return max(0.0, self._place_at - time.monotonic()) if waits else math.inf
 
     def _place(self) -> dict[str, News]:
         """What was found, with the places of those that wait as they are now."""
         self._place_at = time.monotonic() + EVERY_SECONDS
         for manager, found in self._found.items():
-            self._found[manager] = {i: manager.placed(news) for i, news in found.items()}
+            self._found[manager] = {
+                i: news if i in self._others else manager.placed(news) for i, news in found.items()
+            }
         return {i: news for found in self._found.values() for i, news in found.items()}
 
     def _read(self) -> dict[str, News]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import contextmanager
 
 from dash_long_callback.dash import internals
@@ -26,6 +26,7 @@ from dash_long_callback.server.wire import (
     joined,
     news_json,
     object_json,
+    others_of,
     parse,
     tab_of,
 )
@@ -47,12 +48,14 @@ def updates(request: Request) -> bytes | LargeBody:
 
     Args:
         request: with a body of JSON, ``{"tab": str, "jobs": {id: seq},
-            "ahead": {id: [number, bool]}, "hidden": bool, "pace": bool, "stream": bool}``; all but
-            two may be left out.
+            "ahead": {id: [number, bool]}, "others": {id: seq}, "hidden": bool, "pace": bool,
+            "stream": bool}``; all but two may be left out.
 
     Returns:
         JSON ``{"jobs": {id: news or null}, "after": seconds}``; null for an unknown job. If there
-        is one, ``"owner"``: the page tells by it whether it is its user who has changed.
+        is one, ``"owner"``: the page tells by it whether it is its user who has changed. If there
+        is news of ``"others"``, ``"moved": {id: [seq, whether it has ended]}``. If it was not held,
+        and the server is busy, ``"least"``: seconds before which it must not ask in any case.
 
     Raises:
         BadRequest: if the body has another shape.
@@ -107,7 +110,7 @@ async def _stream(poll: _Poll) -> AsyncGenerator[bytes]:
         following.see(poll.news)
         until = time.monotonic() + STREAM_SECONDS
         note_at = time.monotonic() + BEAT_SECONDS
-        while following.waits and following.jobs and (now := time.monotonic()) < until:
+        while following.waits and poll.own(following.jobs) and (now := time.monotonic()) < until:
             try:
                 found = await following.wait_async(BEAT_SECONDS, following.fresh)
                 if now >= note_at:
@@ -125,7 +128,7 @@ async def _stream(poll: _Poll) -> AsyncGenerator[bytes]:
                 yield part
             following.see(news)
             # With many streams, each sends less often; what came meanwhile goes together.
-            if (pause := poll.pacer.after(0, poll.capacity, following.jobs)) > 0:
+            if (pause := poll.pacer.after(0, poll.capacity, poll.own(following.jobs))) > 0:
                 await asyncio.sleep(pause)
 
 
@@ -155,31 +158,48 @@ class _Poll:
         #: What the client knows of where those are that wait, if it wants to.
         self.ahead = ahead_of(body)
         self.owner = owner_of(request.app)
-        asked = {i: seq for i, seq in self.jobs.items() if is_job_id(i)}
-        #: The jobs of each manager that knows some.
-        self.parts: dict[Manager, dict[str, int]] = {}
         self.found: dict[str, News] = {}
-        for manager in request.managers:
-            left = {i: seq for i, seq in asked.items() if i not in self.found}
-            if left and (known := manager.news(left, self.owner)):
-                self.found |= known
-                self.parts[manager] = {i: left[i] for i in known}
-                manager.check_liveness(known.values())
-                # Whoever ran these jobs may have gone since; then this process may have to lead.
-                manager.ensure_running()
+        #: The jobs of each manager that knows some.
+        self.parts = self._find(request, self.jobs)
         if not self.found:
             raise JobNotFound(owner=self.owner)
+        #: Jobs of other tabs, whose requests do not wait: this one tells when there is news.
+        others = {} if self.paces else others_of(body)
+        parts = self._find(request, {i: seq for i, seq in others.items() if i not in self.jobs})
+        self.others = {i: seq for part in parts.values() for i, seq in part.items()}
+        self._followed = {
+            manager: self.parts.get(manager, {}) | parts.get(manager, {})
+            for manager in [*self.parts, *(parts.keys() - self.parts.keys())]
+        }
         self._end_with_page = {
             manager: [job.id for job in manager.end_with_page(self.found[i].job for i in part)]
             for manager, part in self.parts.items()
         }
         self.note_presence()
 
+    def _find(self, request: Request, jobs: Mapping[str, int]) -> dict[Manager, dict[str, int]]:
+        """Look up the jobs of each manager, and see that they can end."""
+        asked = {i: seq for i, seq in jobs.items() if is_job_id(i)}
+        parts: dict[Manager, dict[str, int]] = {}
+        for manager in request.managers:
+            left = {i: seq for i, seq in asked.items() if i not in self.found}
+            if left and (known := manager.news(left, self.owner)):
+                self.found |= known
+                parts[manager] = {i: left[i] for i in known}
+                manager.check_liveness(known.values())
+                # Whoever ran these jobs may have gone since; then this process may have to lead.
+                manager.ensure_running()
+        return parts
+
+    def own(self, jobs: Iterable[str]) -> list[str]:
+        """Those of the jobs that the client itself waits for."""
+        return [i for i in jobs if i in self.jobs]
+
     @contextmanager
     def waiting(self) -> Generator[Following]:
         """Follow the jobs while the block runs, which may wait as long as somebody does."""
         with (
-            Following(self.parts, self.owner, self.ahead) as following,
+            Following(self._followed, self.owner, self.ahead, self.others) as following,
             self.pacer.hold(self.tab, following, self.capacity),
         ):
             yield following
@@ -193,7 +213,7 @@ class _Poll:
     @property
     def news(self) -> dict[str, News | None]:
         """What there is to tell."""
-        return news_since(self.jobs, self.found, self.ahead) | self._lost
+        return news_since(self.jobs | self.others, self.found, self.ahead) | self._lost
 
     @property
     def at_once(self) -> bool:
@@ -204,7 +224,8 @@ class _Poll:
     def _lost(self) -> dict[str, News]:
         # Jobs of which the client says that it has seen what there is not. If that is true, their
         # store has lost something; news that it has not seen yet might not come for long.
-        return {i: news for i, news in self.found.items() if self.jobs[i] > news.job.seq}
+        found = {i: self.found[i] for i in self.own(self.found)}
+        return {i: news for i, news in found.items() if self.jobs[i] > news.job.seq}
 
     def place(self) -> None:
         """Look where jobs wait, if the client wants to know."""
@@ -212,16 +233,26 @@ class _Poll:
             for manager, part in self.parts.items():
                 self.found |= {i: manager.placed(self.found[i]) for i in part}
 
-    def answer(self, news: Mapping[str, News | None], after: float) -> bytes | LargeBody:
+    def answer(
+        self, news: Mapping[str, News | None], after: float, least: float = 0
+    ) -> bytes | LargeBody:
         """JSON for the client; None means that nobody knows the job."""
+        own = {i: news[i] for i in self.own(news)}
         jobs = {
             i: [b"null"] if one is None else news_json(one, details=self.details)
-            for i, one in news.items()
+            for i, one in own.items()
         }
-        fields = {"jobs": object_json(jobs), "after": [json.dumps(after).encode()]}
-        if None in news.values():
-            fields["owner"] = [json.dumps(self.owner).encode()]
-        return joined(object_json(fields))
+        moved = {
+            i: [one.job.seq, one.job.state.ended]
+            for i, one in news.items()
+            if i in self.others and one is not None
+        }
+        more: dict[str, object] = {"after": after}
+        more |= {"moved": moved} if moved else {}
+        more |= {"least": least} if least else {}
+        more |= {"owner": self.owner} if None in own.values() else {}
+        fields = {name: [json.dumps(value).encode()] for name, value in more.items()}
+        return joined(object_json({"jobs": object_json(jobs), **fields}))
 
     def held(self) -> bytes | LargeBody:
         """The answer for a client that may ask again as soon as others leave room."""
@@ -234,7 +265,8 @@ class _Poll:
         seconds = min((pacing.pace(now - job.created, job.interval) for job in jobs), default=0)
         if self.hidden:
             seconds = max(seconds, self.pacer.pacing.hidden)
-        return self.answer(self.news, self._after(seconds))
+        least = self._after(0)
+        return self.answer(self.news, max(seconds, least), least)
 
     def _after(self, seconds: float) -> float:
         running = self._running
@@ -242,7 +274,8 @@ class _Poll:
 
     @property
     def _running(self) -> dict[str, Job]:
-        return {i: news.job for i, news in self.found.items() if not news.job.state.ended}
+        jobs = {i: self.found[i].job for i in self.own(self.found)}
+        return {i: job for i, job in jobs.items() if not job.state.ended}
 
 
 ROUTE = Route("updates", FaultLog("pages can't be told of their jobs"), updates, updates_async)

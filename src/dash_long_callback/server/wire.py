@@ -200,8 +200,24 @@ def jobs_since(body: Mapping[str, Any]) -> dict[str, int]:
         RequestTooLarge: if it names more than ``MAX_JOBS``.
     """
     jobs = body.get("jobs")
-    if not isinstance(jobs, dict) or not jobs:
+    if not jobs:
         raise BadRequest('"jobs" must be an object of job ids and sequence numbers')
+    return _sequence_numbers("jobs", jobs)
+
+
+def others_of(body: Mapping[str, Any]) -> dict[str, int]:
+    """The jobs of other tabs, as those in ``jobs_since``; there may be none.
+
+    Raises:
+        BadRequest: if ``"others"`` is there, and not an object of numbers.
+        RequestTooLarge: if it names more than ``MAX_JOBS``.
+    """
+    return _sequence_numbers("others", body.get("others") or {})
+
+
+def _sequence_numbers(name: str, jobs: Any) -> dict[str, int]:
+    if not isinstance(jobs, dict):
+        raise BadRequest(f'"{name}" must be an object of job ids and sequence numbers')
     _check_number(jobs)
     if not all(type(seq) is int for seq in jobs.values()):
         raise BadRequest("a sequence number must be a whole number")
