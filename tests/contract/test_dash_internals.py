@@ -531,7 +531,8 @@ def test_what_a_callback_sets_reaches_the_page_that_has_called_it(app: dash.Dash
         "inputs": [{"id": "in", "property": "value", "value": 1}],
         "changedPropIds": ["in.value"],
     }
-    app.server.test_client().post("/_dash-update-component", json=body)
+    client = app.server.test_client()
+    copy_context().run(lambda: client.post("/_dash-update-component", json=body))
     assert seen == [True]
     with app.server.test_request_context("/_dash-layout"):
         assert not internals.answers_page()

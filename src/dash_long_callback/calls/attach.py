@@ -12,7 +12,7 @@ from typing import Any
 
 import dash
 
-from dash_long_callback.calls.handle import JobHandle, inside
+from dash_long_callback.calls.handle import JobHandle
 from dash_long_callback.calls.request import matched_by, outputs_of
 from dash_long_callback.dash import internals, page_channel
 from dash_long_callback.dash.callbacks import LongCallback
@@ -58,7 +58,7 @@ def attach(job: JobHandle) -> Any:
     """
     if not isinstance(job, JobHandle):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"attach({job!r:.80}): give it a job, as submit() and find_job() return it")
-    callback = inside(job).callback
+    callback = job.__dash_long_callback__().callback
     name = f"attach({callback.function_name})"
     if current_run() is not None or not internals.answers_page():
         raise RuntimeError(
@@ -71,7 +71,7 @@ def attach(job: JobHandle) -> Any:
 
 def _message(job: JobHandle, callback: LongCallback, name: str) -> dict[str, Any]:
     """What the page gets: see ``Attached`` in ``browser/attached.js``."""
-    manager, _, kept = inside(job)
+    manager, _, kept = job.__dash_long_callback__()
     outputs = outputs_of(callback, name)
     app = internals.app_of(callback.registration)
     owner = None if app is None else owner_of(app)

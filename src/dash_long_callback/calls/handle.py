@@ -18,6 +18,20 @@ from dash_long_callback.stores.large_results import LargeResult
 from dash_long_callback.threads import in_thread
 
 
+class Inside(NamedTuple):
+    """What a handle knows besides its job's id.
+
+    Attributes:
+        manager: runs the job.
+        callback: whose job it is.
+        kept: the result that has answered the call in place of a job.
+    """
+
+    manager: Manager
+    callback: LongCallback
+    kept: Result | None
+
+
 class JobHandle:
     """A job that was started from code: ``submit`` and ``find_job`` make it.
 
@@ -50,6 +64,10 @@ class JobHandle:
         self._owner = owner
         #: What has answered the call in place of a job.
         self._kept = kept
+
+    def __dash_long_callback__(self) -> Inside:
+        """For this package: what has no meaning to who has the handle."""
+        return Inside(self._manager, self._callback, self._kept)
 
     def __repr__(self) -> str:
         return f"<JobHandle no. {ref_of(self.id)} of {self._callback.function_name}>"
@@ -228,22 +246,3 @@ class JobHandle:
 
     def _kept_result(self, kept: Result) -> Any:
         return value_of(self._callback, kept.updates, bytes(kept.response))
-
-
-class Inside(NamedTuple):
-    """What a handle knows besides its job's id.
-
-    Attributes:
-        manager: runs the job.
-        callback: whose job it is.
-        kept: the result that has answered the call in place of a job.
-    """
-
-    manager: Manager
-    callback: LongCallback
-    kept: Result | None
-
-
-def inside(job: JobHandle) -> Inside:
-    """What a handle knows: for this package, not for who has it."""
-    return Inside(job._manager, job._callback, job._kept)  # noqa: SLF001 - of the same module

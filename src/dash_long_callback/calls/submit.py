@@ -34,8 +34,7 @@ def submit(
     """Start a job of a long callback from code: the same queue, limits, cache and log as a click.
 
     In any process that has imported the app: an ordinary callback, a script, a scheduler, a shell,
-    a test, another job. What the job sets is kept for who looks at it; ``attach`` shows it on a
-    page.
+    a test, another job. What it sets is kept for who looks at it; ``attach`` shows it on a page.
 
     Args:
         function: of a long callback: what its author wrote.

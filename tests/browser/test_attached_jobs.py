@@ -201,6 +201,7 @@ def test_a_job_of_code_is_shown_as_one_that_was_clicked_also_after_a_reload(
 
 def test_it_is_replaced_and_cancelled_as_one_that_was_clicked(page: Page, app: Server):
     page.open(app.url)
+    app.close_gate("whole-11")
     count = len(app.notes("whole"))
     page.click("#whole-run")
     app.wait_for_note("whole", count + 1)
