@@ -716,11 +716,15 @@ def test_add_url_adds_a_route_below_the_prefix() -> None:
     app = dash.Dash("app", url_base_pathname="/below/")
     app.layout = html.Div()
     internals.add_route(app, "_ours/x", lambda: flask.Response("here"))
+
+    def view(rest: str) -> flask.Response:
+        return flask.Response(rest)
+
+    internals.add_route(app, "_ours/<path:rest>", view, ("PUT",))
     client = app.server.test_client()
     assert client.post("/below/_ours/x").data == b"here"
     assert client.get("/below/_ours/x").data != b"here"
     assert client.post("/_ours/x").data != b"here"
-    internals.add_route(app, "_ours/<path:rest>", flask.Response, ("PUT",))
     assert client.put("/below/_ours/a/b").data == b"a/b"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import flask
+import flask_login
 import pytest
 from dash import ALL, MATCH, Input, Output, State, ctx, html, set_props
 from web import KINDS, Answer, Browser
@@ -25,12 +26,14 @@ from dash_long_callback import (
 )
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.inline import InlineExecutor
-from dash_long_callback.http_api import api as api_module
+from dash_long_callback.http_api.api import served_callback
 from dash_long_callback.http_api.schemas import Schemas, plain
 from dash_long_callback.jobs import Job
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.server.owner import hash_of
 from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.stores.memory import MemoryStore
+from dash_long_callback.stores.ports import Batch
 
 YEAR, STYLE, NOTE = Input("year", "value"), State("style", "value"), Output("note", "title")
 #: Tokens of users.
@@ -224,6 +227,7 @@ def test_a_kept_result_is_a_job_that_has_ended(site: Site) -> None:
             assert (found.json, found.json["result"]) == (job, "x" * length)
             told = events_in(site.get(f"jobs/{job['id']}/events").body)
             assert [name for name, _, _ in told] == ["props", "end"]
+            assert told[0][1] < told[1][1]
     assert site.calls == 2
 
 
@@ -293,7 +297,7 @@ def test_what_is_not_there_is_refused(site: Site) -> None:
         ("POST", "openapi.json", "GET, HEAD"),
         ("PUT", f"jobs/{with_app.id}", "DELETE, GET, HEAD"),
     ):
-        answer = site.browser._send(method, f"api/{path}", b"{}", dict(ANN))
+        answer = site.browser.send(method, f"api/{path}", b"{}", dict(ANN))
         problem(answer, 405)
         assert answer.headers["allow"] == allowed
 
@@ -383,24 +387,27 @@ def test_a_key_gives_the_same_job_to_the_same_user(site: Site) -> None:
         problem(site.start("plain", {"year": 1}, Idempotency_Key=key), 400)
 
 
-def test_a_key_of_a_call_that_was_refused_or_kept_is_as_good_as_new(site: Site) -> None:
+def test_a_key_of_a_call_that_was_refused_or_kept_is_as_good_as_new(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     problem(site.start("plain", {}, Idempotency_Key="k"), 422)
+
+    def dies(*_: Any) -> Any:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patch:  # the key is in the store, and no job
+        patch.setattr(site.manager, "submit", dies)
+        problem(site.start("plain", {"year": 1}, Idempotency_Key="k"), 503)
     assert site.start("plain", {"year": 1}, Idempotency_Key="k").status == 200
+    assert site.calls == 1
     first = site.start("kept", {"year": 1}).json
     second = site.start("kept", {"year": 1}, Idempotency_Key="l").json
     assert site.start("kept", {"year": 1}, Idempotency_Key="l").json == second
     assert second["id"] != first["id"]
     # Its job has expired since.
-    site.store.rows.apply(expired := _batch([f"{second['id']}:job"]))
-    assert expired.drop
+    site.store.rows.apply(Batch(drop=[f"{second['id']}:job"]))
     answer = site.start("kept", {"year": 1}, Idempotency_Key="l")
     assert problem(answer, 410)["type"].endswith("job-expired")
-
-
-def _batch(names: list[str]) -> Any:
-    from dash_long_callback.stores.ports import Batch
-
-    return Batch(drop=names)
 
 
 # Who may
@@ -487,6 +494,44 @@ def test_true_is_whoever_the_app_knows(make: Make) -> None:
     assert site.get(f"jobs/{job}", X_User="ann").status == 200
 
 
+def test_users_of_a_login_have_their_jobs_and_no_form_can_start_one() -> None:
+    app = Dash("app")
+    app.layout = html.Div()
+    app.server.secret_key = "x"
+    logins = flask_login.LoginManager(app.server)
+
+    @logins.user_loader  # pyright: ignore[reportUntypedFunctionDecorator]
+    def load(name: str) -> Any:
+        user = flask_login.UserMixin()
+        vars(user)["id"] = name
+        return user
+
+    @app.server.route("/login/<name>")
+    def login(name: str) -> str:
+        flask_login.login_user(load(name))
+        return name
+
+    manager = _inline()
+
+    @app.long_callback(Output("x", "children"), YEAR, manager=manager)
+    def work(year: Any) -> Any:
+        return year
+
+    http_api(app, [work], authorize=lambda _: flask_login.current_user.get_id())
+    client, path = app.server.test_client(), "/api/callbacks/work"
+    assert client.post(path, json={"year": 1}).status_code == 401
+    client.get("/login/ann")
+    job: Any = client.post(path, json={"year": 1}).json
+    # As on a page of hers.
+    record = manager.job(job["id"], hash_of("ann"))
+    assert record is not None
+    assert record.owner == hash_of("ann")
+    # What a form of another site can send, with her cookies.
+    for kind in ("application/x-www-form-urlencoded", "text/plain", "multipart/form-data", None):
+        assert client.post(path, data=b'{"year": 1}', content_type=kind).status_code == 415
+    assert client.post(f"/api/jobs/{job['id']}", data={"_method": "DELETE"}).status_code == 405
+
+
 def test_without_authorize_this_machine_alone_is_let_in(
     make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -498,7 +543,6 @@ def test_without_authorize_this_machine_alone_is_let_in(
         {"Forwarded": "for=1.2.3.4"},
         {"Host": "example.com"},
         {"Host": "localhost.example.com"},
-        {"Host": "["},
     ):
         found = problem(site.get("openapi.json", **headers), 403)
         assert "authorize=" in found["detail"]
@@ -549,13 +593,14 @@ def test_what_can_not_be_served_is_refused_in_words() -> None:
     ):
         with pytest.raises(RegistrationError, match=words):
             http_api(app, *arguments)
-    for options, words in (
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"prefix": "api"}, "a slash in front"),
         ({"prefix": "/api/"}, "none at its end"),
         ({"prefix": "/<x>"}, "must be a path"),
         ({"authorize": "x"}, "must be a function"),
         ({"authorize": _async}, "can't be async"),
-    ):
+    ]
+    for options, words in wrong:
         with pytest.raises(RegistrationError, match=words):
             http_api(app, [work], **options)
     http_api(app, [work], authorize=by_token)
@@ -566,6 +611,28 @@ def test_what_can_not_be_served_is_refused_in_words() -> None:
     assert client.get("/more/v2/openapi.json", headers=ANN).status_code == 200
     with pytest.raises(RegistrationError, match="after the first request"):
         http_api(app, [work], prefix="/late")
+
+
+def test_the_paths_are_below_those_of_the_app() -> None:
+    app = Dash("app", requests_pathname_prefix="/proxy/below/", routes_pathname_prefix="/below/")
+    app.layout = html.Div()
+
+    @app.long_callback(Output("x", "children"), YEAR, manager=_inline())
+    def work(year: Any) -> Any:
+        return year
+
+    http_api(app, [work], authorize=by_token, prefix="/v1")
+    client = app.server.test_client()
+    answer = client.post("/below/v1/callbacks/work", json={"year": 1}, headers=ANN)
+    assert answer.headers["Location"].startswith("/proxy/below/v1/jobs/")
+    document = client.get("/below/v1/openapi.json", headers=ANN).json
+    assert document is not None
+    assert document["servers"] == [{"url": "/proxy/below/v1"}]
+
+
+def _inline() -> Manager:
+    store = MemoryStore(retention=60)
+    return Manager(store, InlineExecutor(store))
 
 
 async def _async(_: Any) -> Any: ...
@@ -604,14 +671,15 @@ def test_arguments_without_names_are_refused_and_those_of_a_dict_have_theirs() -
         return [a, more]
 
     http_api(app, [named], authorize=by_token)
-    served = api_module._served("named", named)
+    served = served_callback("named", named)
     assert set(served.parameters) == {"a", "b"}
 
 
 # Its description
 
 
-def test_the_api_is_described(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("make", ["flask"], indirect=True)
+def test_the_api_is_described(site: Site) -> None:
     validator = pytest.importorskip("openapi_spec_validator")
     document = site.get("openapi.json").json
     validator.validate(document)
@@ -644,7 +712,7 @@ def test_types_are_described_with_and_without_pydantic(monkeypatch: pytest.Monke
     @declare
     def work(year: int | None, style: Any = Dash) -> dict[str, list[float]]: ...
 
-    served = {"work": api_module._served("work", work)}
+    served = {"work": served_callback("work", work)}
     integer, number = {"type": "integer"}, {"type": "number"}
     wanted = {"type": "object", "additionalProperties": {"type": "array", "items": number}}
     for found in (True, False):

@@ -217,9 +217,10 @@ def _written(signature: inspect.Signature) -> str:
 
 def _argument(callback: LongCallback, key: Any) -> tuple[str | None, str]:
     """The name of an argument, if it has one, and what it is called in messages."""
+    if isinstance(key, str):
+        return key, repr(key)
     names = callback.argument_names
-    name = key if isinstance(key, str) else names[key] if key < len(names) else None
-    return name, f"argument {key + 1}" if name is None else repr(name)
+    return (names[key], repr(names[key])) if key < len(names) else (None, f"argument {key + 1}")
 
 
 def _plain(value: Any, shown: str) -> Any:

@@ -63,7 +63,7 @@ def http_api(
     """
     _check(app, authorize, prefix)
     plain_apps.ensure(app)
-    served = {name: _served(name, function) for name, function in _named(callbacks).items()}
+    served = {name: served_callback(name, function) for name, function in _named(callbacks).items()}
     api = Api(app, prefix[1:], served, Guard(app, authorize))
     prefixes: set[str] = vars(app).setdefault(_PREFIXES, set())
     if prefix in prefixes:
@@ -129,7 +129,12 @@ def _named(callbacks: Any) -> dict[str, Callable[..., Any]]:
     return named
 
 
-def _served(name: str, function: Callable[..., Any]) -> Served:
+def served_callback(name: str, function: Callable[..., Any]) -> Served:
+    """What an API has of a callback.
+
+    Raises:
+        RegistrationError: if clients can't start it.
+    """
     try:
         callback, args, kwargs = called(function)
         check_startable(callback)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any
 
@@ -39,6 +40,7 @@ def openapi(asked: Asked) -> Result:
     return Reply.json(200, document(asked.api))
 
 
+@functools.lru_cache(maxsize=16)
 def document(api: Api) -> dict[str, Any]:
     """The OpenAPI document of an API."""
     schemas = Schemas(api.callbacks)

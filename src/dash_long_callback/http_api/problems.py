@@ -76,8 +76,8 @@ def problem_of(error: Exception) -> Problem:
         case JobNotFound():
             return Problem(404, "job-not-found", "no such job: it never existed or has expired")
         case BadCall():
-            wrong = {} if error.argument is None else {"argument": error.argument}
-            return Problem(422, "bad-arguments", error.problem, **wrong)
+            argument = {} if error.argument is None else {"argument": error.argument}
+            return Problem(422, "bad-arguments", error.problem, None, **argument)
         case UserError():
             return Problem(422, "refused", str(error))
         case LimitReached():

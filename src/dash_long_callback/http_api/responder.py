@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
@@ -10,7 +10,7 @@ from werkzeug.routing import Map, Rule
 
 from dash_long_callback.http_api import events, jobs, openapi, start
 from dash_long_callback.http_api.problems import Problem, problem_of
-from dash_long_callback.http_api.replies import Reply, Result, Stream, Waiting
+from dash_long_callback.http_api.replies import Reply, Result, Waiting
 from dash_long_callback.http_api.service import Api, Asked
 from dash_long_callback.server.incoming import Incoming
 from dash_long_callback.server.pacing import Capacity, pacer_of
@@ -89,7 +89,7 @@ class ApiResponder:
         return function(Asked(self._api, incoming, body, capacity, owner), **args)
 
 
-def _match(incoming: Incoming) -> tuple[Callable[..., Reply | Waiting | Stream], dict[str, Any]]:
+def _match(incoming: Incoming) -> tuple[Callable[..., Result], Mapping[str, Any]]:
     try:
         return _PATHS.bind("").match(f"/{incoming.rest}", incoming.method)
     except MethodNotAllowed as error:

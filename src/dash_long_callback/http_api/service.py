@@ -39,7 +39,7 @@ class Served:
         return home(self.callback)[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Api:
     """An API.
 

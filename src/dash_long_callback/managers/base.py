@@ -181,9 +181,10 @@ class Manager:
             StoreError: if it can't be stored.
         """
         now = time.time()
-        ended = job.changed(state=State.SUCCEEDED, started=now, ended=now, seq=1, slots={})
+        ended = job.changed(state=State.SUCCEEDED, started=now, ended=now, slots={})
         # Whatever is kept counts: what replaces what was decided when it was reported.
         values = {ended.put(target, patch=True)[0]: value for target, value in result.updates}
+        ended.seq += 1  # the end is news, too
         self.store.create_ended(ended, bytes(result.response), values)
 
     def end_with_page(self, jobs: Iterable[Job]) -> list[Job]:
