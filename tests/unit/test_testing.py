@@ -230,6 +230,9 @@ def test_what_the_page_does_not_have_is_refused_with_what_it_has(
         click(app, "run.n_clicks", state={"yaer.value": 1})
     with pytest.raises(ValueError, match=r"no callback knows run.clicks; .* know run.n_clicks"):
         click(app, "run.n_clicks", state={"run.clicks": 1})
+    app.long_callback(Output("out", "lang"), Input("far", "n_clicks"))(echo)
+    with pytest.raises(ValueError, match=r"no far.n_clicks on the page.* state=\{'far.n_clicks'"):
+        click(app, "far.n_clicks")
     with pytest.raises(ValueError, match="'run' names no property"):
         click(app, "run")
     with pytest.raises(ValueError, match=r"triggers 2 runs .*echo \(out.children\); .*out.title"):
@@ -253,6 +256,8 @@ def test_pages_of_an_app(long_callbacks: LongCallbacks) -> None:
     )
     long_callback(OUT, Input("run", "children"))(lambda year: f"report of {year}")
     assert long_callbacks.load(app) == []
+    with pytest.raises(ValueError, match=r"another page of the app: load\(\) goes there"):
+        long_callbacks.click(app, "run.children")
     [run] = long_callbacks.load(app, "/report/2024?x=1")
     assert run.outputs == {"out.children": "report of 2024"}
     assert long_callbacks.page(app)["_pages_location.search"] == "?x=1"
