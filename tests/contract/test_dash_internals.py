@@ -909,5 +909,6 @@ def test_each_name_of_ctx_works_in_a_job_or_says_why_not(app: dash.Dash) -> None
 
 
 def test_the_components_of_an_app_with_pages_are_called_so() -> None:
-    ids = {getattr(one, "id", None) for one in dash.page_container.children}  # pyright: ignore[reportAttributeAccessIssue]
+    container: Any = dash.page_container
+    ids = {getattr(one, "id", None) for one in container.children}
     assert {internals.PAGE_CONTENT, internals.PAGE_LOCATION} <= ids

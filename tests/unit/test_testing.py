@@ -12,7 +12,20 @@ import dash
 import flask
 import pytest
 from celery import Celery
-from dash import ALL, MATCH, Input, Output, Patch, State, ctx, dcc, html, no_update, set_props
+from dash import (
+    ALL,
+    ALLSMALLER,
+    MATCH,
+    Input,
+    Output,
+    Patch,
+    State,
+    ctx,
+    dcc,
+    html,
+    no_update,
+    set_props,
+)
 from dash.exceptions import PreventUpdate
 
 from dash_long_callback import (
@@ -180,18 +193,19 @@ def test_patterns_are_filled_from_the_layout(long_callbacks: LongCallbacks) -> N
         Output({"type": "out", "n": MATCH}, "children"),
         Input({"type": "in", "n": MATCH}, "value"),
         State({"type": "in", "n": ALL}, "value"),
+        State({"type": "in", "n": ALLSMALLER}, "value"),
         running=[(Output({"type": "in", "n": MATCH}, "disabled"), True, False)],
-    )(lambda value, values: [value, values])
+    )(lambda value, values, smaller: [value, values, smaller])
     app.long_callback(Output({"type": "out", "n": ALL}, "title"), Input("run", "n_clicks"))(
         lambda n: [n] * 2
     )
     assert [run.outputs for run in long_callbacks.load(app)] == [
-        {prop_id({"type": "out", "n": 1}, "children"): [10, [10, 20]]},
-        {prop_id({"type": "out", "n": 2}, "children"): [20, [10, 20]]},
+        {prop_id({"type": "out", "n": 1}, "children"): [10, [10, 20], []]},
+        {prop_id({"type": "out", "n": 2}, "children"): [20, [10, 20], [10]]},
         {prop_id({"type": "out", "n": n}, "title"): None for n in (1, 2)},
     ]
     run = long_callbacks.click(app, prop_id({"n": 2, "type": "in"}, "value"), 5)
-    assert run.outputs == {'{"n":2,"type":"out"}.children': [5, [10, 5]]}
+    assert run.outputs == {'{"n":2,"type":"out"}.children': [5, [10, 5], [10]]}
     assert run.running == {'{"n":2,"type":"in"}.disabled': [True, False]}
     run = long_callbacks.click(app, "run.n_clicks", 7)
     assert set(run.outputs.values()) == {7}
@@ -216,6 +230,9 @@ def test_what_the_page_does_not_have_is_refused_with_what_it_has(
         click(app, "run.n_clicks", state={"yaer.value": 1})
     with pytest.raises(ValueError, match=r"no callback knows run.clicks; .* know run.n_clicks"):
         click(app, "run.n_clicks", state={"run.clicks": 1})
+    app.long_callback(Output("out", "lang"), Input("far", "n_clicks"))(echo)
+    with pytest.raises(ValueError, match=r"no far.n_clicks on the page.* state=\{'far.n_clicks'"):
+        click(app, "far.n_clicks")
     with pytest.raises(ValueError, match="'run' names no property"):
         click(app, "run")
     with pytest.raises(ValueError, match=r"triggers 2 runs .*echo \(out.children\); .*out.title"):
@@ -239,6 +256,8 @@ def test_pages_of_an_app(long_callbacks: LongCallbacks) -> None:
     )
     long_callback(OUT, Input("run", "children"))(lambda year: f"report of {year}")
     assert long_callbacks.load(app) == []
+    with pytest.raises(ValueError, match=r"another page of the app: load\(\) goes there"):
+        long_callbacks.click(app, "run.children")
     [run] = long_callbacks.load(app, "/report/2024?x=1")
     assert run.outputs == {"out.children": "report of 2024"}
     assert long_callbacks.page(app)["_pages_location.search"] == "?x=1"
@@ -349,13 +368,22 @@ def test_a_celery_app_needs_no_broker_and_gets_its_own_store_back(tmp_path: Path
     manager = CeleryLongCallbackManager(Celery("app", broker=nowhere, backend=nowhere))
     own = manager.store, manager.executor
     app = app_of(long_callback_manager=manager)
-    declare(app, lambda n: dict(ctx.cookies), queue="gpu")
+
+    def work(n: int) -> Any:
+        return dict(ctx.cookies)
+
+    declare(app, work, queue="gpu")
     with LongCallbacks() as inline:
         assert manager.store is not own[0]
         made_meanwhile = DiskcacheLongCallbackManager()
         run = inline.click(app, "run.n_clicks", cookies={"a": "b"})
         assert "cookies" in str(run.error)  # which do not travel with Celery
         assert inline.client(app).get("/").status_code == 200
+    with LongCallbacks("manual") as manual:
+        manual.click(app, "run.n_clicks")
+        position = manager.position(submit(work, 1).id)
+        assert position is not None
+        assert position.ahead == 1
     assert (manager.store, manager.executor) == own
     assert "store" not in vars(Manager)
     assert made_meanwhile.store is not manager.store

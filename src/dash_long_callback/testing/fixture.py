@@ -128,8 +128,10 @@ class LongCallbacks:
         chosen = chosen_of(name, found, callback)
         if chosen is None and not stopped:
             raise ValueError(nothing_follows(self._callbacks(app), name, self._mode))
+        if not page.has(component_id, {}):
+            raise ValueError(page.missing(name))
         if value is ...:
-            before = page[name] if page.has(component_id, {}) else None
+            before = page[name]
             value = (before or 0) + 1 if prop == "n_clicks" else before
         page.put(name, value_for(name, value))
         for one in stopped:

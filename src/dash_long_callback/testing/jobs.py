@@ -156,7 +156,10 @@ class Jobs:
         for report in reports.until_end(jobs, asked.owner, REAL_SECONDS):
             asked.run.record.reports.append(report)
         if not self._has_ended(asked):
-            raise TimeoutError(f"{asked.trigger.name} has not ended within {REAL_SECONDS:g} s")
+            raise TimeoutError(
+                f"{asked.trigger.name} has not ended within {REAL_SECONDS:g} s. The log says "
+                "whether its workers could be started; with Celery, one has to run"
+            )
 
     def _has_ended(self, asked: Asked) -> bool:
         job = asked.trigger.manager.job(asked.job_id, asked.owner)

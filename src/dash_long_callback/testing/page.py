@@ -157,7 +157,7 @@ class Page:
         component_id, prop = split(name)
         props = self._components.get(text_of(component_id))
         if props is None:
-            raise KeyError(self._unknown(name))
+            raise KeyError(self.missing(name))
         return props.get(prop)
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -196,9 +196,17 @@ class Page:
         own = [one for one in used if matched(parsed(split(one)[0]), component_id) is not None]
         if text_of(component_id) in self._components:
             return f"no callback knows {name}; of this component they know {_listed(own)}"
+        return self.missing(name)
+
+    def missing(self, name: str) -> str:
+        """What to say of a property whose component is not on the page."""
+        component_id, _ = split(name)
         close = difflib.get_close_matches(text_of(component_id), self._components, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        return f"there is no {name} on the page, which has {_listed(self._components)}{hint}"
+        more = f". If a callback puts it there, give state={{{name!r}: ...}}"
+        if internals.PAGE_CONTENT in self._components:
+            more = f". It may be on another page of the app: load() goes there{more}"
+        return f"there is no {name} on the page, which has {_listed(self._components)}{hint}{more}"
 
 
 def _components(layout: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
