@@ -36,6 +36,7 @@ from dash import (
     html,
 )
 from dash import _callback_context as callback_context
+from dash import _configs as configs
 from dash import _get_app as get_app
 from dash import _get_paths as get_paths
 from dash import _grouping as grouping
@@ -55,6 +56,9 @@ from dash_long_callback.stores.diskcache import DiskcacheStore
 OUT, IN = Output("out", "children"), Input("in", "value")
 
 INTERNALS = Path(internals.__file__).parent
+#: The environment variables that Dash reads.
+SETTINGS = configs.load_dash_env_vars()
+
 #: Every name that is imported from a module of Dash that is not documented.
 NAMES = {
     "dash._callback": {
@@ -495,6 +499,17 @@ def test_mcp_takes_the_names_of_a_job_that_it_was_given(app: dash.Dash) -> None:
     names = internals.task_names(app, "a-job")
     task = f"tool:{names['job']}:{names['cacheKey']}:1"
     assert tasks.parse_task_id(task)[:3] == ("tool", "a-job", "a-job")
+
+
+@pytest.mark.skipif("DASH_SECRET_KEY" not in SETTINGS, reason="Dash knows it since 4.5")
+def test_with_a_key_of_the_environment_all_web_processes_sign_alike(
+    app: dash.Dash, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASH_SECRET_KEY", "of the platform")
+    names = internals.task_names(app, "a-job")
+    assert names == internals.task_names(dash.Dash("elsewhere"), "a-job")
+    monkeypatch.setenv("DASH_SECRET_KEY", "another")
+    assert names != internals.task_names(app, "a-job")
 
 
 @pytest.mark.newest_only
