@@ -5,10 +5,8 @@ import { holder } from "./holder.js";
 import { errorOf, faultOf, post, RequestError } from "./http.js";
 import { neighbours } from "./neighbours.js";
 import { settings, TAB } from "./page.js";
-import { isPatch } from "./patches.js";
-import { isEvents } from "./queue.js";
 import { attempt } from "./renderer.js";
-import { eventsOf } from "./stream.js";
+import { eventsOf, merged } from "./stream.js";
 import { devToolsError } from "./window_events.js";
 
 /** @typedef {import("./job.js").Job} Job */
@@ -26,15 +24,6 @@ export const GATHER = 200;
 const HINTED = 100;
 /** Seconds between two questions when what has come is for other tabs only. */
 const PASSED = 0.05;
-
-/** @param {News} first @param {News} second @returns {News} the news of both, without what is out of date */
-function merged(first, second) {
-    const later = second.updates || [];
-    const plain = later.filter(([, value]) => !isPatch(value) && !isEvents(value));
-    const replaced = new Set(plain.map(([target]) => String(target)));
-    const earlier = (first.updates || []).filter(([target, value]) => isEvents(value) || !replaced.has(String(target)));
-    return { ...second, updates: [...earlier, ...later] };
-}
 
 export const poller = {
     /** @type {Map<string, Job>} */
@@ -88,12 +77,15 @@ export const poller = {
         neighbours.close();
     },
 
-    /** Another tab has heard of news: ask at once, if the server is not busy. */
-    hint() {
+    /**
+     * Another tab has told something: ask soon, unless the server is busy, or this tab will be told itself.
+     * @param {number} [ms]
+     */
+    hint(ms = 0) {
         if (this.request || this.budget.failures) {
-            this.hinted = true;
+            this.hinted = !this.holds;
         } else {
-            this.schedule(Math.max(this.asked + HINTED, this.least) - Date.now());
+            this.schedule(Math.max(ms, this.asked + HINTED - Date.now(), this.least - Date.now()));
         }
     },
 
@@ -193,6 +185,9 @@ export const poller = {
             fault ? this.fail(fault) : this.schedule(after * 1000);
             if (this.hinted && !fault) {
                 this.hint();
+            }
+            if (after && holds) {
+                neighbours.tell(this.seen()); // the server has no room for another that waits
             }
         }
     },

@@ -1,5 +1,10 @@
 /* What comes of a stream: server-sent events, each with an answer in JSON. */
 
+import { isPatch } from "./patches.js";
+import { isEvents } from "./queue.js";
+
+/** @typedef {import("./types.js").News} News */
+
 /** Milliseconds to wait for the next: the server shows every ten seconds that it is there. */
 const STREAM_NEXT = 25000;
 
@@ -38,4 +43,13 @@ export async function* eventsOf(body, late) {
     } finally {
         clearTimeout(timer);
     }
+}
+
+/** @param {News} first @param {News} second @returns {News} the news of both, without what is out of date */
+export function merged(first, second) {
+    const later = second.updates || [];
+    const plain = later.filter(([, value]) => !isPatch(value) && !isEvents(value));
+    const replaced = new Set(plain.map(([target]) => String(target)));
+    const earlier = (first.updates || []).filter(([target, value]) => isEvents(value) || !replaced.has(String(target)));
+    return { ...second, updates: [...earlier, ...later] };
 }

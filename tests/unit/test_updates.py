@@ -177,8 +177,9 @@ def test_a_question_without_news_ends_after_the_hold(managers: list[Manager]) ->
     assert 0.2 <= time.monotonic() - begun < 5
 
 
+@pytest.mark.parametrize("newer", [{}, {"pace": True}, {"hidden": True}])
 def test_newer_question_of_a_tab_ends_the_wait_of_the_older(
-    managers: list[Manager], pacer: Pacer
+    newer: dict[str, bool], managers: list[Manager], pacer: Pacer
 ) -> None:
     job = waiting_job(managers[0])
     slow = Pacer(Pacing(hold=60))
@@ -186,7 +187,7 @@ def test_newer_question_of_a_tab_ends_the_wait_of_the_older(
     thread.start()
     while not slow._tabs:  # pyright: ignore[reportPrivateUsage]
         time.sleep(0.01)
-    ask(managers, {job.id: 0}, slow, NO_THREADS)
+    ask(managers, {job.id: 0}, slow, NO_THREADS, **newer)
     thread.join(5)
     assert not thread.is_alive()
 

@@ -228,43 +228,44 @@ say(what){tried(()=>this.channel?.postMessage(what))},hear(data){data.who&&this.
 (this.note(data.moved),this.moved(data.moved));let others=!1;for(let[id,seq]of Object.entries(data.wait||{})){if(!Number.
 isInteger(seq))continue;let known=this.jobs.get(id);others=others||!known,this.jobs.set(id,{seq:Math.max(seq,known?.seq||
 0),until:Date.now()+OPEN})}others&&holder.follows()&&this.joined()},note(moved){for(let[id,[seq,ended]]of Object.entries(
-moved)){let known=this.jobs.get(id);known&&(known.seq=Math.max(seq,known.seq),ended&&this.jobs.delete(id))}}};async function*eventsOf(body,late){let reader=body.getReader(),decoder=new TextDecoder,[text,from]=["",0],timer;try{for(;;){
-let{done,value}=await reader.read();if(done)return;clearTimeout(timer),timer=setTimeout(late,25e3),text+=decoder.decode(
-value,{stream:!0});let answers=[];for(let end=text.indexOf(`
+moved)){let known=this.jobs.get(id);known&&(known.seq=Math.max(seq,known.seq),ended&&this.jobs.delete(id))}}};var STREAM_NEXT=25e3;async function*eventsOf(body,late){let reader=body.getReader(),decoder=new TextDecoder,[text,from]=[
+"",0],timer;try{for(;;){let{done,value}=await reader.read();if(done)return;clearTimeout(timer),timer=setTimeout(late,STREAM_NEXT),
+text+=decoder.decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
 
 `,from);end>=0;end=text.indexOf(`
 
 `)){let event=text.slice(0,end);text=text.slice(end+2),from=0,event.startsWith("data: ")&&answers.push(JSON.parse(event.
-slice(6)))}from=Math.max(0,text.length-1),yield answers}}finally{clearTimeout(timer)}}var ANSWER_MAX=6e4,STREAM_FIRST=6e3,STREAM_PAUSE=6e4,GATHER=200,HINTED=100,PASSED=.05;function merged(first,second){let later2=second.
+slice(6)))}from=Math.max(0,text.length-1),yield answers}}finally{clearTimeout(timer)}}function merged(first,second){let later2=second.
 updates||[],plain=later2.filter(([,value])=>!isPatch(value)&&!isEvents(value)),replaced=new Set(plain.map(([target])=>String(
 target))),earlier=(first.updates||[]).filter(([target,value])=>isEvents(value)||!replaced.has(String(target)));return{...second,
-updates:[...earlier,...later2]}}var poller={jobs:new Map,request:null,timer:void 0,due:1/0,budget:new RetryBudget,hidden:document.
-hidden,noStreams:0,streamPause:STREAM_PAUSE,connected:!0,submitting:0,holds:!1,asked:0,least:0,hinted:!1,add(job,after){
-this.jobs.set(job.id,job),this.schedule(Math.max(after*1e3,this.submitting?GATHER:0))},remove(job){this.jobs.delete(job.
-id)&&!this.jobs.size&&this.pause()},pause(){clearTimeout(this.timer),this.due=1/0,this.stop(),holder.free(),this.holds&&
-(this.holds=!1,neighbours.leave()),neighbours.close()},hint(){this.request||this.budget.failures?this.hinted=!0:this.schedule(
-Math.max(this.asked+HINTED,this.least)-Date.now())},stop(){this.request?.abort(),this.request=null},schedule(ms){let due=Date.
-now()+ms;this.jobs.size&&due<this.due&&(clearTimeout(this.timer),this.due=due,this.timer=setTimeout(()=>{this.due=1/0,this.
-ask()},ms))},seen(){return Object.fromEntries(Array.from(this.jobs.values(),job=>[job.id,job.seq]))},async ask(){this.stop();
-let request=this.request=new AbortController,asked=Array.from(this.jobs.values());this.hidden&&holder.free(),neighbours.
-open();let held=this.holds,holds=this.holds=!this.hidden&&holder.take(),jobs2=this.seen();holds?held||neighbours.ask():neighbours.
-tell(jobs2),this.asked=Date.now(),this.hinted=!1;let stream=holds&&settings().stream&&Date.now()>this.noStreams,body=JSON.
-stringify({tab:TAB,jobs:jobs2,others:holds?neighbours.followed():void 0,ahead:Object.fromEntries(asked.flatMap(job=>job.
-status.place?[[job.id,job.status.place]]:[])),hidden:this.hidden||void 0,pace:!holds||!this.connected||void 0,stream:stream||
-void 0}),timer=setTimeout(()=>{stream&&(this.noStreams=Date.now()+this.streamPause,this.streamPause*=2),request.abort()},
-stream?STREAM_FIRST:ANSWER_MAX);this.budget.begin();let after=0,fault=null;try{let response=await post("_dash-long-callb\
-ack/updates",body,{signal:request.signal});if(response.status===404){let answer=await response.json().catch(()=>({}));if(answer.
-error!=="JobNotFound")throw new RequestError("status 404");asked.filter(job=>this.jobs.get(job.id)===job).forEach(job=>missed(
-job,answer.owner))}else{let found=await errorOf(response);if(found)throw found;response.body&&(response.headers.get("Con\
-tent-Type")||"").startsWith("text/event-stream")?after=await this.read(response.body,request,()=>{clearTimeout(timer),this.
-streamPause=STREAM_PAUSE}):after=this.take([await response.json()],request)}this.succeed()}catch(error){fault=faultOf(error)}
-clearTimeout(timer),this.request===request&&(this.request=null,fault?this.fail(fault):this.schedule(after*1e3),this.hinted&&
-!fault&&this.hint())},take(answers,request){if(this.request!==request)return 0;let found=new Map,owner,passed=!1;for(let answer of answers){
-answer.moved&&(neighbours.pass(answer.moved),passed=!0),this.least=Date.now()+(answer.least||0)*1e3,owner="owner"in answer?
-answer.owner:owner;for(let[id,news]of Object.entries(answer.jobs)){let before=found.get(id);found.set(id,before&&news?merged(
-before,news):news)}}for(let[id,news]of found){let job=this.jobs.get(id);job&&attempt(job.name,()=>news?job.receive(news):
-missed(job,owner))}let after=answers.length?answers[answers.length-1].after:0;return passed&&!found.size?Math.max(after,
-PASSED):after},async read(body,request,flows){let after=0;for await(let answers of eventsOf(body,()=>request.abort())){if(flows(),
+updates:[...earlier,...later2]}}var ANSWER_MAX=6e4,STREAM_FIRST=6e3,STREAM_PAUSE=6e4,GATHER=200,HINTED=100,PASSED=.05,poller={jobs:new Map,request:null,
+timer:void 0,due:1/0,budget:new RetryBudget,hidden:document.hidden,noStreams:0,streamPause:STREAM_PAUSE,connected:!0,submitting:0,
+holds:!1,asked:0,least:0,hinted:!1,add(job,after){this.jobs.set(job.id,job),this.schedule(Math.max(after*1e3,this.submitting?
+GATHER:0))},remove(job){this.jobs.delete(job.id)&&!this.jobs.size&&this.pause()},pause(){clearTimeout(this.timer),this.due=
+1/0,this.stop(),holder.free(),this.holds&&(this.holds=!1,neighbours.leave()),neighbours.close()},hint(ms=0){this.request||
+this.budget.failures?this.hinted=!this.holds:this.schedule(Math.max(ms,this.asked+HINTED-Date.now(),this.least-Date.now()))},
+stop(){this.request?.abort(),this.request=null},schedule(ms){let due=Date.now()+ms;this.jobs.size&&due<this.due&&(clearTimeout(
+this.timer),this.due=due,this.timer=setTimeout(()=>{this.due=1/0,this.ask()},ms))},seen(){return Object.fromEntries(Array.
+from(this.jobs.values(),job=>[job.id,job.seq]))},async ask(){this.stop();let request=this.request=new AbortController,asked=Array.
+from(this.jobs.values());this.hidden&&holder.free(),neighbours.open();let held=this.holds,holds=this.holds=!this.hidden&&
+holder.take(),jobs2=this.seen();holds?held||neighbours.ask():neighbours.tell(jobs2),this.asked=Date.now(),this.hinted=!1;
+let stream=holds&&settings().stream&&Date.now()>this.noStreams,body=JSON.stringify({tab:TAB,jobs:jobs2,others:holds?neighbours.
+followed():void 0,ahead:Object.fromEntries(asked.flatMap(job=>job.status.place?[[job.id,job.status.place]]:[])),hidden:this.
+hidden||void 0,pace:!holds||!this.connected||void 0,stream:stream||void 0}),timer=setTimeout(()=>{stream&&(this.noStreams=
+Date.now()+this.streamPause,this.streamPause*=2),request.abort()},stream?STREAM_FIRST:ANSWER_MAX);this.budget.begin();let after=0,
+fault=null;try{let response=await post("_dash-long-callback/updates",body,{signal:request.signal});if(response.status===
+404){let answer=await response.json().catch(()=>({}));if(answer.error!=="JobNotFound")throw new RequestError("status 404");
+asked.filter(job=>this.jobs.get(job.id)===job).forEach(job=>missed(job,answer.owner))}else{let found=await errorOf(response);
+if(found)throw found;response.body&&(response.headers.get("Content-Type")||"").startsWith("text/event-stream")?after=await this.
+read(response.body,request,()=>{clearTimeout(timer),this.streamPause=STREAM_PAUSE}):after=this.take([await response.json()],
+request)}this.succeed()}catch(error){fault=faultOf(error)}clearTimeout(timer),this.request===request&&(this.request=null,
+fault?this.fail(fault):this.schedule(after*1e3),this.hinted&&!fault&&this.hint(),after&&holds&&neighbours.tell(this.seen()))},
+take(answers,request){if(this.request!==request)return 0;let found=new Map,owner,passed=!1;for(let answer of answers){answer.
+moved&&(neighbours.pass(answer.moved),passed=!0),this.least=Date.now()+(answer.least||0)*1e3,owner="owner"in answer?answer.
+owner:owner;for(let[id,news]of Object.entries(answer.jobs)){let before=found.get(id);found.set(id,before&&news?merged(before,
+news):news)}}for(let[id,news]of found){let job=this.jobs.get(id);job&&attempt(job.name,()=>news?job.receive(news):missed(
+job,owner))}let after=answers.length?answers[answers.length-1].after:0;return passed&&!found.size?Math.max(after,PASSED):
+after},async read(body,request,flows){let after=0;for await(let answers of eventsOf(body,()=>request.abort())){if(flows(),
 this.request!==request)return 0;this.succeed(),this.budget.begin(),after=answers.length?this.take(answers,request):after}
 return after},succeed(){this.budget.succeed(),this.connect(!0)},connect(connected){this.connected=connected,this.jobs.forEach(
 job=>job.status.connect(connected))},fail(fault){let pause2=this.budget.fail(fault);if(pause2!==null){this.connect(!this.
@@ -400,9 +401,9 @@ void 0;if(!settings().callbacks[told.name]){emitFailed(told.name,outputs,{kind:"
 told.owner;let{name,id,ref,matched,owner,declared}=told;bring({id,name,ref,outputs,matched,owner,declared,every:[],values:"",
 at:Date.now()},told.news===void 0?null:JSON.parse(told.news))}function look(){if(renderer.ready()){seen=propsOf(CHANNEL);
 for(let[key,told]of Object.entries(seen||{}))key.startsWith(MESSAGE)&&!read.has(key)&&has(told,"id")&&(read.add(key),take(
-told),clientside.set_props(CHANNEL,{[key]:null}))}}function watchAttached(){watchStore(()=>propsOf(CHANNEL)!==seen,look)}neighbours.asked=()=>poller.holds||neighbours.tell(poller.seen());neighbours.left=()=>poller.holds||poller.hint();neighbours.
-joined=()=>poller.budget.failures||poller.schedule(GATHER);neighbours.moved=moved=>{let isNews=([id,[seq,ended]])=>(ended||
-!poller.hidden)&&seq>(poller.jobs.get(id)?.seq??1/0);!poller.holds&&Object.entries(moved).some(isNews)&&poller.hint()};var HIDDEN_AFTER=2e3;function progressDefault(value){return mapDependencies(clientside.callback_context.outputs_list,({id,
+told),clientside.set_props(CHANNEL,{[key]:null}))}}function watchAttached(){watchStore(()=>propsOf(CHANNEL)!==seen,look)}var IN_TURN=100;neighbours.asked=()=>poller.holds||neighbours.tell(poller.seen());neighbours.left=()=>poller.hint(Math.random()*
+IN_TURN);neighbours.joined=()=>poller.budget.failures||poller.schedule(GATHER);neighbours.moved=moved=>{let isNews=([id,
+[seq,ended]])=>(ended||!poller.hidden)&&seq>(poller.jobs.get(id)?.seq??1/0);Object.entries(moved).some(isNews)&&poller.hint()};var HIDDEN_AFTER=2e3;function progressDefault(value){return mapDependencies(clientside.callback_context.outputs_list,({id,
 property})=>inProgress(id,bare(property))?clientside.no_update:value)}var hiding;document.addEventListener("visibilitych\
 ange",()=>{clearTimeout(hiding),document.hidden?hiding=setTimeout(()=>{poller.hidden=!0,poller.schedule(0)},HIDDEN_AFTER):
 poller.hidden&&(poller.hidden=!1,poller.schedule(0))});window.addEventListener("online",()=>{poller.budget.renew(),poller.

@@ -216,13 +216,17 @@ class Pacer:
             with self._lock:
                 self._saved -= time.monotonic() - begun
 
+    def let_go(self, tab: str) -> None:
+        """A tab asks anew. It has one request at a time: if its last one waits, it gave it up."""
+        with self._lock:
+            if (last := self._tabs.pop(tab, None)) is not None:
+                last.end()
+
     @contextmanager
     def hold(self, tab: str, request: Following, capacity: Capacity) -> Generator[None]:
         """A place for a request of this tab while the block runs; if none is free, it is ended."""
+        self.let_go(tab)
         with self._lock:
-            # A tab has one request at a time. If its last one is still here, the tab gave it up.
-            if (last := self._tabs.pop(tab, None)) is not None:
-                last.end()
             if len(self._tabs) < capacity.holds and not self._ending:
                 self._tabs[tab] = request
             else:

@@ -153,6 +153,8 @@ class _Poll:
         self.hidden = bool(body.get("hidden"))
         #: Whether the request must not wait: other tabs of the browser use its connections.
         self.paces = self.hidden or bool(body.get("pace"))
+        if self.paces:
+            self.pacer.let_go(self.tab)  # a server with threads does not see that it has gone
         self.streams = bool(body.get("stream"))
         self.jobs = jobs_since(body)
         #: What the client knows of where those are that wait, if it wants to.
