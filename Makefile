@@ -52,7 +52,7 @@ system:
 
 # The newest Dash first and in full, then the oldest, then a part on the next: the first failure ends the run.
 .PHONY: test
-test: system .venv/.stamp .venv-oldest/.stamp .venv-next/.stamp node_modules/.stamp  ## Run all tests on the newest Dash, then on the oldest and the next (PYTEST_ARGS=...)
+test: system .venv/.stamp .venv-oldest/.stamp .venv-next/.stamp .kernel/.stamp node_modules/.stamp  ## Run all tests on the newest Dash, then on the oldest and the next (PYTEST_ARGS=...)
 	.venv/bin/python -m pytest $(PYTEST_ARGS)
 	.venv-oldest/bin/python -m pytest $(OLDEST_TESTS) -m "not newest_only" $(PYTEST_ARGS)
 	.venv-next/bin/python -m pytest $(NEXT_TESTS) $(PYTEST_ARGS)
@@ -92,7 +92,7 @@ docs: .venv-docs/.stamp  ## Build the documentation into site/
 
 .PHONY: clean
 clean:  ## Remove the environments and all that was built
-	rm -rf .venv .venv-oldest .venv-next .venv-docs .venv-demo .venv-demo-celery node_modules site dist build htmlcov benchmarks/.tmp
+	rm -rf .venv .venv-oldest .venv-next .venv-docs .venv-demo .venv-demo-celery .kernel node_modules site dist build htmlcov benchmarks/.tmp
 	rm -rf .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
 	find src tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
@@ -113,6 +113,12 @@ endef
 .venv-oldest/.stamp: $(PACKAGING) Makefile
 	$(make-venv)
 	.venv-oldest/bin/python $(PIP_INSTALL) "dash[diskcache]==$(OLDEST_DASH)" --editable ".[celery,fast,test]"
+	@touch $@
+
+# What the kernel of a notebook has besides: where IPython is installed, each process that imports Dash imports it, too.
+.kernel/.stamp: .venv/.stamp
+	rm -rf $(@D)
+	.venv/bin/python $(PIP_INSTALL) --target $(@D) "ipykernel>=6.29"
 	@touch $@
 
 # Only Dash is a pre-release: pip takes one where it is named, and `--pre` would take those of all others, too.

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import psutil
-from apps import wait_until
+from apps import missing, wait_until
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
+
+#: Where ipykernel is, which no other process is to have.
+PACKAGES = Path(__file__).parents[1] / ".kernel"
 
 #: Seconds that a cell may take on a busy machine.
 CELL_SECONDS = 60
+
+
+class Here(KernelSpecManager):
+    """Starts kernels in this environment."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name=kernel_name, language="python")
 
 
 class Kernel:
@@ -22,9 +35,12 @@ class Kernel:
     """
 
     def __init__(self, notebook: Path) -> None:
+        if not PACKAGES.is_dir():
+            missing("ipykernel, which `make test` installs in .kernel,")
+        paths = os.pathsep.join(filter(None, [str(PACKAGES), os.environ.get("PYTHONPATH")]))
         cache = str(notebook.parent / "cache")
-        named = {"JPY_SESSION_NAME": str(notebook), "XDG_CACHE_HOME": cache}
-        self._manager: Any = KernelManager()
+        named = {"JPY_SESSION_NAME": str(notebook), "XDG_CACHE_HOME": cache, "PYTHONPATH": paths}
+        self._manager: Any = KernelManager(kernel_spec_manager=Here())
         self._manager.start_kernel(cwd=str(notebook.parent), env={**os.environ, **named})
         self._connect()
 
