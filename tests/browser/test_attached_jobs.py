@@ -199,6 +199,7 @@ def test_a_job_of_code_is_shown_as_one_that_was_clicked_also_after_a_reload(
     assert not page.js("return Object.keys(sessionStorage).length")
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_it_is_replaced_and_cancelled_as_one_that_was_clicked(page: Page, app: Server):
     page.open(app.url)
     app.close_gate("whole-11")
@@ -220,6 +221,7 @@ def test_it_is_replaced_and_cancelled_as_one_that_was_clicked(page: Page, app: S
     assert page.text("#whole-result") != "done 12"
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_who_cancels_on_one_of_two_pages_leaves_the_job_to_the_other(page: Page, app: Server):
     count = len(app.notes("whole"))
     page.open(app.url)
@@ -237,6 +239,7 @@ def test_who_cancels_on_one_of_two_pages_leaves_the_job_to_the_other(page: Page,
     assert page.text("#whole-result") != "done 11"
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_several_in_one_answer_end_each_in_its_way_and_clicks_come_after_them(
     page: Page, app: Server
 ):
@@ -269,6 +272,7 @@ def test_answers_at_the_same_time_lose_nothing(page: Page, app: Server):
         page.wait_text("#handled-result", "handled")
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_kept_result_is_there_at_once(page: Page, app: Server):
     page.record("#cached-state", "#cached-result")
     before = page.recorded("#cached-state")
@@ -278,6 +282,7 @@ def test_a_kept_result_is_there_at_once(page: Page, app: Server):
     assert page.recorded("#cached-state") == before
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_the_job_of_another_user_is_refused_in_words(page: Page, app: Server):
     page.expect_console("404")
     page.open(app.url)

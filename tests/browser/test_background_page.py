@@ -16,7 +16,10 @@ APP = Path(__file__).with_name("background_app.py")
 keep_page = True
 
 
-@pytest.fixture(scope="module", params=["diskcache", "celery"])
+@pytest.fixture(
+    scope="module",
+    params=["diskcache", pytest.param("celery", marks=pytest.mark.newest_only)],
+)
 def app(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
