@@ -36,10 +36,18 @@ def file() -> str:
     Of one that is not told, it is a path in the working directory that no other kernel has. A
     kernel that is restarted has it again.
     """
-    shell = _shell()
+    return str(Path.cwd() / (_told() or _kernel_name()))
+
+
+def file_in_cache() -> str:
+    """The same, where the author says where jobs are: of one that is not told, its directory."""
+    return str(Path.cwd() / (_told() or ""))
+
+
+def _told() -> str | None:
     # Jupyter's server sets the one, VS Code the other.
-    told = os.environ.get("JPY_SESSION_NAME") or _names(shell).get("__vsc_ipynb_file__")
-    return str(Path.cwd() / (str(told) if told else _kernel_name()))
+    told = os.environ.get("JPY_SESSION_NAME") or _names(_shell()).get("__vsc_ipynb_file__")
+    return str(told) if told else None
 
 
 def _shell() -> Any:

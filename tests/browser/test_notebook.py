@@ -237,6 +237,13 @@ def test_with_its_kernel_all_ends_and_a_restarted_one_finds_its_results(
     try:
         run_all(other, APP.replace("PORT", str(free_port())).replace("WORKERS", "1"))
         assert folder_of_jobs(other) != place
+        # Where nobody tells which notebook it is, kernels share what their author has named.
+        nameless = "import diskcache, os; del os.environ['JPY_SESSION_NAME']\n"
+        made = "print({}.store.directory)"
+        cached = made.format("DiskcacheLongCallbackManager(diskcache.Cache('own'))")
+        default = made.format("DiskcacheLongCallbackManager()")
+        assert other.run(nameless + cached) == kernel.run(nameless + cached)
+        assert other.run(default) != kernel.run(default)
         other.run("job = submit(slow, 'never')\nfor update in job: break")
         before = other.started()
         other.kill()

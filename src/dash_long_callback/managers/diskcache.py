@@ -173,6 +173,8 @@ _app_file: ContextVar[str | None] = ContextVar("app_file", default=None)
 
 def _directory(cache: diskcache.Cache | diskcache.FanoutCache | None) -> Path | DefaultFolder:
     app = _caller_file()
+    if cache is not None and notebook.is_kernel() and app == notebook.file():
+        app = notebook.file_in_cache()
     # A folder per app: several apps may share a cache, but none can run the jobs of another. And
     # not among the cache's own rows: those may be evicted or cleared, and a queued job must not.
     name = f"long-callbacks-{hashlib.sha256(app.encode()).hexdigest()[:12]}"
