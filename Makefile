@@ -20,7 +20,7 @@ OLDEST_TESTS := tests/unit tests/contract/test_dash_internals.py tests/integrati
 NEXT_DASH := 4.5.0rc2
 NEXT_TESTS := tests/contract/test_dash_internals.py tests/integration/test_compat.py tests/unit/test_background.py \
 	$(addprefix tests/browser/,test_dash_streams.py test_renderer_names.py test_outputs.py test_running.py test_streaming.py \
-	test_background.py test_patterns.py test_asgi_page.py)
+	test_background_page.py test_patterns.py test_asgi_page.py)
 
 PACKAGING := pyproject.toml src/dash_long_callback/_version.py
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
