@@ -69,11 +69,20 @@ export function checkLayout() {
  */
 export function watchLayout(action) {
     onChange = action;
+    watchStore(() => renderer.state().paths !== paths, checkLayout);
+}
+
+/**
+ * Listen to changes of what the renderer keeps, once there is a page.
+ * @param {() => boolean} changed whether there is something to look at
+ * @param {() => void} look
+ */
+export function watchStore(changed, look) {
     if (page.store) {
         // Later: the renderer tells of what it does also in the middle of drawing it.
-        page.store.subscribe(() => renderer.state().paths !== paths && setTimeout(checkLayout));
-        setTimeout(checkLayout);
+        page.store.subscribe(() => changed() && setTimeout(look));
+        setTimeout(look);
     } else {
-        setTimeout(() => watchLayout(action), 50);
+        setTimeout(() => watchStore(changed, look), 50);
     }
 }

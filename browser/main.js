@@ -13,6 +13,7 @@
  * What runs is remembered in the tab's sessionStorage until the page has its outcome.
  */
 
+import { watchAttached } from "./attached.js";
 import { cancel } from "./cancel_inputs.js";
 import { dropAll } from "./debounce.js";
 import "./hints.js";
@@ -69,6 +70,7 @@ window.addEventListener("pagehide", () => {
     poller.pause(); // until it is shown again, if the browser keeps it
 });
 watchLayout(onPageChange);
+watchAttached();
 
 // The renderer looks functions up by name; ours are the ids of callbacks.
 clientside.long_callback = new Proxy(

@@ -24,6 +24,7 @@ import { random, settings } from "./page.js";
  * @property {string} [payload] the request, until the server has it
  * @property {string} [asked] the same from then on, if it is small and may be asked once more
  * @property {boolean} [doubtful] whether no answer has come, so that the server may not have it
+ * @property {string} [ref] the public number of a job that was started by code, see attached.js
  * @property {string} [declared] how the callback was declared then
  * @property {Object<string, number>} [happened] events that are not to happen again: by component
  *     and property, the number of the last

@@ -137,7 +137,7 @@ function isAskedAlready(job) {
 }
 
 /** @param {Job} old @param {Job} job which takes its place */
-function replace(old, job) {
+export function replace(old, job) {
     old.cancel();
     if (!old.settled) {
         old.settled = true;

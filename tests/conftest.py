@@ -13,6 +13,7 @@ from apps import Server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytest_plugins = ["pytester", "pytest_dash_long_callback"]
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so has all that they
 # start; some tests send one.

@@ -1,6 +1,7 @@
 """Long callbacks for Plotly Dash: progress, cancel, caching and a real job queue."""
 
 from dash_long_callback._version import __version__
+from dash_long_callback.calls.attach import attach
 from dash_long_callback.calls.handle import JobHandle
 from dash_long_callback.calls.submit import find_job, submit
 from dash_long_callback.calls.updates import PartialUpdate, ProgressUpdate, PropsUpdate, TrackUpdate
@@ -29,6 +30,8 @@ from dash_long_callback.errors import (
     StoreError,
     UserError,
 )
+from dash_long_callback.http_api.api import http_api
+from dash_long_callback.http_api.request import ApiRequest
 from dash_long_callback.limits import Limit, Rate
 from dash_long_callback.managers.celery import CeleryLongCallbackManager
 from dash_long_callback.managers.diskcache import DiskcacheLongCallbackManager
@@ -45,6 +48,7 @@ plain_apps.listen()
 log_tags.install()
 
 __all__ = [
+    "ApiRequest",
     "CeleryLongCallbackManager",
     "ContextNotSent",
     "Dash",
@@ -78,8 +82,10 @@ __all__ = [
     "TrackUpdate",
     "UserError",
     "__version__",
+    "attach",
     "attempt",
     "find_job",
+    "http_api",
     "long_callback",
     "plug",
     "show_step",

@@ -65,10 +65,15 @@ def _hashes(values: dict[str, Any], code: CodeType) -> dict[str, str]:
                     seen.add(value.__code__)
                     todo.append(value.__code__)
             elif name in values and name not in found and not name.startswith("__"):
-                text = _text(value, MAX_DEPTH, [MAX_PARTS])
+                text = plain_text(value)
                 if text is not None:
                     found[name] = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
     return found
+
+
+def plain_text(value: Any) -> str | None:
+    """A plain value as text, the same in each process; None if it is not plain, or too large."""
+    return _text(value, MAX_DEPTH, [MAX_PARTS])
 
 
 def globals_of(code: CodeType) -> set[str]:

@@ -4,6 +4,7 @@ LongCallbackError
 ├── UserError              words of the author, for the user to read
 ├── DoNotRetry             raised in the function: another attempt would fail, too
 ├── RegistrationError      the decorator was used wrongly; raised at import
+├── BadCall                a function was called from code, or by a client, with what it can't take
 ├── OptionFailed           a function for an option raised, or returned what can't be used
 │   └── CacheByFailed      a ``cache_by`` function did
 ├── LimitReached           a click or a call was refused, by ``on_limit="refuse"``
@@ -61,6 +62,19 @@ class DoNotRetry(LongCallbackError):
 
 class RegistrationError(LongCallbackError, TypeError):
     """A long callback was declared wrongly. The message names the callback and the fix."""
+
+
+class BadCall(LongCallbackError, TypeError):
+    """The function of a long callback can't be called with these arguments.
+
+    Attributes:
+        problem: why, in words.
+        argument: the name of the one that is wrong; None: it is not one alone.
+    """
+
+    def __init__(self, call: str, problem: str, argument: str | None = None) -> None:
+        super().__init__(f"{call}: {problem}")
+        self.problem, self.argument = problem, argument
 
 
 class OptionFailed(LongCallbackError):

@@ -25,6 +25,11 @@ HELP = (
     'manager, as in DiskcacheLongCallbackManager(app="module:function"). Or use '
     'start_method="fork", which copies the server'
 )
+HELP_IN_NOTEBOOK = (
+    "Make it in the function itself. Or once in each worker: write a module (a cell that begins "
+    "with %%writefile does), with a function that makes it, and give the manager that function as "
+    "worker_start"
+)
 
 
 def where(function: Any, options: dict[str, Any], is_sendable: Sendable) -> str:

@@ -118,7 +118,8 @@ def page(blank: Page, app: Server, request: pytest.FixtureRequest) -> Page:
     return blank
 
 
-@pytest.fixture(params=["chromium", "firefox"])
+# What a browser does in its own way, it does on every Dash.
+@pytest.fixture(params=["chromium", pytest.param("firefox", marks=pytest.mark.newest_only)])
 def each_page(app: Server, request: pytest.FixtureRequest) -> BasePage:
     """The module's app in each of the browsers. As of ``page``, it may say ``keep_page``."""
     chromium = request.param == "chromium"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -162,61 +162,30 @@ def test_ordinary_background_and_long_callbacks_are_beside_each_other(
     assert "1" in app.notes("shared")
 
 
-# Apps of their own
+# An app with pages, without on_error, and with two managers
 
-HEAD = """
+APP_OF_PAGES = """
 import os
 import dash, diskcache
 from dash import Input, Output, State, callback, dcc, html
 from dash_long_callback.compat import DiskcacheManager
-from in_app import FOLDER, note, serve, wait_for
+from in_app import FOLDER, serve
 
 manager = DiskcacheManager(diskcache.Cache(str(FOLDER / "cache")))
-"""
+app = dash.Dash(__name__, use_pages=True, background_callback_manager=manager)
+app.layout = html.Div([
+    *[dcc.Link(path, path, id=f"to-{path[1:]}") for path in ("/", "/two", "/kept")],
+    html.Button("stop", id="stop-all"), dash.page_container,
+    html.Button("may fail", id="may-fail"), html.Div(id="failed"),
+])
 
-ERROR = """
-app = dash.Dash(__name__, background_callback_manager=manager)
-app.layout = [html.Button("run", id="run"), html.Div(id="out")]
-
-@app.callback(output=Output("out", "children"), inputs=Input("run", "n_clicks"),
-              running=[(Output("run", "disabled"), True, False)],
+@app.callback(output=Output("failed", "children"), inputs=Input("may-fail", "n_clicks"),
+              running=[(Output("may-fail", "disabled"), True, False)],
               prevent_initial_call=True, background=True)
-def work(n_clicks):
+def may_fail(n_clicks):
     if n_clicks == 2:
         raise Exception("it is broken")
     return f"clicked {n_clicks}"
-
-if __name__ == "__main__":
-    serve(app)
-"""
-
-
-def test_an_error_is_in_the_dev_tools_as_dash_shows_it(
-    serve: Callable[..., Server], blank: Page
-) -> None:
-    server = serve(HEAD + ERROR)
-    blank.open(server.url)
-    blank.click("#run")
-    blank.wait_text("#out", "clicked 1")
-    blank.click("#run")
-    told = blank.wait_error("it is broken")
-    assert told.lower().startswith("callback error updating out.children\n<!doctype html")
-    wording = (
-        "BackgroundCallbackError: An error occurred inside a background callback: it is broken"
-    )
-    assert f'<p class="errormsg">dash.exceptions.{wording}' in told
-    assert "raise Exception(&#34;it is broken&#34;)" in told
-    blank.wait_prop("run", "disabled", value=False)
-    blank.click("#run")
-    blank.wait_text("#out", "clicked 3")
-
-
-PAGES = """
-app = dash.Dash(__name__, use_pages=True, background_callback_manager=manager)
-app.layout = html.Div([
-    dcc.Link("one", "/", id="to-one"), dcc.Link("two", "/two", id="to-two"),
-    html.Button("stop", id="stop-all"), dash.page_container,
-])
 
 if __name__ == "__main__":
     serve(app)
@@ -240,16 +209,46 @@ def work(n_clicks):
     return f"{name} {{n_clicks}}"
 """
 
+KEPT = """
+import dash, diskcache
+from dash import Input, Output, State, dcc, html
+from dash_long_callback.compat import DiskcacheManager
+from in_app import FOLDER, note, wait_for
 
-def test_callbacks_of_pages_are_cancelled_by_a_button_of_all(
-    serve: Callable[..., Server], blank: Page
-) -> None:
-    pages = {"pages/one.py": PAGE.format(path="/", name="one")}
-    pages |= {"pages/two.py": PAGE.format(path="/two", name="two")}
-    server = serve(HEAD + PAGES, files=pages)
-    blank.open(server.url)
+dash.register_page(__name__, "/kept")
+keeping = DiskcacheManager(
+    diskcache.Cache(str(FOLDER / "keeping")), [lambda: (FOLDER / "version").read_text()], 60)
+layout = [dcc.Input(id="value", value="a"), html.Button("run", id="run"),
+          html.Button("stop", id="stop"), html.Div("at the start", id="state"),
+          html.Div("nothing", id="out")]
+
+@dash.callback(
+    Output("out", "children"),
+    dict(button=Input("run", "n_clicks"), value=State("value", "value")),
+    progress=Output("state", "children"), progress_default="ready", interval=500,
+    cache_args_to_ignore=["button"], prevent_initial_call=True, background=True,
+    cancel=[Input("stop", "n_clicks")], manager=keeping)
+def work(set_progress, button, value):
+    note("ran", value)
+    set_progress(f"step of {value}")
+    wait_for(f"{value}-{len((FOLDER / 'note-ran').read_text().splitlines())}")
+    return f"result of {value}"
+"""
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An app with pages."""
+    files = {"pages/one.py": PAGE.format(path="/", name="one"), "pages/kept.py": KEPT}
+    files |= {"pages/two.py": PAGE.format(path="/two", name="two")}
+    server = Server(APP_OF_PAGES, tmp_path_factory.mktemp("pages"), files=files)
+    yield server.start()
+    server.stop()
+
+
+def test_callbacks_of_pages_are_cancelled_by_a_button_of_all(pages: Server, blank: Page) -> None:
+    blank.open(pages.url)
     for name in ("one", "two"):
-        blank.click(f"#to-{name}")
         blank.wait(lambda name=name: blank.exists(f"#run-{name}"))
         for stop in ("#stop-all", f"#stop-{name}"):
             blank.click(f"#run-{name}")
@@ -257,52 +256,20 @@ def test_callbacks_of_pages_are_cancelled_by_a_button_of_all(
             blank.click(stop)
             blank.wait_text(f"#state-{name}", "idle")
             assert blank.text(f"#out-{name}") == "initial"
-        server.open_gate(name)
+        pages.open_gate(name)
         blank.click(f"#run-{name}")
         blank.wait_text(f"#out-{name}", f"{name} 3")
+        blank.click("#to-two")
 
 
-CACHED = """
-manager.cache_by = [lambda: (FOLDER / "version").read_text()]
-app = dash.Dash(__name__, background_callback_manager=manager)
-app.layout = html.Div([html.Button("show", id="show"), html.Div(id="shown")])
-app.validation_layout = html.Div([app.layout, *[
-    dcc.Input(id="value"), *(html.Div(id=name) for name in ("run", "stop", "state", "out"))]])
-
-@app.callback(Output("shown", "children"), Input("show", "n_clicks"), prevent_initial_call=True)
-def show(_):
-    return [dcc.Input(id="value", value="a"), html.Button("run", id="run"),
-            html.Button("stop", id="stop"), html.Div("at the start", id="state"),
-            html.Div("nothing", id="out")]
-
-@app.callback(
-    Output("out", "children"),
-    dict(button=Input("run", "n_clicks"), value=State("value", "value")),
-    progress=Output("state", "children"), progress_default="ready", interval=500,
-    cache_args_to_ignore=["button"], prevent_initial_call=True, background=True,
-    cancel=[Input("stop", "n_clicks")])
-def work(set_progress, button, value):
-    note("ran", value)
-    set_progress(f"step of {value}")
-    wait_for(f"{value}-{len((FOLDER / 'note-ran').read_text().splitlines())}")
-    return f"result of {value}"
-
-if __name__ == "__main__":
-    serve(app)
-"""
-
-
-def test_results_are_kept_by_the_manager_s_cache_by(
-    serve: Callable[..., Server], blank: Page
-) -> None:
-    server = serve(HEAD + CACHED)
-    (server.folder / "version").write_text("1")
-    blank.open(server.url)
-    blank.click("#show")
+def test_results_are_kept_by_the_manager_s_cache_by(pages: Server, blank: Page) -> None:
+    (pages.folder / "version").write_text("1")
+    blank.open(pages.url)
+    blank.click("#to-kept")
     blank.wait_text("#state", "at the start")
     blank.click("#run")
     blank.wait_text("#state", "step of a")
-    server.open_gate("a-1")
+    pages.open_gate("a-1")
     blank.wait_text("#out", "result of a")
     blank.wait_text("#state", "ready")
     blank.type("#value", "b")
@@ -311,27 +278,37 @@ def test_results_are_kept_by_the_manager_s_cache_by(
     blank.click("#stop")
     blank.wait_text("#state", "ready")
     assert blank.text("#out") == "result of a"
-    server.open_gate("b-3")
+    pages.open_gate("b-3")
     blank.click("#run")
     blank.wait_text("#out", "result of b")
     blank.type("#value", "a")
     blank.click("#run")
     blank.wait_text("#out", "result of a")
-    assert server.notes("ran") == ["a", "b", "b"], "kept, though another button was pressed"
-    (server.folder / "version").write_text("2")
+    assert pages.notes("ran") == ["a", "b", "b"], "kept, though another button was pressed"
+    (pages.folder / "version").write_text("2")
     blank.click("#run")
     blank.wait_text("#state", "step of a")
-    server.open_gate("a-4")
+    pages.open_gate("a-4")
     blank.wait_text("#state", "ready")
-    assert server.notes("ran") == ["a", "b", "b", "a"]
+    assert pages.notes("ran") == ["a", "b", "b", "a"]
 
 
-def test_a_page_that_is_older_than_the_server_is_served(
-    serve: Callable[..., Server], blank: Page
+def test_an_error_is_in_the_dev_tools_as_dash_shows_it_and_an_older_page_is_served(
+    pages: Server, blank: Page
 ) -> None:
-    server = serve(HEAD + ERROR)
-    blank.open(server.url)
-    server.end()
-    server.start()
-    blank.click("#run")  # the first request
-    blank.wait_text("#out", "clicked 1")
+    blank.open(pages.url)
+    blank.click("#may-fail")
+    blank.wait_text("#failed", "clicked 1")
+    blank.click("#may-fail")
+    told = blank.wait_error("it is broken")
+    assert told.lower().startswith("callback error updating failed.children\n<!doctype html")
+    wording = (
+        "BackgroundCallbackError: An error occurred inside a background callback: it is broken"
+    )
+    assert f'<p class="errormsg">dash.exceptions.{wording}' in told
+    assert "raise Exception(&#34;it is broken&#34;)" in told
+    blank.wait_prop("may-fail", "disabled", value=False)
+    pages.end()
+    pages.start()
+    blank.click("#may-fail")  # the first request
+    blank.wait_text("#failed", "clicked 3")

@@ -177,6 +177,7 @@ def test_each_point_is_drawn_once_and_in_order_also_in_a_hidden_tab(page: Page, 
 
 
 @pytest.mark.parametrize("name", ["told", "yielded"])
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_progress_and_yield_lose_no_event(name: str, page: Page, app: Server):
     page.click(f"#{name}-run")
     app.open_gate("yielded")
@@ -187,6 +188,7 @@ def test_progress_and_yield_lose_no_event(name: str, page: Page, app: Server):
     assert points(page, name) == list(range(30))
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_file_and_an_event_come_once_and_not_again_after_a_reload(page: Page, app: Server):
     script = {"source": SAVE}
     added = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", script)
@@ -236,6 +238,7 @@ def test_a_graph_that_comes_back_or_is_loaded_again_gets_what_it_lacks(page: Pag
     app.close_gate("shown-end")
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_page_is_sent_away_once_only(page: Page, app: Server):
     page.click("#away-run")
     page.js("window.before = true")

@@ -222,6 +222,7 @@ def test_one_that_is_tried_again_says_when_and_which_try_it_is(page: BasePage, a
 # How it ends
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_worker_that_dies_is_told_and_try_again_asks_for_the_same(page: BasePage, app: Server):
     begun = len(app.notes("killed"))
     page.click("#killed-run")
@@ -284,6 +285,7 @@ def test_one_that_raises_is_dismissed_or_tried_again_by_keyboard(page: BasePage,
     assert no_notice(page)
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_stop_ends_one_that_runs_and_one_that_waits(page: BasePage, app: Server):
     begun, before = len(app.notes("first")), len(app.notes("stops"))
     text = page.text("#second-result")
@@ -369,6 +371,7 @@ def test_it_moves_nothing_and_what_is_below_takes_clicks(page: BasePage, app: Se
 # Over time
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_reload_brings_it_back_and_try_again_works(page: BasePage, app: Server):
     page.click("#raises-run")
     page.wait(lambda: seconds(page, "raises-result") >= 1)
@@ -461,6 +464,7 @@ def test_a_network_that_is_cut_is_told_and_so_is_that_it_is_back(blank: Page, ap
     wait_gone(page, "chatty-result")
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_server_that_is_killed_and_started_again_is_told_and_the_result_comes(
     page: BasePage, app: Server
 ):

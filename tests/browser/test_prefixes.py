@@ -164,15 +164,18 @@ def test_each_app_of_a_flask_server_has_its_own_functions_for_the_same_ids(
 
 
 @pytest.mark.parametrize("name", ["two", "four", "mounted"])
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_cancel_below_a_prefix(name: str, blank: Page, on_flask: Server):
     cancel(blank, on_flask, name)
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_other_routes_of_the_flask_server_are_untouched(on_flask: Server):
     assert requests.get(on_flask.url, timeout=30).text == "not of Dash"
 
 
 @pytest.mark.parametrize("name", ["sales", "stock"])
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_the_example_of_two_apps(name: str, blank: Page, on_flask: Server):
     blank.open(f"{on_flask.url}{name}/")
     blank.click("#run")

@@ -92,6 +92,7 @@ def test_the_outcome_of_a_job_that_ended_meanwhile_is_there(page: Page, app: Ser
     page.wait_text("#away-state", "off")
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_another_tab_does_not_take_it_for_its_own(page: Page, app: Server):
     app.close_gate("away")
     count = len(app.notes("away"))
@@ -109,6 +110,7 @@ def test_another_tab_does_not_take_it_for_its_own(page: Page, app: Server):
     page.wait_text("#away-result", "done 1")
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_tab_that_crashes_finds_its_job(page: Page, app: Server):
     app.close_gate("away")
     count = len(app.notes("away"))
@@ -123,6 +125,7 @@ def test_a_tab_that_crashes_finds_its_job(page: Page, app: Server):
         tab.wait_text("#away-result", "done 1")
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_job_that_was_found_can_be_cancelled(page: Page, app: Server):
     app.close_gate("away")
     count = len(app.notes("away"))
@@ -168,6 +171,7 @@ def update(n):
 """
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_page_that_was_left_before_the_server_had_answered_runs_it_once(page: Page, app: Server):
     page.click("#slow-run")
     app.wait_for_note("slow-key")
@@ -296,6 +300,7 @@ def test_jobs_of_patterns_and_without_outputs_are_found(page: Page, app: Server)
         page.wait_text({"type": "each-state", "n": n}, "off")
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_job_that_the_server_does_not_know_any_more_is_told_and_forgotten(
     page: Page, app: Server
 ):

@@ -129,6 +129,7 @@ def test_parallel_runs_all_at_once_and_shows_each_result_when_it_comes(page: Pag
 @pytest.mark.parametrize(
     "policy,begun", [("ignore", 1), ("queue", 1), ("latest", 1), ("parallel", 3)]
 )
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_cancel_ends_all_of_them(policy: str, begun: int, page: Page, app: Server):
     name = f"{policy}-cancel"
     page.record(f"#{name}-result")
@@ -166,6 +167,7 @@ def test_clicks_in_one_moment_run_as_often_as_the_renderer_tells_of_them(
     "policy,runs",
     [("ignore", [1]), ("queue", [1, 2, 3]), ("latest", [1, 3]), ("parallel", [1, 2, 3])],
 )
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_they_are_found_again_by_a_reload(policy: str, runs: list[int], page: Page, app: Server):
     name = f"{policy}-reload"
     for _ in range(3):
@@ -231,6 +233,7 @@ def update(set_progress, n):
 """
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_after_an_error_the_queue_goes_on(page: Page, app: Server):
     page.click("#failing-run")
     page.click("#failing-run")

@@ -146,6 +146,7 @@ def test_an_async_generator_does_the_same(page: Page, app: Server):
     assert page.recorded("#async-result") == ["", "step 0", "step 1", "step 2"]
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_what_is_returned_after_all_is_the_result(page: Page, app: Server):
     page.click("#returned-run")
     page.wait_text("#returned-result", "first")
@@ -170,6 +171,7 @@ def test_a_cancel_cleans_up_in_the_generator(page: Page, app: Server):
     assert page.text("#cancelled-result") == "begun"
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_the_result_of_a_generator_is_kept_as_any(page: Page, app: Server):
     for _ in range(2):
         page.js("dash_clientside.set_props('kept-result', {children: ''})")
@@ -191,6 +193,7 @@ def test_a_reload_shows_the_latest_value_and_goes_on(page: Page, app: Server):
     page.wait_text("#again-state", "off")
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_slow_page_sees_the_latest_value_soon(page: Page):
     """Each value costs the page more time than its making: what it has no time for is left out."""
     page.js(
@@ -209,6 +212,7 @@ def test_a_slow_page_sees_the_latest_value_soon(page: Page):
     assert numbers == sorted(numbers)
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_stream_is_one_request_and_each_other_answer_one_more(
     page: Page, app: Server, request: pytest.FixtureRequest
 ):

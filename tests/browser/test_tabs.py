@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
+import pytest
 from apps import Server
 from page import Page
 
@@ -42,6 +43,7 @@ def update(n):
 """
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_two_tabs_with_equal_arguments_both_get_the_result(page: Page, app: Server):
     page.click("#equal-run")
     app.wait_for_note("equal")
@@ -63,6 +65,7 @@ def update(n):
 """
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_cancel_in_one_tab_leaves_the_job_of_the_other(page: Page, app: Server):
     page.click("#cancelled-run")
     app.wait_for_note("cancelled")
@@ -129,6 +132,7 @@ for i in range(20):
 """
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_jobs_that_begin_one_after_the_other_share_the_questions_for_news(page: Page):
     page.js(
         "const send = window.fetch; let line = Promise.resolve();"
@@ -282,6 +286,7 @@ def update(set_progress, n):
 """
 
 
+@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_job_outlives_a_crash_and_a_restart_of_the_server(page: Page, app: Server):
     page.expect_console("ERR_")
     page.click("#restart-run")

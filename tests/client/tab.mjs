@@ -37,6 +37,8 @@ export class Tab {
     constructor(clock, send, callbacks, components, session, random) {
         this.clock = clock;
         this.components = components;
+        /** @type {(() => void)[]} Those who hear of changes of the store. */
+        this.listeners = [];
         /** @type {any[]} What the page was told, by events of the window. */
         this.told = [];
         /** @type {any[]} And what its jobs were at, each time that this has changed. */
@@ -120,7 +122,7 @@ export class Tab {
                 paths: this.paths,
                 graphs: { callbacks: Object.keys(callbacks).map((output) => ({ output })) },
             }),
-            subscribe() {},
+            subscribe: (/** @type {() => void} */ listener) => this.listeners.push(listener),
             dispatch: (/** @type {any} */ action) => this.dispatch(action),
         };
         vm.createContext(this.window);
@@ -144,6 +146,16 @@ export class Tab {
             triggered: initial ? [] : [{ prop_id: "run.n_clicks", value: n }],
         };
         return clientside.long_callback[name]();
+    }
+
+    /**
+     * What it does when the answer to an ordinary callback sets properties of a component.
+     * @param {string} id
+     * @param {Object<string, any>} props
+     */
+    answer(id, props) {
+        this.components[id] = { ...this.components[id], ...props };
+        this.listeners.forEach((listener) => listener());
     }
 
     /**

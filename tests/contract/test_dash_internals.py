@@ -367,6 +367,16 @@ def test_an_app_tells_before_it_takes_over_what_has_no_app() -> None:
     assert seen == [(app, False, ["out.children"])]
 
 
+def test_an_app_that_has_its_server_calls_before_each_request(app: dash.Dash) -> None:
+    seen: list[Any] = []
+    dash.callback(OUT, IN)(identity)
+    internals.before_requests(app, lambda one: seen.append((one, [*one.callback_map])))
+    internals.before_requests(dash.Dash("app", server=False), seen.append)
+    for _ in range(2):
+        copy_context().run(app.server.test_client().get, "/_dash-dependencies")
+    assert seen == [(app, ["out.children"])] * 2
+
+
 @contextmanager
 def hook(kind: Any, function: Callable[..., Any]) -> Generator[None]:
     hooks = dash.hooks.get_hooks(kind)
@@ -525,6 +535,27 @@ def test_the_secret_is_that_of_an_entry_s_manager(app: dash.Dash) -> None:
 )
 def test_a_click_comes_to_dash_s_dispatch(path: str, dispatch: bool) -> None:
     assert internals.is_dispatch({"path": path}) is dispatch
+
+
+def test_what_a_callback_sets_reaches_the_page_that_has_called_it(app: dash.Dash) -> None:
+    seen: list[bool] = []
+    app.callback(OUT, IN)(lambda _value: seen.append(internals.answers_page()))
+    body = {
+        "output": "out.children",
+        "outputs": {"id": "out", "property": "children"},
+        "inputs": [{"id": "in", "property": "value", "value": 1}],
+        "changedPropIds": ["in.value"],
+    }
+    client = app.server.test_client()
+    copy_context().run(lambda: client.post("/_dash-update-component", json=body))
+    assert seen == [True]
+    with app.server.test_request_context("/_dash-layout"):
+        assert not internals.answers_page()
+    # A callback by WebSocket has no path.
+    with internals.callback_context({"updated_props": {}, "dash_websocket": object()}):
+        assert internals.answers_page()
+    with internals.callback_context({"updated_props": {}, "path": "/_mcp"}):
+        assert not internals.answers_page()
 
 
 # Context
@@ -700,10 +731,16 @@ def test_add_url_adds_a_route_below_the_prefix() -> None:
     app = dash.Dash("app", url_base_pathname="/below/")
     app.layout = html.Div()
     internals.add_route(app, "_ours/x", lambda: flask.Response("here"))
+
+    def view(rest: str) -> flask.Response:
+        return flask.Response(rest)
+
+    internals.add_route(app, "_ours/<path:rest>", view, ("PUT",))
     client = app.server.test_client()
     assert client.post("/below/_ours/x").data == b"here"
     assert client.get("/below/_ours/x").data != b"here"
     assert client.post("/_ours/x").data != b"here"
+    assert client.put("/below/_ours/a/b").data == b"a/b"
 
 
 def test_the_kind_of_server_is_known() -> None:
@@ -724,6 +761,17 @@ def test_the_fastapi_middleware_keeps_the_json_that_it_has_read() -> None:
     source = "".join(source.split())  # 4.5 has it on fewer lines
     assert 'request.headers.get("content-type","").startswith("application/json")' in source
     assert re.search(r"json_body=\(?(awaitrequest\.json\(\)|json\.loads\(body\))", source)
+
+
+@pytest.mark.newest_only
+def test_a_fastapi_app_can_be_told_which_request_it_answers() -> None:
+    """It looks at its own paths only."""
+    module = importlib.import_module("dash.backends._fastapi")
+    request: Any = object()
+    with internals.fastapi_request(request):
+        assert module.get_current_request() is request
+    with pytest.raises(RuntimeError):
+        module.get_current_request()
 
 
 def test_the_on_error_is_that_of_the_callback_s_app(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -873,3 +921,9 @@ def test_each_name_of_ctx_works_in_a_job_or_says_why_not(app: dash.Dash) -> None
     assert answer["response"]["out"]["children"] == dict.fromkeys(
         ("record_timing", "response", "timing_information"), "ContextNotSent"
     )
+
+
+def test_the_components_of_an_app_with_pages_are_called_so() -> None:
+    container: Any = dash.page_container
+    ids = {getattr(one, "id", None) for one in container.children}
+    assert {internals.PAGE_CONTENT, internals.PAGE_LOCATION} <= ids

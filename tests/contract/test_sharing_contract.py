@@ -441,6 +441,23 @@ def test_a_shared_job_stays_shared_for_longer_than_rows_are_kept(tmp_path: Path)
     store.close()
 
 
+def test_who_shows_a_job_of_code_knows_it_for_longer_than_rows_are_kept(tmp_path: Path) -> None:
+    store = DiskcacheStore(tmp_path / "jobs", retention=1)
+    manager = Manager(store, Never(store))
+    callback = callback_of(callbacks.work)
+    jobs = [manager.submit(callback.call(b"{}")).job_id for _ in range(2)]
+    job = store.change(jobs[0], Begin())
+    assert job is not None
+    shown = [found[0] for job_id in jobs if (found := manager.attach(job_id)) is not None]
+    begun = time.monotonic()
+    while time.monotonic() - begun < 1.5:
+        assert store.renew(job)
+        time.sleep(0.05)
+    states = [found.state for one in shown if (found := manager.job(one)) is not None]
+    assert states == [State.RUNNING, State.QUEUED]
+    store.close()
+
+
 def test_a_shared_job_expires_for_all_who_wait_and_the_next_who_asks_gets_another(
     pool: Manager, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import threading
@@ -39,6 +40,7 @@ from dash_long_callback.jobs import (
     Requeue,
     Resend,
     Result,
+    Slot,
     State,
     Succeeded,
     new_job_id,
@@ -433,6 +435,62 @@ def test_a_job_that_has_ended_since_gives_its_result(store: JobStore) -> None:
     assert bytes(result.response) == b'"key"'
 
 
+# Requests that a client has given a key
+
+
+def test_a_key_names_the_job_that_was_claimed_first(make: Callable[..., JobStore]) -> None:
+    store, other = make(), make()
+    first = store.request_keys.claim("key", "job", "this")
+    assert first == ("job", "this", False)
+    assert other.request_keys.claim("key", "another", "that") == first
+    assert other.request_keys.claim("another", "another", "that").job_id == "another"
+    other.request_keys.note_stored("key", first)
+    assert store.request_keys.claim("key", "another", "this") == ("job", "this", True)
+
+
+def test_of_many_threads_that_claim_a_key_at_once_one_gets_it(store: JobStore) -> None:
+    found: list[str] = []
+    at_once(
+        *[
+            lambda n=n: found.append(store.request_keys.claim("key", f"{n}", "this").job_id)
+            for n in range(8)
+        ]
+    )
+    assert len(found) == 8
+    assert len(set(found)) == 1
+
+
+@only_atomic
+def test_of_many_handles_that_claim_a_key_at_once_one_gets_it(
+    make: Callable[..., JobStore],
+) -> None:
+    handles, found = [make() for _ in range(8)], list[str]()
+    at_once(
+        *[
+            lambda n=n, one=one: found.append(one.request_keys.claim("key", f"{n}", "x").job_id)
+            for n, one in enumerate(handles)
+        ]
+    )
+    assert len(found) == 8
+    assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("size", [10, INLINE_BYTES + 1, PIECE_BYTES + 1])
+def test_of_many_who_keep_an_ended_job_at_once_one_does_and_its_result_is_whole(
+    size: int, store: JobStore
+) -> None:
+    job = Job(new_job_id(), "cb", State.SUCCEEDED, seq=2, slots={2: Slot(2, 0)})
+    response, found = b"x" * size, list[bool]()
+    at_once(*[lambda: found.append(store.create_ended(job, response, {2: b"1"}))] * 4)
+    assert sorted(found) == [False] * 3 + [True]
+    loaded = store.load_all(job.id)
+    assert loaded is not None
+    kept, small = loaded
+    whole = small if small is not None else LargeResult(store, kept).whole()
+    assert (kept.state, whole, store.values(job.id, [2])) == (State.SUCCEEDED, response, [b"1"])
+    assert not store.create_ended(job, b"y" * size, {})
+
+
 # Updates
 
 
@@ -742,6 +800,29 @@ def test_a_wait_notices_a_write_of_the_same_process(make: Callable[..., JobStore
         timer.start()
         assert subscription.wait(30)
         timer.join()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_was_ended_is_started_again(make: Callable[..., JobStore]) -> None:
+    reader, writer = make(), make()
+    first, second = started(writer), started(writer)
+    before = threading.enumerate()
+    with reader.subscribe() as subscription:
+        subscription.follow([first.id])
+        drained(subscription)
+        ours = [one for one in threading.enumerate() if one not in before and one.name == "news"]
+        for thread in ours:  # as dash.testing ends the threads of a server
+            end = ctypes.pythonapi.PyThreadState_SetAsyncExc
+            end(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
+        writer.change(first.id, End(Cancelled()))
+        for thread in ours:
+            thread.join(30)
+            assert not thread.is_alive()
+    with reader.subscribe() as subscription:
+        subscription.follow([second.id])
+        drained(subscription)
+        writer.change(second.id, End(Cancelled()))
+        assert subscription.wait(30)
 
 
 def test_every_write_of_a_job_is_news(make: Callable[..., JobStore]) -> None:

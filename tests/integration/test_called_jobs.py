@@ -41,33 +41,38 @@ class Script:
 
     def __init__(self, folder: Path, code: str, **env: str) -> None:
         (folder / "script.py").write_text(HEAD + code)
-        self._process = subprocess.Popen(
-            [sys.executable, "script.py"],
-            cwd=folder,
-            env={
-                **os.environ,
-                "FOLDER": str(folder),
-                "XDG_CACHE_HOME": str(folder / "user-cache"),
-                **env,
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        # Files, as the end of a pipe would be that of the last worker which writes to it.
+        self._out, self._err = folder / "script.out", folder / "script.err"
+        with self._out.open("w") as out, self._err.open("w") as err:
+            self._process = subprocess.Popen(
+                [sys.executable, "script.py"],
+                cwd=folder,
+                env={
+                    **os.environ,
+                    "FOLDER": str(folder),
+                    "XDG_CACHE_HOME": str(folder / "user-cache"),
+                    **env,
+                },
+                stdout=out,
+                stderr=err,
+            )
 
     @property
     def runs(self) -> bool:
         return self._process.poll() is None
 
+    def printed(self) -> str:
+        """What it has printed until now."""
+        return self._out.read_text()
+
     def said(self) -> list[Any]:
         """What it has printed, line by line as JSON, when it has ended."""
-        out, err = self._process.communicate(timeout=90)
-        assert self._process.returncode == 0, err
-        return [json.loads(line) for line in out.splitlines()]
+        assert self._process.wait(90) == 0, self._err.read_text()
+        return [json.loads(line) for line in self.printed().splitlines()]
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
 
 
 def run(folder: Path, code: str, **env: str) -> list[Any]:
@@ -160,6 +165,7 @@ print(json.dumps([first.result(60), same.result(60)]), flush=True)
     script = Script(server.folder, code)
     server.wait_for_note("done")  # of "ben", as "ann" has her one
     server.wait_for_note("run", 2)
+    wait_until(script.printed, what="its first line")
     server.open_gate("a")
     assert script.said() == [[[0, "ben"], "queued"], [["a", "ann"], [0, "ann"]]]
 

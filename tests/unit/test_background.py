@@ -15,7 +15,7 @@ import dash
 import pytest
 from dash import Input, Output, State, html
 from dash.background_callback.managers import BaseBackgroundCallbackManager
-from dash.exceptions import BackgroundCallbackError
+from dash.exceptions import BackgroundCallbackError, MissingLongCallbackManagerError
 from dash_extensions.enrich import DashProxy, MultiplexerTransform
 from web import KINDS, Browser
 
@@ -25,6 +25,8 @@ from dash_long_callback.dash.callbacks import LongCallback, registry
 from dash_long_callback.dash.client_config import client_config
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.managers.base import Manager
+from dash_long_callback.server.pacing import Capacity
+from dash_long_callback.server.route import Request
 from dash_long_callback.stores.diskcache import DiskcacheStore
 
 OUT, IN = Output("out", "children"), Input("in", "value")
@@ -128,8 +130,38 @@ def test_all_options_are_those_of_a_long_callback(manager: Manager) -> None:
 def test_the_interval_that_all_have_is_not_asked_for(manager: Manager) -> None:
     app = make(manager)
     app.callback(OUT, IN, background=True)(work)
-    [callback] = taken(app)
-    assert callback.options.interval is None
+    app.callback(Output("none", "children"), IN, background=True, interval=None)(work)  # pyright: ignore[reportArgumentType]
+    assert [callback.options.interval for callback in taken(app)] == [None, None]
+
+
+def test_an_app_may_get_its_manager_after_it_is_made(manager: Manager) -> None:
+    app = make(None)
+    app._background_manager = manager
+    app.callback(OUT, IN, background=True)(work)
+    assert click(app, 5) == "5 done"
+
+
+def test_without_a_manager_of_dash_s_the_app_s_long_callback_manager_runs_it(
+    manager: Manager,
+) -> None:
+    app = Dash("app", long_callback_manager=manager)
+    app.layout = html.Div()
+    app.callback(OUT, IN, background=True)(work)
+    assert click(app, 5) == "5 done"
+    plain = make(None)
+    plain.callback(OUT, IN, background=True)(work)
+    with pytest.raises(MissingLongCallbackManagerError):
+        click(plain, 5)
+
+
+def test_of_an_app_without_a_manager_only_those_of_its_callbacks_are_asked(
+    manager: Manager,
+) -> None:
+    app = make(None)
+    app.callback(OUT, IN, background=True, manager=manager)(work)
+    load(app)
+    request = Request(b"", app, Capacity(holds=1, rate=1.0))
+    assert request.managers == [manager]
 
 
 def test_a_cell_that_runs_again_replaces_it(manager: Manager) -> None:
@@ -598,18 +630,21 @@ from dash import Input, Output, callback, html
 app = dash.Dash("app")
 app.layout = html.Div()
 
-from dash_long_callback import DiskcacheLongCallbackManager
+from dash_long_callback.compat import DiskcacheManager
 
-manager = DiskcacheLongCallbackManager()
+manager = DiskcacheManager()
 
 @callback(Output("a", "b"), Input("c", "d"), cancel=Input("x", "n"), manager=manager,
           background=True, prevent_initial_call=True)
 def work(value):
     return value
 
+first = app.server.test_client().get("/_dash-dependencies").get_json()
+[told] = [one for one in first if one["output"] == "a.b"]
 page = app.server.test_client().get("/").get_data(as_text=True)
 [spec] = [one for one in app._callback_list if one["output"] == "a.b"]
-print(spec["background"], '"cancel": [{"id": "x"' in page or '"cancel":[{"id":"x"' in page)
+cancels = '"cancel":[{"id":"x"' in page.replace(": ", ":")
+print(told["background"], spec["background"], cancels)
 manager.stop()
 """
 
@@ -624,4 +659,4 @@ def test_an_app_that_was_made_before_this_package_is_imported_has_them_too(tmp_p
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines()[-1] == "None True"
+    assert done.stdout.splitlines()[-1] == "None None True"

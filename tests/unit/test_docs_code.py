@@ -87,6 +87,16 @@ def imports(code: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def run_tests(folder: Path) -> None:
+    """Run the tests of a folder, as a user does."""
+    # By name, as the package may be on the path without being installed.
+    command = [sys.executable, "-m", "pytest", "-p", "pytest_dash_long_callback"]
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize("block", PYTHON, ids=str)
 def test_each_block_compiles(block: Block):
     included = re.search(r'--8<-- "([^":]+)', block.text)
@@ -103,10 +113,10 @@ def test_the_files_of_a_page_can_be_imported(name: str, tmp_path: Path):
         file.write_text(block.text)
         if file.parent == tmp_path:  # the pages of an app are imported by Dash
             modules.append(file.stem)
-    code = f"import {', '.join(modules)}"
-    if "test_app" in modules:
-        code += "; test_app.test_a_click_shows_the_result()"
-    imports(code, tmp_path)
+    tests = [module for module in modules if module.startswith("test_")]
+    if tests:
+        run_tests(tmp_path)
+    imports(f"import {', '.join(set(modules) - set(tests))}", tmp_path)
 
 
 def test_the_first_app_runs_with_celery_after_the_change_that_the_readme_names(tmp_path: Path):

@@ -9,6 +9,7 @@ import dash_long_callback
 
 #: Written out: a name that goes or comes shows up here, and in the change log.
 NAMES = [
+    "ApiRequest",
     "CeleryLongCallbackManager",
     "ContextNotSent",
     "Dash",
@@ -42,8 +43,10 @@ NAMES = [
     "TrackUpdate",
     "UserError",
     "__version__",
+    "attach",
     "attempt",
     "find_job",
+    "http_api",
     "long_callback",
     "plug",
     "show_step",

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     },
 }
 #: What may know Dash; of the others, no part needs it, nor does anything that they import.
-RIM = ("calls", "dash", "server")
+RIM = ("calls", "dash", "http_api", "server", "testing")
 #: What brings the names together that users import.
 PUBLIC = {"dash_long_callback", "dash_long_callback.compat"}
 
@@ -75,7 +75,7 @@ def modules() -> dict[str, Path]:
 
 
 #: Modules that need an extra: they are imported where it is known to be there.
-EXTRAS = {"celery", "kombu", "redis", "fastapi", "quart", "tqdm", "uvicorn"}
+EXTRAS = {"celery", "kombu", "redis", "fastapi", "pydantic", "quart", "tqdm", "uvicorn"}
 
 
 def runtime_imports(file: Path) -> set[str]:

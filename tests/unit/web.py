@@ -45,12 +45,15 @@ class Browser:
         content_type: str | None = "application/json",
         **headers: str,
     ) -> Answer:
-        return self._send("POST", path, body, {"Content-Type": content_type, **headers})
+        return self.send("POST", path, body, {"Content-Type": content_type, **headers})
 
-    def get(self, path: str = "") -> Answer:
-        return self._send("GET", path, b"", {})
+    def get(self, path: str = "", **headers: str) -> Answer:
+        return self.send("GET", path, b"", headers)
 
-    def _send(self, method: str, path: str, body: bytes, headers: dict[str, Any]) -> Answer:
+    def delete(self, path: str, **headers: str) -> Answer:
+        return self.send("DELETE", path, b"", headers)
+
+    def send(self, method: str, path: str, body: bytes, headers: dict[str, Any]) -> Answer:
         named = {name.replace("_", "-"): value for name, value in headers.items() if value}
         if self.cookies:
             named["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())

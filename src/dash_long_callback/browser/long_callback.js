@@ -17,7 +17,44 @@ one,make)):make(dependencies)}var PAINT_MAX=100;function componentOf(id){let com
 props?component:null}function propsOf(id){return componentOf(id)?.props||null}var missing=new Set;function warnOnce(id,property){
 let name=stringify(id);!missing.has(name)&&missing.size<1e3&&(missing.add(name),console.warn(`A long callback sets ${name}\
 .${property}, but there is no such component on the page.`))}function afterPaint(callback){if(document.hidden){callback();
-return}let first=once(callback);requestAnimationFrame(()=>setTimeout(first)),setTimeout(first,PAINT_MAX)}var waiting=new Map;function waitingFor(slot){let one=waiting.get(slot);return one?[one.job]:[]}function allWaiting(){return Array.
+return}let first=once(callback);requestAnimationFrame(()=>setTimeout(first)),setTimeout(first,PAINT_MAX)}var READY_MAX=3e4,renderer={state(){return page.store?.getState()||{}},dispatch(action){page.store?.dispatch(action)},ready(){
+return this.state().appLifecycle==="HYDRATED"},definition(name){return this.state().graphs?.callbacks?.find(callback=>callback.
+output===name)},declarations(){return this.state().dependenciesRequest?.content||[]},path(id){let{strs={},objs={}}=this.
+state().paths||{};if(typeof id=="string")return strs[id];let keys=Object.keys(id).sort(),values=JSON.stringify(keys.map(
+key=>id[key]));return(objs[keys.join(",")]||[]).find(one=>JSON.stringify(one.values)===values)?.path},ids(pattern){if(typeof pattern==
+"string")return this.path(pattern)?[pattern]:[];let keys=Object.keys(pattern).sort();return(this.state().paths?.objs?.[keys.
+join(",")]||[]).map(one=>Object.fromEntries(keys.map((key,i)=>[key,one.values[i]]))).filter(id=>matches(id,pattern))},isChange(name,props){
+let{prioritized=[],executing=[]}=this.state().callbacks||{},calls=[...executing,...prioritized].filter(call=>call.callback.
+output===name&&Object.keys(call.changedPropIds).length===props.length&&props.every(prop=>prop in call.changedPropIds));if(!calls.
+length)return props.length>0;let{changedPropIds,initialCall}=calls[calls.length-1];return props.some(prop=>changedPropIds[prop]===
+2&&(!initialCall||isCounter(prop.slice(prop.lastIndexOf(".")+1))))},executed(job,result){let callback=this.definition(job.
+name),outputs=flat(job.outputs);if(callback){let cb={callback,anyVals:"",changedPropIds:{},initialCall:!1,getInputs:()=>[],
+getState:()=>[],getOutputs:()=>[outputs],executionResult:{...result,payload:job.outputs?{outputs}:null}};this.dispatch({
+type:"Callbacks.AddExecuted",payload:[cb]})}else result.data?Object.entries(result.data).forEach(([id,props])=>clientside.
+set_props(parseId(id),props)):console.error(result.error)},titled(job,error){let outputs=flat(job.outputs).map(({id,property})=>nameOf(
+id,property)),title=outputs.length?`Callback error updating ${outputs.join(", ")}`:`Callback error with no output from i\
+nput ${(job.pending.triggers||[]).join(", ")}`;error.message=error.by?`${title} by the long callback ${error.by}`:title,
+Object.defineProperty(error,"stack",{value:void 0}),this.keepLines()},keepLines:once(()=>{let sheet=new CSSStyleSheet;sheet.
+replaceSync(".dash-backend-error { white-space: pre-wrap; overflow-wrap: anywhere; }"),document.adoptedStyleSheets=[...document.
+adoptedStyleSheets,sheet]}),silently(change){let requested=()=>this.state().callbacks?.requested||[],before=new Set(requested());
+change();let added=requested().filter(callback=>!before.has(callback));added.length&&this.dispatch({type:"Callbacks.Remo\
+veRequested",payload:added})},complain(text){let[message,...more]=text.split(`
+`),error={message,html:more.join(`
+`)};tried(()=>this.dispatch({type:"ON_ERROR",payload:{type:"backEnd",error}})),console.error(text)},async loaded({type,namespace}){
+let ready=page[namespace]?.[type]?._dashprivate_isLazyComponentReady;typeof ready?.then=="function"&&await Promise.race(
+[ready,pause(READY_MAX)])},loading(on,outputs){let payload=outputs.map(({id,property})=>({path:this.path(id),property:bare(
+property),id:stringify(id)})).filter(one=>one.path);payload.length&&this.dispatch({type:on?"LOADING":"LOADED",payload})}};
+function attempt(name,action){try{action()}catch(error){renderer.complain(`A step of the long callback ${name} has faile\
+d
+${messageOf(error)}`)}}var paths=null,changing=!1,places=new Map;function notePlace(id){let name=stringify(id);places.has(name)||places.set(name,
+renderer.path(id))}function setProperty(id,property,value){let[name,path]=[stringify(id),renderer.path(id)],known=places.
+get(name)===path;clientside.set_props(id,{[property]:value}),known&&places.has(name)&&places.set(name,renderer.path(id))}
+function isNew(id){let[name,path]=[stringify(id),renderer.path(id)];return!!path&&places.has(name)&&places.get(name)!==path}
+function notePlaces(ids){places=new Map,ids.forEach(notePlace)}var onChange=()=>{};function checkLayout(){if(!(changing||
+!renderer.ready()||renderer.state().paths===paths)){changing=!0;try{paths=renderer.state().paths,onChange()}finally{changing=
+!1}}}function watchLayout(action){onChange=action,watchStore(()=>renderer.state().paths!==paths,checkLayout)}function watchStore(changed,look2){
+page.store?(page.store.subscribe(()=>changed()&&setTimeout(look2)),setTimeout(look2)):setTimeout(()=>watchStore(changed,
+look2),50)}var waiting=new Map;function waitingFor(slot){let one=waiting.get(slot);return one?[one.job]:[]}function allWaiting(){return Array.
 from(waiting.values(),({job})=>job)}function debounce(job,ms,start2){drop(job.slot);let timer=setTimeout(()=>{waiting.delete(
 job.slot),!job.settled&&job.isHere()&&start2()},ms);waiting.set(job.slot,{job,timer})}function drop(slot){clearTimeout((waiting.
 get(slot)||{}).timer),waiting.delete(slot)}function dropAll(){Array.from(waiting.keys()).forEach(drop)}var SENTENCES={failed:"Something went wrong. Try again.",timed_out:"This took too long and was stopped. Try again.",expired:"\
@@ -58,36 +95,7 @@ matched.filter(other=>typeof other=="object");return Object.fromEntries(Object.e
 value,"MATCH")&&matched.find(other=>key in other);return[key,like?like[key]:value]}))}function isOutput(pending,id,property){
 return flat(pending.outputs).some(one=>stringify(one.id)===id&&bare(one.property)===property)}function isSentAgain(pending,id,property,value){
 let component=property==="href"?componentOf(id):null;if(!component||component.type!=="Location")return!1;let again2=pending.
-went===value;return pending.went=value,memory.keep(pending),again2}var READY_MAX=3e4,renderer={state(){return page.store?.getState()||{}},dispatch(action){page.store?.dispatch(action)},ready(){
-return this.state().appLifecycle==="HYDRATED"},definition(name){return this.state().graphs?.callbacks?.find(callback=>callback.
-output===name)},declarations(){return this.state().dependenciesRequest?.content||[]},path(id){let{strs={},objs={}}=this.
-state().paths||{};if(typeof id=="string")return strs[id];let keys=Object.keys(id).sort(),values=JSON.stringify(keys.map(
-key=>id[key]));return(objs[keys.join(",")]||[]).find(one=>JSON.stringify(one.values)===values)?.path},ids(pattern){if(typeof pattern==
-"string")return this.path(pattern)?[pattern]:[];let keys=Object.keys(pattern).sort();return(this.state().paths?.objs?.[keys.
-join(",")]||[]).map(one=>Object.fromEntries(keys.map((key,i)=>[key,one.values[i]]))).filter(id=>matches(id,pattern))},isChange(name,props){
-let{prioritized=[],executing=[]}=this.state().callbacks||{},calls=[...executing,...prioritized].filter(call=>call.callback.
-output===name&&Object.keys(call.changedPropIds).length===props.length&&props.every(prop=>prop in call.changedPropIds));if(!calls.
-length)return props.length>0;let{changedPropIds,initialCall}=calls[calls.length-1];return props.some(prop=>changedPropIds[prop]===
-2&&(!initialCall||isCounter(prop.slice(prop.lastIndexOf(".")+1))))},executed(job,result){let callback=this.definition(job.
-name),outputs=flat(job.outputs);if(callback){let cb={callback,anyVals:"",changedPropIds:{},initialCall:!1,getInputs:()=>[],
-getState:()=>[],getOutputs:()=>[outputs],executionResult:{...result,payload:job.outputs?{outputs}:null}};this.dispatch({
-type:"Callbacks.AddExecuted",payload:[cb]})}else result.data?Object.entries(result.data).forEach(([id,props])=>clientside.
-set_props(parseId(id),props)):console.error(result.error)},titled(job,error){let outputs=flat(job.outputs).map(({id,property})=>nameOf(
-id,property)),title=outputs.length?`Callback error updating ${outputs.join(", ")}`:`Callback error with no output from i\
-nput ${(job.pending.triggers||[]).join(", ")}`;error.message=error.by?`${title} by the long callback ${error.by}`:title,
-Object.defineProperty(error,"stack",{value:void 0}),this.keepLines()},keepLines:once(()=>{let sheet=new CSSStyleSheet;sheet.
-replaceSync(".dash-backend-error { white-space: pre-wrap; overflow-wrap: anywhere; }"),document.adoptedStyleSheets=[...document.
-adoptedStyleSheets,sheet]}),silently(change){let requested=()=>this.state().callbacks?.requested||[],before=new Set(requested());
-change();let added=requested().filter(callback=>!before.has(callback));added.length&&this.dispatch({type:"Callbacks.Remo\
-veRequested",payload:added})},complain(text){let[message,...more]=text.split(`
-`),error={message,html:more.join(`
-`)};tried(()=>this.dispatch({type:"ON_ERROR",payload:{type:"backEnd",error}})),console.error(text)},async loaded({type,namespace}){
-let ready=page[namespace]?.[type]?._dashprivate_isLazyComponentReady;typeof ready?.then=="function"&&await Promise.race(
-[ready,pause(READY_MAX)])},loading(on,outputs){let payload=outputs.map(({id,property})=>({path:this.path(id),property:bare(
-property),id:stringify(id)})).filter(one=>one.path);payload.length&&this.dispatch({type:on?"LOADING":"LOADED",payload})}};
-function attempt(name,action){try{action()}catch(error){renderer.complain(`A step of the long callback ${name} has faile\
-d
-${messageOf(error)}`)}}var jobs=[],answered=new Map;function inSlot(slot){return jobs.filter(job=>job.slot===slot)}function alive(){return jobs}
+went===value;return pending.went=value,memory.keep(pending),again2}var jobs=[],answered=new Map;function inSlot(slot){return jobs.filter(job=>job.slot===slot)}function alive(){return jobs}
 function enter(job){jobs=[...jobs,job]}function leave(job){jobs=jobs.filter(other=>other!==job)}function queues(job){return job.
 config.retrigger==="queue"||job.config.retrigger==="latest"}function spin(slot){setTimeout(()=>{let job=inSlot(slot).find(
 one=>one.detached&&!one.outcome);job&&renderer.loading(!0,flat(job.outputs))})}function inProgress(id,property,except){let name=stringify(
@@ -109,45 +117,27 @@ last);return isCounter(property)?value>0&&(reset||!sameJson(value,before)):sameJ
 changed||!settles(stop.born)}};function cancel(){let context=clientside.callback_context;for(let{prop_id,value}of context.
 triggered){let dot=prop_id.lastIndexOf("."),id=parseId(prop_id.slice(0,dot));[...alive(),...allWaiting()].filter(job=>job.
 stops.cancels(id,prop_id.slice(dot+1),value)).forEach(job=>job.cancel()),noteChange(prop_id,value)}return mapDependencies(
-context.outputs_list,()=>clientside.no_update)}var HOLDERS=2,HOLDER_LEASE=8e3,HOLDER_RENEW=3e3,keyOf=i=>`dash-long-callback holder ${i}`,holder={key:"",timer:void 0,lost(){},
-take(){return tried(()=>{this.key&&!this.isMine()&&this.forget();for(let i=0;i<HOLDERS&&!this.key;i++){let key=keyOf(i);
-this.isFree(localStorage.getItem(key))&&(this.write(key),this.key=key,this.timer=setInterval(()=>this.renew(),HOLDER_RENEW))}}),
-!!this.key},write(key){localStorage.setItem(key,`${TAB} ${Date.now()+HOLDER_LEASE} ${prefix()}`)},follows(){let isOurs=entry=>!this.
-isFree(entry)&&entry?.split(" ")[2]===prefix();return tried(()=>{for(let i=0;i<HOLDERS&&keyOf(i)!==this.key;i++)if(isOurs(
-localStorage.getItem(keyOf(i))))return!1;return!!this.key},!1)},isFree(entry){let left=Number((entry||"").split(" ")[1])-
-Date.now();return!(left>0&&left<=HOLDER_LEASE)},isMine(){let entry=localStorage.getItem(this.key);return!entry||entry.startsWith(
-TAB)},renew(){try{if(this.isMine()){this.write(this.key);return}}catch{}this.forget(),this.lost()},forget(){clearInterval(
-this.timer),this.key=""},free(){tried(()=>this.key&&this.isMine()&&localStorage.removeItem(this.key)),this.forget()}};window.
-addEventListener("storage",event=>event.key===holder.key&&holder.renew());var OPEN=7e4,OTHERS_MAX=500,neighbours={channel:null,jobs:new Map,asked(){},left(){},joined(){},moved(_jobs){},open(){!this.
-channel&&typeof BroadcastChannel<"u"&&tried(()=>{this.channel=new BroadcastChannel(`dash-long-callback ${prefix()}`),this.
-channel.onmessage=({data})=>tried(()=>this.hear(data))})},close(){this.channel?.close(),this.channel=null,this.jobs.clear()},
-followed(){if(!holder.follows())return;this.jobs.forEach(({until},id)=>until<Date.now()&&this.jobs.delete(id));let jobs2=Array.
-from(this.jobs).slice(-OTHERS_MAX);return jobs2.length?Object.fromEntries(jobs2.map(([id,{seq}])=>[id,seq])):void 0},leave(){
-this.say({left:!0})},ask(){this.say({who:!0})},tell(wait){this.say({wait})},pass(moved){this.note(moved),this.say({moved})},
-say(what){tried(()=>this.channel?.postMessage(what))},hear(data){data.who&&this.asked(),data.left&&this.left(),data.moved&&
-(this.note(data.moved),this.moved(data.moved));let others=!1;for(let[id,seq]of Object.entries(data.wait||{})){if(!Number.
-isInteger(seq))continue;let known=this.jobs.get(id);others=others||!known,this.jobs.set(id,{seq:Math.max(seq,known?.seq||
-0),until:Date.now()+OPEN})}others&&holder.follows()&&this.joined()},note(moved){for(let[id,[seq,ended]]of Object.entries(
-moved)){let known=this.jobs.get(id);known&&(known.seq=Math.max(seq,known.seq),ended&&this.jobs.delete(id))}}};var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
-message),this.final=final,this.pause=pause2,this.session=session}};function faultOf(error){return error instanceof RequestError?
-error:new RequestError("the server did not respond")}async function post(path,body,more={}){let config=dashConfig(),options=config.
-fetch||{},headers={Accept:"application/json","Content-Type":"application/json",...more.headers},token=document.cookie.split(
-"; ").find(cookie=>cookie.startsWith((config.csrf_token_name||"_csrf_token")+"="));if(token){let value=token.slice(token.
-indexOf("=")+1);headers[config.csrf_header_name||"X-CSRFToken"]=tried(()=>decodeURIComponent(value),value)}return fetch(
-prefix()+path,{credentials:"same-origin",...options,method:"POST",headers:{...headers,...options.headers},body,signal:more.
-signal,keepalive:more.keepalive})}async function errorOf(response){let html=(response.headers.get("Content-Type")||"").startsWith(
-"text/html");if(response.ok&&!html)return null;let text=html?"":await response.text().catch(()=>""),status=`status ${response.
-status}${text&&": "+text.slice(0,1e3)}`;if(response.status===401||response.status===403||response.ok){let how=response.ok?
-"the server answered with another page":status;return new RequestError(`${SENTENCES.session} (${how})`,!0,0,!0)}let later2=response.
-status>=500||LATER.includes(response.status),pause2=Math.min(Number(response.headers.get("Retry-After"))||0,TRY_MAX/1e3)*
-1e3;return new RequestError(status,!later2,pause2)}var RETRY_MIN=250,RETRY_MAX=5e3,RetryBudget=class{constructor(){this.failures=0,this.tried=0,this.since=Date.now()}begin(){
-this.since=Date.now()}succeed(){this.failures=0,this.tried=0}get lasts(){return this.failures>1}fail(fault){let pause2=Math.
-min(RETRY_MIN*2**this.failures,RETRY_MAX);return this.failures+=1,navigator.onLine!==!1&&(this.tried+=Math.min(Date.now()-
-this.since,TRY_MAX)+pause2),fault.final||this.tried>settings().patience*1e3?null:Math.max(pause2*(.75+Math.random()/2),fault.
-pause)}message(what,fault){return fault.final?fault.message:`${what} (tried for ${Math.round(this.tried/1e3)} s): ${fault.
-message}`}renew(){this.failures=0}wait(ms){return new Promise(resolve=>{let online=()=>{this.renew(),done()},done=()=>{clearTimeout(
-timer),window.removeEventListener("online",online),resolve()},timer=setTimeout(done,ms);window.addEventListener("online",
-online)})}};function isPatch(value){return has(value,"__dash_patch_update")}function at(root,place){return place.reduce((value,key)=>value?.[key],
+context.outputs_list,()=>clientside.no_update)}var DRAWN_MAX=1e3;function isEvents(value){return has(value,"__dash_long_callback_events")}var lines=new Map;function inLine(name,action){
+let before=lines.get(name),done=before?before.then(action):action();done&&(lines.set(name,done),done.then(()=>lines.get(
+name)===done&&lines.delete(name)))}async function settled(){for(let turn=0;turn<4;turn++)await new Promise(resolve=>{let{
+port1,port2}=new MessageChannel;port1.onmessage=resolve,port2.postMessage(null)})}async function giveEvent(component,id,property,value){
+let plot=component.type==="Graph"?await drawn(id):null,redrawn=plot&&new Promise(resolve=>plot.once("plotly_redraw",resolve));
+setProperty(id,property,value),redrawn&&["extendData","prependData"].includes(property)&&await Promise.race([redrawn,pause(
+DRAWN_MAX)]),await settled()}async function drawn(id){for(let until=Date.now()+READY_MAX;Date.now()<until;await pause(50)){
+let element=document.getElementById(stringify(id)),plot=element&&element.querySelector(".js-plotly-plot");if(plot&&!plot.
+matches(".dash-graph--pending"))return plot}return null}var EVENTS_MAX=1e4,EventLines=class{constructor(job){this.job=job,this.lines=new Map,this.waiting=0,this.then=null}whenDone(action){
+this.waiting?this.then=action:action()}add(id,property,{__dash_long_callback_events:kind,events}){let name=nameOf(id,property),
+line=this.lines.get(name)||{id,property,last:0,here:!0,round:0,kept:new Set};this.lines.set(name,line);for(let[seq,value]of events)
+if(seq>line.last){line.last=seq;let event={seq,kind,value};if(line.kept.add(event),this.happen(line,event),line.kept.size>
+EVENTS_MAX){let[oldest]=line.kept;line.kept.delete(oldest)}}}reappear(){for(let line of this.lines.values()){let here=!!componentOf(
+line.id);here&&!line.here&&(line.round+=1,line.kept.forEach(event=>this.happen(line,event))),line.here=here}}happen(line,event){
+let{round}=line;this.waiting+=1,inLine(nameOf(line.id,line.property),async()=>{try{!this.job.settled&&line.round===round&&
+await this.deliver(line,event)}catch(error){this.job.updates.report(line.id,line.property,error)}finally{if(this.waiting-=
+1,!this.waiting&&this.then){let then=this.then;this.then=null,then()}}})}async deliver(line,event){let component=componentOf(
+line.id);if(!component){line.here=!1,this.job.here&&warnOnce(line.id,line.property);return}if(await renderer.loaded(component),
+!this.job.settled){if(event.kind==="once"||event.kind==="file"&&component.type==="Download"){line.kept.delete(event);let{
+pending}=this.job,name=nameOf(line.id,line.property),happened=pending.happened=pending.happened||{};if(event.seq<=(happened[name]||
+0))return;happened[name]=event.seq,memory.keep(pending)}await giveEvent(component,line.id,line.property,event.value)}}};function isPatch(value){return has(value,"__dash_patch_update")}function at(root,place){return place.reduce((value,key)=>value?.[key],
 root)}function fromStart(list2,index){if(typeof index!="number"||index>=0)return index;if(list2==null)throw new TypeError(
 `it counts from the end of a list (${index}), but there is none`);return list2.length+index}function copied(root,key){return Number.
 isInteger(key)&&Array.isArray(root)?root.slice():{...root}}function withValue(root,place,value){if(!place.length)return value;
@@ -171,22 +161,74 @@ key));if(operation==="Delete")return without(root,place);if(!has(OPERATIONS,oper
 place),params||{}))}function patched(value,previous){if(!isPatch(value))return value;if(previous===void 0)throw new TypeError(
 "the property has no value yet that it could change");return value.operations.reduce(patchOne,previous)}function apart(value){
 if(!isPatch(value)||!Array.isArray(value.lengths))return[value];let end=0;return value.lengths.map(length=>(end+=length,
-{...value,operations:value.operations.slice(end-length,end)}))}var paths=null,changing=!1,places=new Map;function notePlace(id){let name=stringify(id);places.has(name)||places.set(name,
-renderer.path(id))}function setProperty(id,property,value){let[name,path]=[stringify(id),renderer.path(id)],known=places.
-get(name)===path;clientside.set_props(id,{[property]:value}),known&&places.has(name)&&places.set(name,renderer.path(id))}
-function isNew(id){let[name,path]=[stringify(id),renderer.path(id)];return!!path&&places.has(name)&&places.get(name)!==path}
-function notePlaces(ids){places=new Map,ids.forEach(notePlace)}var onChange=()=>{};function checkLayout(){if(!(changing||
-!renderer.ready()||renderer.state().paths===paths)){changing=!0;try{paths=renderer.state().paths,onChange()}finally{changing=
-!1}}}function watchLayout(action){onChange=action,page.store?(page.store.subscribe(()=>renderer.state().paths!==paths&&setTimeout(
-checkLayout)),setTimeout(checkLayout)):setTimeout(()=>watchLayout(action),50)}var DRAWN_MAX=1e3;function isEvents(value){return has(value,"__dash_long_callback_events")}var lines=new Map;function inLine(name,action){
-let before=lines.get(name),done=before?before.then(action):action();done&&(lines.set(name,done),done.then(()=>lines.get(
-name)===done&&lines.delete(name)))}async function settled(){for(let turn=0;turn<4;turn++)await new Promise(resolve=>{let{
-port1,port2}=new MessageChannel;port1.onmessage=resolve,port2.postMessage(null)})}async function giveEvent(component,id,property,value){
-let plot=component.type==="Graph"?await drawn(id):null,redrawn=plot&&new Promise(resolve=>plot.once("plotly_redraw",resolve));
-setProperty(id,property,value),redrawn&&["extendData","prependData"].includes(property)&&await Promise.race([redrawn,pause(
-DRAWN_MAX)]),await settled()}async function drawn(id){for(let until=Date.now()+READY_MAX;Date.now()<until;await pause(50)){
-let element=document.getElementById(stringify(id)),plot=element&&element.querySelector(".js-plotly-plot");if(plot&&!plot.
-matches(".dash-graph--pending"))return plot}return null}var STREAM_NEXT=25e3;async function*eventsOf(body,late){let reader=body.getReader(),decoder=new TextDecoder,[text,from]=[
+{...value,operations:value.operations.slice(end-length,end)}))}var Signs=class{constructor(job){this.job=job,this.shown=!1,this.progress=new Map,this.unseen=0}show(){!this.shown&&!this.
+job.settled&&(this.shown=!0,this.setRunning("on"),this.all().forEach(([id])=>notePlace(id)))}hide(){this.shown&&(this.shown=
+!1,inSlot(this.job.slot).some(other=>other!==this.job&&!other.outcome)||this.setRunning("off"),this.reset())}setRunning(which){
+let{config,pending,updates}=this.job;for(let target of config.running)componentsOf(pending,target).forEach(id=>updates.set(
+id,target.property,target[which]))}setProgress(index,value){let target=this.job.config.progress[index];this.unseen+=1,afterPaint(
+()=>this.unseen-=1),this.progress.set(index,value);for(let id of componentsOf(this.job.pending,target))inLine(nameOf(id,
+target.property),()=>this.job.updates.set(id,target.property,value))}restart(){this.progress.clear(),this.reset()}reset(){
+let{progress,defaults,keeps}=this.job.config;keeps||progress.forEach((target,index)=>{for(let id of componentsOf(this.job.
+pending,target))!(!defaults&&this.job.events.lines.has(nameOf(id,target.property)))&&!inProgress(id,target.property,this.
+job)&&this.job.updates.set(id,target.property,defaults?defaults[index]:null)})}all(){let{running,progress}=this.job.config,
+targets=running.map(target=>[target,target.on]);return progress.forEach((target,index)=>targets.push([target,this.progress.
+get(index)])),targets.flatMap(([target,value])=>componentsOf(this.job.pending,target).map(id=>[id,target.property,value]))}renew(isNew2){
+let latest=new Map;for(let sign of this.shown?this.all():[])sign[2]!==void 0&&!isPatch(sign[2])&&isNew2(sign[0])&&latest.
+set(nameOf(sign[0],sign[1]),sign);for(let[id,property,value]of latest.values())sameJson((propsOf(id)||{})[property],value)||
+this.job.updates.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
+length?devToolsError(misfits.join(`
+`)):result.error;return{data:Object.keys(data).length?data:void 0,error}}function pick(job,response,misfits){let byId=new Map(
+Object.entries(response).map(([id,props])=>[stringify(parseId(id)),props])),picked={};for(let output of flat(job.outputs)){
+let[id,property]=[stringify(output.id),bare(output.property)],[values,props]=[byId.get(id),propsOf(output.id)];if(props&&
+values&&property in values)try{picked[id]={...picked[id],[property]:patched(values[property],props[property])}}catch(error){
+misfits.push(`The Patch for ${id}.${property} can't be applied: ${messageOf(error)}`)}else props&&job.updates.yielded.has(
+`${id}.${property}`)&&(picked[id]={...picked[id],[property]:props[property]})}return picked}function give(job,{data,error}){
+error&&(renderer.titled(job,error),data&&job.detach()),job.detached?(data&&attempt(job.name,()=>renderer.executed(job,{data})),
+error&&attempt(job.name,()=>renderer.executed(job,{error})),renderer.loading(!1,flat(job.outputs)),spin(job.slot)):error?
+job.reject(error):data?job.resolve(shaped(job.outputs,data)):job.reject(clientside.PreventUpdate)}function shaped(outputs,data){
+return mapDependencies(outputs,output=>{let[values,property]=[data[stringify(output.id)]||{},bare(output.property)];return property in
+values?values[property]:clientside.no_update})}function load(library){return new Promise((resolve,reject)=>{let element=library.
+type==="_js_dist"?Object.assign(document.createElement("script"),{src:library.url}):Object.assign(document.createElement(
+"link"),{href:library.url,rel:"stylesheet"});element.onload=()=>resolve(),element.onerror=()=>reject(new Error(library.url)),
+document.head.append(element)})}var TRY_MAX=3e4,LATER=[408,425,429],RequestError=class extends Error{constructor(message,final=!1,pause2=0,session=!1){super(
+message),this.final=final,this.pause=pause2,this.session=session}};function faultOf(error){return error instanceof RequestError?
+error:new RequestError("the server did not respond")}async function post(path,body,more={}){let config=dashConfig(),options=config.
+fetch||{},headers={Accept:"application/json","Content-Type":"application/json",...more.headers},token=document.cookie.split(
+"; ").find(cookie=>cookie.startsWith((config.csrf_token_name||"_csrf_token")+"="));if(token){let value=token.slice(token.
+indexOf("=")+1);headers[config.csrf_header_name||"X-CSRFToken"]=tried(()=>decodeURIComponent(value),value)}return fetch(
+prefix()+path,{credentials:"same-origin",...options,method:"POST",headers:{...headers,...options.headers},body,signal:more.
+signal,keepalive:more.keepalive})}async function errorOf(response){let html=(response.headers.get("Content-Type")||"").startsWith(
+"text/html");if(response.ok&&!html)return null;let text=html?"":await response.text().catch(()=>""),status=`status ${response.
+status}${text&&": "+text.slice(0,1e3)}`;if(response.status===401||response.status===403||response.ok){let how=response.ok?
+"the server answered with another page":status;return new RequestError(`${SENTENCES.session} (${how})`,!0,0,!0)}let later2=response.
+status>=500||LATER.includes(response.status),pause2=Math.min(Number(response.headers.get("Retry-After"))||0,TRY_MAX/1e3)*
+1e3;return new RequestError(status,!later2,pause2)}var RETRY_MIN=250,RETRY_MAX=5e3,RetryBudget=class{constructor(){this.failures=0,this.tried=0,this.since=Date.now()}begin(){
+this.since=Date.now()}succeed(){this.failures=0,this.tried=0}get lasts(){return this.failures>1}fail(fault){let pause2=Math.
+min(RETRY_MIN*2**this.failures,RETRY_MAX);return this.failures+=1,navigator.onLine!==!1&&(this.tried+=Math.min(Date.now()-
+this.since,TRY_MAX)+pause2),fault.final||this.tried>settings().patience*1e3?null:Math.max(pause2*(.75+Math.random()/2),fault.
+pause)}message(what,fault){return fault.final?fault.message:`${what} (tried for ${Math.round(this.tried/1e3)} s): ${fault.
+message}`}renew(){this.failures=0}wait(ms){return new Promise(resolve=>{let online=()=>{this.renew(),done()},done=()=>{clearTimeout(
+timer),window.removeEventListener("online",online),resolve()},timer=setTimeout(done,ms);window.addEventListener("online",
+online)})}};var HOLDERS=2,HOLDER_LEASE=8e3,HOLDER_RENEW=3e3,keyOf=i=>`dash-long-callback holder ${i}`,holder={key:"",timer:void 0,lost(){},
+take(){return tried(()=>{this.key&&!this.isMine()&&this.forget();for(let i=0;i<HOLDERS&&!this.key;i++){let key=keyOf(i);
+this.isFree(localStorage.getItem(key))&&(this.write(key),this.key=key,this.timer=setInterval(()=>this.renew(),HOLDER_RENEW))}}),
+!!this.key},write(key){localStorage.setItem(key,`${TAB} ${Date.now()+HOLDER_LEASE} ${prefix()}`)},follows(){let isOurs=entry=>!this.
+isFree(entry)&&entry?.split(" ")[2]===prefix();return tried(()=>{for(let i=0;i<HOLDERS&&keyOf(i)!==this.key;i++)if(isOurs(
+localStorage.getItem(keyOf(i))))return!1;return!!this.key},!1)},isFree(entry){let left=Number((entry||"").split(" ")[1])-
+Date.now();return!(left>0&&left<=HOLDER_LEASE)},isMine(){let entry=localStorage.getItem(this.key);return!entry||entry.startsWith(
+TAB)},renew(){try{if(this.isMine()){this.write(this.key);return}}catch{}this.forget(),this.lost()},forget(){clearInterval(
+this.timer),this.key=""},free(){tried(()=>this.key&&this.isMine()&&localStorage.removeItem(this.key)),this.forget()}};window.
+addEventListener("storage",event=>event.key===holder.key&&holder.renew());var OPEN=7e4,OTHERS_MAX=500,neighbours={channel:null,jobs:new Map,asked(){},left(){},joined(){},moved(_jobs){},open(){!this.
+channel&&typeof BroadcastChannel<"u"&&tried(()=>{this.channel=new BroadcastChannel(`dash-long-callback ${prefix()}`),this.
+channel.onmessage=({data})=>tried(()=>this.hear(data))})},close(){this.channel?.close(),this.channel=null,this.jobs.clear()},
+followed(){if(!holder.follows())return;this.jobs.forEach(({until},id)=>until<Date.now()&&this.jobs.delete(id));let jobs2=Array.
+from(this.jobs).slice(-OTHERS_MAX);return jobs2.length?Object.fromEntries(jobs2.map(([id,{seq}])=>[id,seq])):void 0},leave(){
+this.say({left:!0})},ask(){this.say({who:!0})},tell(wait){this.say({wait})},pass(moved){this.note(moved),this.say({moved})},
+say(what){tried(()=>this.channel?.postMessage(what))},hear(data){data.who&&this.asked(),data.left&&this.left(),data.moved&&
+(this.note(data.moved),this.moved(data.moved));let others=!1;for(let[id,seq]of Object.entries(data.wait||{})){if(!Number.
+isInteger(seq))continue;let known=this.jobs.get(id);others=others||!known,this.jobs.set(id,{seq:Math.max(seq,known?.seq||
+0),until:Date.now()+OPEN})}others&&holder.follows()&&this.joined()},note(moved){for(let[id,[seq,ended]]of Object.entries(
+moved)){let known=this.jobs.get(id);known&&(known.seq=Math.max(seq,known.seq),ended&&this.jobs.delete(id))}}};var STREAM_NEXT=25e3;async function*eventsOf(body,late){let reader=body.getReader(),decoder=new TextDecoder,[text,from]=[
 "",0],timer;try{for(;;){let{done,value}=await reader.read();if(done)return;clearTimeout(timer),timer=setTimeout(late,STREAM_NEXT),
 text+=decoder.decode(value,{stream:!0});let answers=[];for(let end=text.indexOf(`
 
@@ -233,50 +275,7 @@ hable",reload:!0};Array.from(this.jobs.values()).forEach(job=>job.fail(failure,m
 0);function missed(job,owner){let other=owner!==void 0&&job.pending.owner&&job.pending.owner!==owner,message=other?"Sess\
 ionExpired: you are not logged in any more, or as another user. Log in again and reload the page":"JobNotFound: no such \
 job: it never existed or has expired; run the callback again",failure={kind:other?"session":"gone",reload:!!other},result=job.
-found&&!job.seq?{}:{error:devToolsError(message)};job.settle(result,failure,!!(other&&owner===null))}var IN_TURN=100;neighbours.asked=()=>poller.holds||neighbours.tell(poller.seen());neighbours.left=()=>poller.hint(Math.random()*
-IN_TURN);neighbours.joined=()=>poller.budget.failures||poller.schedule(GATHER);neighbours.moved=moved=>{let isNews=([id,
-[seq,ended]])=>(ended||!poller.hidden)&&seq>(poller.jobs.get(id)?.seq??1/0);Object.entries(moved).some(isNews)&&poller.hint()};var EVENTS_MAX=1e4,EventLines=class{constructor(job){this.job=job,this.lines=new Map,this.waiting=0,this.then=null}whenDone(action){
-this.waiting?this.then=action:action()}add(id,property,{__dash_long_callback_events:kind,events}){let name=nameOf(id,property),
-line=this.lines.get(name)||{id,property,last:0,here:!0,round:0,kept:new Set};this.lines.set(name,line);for(let[seq,value]of events)
-if(seq>line.last){line.last=seq;let event={seq,kind,value};if(line.kept.add(event),this.happen(line,event),line.kept.size>
-EVENTS_MAX){let[oldest]=line.kept;line.kept.delete(oldest)}}}reappear(){for(let line of this.lines.values()){let here=!!componentOf(
-line.id);here&&!line.here&&(line.round+=1,line.kept.forEach(event=>this.happen(line,event))),line.here=here}}happen(line,event){
-let{round}=line;this.waiting+=1,inLine(nameOf(line.id,line.property),async()=>{try{!this.job.settled&&line.round===round&&
-await this.deliver(line,event)}catch(error){this.job.updates.report(line.id,line.property,error)}finally{if(this.waiting-=
-1,!this.waiting&&this.then){let then=this.then;this.then=null,then()}}})}async deliver(line,event){let component=componentOf(
-line.id);if(!component){line.here=!1,this.job.here&&warnOnce(line.id,line.property);return}if(await renderer.loaded(component),
-!this.job.settled){if(event.kind==="once"||event.kind==="file"&&component.type==="Download"){line.kept.delete(event);let{
-pending}=this.job,name=nameOf(line.id,line.property),happened=pending.happened=pending.happened||{};if(event.seq<=(happened[name]||
-0))return;happened[name]=event.seq,memory.keep(pending)}await giveEvent(component,line.id,line.property,event.value)}}};var Signs=class{constructor(job){this.job=job,this.shown=!1,this.progress=new Map,this.unseen=0}show(){!this.shown&&!this.
-job.settled&&(this.shown=!0,this.setRunning("on"),this.all().forEach(([id])=>notePlace(id)))}hide(){this.shown&&(this.shown=
-!1,inSlot(this.job.slot).some(other=>other!==this.job&&!other.outcome)||this.setRunning("off"),this.reset())}setRunning(which){
-let{config,pending,updates}=this.job;for(let target of config.running)componentsOf(pending,target).forEach(id=>updates.set(
-id,target.property,target[which]))}setProgress(index,value){let target=this.job.config.progress[index];this.unseen+=1,afterPaint(
-()=>this.unseen-=1),this.progress.set(index,value);for(let id of componentsOf(this.job.pending,target))inLine(nameOf(id,
-target.property),()=>this.job.updates.set(id,target.property,value))}restart(){this.progress.clear(),this.reset()}reset(){
-let{progress,defaults,keeps}=this.job.config;keeps||progress.forEach((target,index)=>{for(let id of componentsOf(this.job.
-pending,target))!(!defaults&&this.job.events.lines.has(nameOf(id,target.property)))&&!inProgress(id,target.property,this.
-job)&&this.job.updates.set(id,target.property,defaults?defaults[index]:null)})}all(){let{running,progress}=this.job.config,
-targets=running.map(target=>[target,target.on]);return progress.forEach((target,index)=>targets.push([target,this.progress.
-get(index)])),targets.flatMap(([target,value])=>componentsOf(this.job.pending,target).map(id=>[id,target.property,value]))}renew(isNew2){
-let latest=new Map;for(let sign of this.shown?this.all():[])sign[2]!==void 0&&!isPatch(sign[2])&&isNew2(sign[0])&&latest.
-set(nameOf(sign[0],sign[1]),sign);for(let[id,property,value]of latest.values())sameJson((propsOf(id)||{})[property],value)||
-this.job.updates.set(id,property,value)}};function fitting(job,result){if(!result.data)return result;let misfits=[],data=pick(job,result.data,misfits),error=misfits.
-length?devToolsError(misfits.join(`
-`)):result.error;return{data:Object.keys(data).length?data:void 0,error}}function pick(job,response,misfits){let byId=new Map(
-Object.entries(response).map(([id,props])=>[stringify(parseId(id)),props])),picked={};for(let output of flat(job.outputs)){
-let[id,property]=[stringify(output.id),bare(output.property)],[values,props]=[byId.get(id),propsOf(output.id)];if(props&&
-values&&property in values)try{picked[id]={...picked[id],[property]:patched(values[property],props[property])}}catch(error){
-misfits.push(`The Patch for ${id}.${property} can't be applied: ${messageOf(error)}`)}else props&&job.updates.yielded.has(
-`${id}.${property}`)&&(picked[id]={...picked[id],[property]:props[property]})}return picked}function give(job,{data,error}){
-error&&(renderer.titled(job,error),data&&job.detach()),job.detached?(data&&attempt(job.name,()=>renderer.executed(job,{data})),
-error&&attempt(job.name,()=>renderer.executed(job,{error})),renderer.loading(!1,flat(job.outputs)),spin(job.slot)):error?
-job.reject(error):data?job.resolve(shaped(job.outputs,data)):job.reject(clientside.PreventUpdate)}function shaped(outputs,data){
-return mapDependencies(outputs,output=>{let[values,property]=[data[stringify(output.id)]||{},bare(output.property)];return property in
-values?values[property]:clientside.no_update})}function load(library){return new Promise((resolve,reject)=>{let element=library.
-type==="_js_dist"?Object.assign(document.createElement("script"),{src:library.url}):Object.assign(document.createElement(
-"link"),{href:library.url,rel:"stylesheet"});element.onload=()=>resolve(),element.onerror=()=>reject(new Error(library.url)),
-document.head.append(element)})}function hasEnded({state}){return state==="succeeded"||state==="failed"||state==="cancelled"}function later(status,seconds){
+found&&!job.seq?{}:{error:devToolsError(message)};job.settle(result,failure,!!(other&&owner===null))}function hasEnded({state}){return state==="succeeded"||state==="failed"||state==="cancelled"}function later(status,seconds){
 let left=value=>value===null?null:Math.max(0,value-seconds),{state,elapsed,wait,remaining,retry_in}=status;return{...status,
 elapsed:elapsed!==null&&(state==="running"||state==="cancelling")?elapsed+seconds:elapsed,wait:left(wait),remaining:left(
 remaining),retry_in:left(retry_in)}}var TICK=1e3,NOTHING={fraction:null,remaining:null,text:null,done:null,total:null,rate:null},runs=0,JobStatus=class{constructor(job){
@@ -381,22 +380,37 @@ slot),job].forEach(one=>one.detach())}function isIgnored(job){let count=inSlot(j
 delete(job.slot),[...inSlot(job.slot),...waitingFor(job.slot),...last?[last]:[]].some(other=>!other.cancelled&&other.pending.
 values===job.pending.values)}function replace(old,job){if(old.cancel(),!old.settled){old.settled=!0,poller.remove(old),memory.
 drop(old.id),leave(old),old.status.replaced();let end=()=>old.reject(clientside.PreventUpdate);job.promise.then(end,end)}
-job.signs.shown=job.signs.shown||old.signs.shown,job.signs.reset()}var lost=once(()=>memory.all());function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||answered.delete(
-job.slot));let jobs2=alive();for(let job of jobs2)attempt(job.name,()=>job.events.reappear()),attempt(job.name,()=>{job.
-signs.renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs2.flatMap(job=>job.signs.all().map(([id])=>id)));
-let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.name]));for(let job of found.filter(one=>one.
-isHere()))lost().splice(lost().indexOf(job.pending),1),attempt(job.name,()=>pickUp(job))}function pickUp(job){let waits=queues(
-job)&&inSlot(job.slot).length;job.found=job.detached=!0,job.pending.declared!==job.config.declared&&(job.config={...job.
-config,progress:[]}),enter(job),repeatable(job),job.stops.watch(),!(waits&&job.pending.payload)&&(job.pending.doubtful||
-(job.signs.show(),spin(job.slot),job.status.begin()),job.pending.payload?submit(job):(job.begun=job.known=!0,poller.add(
-job,0)))}var HIDDEN_AFTER=2e3;function progressDefault(value){return mapDependencies(clientside.callback_context.outputs_list,({id,
+job.signs.shown=job.signs.shown||old.signs.shown,job.signs.reset()}var lost=once(()=>memory.all()),brought=new Map;function onPageChange(){noteStops(),answered.forEach(job=>job.isHere()||
+answered.delete(job.slot));let jobs2=alive();for(let job of jobs2)attempt(job.name,()=>job.events.reappear()),attempt(job.
+name,()=>{job.signs.renew(isNew),job.appear(job.isHere()),job.stops.watch()});notePlaces(jobs2.flatMap(job=>job.signs.all().
+map(([id])=>id))),pickUpThoseHere()}function bring(pending,news){if(checkLayout(),!news){let same2=[...alive().filter(other=>!other.
+cancelled).map(other=>other.pending),...lost()].find(other=>other.ref===pending.ref&&other.name===pending.name);if(same2){
+same2.id!==pending.id&&cancelJob(pending.id);return}memory.keep(pending)}brought.set(pending,news),lost().push(pending),
+pickUpThoseHere()}function pickUpThoseHere(){let found=lost().map(pending=>new Job(pending,settings().callbacks[pending.
+name]));for(let job of found.filter(one=>one.isHere()))lost().splice(lost().indexOf(job.pending),1),attempt(job.name,()=>brought.
+has(job.pending)?show(job):pickUp(job))}function show(job){let{pending,slot}=job,[news,others]=[brought.get(pending),inSlot(
+slot)];brought.delete(pending),others.forEach(other=>other.detach()),pickUp(job,news),job.config.retrigger==="replace"&&
+others.forEach(other=>replace(other,job)),news?job.receive(news):memory.keep(pending)}function everyOf({running,progress,
+indicator,status}){let every=[];for(let{all,id}of[...running,...progress,...indicator||[],...status?[status]:[]])all!==void 0&&
+(every[all]=renderer.ids(id));return every}function pickUp(job,news){let waits=queues(job)&&inSlot(job.slot).length;if(job.
+found=job.detached=!0,job.pending.declared!==job.config.declared&&(job.config={...job.config,progress:[]}),job.pending.ref&&
+(job.pending.every=everyOf(job.config)),enter(job),repeatable(job),job.stops.watch(),!(waits&&job.pending.payload)){if(news){
+job.begun=job.known=!0;return}job.pending.doubtful||(job.signs.show(),spin(job.slot),job.status.begin()),job.pending.payload?
+submit(job):(job.begun=job.known=!0,poller.add(job,0))}}var CHANNEL="_dash-long-callback-attached",MESSAGE="told-",seen=null,read=new Set;function take(told){let outputs=told.outputs||
+void 0;if(!settings().callbacks[told.name]){emitFailed(told.name,outputs,{kind:"changed",reload:!0});return}settings().owner=
+told.owner;let{name,id,ref,matched,owner,declared}=told;bring({id,name,ref,outputs,matched,owner,declared,every:[],values:"",
+at:Date.now()},told.news===void 0?null:JSON.parse(told.news))}function look(){if(renderer.ready()){seen=propsOf(CHANNEL);
+for(let[key,told]of Object.entries(seen||{}))key.startsWith(MESSAGE)&&!read.has(key)&&has(told,"id")&&(read.add(key),take(
+told),clientside.set_props(CHANNEL,{[key]:null}))}}function watchAttached(){watchStore(()=>propsOf(CHANNEL)!==seen,look)}var IN_TURN=100;neighbours.asked=()=>poller.holds||neighbours.tell(poller.seen());neighbours.left=()=>poller.hint(Math.random()*
+IN_TURN);neighbours.joined=()=>poller.budget.failures||poller.schedule(GATHER);neighbours.moved=moved=>{let isNews=([id,
+[seq,ended]])=>(ended||!poller.hidden)&&seq>(poller.jobs.get(id)?.seq??1/0);Object.entries(moved).some(isNews)&&poller.hint()};var HIDDEN_AFTER=2e3;function progressDefault(value){return mapDependencies(clientside.callback_context.outputs_list,({id,
 property})=>inProgress(id,bare(property))?clientside.no_update:value)}var hiding;document.addEventListener("visibilitych\
 ange",()=>{clearTimeout(hiding),document.hidden?hiding=setTimeout(()=>{poller.hidden=!0,poller.schedule(0)},HIDDEN_AFTER):
 poller.hidden&&(poller.hidden=!1,poller.schedule(0))});window.addEventListener("online",()=>{poller.budget.renew(),poller.
 schedule(0)});window.addEventListener("pageshow",event=>event.persisted&&poller.schedule(0));window.addEventListener("pa\
 gehide",()=>{dropAll();let jobs2=alive().filter(job=>job.config.leave&&job.known).map(job=>job.id);jobs2.length&&post("_\
 dash-long-callback/leave",JSON.stringify({jobs:jobs2}),{keepalive:!0}).catch(()=>{}),poller.pause()});watchLayout(onPageChange);
-clientside.long_callback=new Proxy({},{get(_,name){let key=String(name),config=settings().callbacks[key];if(config)return()=>run(
-key,config);if(key==="cancel")return cancel;if(key.startsWith("default ")){let value=JSON.parse(key.slice(8));return()=>progressDefault(
-value)}return()=>{let{outputs_list}=clientside.callback_context,failure={kind:"changed",reload:!0};return emitFailed(key,
-outputs_list,failure),Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();
+watchAttached();clientside.long_callback=new Proxy({},{get(_,name){let key=String(name),config=settings().callbacks[key];
+if(config)return()=>run(key,config);if(key==="cancel")return cancel;if(key.startsWith("default ")){let value=JSON.parse(
+key.slice(8));return()=>progressDefault(value)}return()=>{let{outputs_list}=clientside.callback_context,failure={kind:"c\
+hanged",reload:!0};return emitFailed(key,outputs_list,failure),Promise.reject(devToolsError(sentenceOf(SENTENCES,failure)))}}});})();

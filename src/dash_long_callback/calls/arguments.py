@@ -18,6 +18,7 @@ from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import LongCallback
 from dash_long_callback.dash.declaration_checks import argument_names
 from dash_long_callback.dash.grouping import leaves, spread
+from dash_long_callback.errors import BadCall
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -31,7 +32,7 @@ def values_of(callback: LongCallback, args: tuple[Any, ...], kwargs: dict[str, A
         kwargs: keyword arguments.
 
     Raises:
-        TypeError: if the function can't be called with these, or one is not JSON. The message names
+        BadCall: if the function can't be called with these, or one is not JSON. The message names
             the function, and the argument.
     """
     grouping = callback.registration.entry["inputs_state_indices"]
@@ -45,12 +46,12 @@ def values_of(callback: LongCallback, args: tuple[Any, ...], kwargs: dict[str, A
         schema, given = dict(enumerate(parts)), dict(enumerate(call.by_place(parts, args, kwargs)))
     values: dict[int, Any] = {}
     for key, part in schema.items():
-        shown = f"{name}: {_shown(callback, key)}"
+        argument, shown = _argument(callback, key)
         try:
-            flat = spread(given[key], part, shown)
+            flat = [_plain(value, shown) for value in spread(given[key], part, shown)]
         except ValueError as error:
-            raise TypeError(str(error)) from None
-        values |= zip(leaves(part), (_plain(value, shown) for value in flat), strict=True)
+            raise BadCall(name, str(error), argument) from error.__cause__
+        values |= zip(leaves(part), flat, strict=True)
     return [values[index] for index in range(len(values))]
 
 
@@ -59,6 +60,31 @@ def parameters_of(callback: LongCallback) -> set[str]:
     signature = _signature(callback)
     own = argument_names(callback.registration.entry["inputs_state_indices"])
     return {*(signature.parameters if signature else ()), *filter(_is_name, own)}
+
+
+def named_arguments(callback: LongCallback) -> dict[str, inspect.Parameter]:
+    """The arguments of a callback's function that a call may give by name, in their order.
+
+    Raises:
+        TypeError: if some have no name.
+    """
+    grouping = callback.registration.entry["inputs_state_indices"]
+    signature = _signature(callback)
+    known = {} if signature is None else signature.parameters
+    if isinstance(grouping, dict):
+        by_name = inspect.Parameter.KEYWORD_ONLY
+        return {
+            name: known.get(name, inspect.Parameter(name, by_name))
+            for name in argument_names(grouping)
+        }
+    count = len(argument_names(grouping))
+    found = [p for p in known.values() if p.kind is p.POSITIONAL_OR_KEYWORD][:count]
+    if len(found) < count or any(p.kind is p.POSITIONAL_ONLY for p in known.values()):
+        raise TypeError(
+            f"{callback.name}: not each of its arguments can be given by name; write them out as "
+            "ordinary parameters, without / and without *args"
+        )
+    return {p.name: p for p in found}
 
 
 def _is_name(value: Any) -> bool:
@@ -139,7 +165,7 @@ class _Call:
         self._refuse([name for name in found if name not in names])
         missing = [name for name in names if name not in found and name not in defaults]
         if missing:
-            raise self._error(f"missing {', '.join(map(repr, missing))}")
+            raise self._error(f"missing {', '.join(map(repr, missing))}", missing[0])
         return {name: found[name] if name in found else defaults[name] for name in names}
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
@@ -147,24 +173,40 @@ class _Call:
         try:
             return self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise self._error(str(error)) from None
+            culprit = _culprit(self._signature, args, kwargs)
+            raise self._error(str(error), culprit) from None
 
     def _refuse(self, names: list[str]) -> None:
         """Refuse arguments that no input fills: a job would get their defaults instead."""
         if names:
             raise self._error(
                 f"the callback has no Input or State for {', '.join(map(repr, names))}, so a job "
-                "can't be given that"
+                "can't be given that",
+                names[0],
             )
 
-    def _error(self, message: str) -> TypeError:
+    def _error(self, message: str, argument: str | None = None) -> BadCall:
         takes = (
             "" if self._signature is None else f"; its arguments are {_written(self._signature)}"
         )
-        return TypeError(f"{self._name}: {message}{takes}")
+        return BadCall(self._name, message + takes, argument)
 
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _culprit(
+    signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> str | None:
+    """The argument that is missing, or that the function does not have, in a call by name."""
+    if args:
+        return None
+    known = signature.parameters.values()
+    named = [p for p in known if p.kind not in _VARIADIC]
+    missing = [p.name for p in named if p.default is p.empty and p.name not in kwargs]
+    more = any(p.kind is p.VAR_KEYWORD for p in known)
+    unknown = [name for name in kwargs if not more and name not in signature.parameters]
+    return next(iter([*missing, *unknown]), None)
 
 
 def _written(signature: inspect.Signature) -> str:
@@ -173,12 +215,12 @@ def _written(signature: inspect.Signature) -> str:
     return str(inspect.Signature(parameters))
 
 
-def _shown(callback: LongCallback, key: Any) -> str:
-    """What an argument is called in messages."""
+def _argument(callback: LongCallback, key: Any) -> tuple[str | None, str]:
+    """The name of an argument, if it has one, and what it is called in messages."""
     if isinstance(key, str):
-        return repr(key)
+        return key, repr(key)
     names = callback.argument_names
-    return repr(names[key]) if key < len(names) else f"argument {key + 1}"
+    return (names[key], repr(names[key])) if key < len(names) else (None, f"argument {key + 1}")
 
 
 def _plain(value: Any, shown: str) -> Any:
@@ -186,7 +228,7 @@ def _plain(value: Any, shown: str) -> Any:
     try:
         return json.loads(internals.plain_json(value))
     except Exception as error:
-        raise TypeError(
+        raise ValueError(
             f"{shown} can't be sent to a job as JSON: {value!r:.80} ({error}). Give what is plain, "
             "such as a name or a path by which the function finds it"
         ) from error

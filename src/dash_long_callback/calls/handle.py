@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from dash_long_callback.calls.outcome import exception_of, value_of
 from dash_long_callback.calls.updates import Reader, TrackUpdate, Update
@@ -16,6 +16,20 @@ from dash_long_callback.managers.base import Manager, News
 from dash_long_callback.managers.following import Following
 from dash_long_callback.stores.large_results import LargeResult
 from dash_long_callback.threads import in_thread
+
+
+class Inside(NamedTuple):
+    """What a handle knows besides its job's id.
+
+    Attributes:
+        manager: runs the job.
+        callback: whose job it is.
+        kept: the result that has answered the call in place of a job.
+    """
+
+    manager: Manager
+    callback: LongCallback
+    kept: Result | None
 
 
 class JobHandle:
@@ -50,6 +64,10 @@ class JobHandle:
         self._owner = owner
         #: What has answered the call in place of a job.
         self._kept = kept
+
+    def __dash_long_callback__(self) -> Inside:
+        """For this package: what has no meaning to who has the handle."""
+        return Inside(self._manager, self._callback, self._kept)
 
     def __repr__(self) -> str:
         return f"<JobHandle no. {ref_of(self.id)} of {self._callback.function_name}>"

@@ -8,6 +8,7 @@ from typing import Any
 from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import LongCallback
 from dash_long_callback.dash.internals import wired_as
+from dash_long_callback.errors import BadCall
 
 _ALL = ["ALL"]
 
@@ -27,8 +28,21 @@ def context_of(callback: LongCallback, values: list[Any], request: dict[str, Any
     count = len(parts["inputs"])
     wanted = [*parts["inputs"], *parts["states"]]
     filled = [_filled(callback, *one, value) for one, value in zip(wanted, values, strict=True)]
-    outputs = _outputs(callback)
+    outputs = outputs_of(callback)
     return internals.context_of_call(filled[:count], filled[count:], outputs, request)
+
+
+def check_startable(callback: LongCallback) -> None:
+    """Refuse a callback that only a page can start.
+
+    Raises:
+        TypeError: if it has patterns that only a page can fill.
+    """
+    parts = callback.declaration.parts
+    for component_id, prop in [*parts["inputs"], *parts["states"]]:
+        if any(one != _ALL for one in _wildcards(_parsed(component_id))):
+            raise _refusal(callback, component_id, prop)
+    outputs_of(callback)
 
 
 def _filled(callback: LongCallback, component_id: str, prop: str, value: Any) -> Any:
@@ -38,9 +52,10 @@ def _filled(callback: LongCallback, component_id: str, prop: str, value: Any) ->
     if any(one != _ALL for one in _wildcards(pattern)):
         raise _refusal(callback, component_id, prop)
     if not isinstance(value, list):
-        raise TypeError(
-            f"submit({callback.function_name}): {component_id}.{prop} has ALL, so its argument "
-            f"is a list with a value for each component, got {value!r:.80}"
+        raise BadCall(
+            f"submit({callback.function_name})",
+            f"{component_id}.{prop} has ALL, so its argument is a list with a value for each "
+            f"component, got {value!r:.80}",
         )
     # Which components there are is the page's: here they are called by their number.
     return [
@@ -53,23 +68,41 @@ def _filled(callback: LongCallback, component_id: str, prop: str, value: Any) ->
     ]
 
 
-def _outputs(callback: LongCallback) -> Any:
-    """The outputs as the renderer names them: one, or a list of them."""
+def outputs_of(callback: LongCallback, caller: str | None = None) -> Any:
+    """The outputs as the renderer names them: one, or a list of them.
+
+    Args:
+        callback: whose they are.
+        caller: who asks, for the message of the error; None: ``submit``.
+
+    Raises:
+        TypeError: if only a page can tell them.
+    """
     entry = callback.registration.entry
     # With what stands behind an @, which tells callbacks apart that share an output.
     found = wired_as(callback.registration.spec, entry).outputs
     for component_id, prop in found:
         if _wildcards(component_id):
-            raise _refusal(callback, json.dumps(component_id), prop)
+            raise _refusal(callback, json.dumps(component_id), prop, caller)
     outputs = [{"id": component_id, "property": prop} for component_id, prop in found]
     return outputs[0] if isinstance(entry["outputs_indices"], int) and outputs else outputs
 
 
-def _refusal(callback: LongCallback, component_id: str, prop: str) -> TypeError:
+def matched_by(callback: LongCallback, outputs: Any) -> list[Any]:
+    """The ids that tell whether a callback is on a page: of its outputs, else of its inputs."""
+    if outputs:
+        return [one["id"] for one in (outputs if isinstance(outputs, list) else [outputs])]
+    inputs = [_parsed(component_id) for component_id, _ in callback.declaration.parts["inputs"]]
+    return [one for one in inputs if not _wildcards(one)]
+
+
+def _refusal(
+    callback: LongCallback, component_id: str, prop: str, caller: str | None = None
+) -> TypeError:
     return TypeError(
-        f"submit({callback.function_name}): {component_id}.{prop} stands for components that "
-        "only a page can tell, so this callback can't be started from code. Declare another one "
-        "without MATCH, ALLSMALLER, or ALL in an Output, that calls the same function"
+        f"{caller or f'submit({callback.function_name})'}: {component_id}.{prop} stands for "
+        "components that only a page can tell, so this callback can't be used from code. Declare "
+        "another one without MATCH, ALLSMALLER, or ALL in an Output, that calls the same function"
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -12,18 +11,14 @@ import dash
 
 from dash_long_callback.calls.arguments import parameters_of, values_of
 from dash_long_callback.calls.handle import JobHandle
-from dash_long_callback.calls.request import context_of
-from dash_long_callback.checks import is_finite
-from dash_long_callback.dash import internals, plain_apps
-from dash_long_callback.dash.app import manager_of
+from dash_long_callback.calls.start import home, moment, start
+from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import LongCallback, registry
-from dash_long_callback.errors import JobNotFound, LongCallbackError, RegistrationError
+from dash_long_callback.errors import JobNotFound, RegistrationError
 from dash_long_callback.executors.local import importing
 from dash_long_callback.jobs import is_job_id
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.server.owner import hash_of, owner_of
-from dash_long_callback.server.sharing import sharing_of
-from dash_long_callback.server.terms import terms_of
 from dash_long_callback.worker.current import current_run
 
 
@@ -39,7 +34,7 @@ def submit(
     """Start a job of a long callback from code: the same queue, limits, cache and log as a click.
 
     In any process that has imported the app: an ordinary callback, a script, a scheduler, a shell,
-    a test, another job. No page shows what the job sets; it is kept for who looks at the job.
+    a test, another job. What it sets is kept for who looks at it; ``attach`` shows it on a page.
 
     Args:
         function: of a long callback: what its author wrote.
@@ -68,30 +63,20 @@ def submit(
         >>> job.result(timeout=60)
     """
     _check_place()
-    callback, bound_args, bound_kwargs = _called(function)
+    callback, bound_args, bound_kwargs = called(function)
     given = {"delay": delay is not None, "at": at is not None, "user": user is not ...}
     if not isinstance(function, functools.partial):
         _check_names(callback, [name for name, is_given in given.items() if is_given])
     values = values_of(callback, (*bound_args, *args), {**bound_kwargs, **kwargs})
-    not_before = _moment(delay, at)
-    app, manager = _home(callback)
+    not_before = moment(delay, at)
+    app, manager = home(callback)
     manager.find_server()
     # A job has a request, too: that of its click.
     asked = None if current_run() is not None else app
     request = None if asked is None else internals.current_request(asked)
     owner = _owner(app if request is not None else None, user)
-    context = context_of(callback, values, request)
-    travel = manager.context if callback.options.context is None else callback.options.context
-    call = callback.call(
-        internals.plain_json(internals.context_fields(context, travel)),
-        sharing_of(callback, manager, context),
-        owner,
-        terms=terms_of(callback, context, owner),
-        not_before=not_before,
-    )
-    call.job.ends_with_page = False  # there is none
-    receipt = manager.submit(call)
-    return JobHandle(manager, callback, receipt.job_id, owner, receipt.result)
+    started = start(callback, values, owner=owner, request=request, not_before=not_before)
+    return JobHandle(manager, callback, started.receipt.job_id, owner, started.receipt.result)
 
 
 def find_job(job_id: str) -> JobHandle:
@@ -127,13 +112,13 @@ def _check_place() -> None:
         )
 
 
-def _called(
+def called(
     function: Callable[..., Any],
 ) -> tuple[LongCallback, tuple[Any, ...], dict[str, Any]]:
     """The callback of a function, and what is bound to it already."""
     found = _callbacks_of(function)
     if not found and isinstance(function, functools.partial):
-        callback, args, kwargs = _called(function.func)
+        callback, args, kwargs = called(function.func)
         return callback, (*args, *function.args), {**kwargs, **function.keywords}
     name = getattr(function, "__qualname__", repr(function))
     if not found:
@@ -171,42 +156,9 @@ def _check_names(callback: LongCallback, options: list[str]) -> None:
         )
 
 
-def _moment(delay: float | None, at: datetime | None) -> float | None:
-    """When a job may begin, in seconds since 1970; None: now."""
-    if delay is not None and at is not None:
-        raise TypeError("submit: delay= and at= both say when the job may begin; give one of them")
-    if delay is not None:
-        if not is_finite(delay) or delay < 0:
-            raise TypeError(f"submit: delay={delay!r} must be a number of seconds from 0 on")
-        return time.time() + delay if delay > 0 else None
-    if at is None:
-        return None
-    if not isinstance(at, datetime) or at.utcoffset() is None:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(
-            f"submit: at={at!r} must be a datetime with a time zone, as it means another moment in "
-            "each: pass tzinfo, as in datetime(2030, 1, 31, 12, tzinfo=timezone.utc)"
-        )
-    moment = at.timestamp()
-    return moment if moment > time.time() else None
-
-
-def _home(callback: LongCallback) -> tuple[dash.Dash | None, Manager]:
-    """The app of a callback, and what runs its jobs."""
-    app, manager = internals.app_of(callback.registration), callback.options.manager
-    if manager is not None:
-        return app, manager
-    if app is None:
-        raise LongCallbackError(
-            f"submit({callback.function_name}): no app was made in this process, so it is not "
-            "known where the job is to run. Import the module that makes the app"
-        )
-    plain_apps.ensure(app)
-    return app, manager_of(app)
-
-
 def _managers() -> list[Manager]:
     registry.settle()
-    return list(dict.fromkeys(_home(callback)[1] for callback in registry.all()))
+    return list(dict.fromkeys(home(callback)[1] for callback in registry.all()))
 
 
 def _owner(app: dash.Dash | None, user: Any) -> str | None:

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from dash_long_callback.dash.callbacks import LongCallback
 from dash_long_callback.dash.grouping import group
 from dash_long_callback.jobs import TRACKED, Target
-from dash_long_callback.worker.updates import events_in
+from dash_long_callback.worker.updates import events_in, numbered_events_in
 
 #: The target and the JSON of each thing that a job has reported.
 Reports: TypeAlias = "Iterable[tuple[Target, bytes]]"
@@ -76,6 +76,20 @@ class PartialUpdate:
 Update: TypeAlias = ProgressUpdate | TrackUpdate | PropsUpdate | PartialUpdate
 
 
+class Report(NamedTuple):
+    """A value that was reported.
+
+    Attributes:
+        number: its sequence number; 0: not known.
+        target: what for.
+        value: as JSON has it.
+    """
+
+    number: int
+    target: Target
+    value: Any
+
+
 class Reader:
     """Reads what one job reports, as it comes.
 
@@ -90,17 +104,42 @@ class Reader:
 
     def read(self, reports: Reports) -> Iterator[Update]:
         """What reports tell, the oldest first."""
-        single = (
-            (target, one) for target, value in reports for one in events_in(json.loads(value))
-        )
-        for kind, part in groupby(single, key=lambda one: self._kind(one[0])):
-            values = list(part)
+        found = [
+            Report(0, target, one)
+            for target, value in reports
+            for one in events_in(json.loads(value))
+        ]
+        return (update for _, update in self._updates(found))
+
+    def read_since(
+        self, seq: int, reports: Reports, numbers: Iterable[int]
+    ) -> Iterator[tuple[int, Update]]:
+        """What reports tell that were not read yet, each with the number of the last one in it.
+
+        Args:
+            seq: the number that was read last.
+            reports: all there are, or all since ``seq``.
+            numbers: their sequence numbers.
+        """
+        found = [
+            Report(own, target, one)
+            for (target, value), number in zip(reports, numbers, strict=True)
+            for own, one in numbered_events_in(json.loads(value), number)
+        ]
+        # Events that were written together come in one report, which others may lie between.
+        found.sort(key=lambda one: one.number)
+        for _ in self._updates([one for one in found if one.number <= seq]):
+            pass  # the state that the others change
+        return self._updates([one for one in found if one.number > seq])
+
+    def _updates(self, reports: list[Report]) -> Iterator[tuple[int, Update]]:
+        for kind, part in groupby(reports, key=lambda one: self._kind(one.target)):
             if kind == "set_props":
-                yield from _props(values)
+                yield from _props(list(part))
                 continue
-            for together in _of_different_targets(values):
-                self._seen |= together
-                yield self._update(kind)
+            for together in of_different_targets(list(part)):
+                self._seen |= {one.target: one.value for one in together}
+                yield together[-1].number, self._update(kind)
 
     def progress(self) -> Any:
         """What was reported of ``progress``, in its grouping."""
@@ -138,22 +177,22 @@ class Reader:
         return PartialUpdate(self.grouped(self.outputs()))
 
 
-def _of_different_targets(values: list[tuple[Target, Any]]) -> Iterator[dict[Target, Any]]:
+def of_different_targets(reports: list[Report]) -> Iterator[list[Report]]:
     """Values that were reported together, or may have been: each target once."""
-    together: dict[Target, Any] = {}
-    for target, value in values:
-        if target in together:
-            yield together
+    together: dict[Target, Report] = {}
+    for one in reports:
+        if one.target in together:
+            yield list(together.values())
             together = {}
-        together[target] = value
-    yield together
+        together[one.target] = one
+    yield list(together.values())
 
 
-def _props(values: list[tuple[Any, Any]]) -> Iterator[PropsUpdate]:
-    for component_id, part in groupby(values, key=lambda one: one[0][0]):
-        for together in _of_different_targets(list(part)):
-            props = {target[1]: value for target, value in together.items()}  # type: ignore[index]
-            yield PropsUpdate(_id(component_id), props)
+def _props(reports: list[Any]) -> Iterator[tuple[int, PropsUpdate]]:
+    for component_id, part in groupby(reports, key=lambda one: one.target[0]):
+        for together in of_different_targets(list(part)):
+            props = {prop: value for _, (_, prop), value in cast("list[Any]", together)}
+            yield together[-1].number, PropsUpdate(_id(component_id), props)
 
 
 def _id(component_id: str) -> str | dict[str, Any]:

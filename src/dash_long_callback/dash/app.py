@@ -16,7 +16,7 @@ import dash
 from dash_long_callback.dash import app_reference, background, dash_proxy, internals
 from dash_long_callback.dash.app_checks import check_app
 from dash_long_callback.dash.app_reference import MANAGER
-from dash_long_callback.dash.callbacks import LongCallback, registry
+from dash_long_callback.dash.callbacks import LongCallback, callbacks_of, registry
 from dash_long_callback.dash.client_config import client_config
 from dash_long_callback.dash.decorator import F, declare, register
 from dash_long_callback.dash.options import Keywords, signature_of
@@ -141,7 +141,7 @@ def plug(
         ... def work(n_clicks):
         ...     return n_clicks
     """
-    if not isinstance(app, dash.Dash):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(app, internals.App):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RegistrationError(f"plug() takes a dash.Dash, got {app!r}")
     if is_plugged(app) and not vars(app).pop(AUTOMATIC, False):
         raise RegistrationError("this app has long callbacks already: leave plug() out")
@@ -247,7 +247,7 @@ def _install(app: dash.Dash) -> None:
         # Each page load comes by here, before the first click: time to have workers ready.
         access_log.quiet()
         background.take_over(app)  # what was declared since
-        callbacks = _callbacks(app)
+        callbacks = callbacks_of(app)
         check_app(app, callbacks, manager_of(app))
         for used in dict.fromkeys(c.options.manager or manager_of(app) for c in callbacks):
             used.ensure_running()
@@ -284,11 +284,6 @@ def prepare_development_server() -> None:
         and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     ):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-
-
-def _callbacks(app: dash.Dash) -> list[LongCallback]:
-    entries = app.callback_map
-    return [c for c in registry.all() if entries.get(c.callback_id) is c.registration.entry]
 
 
 def _config_tag(app: dash.Dash, callbacks: list[LongCallback]) -> str:

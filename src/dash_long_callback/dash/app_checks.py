@@ -11,6 +11,7 @@ from typing import Any
 
 import dash
 
+from dash_long_callback import notebook
 from dash_long_callback.dash import circles, internals
 from dash_long_callback.dash.callbacks import LongCallback
 from dash_long_callback.dash.declaration_checks import check_outputs
@@ -37,11 +38,29 @@ def check_app(app: dash.Dash, callbacks: Sequence[LongCallback], manager: Manage
     if vars(app).get(_CHECKED) == len(wired):
         return
     for callback in callbacks:
+        check_importable(callback, callback.options.manager or manager)
         _check_queue(callback, callback.options.manager or manager)
     _check_names(callbacks, manager)
     _check_outputs(wired)
     circles.check(wired, callbacks)
     vars(app)[_CHECKED] = len(wired)
+
+
+def check_importable(callback: LongCallback, manager: Manager | None) -> None:
+    """Refuse a function of a notebook whose workers take what they can import only.
+
+    Raises:
+        RegistrationError: with what to do.
+    """
+    if manager is None or manager.sends_functions or not notebook.is_of_cell(callback.function):
+        return
+    raise RegistrationError(
+        f"the long callback {callback.name} is defined in a cell of a notebook, which the workers "
+        f"of {type(manager).__name__} can't import. Write the app to a module: begin its cell with "
+        "%%writefile app.py, import it in the next one (from app import app), and start workers "
+        "in that folder (celery -A app:celery_app worker). Or use a DiskcacheLongCallbackManager "
+        "here, whose workers are sent what is in cells"
+    )
 
 
 def _check_queue(callback: LongCallback, manager: Manager) -> None:

@@ -25,6 +25,8 @@ from dash_long_callback.managers.base import Manager
 
 #: Where an app keeps its manager.
 MANAGER = "_long_callback_manager"
+#: And the prefix of its paths when it got that.
+_PREFIX = "_long_callback_prefix"
 #: The apps of this process, in the order of their making.
 _apps: list[weakref.ref[dash.Dash]] = []
 
@@ -51,12 +53,18 @@ class AppReference:
 def remember(app: dash.Dash) -> None:
     """Keep in mind that this process has this app."""
     _apps.append(weakref.ref(app))
+    vars(app)[_PREFIX] = app.config.requests_pathname_prefix
+
+
+def prefix_of(app: dash.Dash) -> str | None:
+    """The prefix that an app was made with: in a notebook, ``app.run`` sets another one."""
+    return vars(app).get(_PREFIX, app.config.requests_pathname_prefix)
 
 
 def refer(value: Any) -> AppReference | None:
     """A reference to an app, or to the server or the manager of one; None for all else."""
     kind: type[Any] = type(value)  # not isinstance, which a proxy may not survive
-    if issubclass(kind, dash.Dash):
+    if issubclass(kind, internals.App):
         return _reference(value, "app")
     for app in _known():
         if value is vars(app).get("server"):
@@ -86,7 +94,9 @@ def reduce(value: Any) -> tuple[Callable[[AppReference], Any], tuple[AppReferenc
 
 def is_made(value: Any) -> bool:
     """Whether this is an app, or the server of one of this process."""
-    return isinstance(value, dash.Dash) or any(value is vars(app).get("server") for app in _known())
+    return isinstance(value, internals.App) or any(
+        value is vars(app).get("server") for app in _known()
+    )
 
 
 def _known() -> list[dash.Dash]:

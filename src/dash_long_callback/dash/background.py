@@ -20,6 +20,7 @@ import dash
 from dash_long_callback import changed_values
 from dash_long_callback.checks import listed
 from dash_long_callback.dash import internals
+from dash_long_callback.dash.app_reference import MANAGER
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.dash.conventions import BACKGROUND
 from dash_long_callback.dash.declaration_checks import argument_names, module_load, repeats
@@ -49,6 +50,8 @@ def note(function: Callable[..., Any]) -> None:
 def take_over(app: dash.Dash) -> None:
     """Make long callbacks of an app's background callbacks that a manager of ours is to run.
 
+    That is the one which Dash would ask, or, if it has none, that of the app's long callbacks.
+
     Also of those that were declared without an app, if it is still to take these over.
 
     Raises:
@@ -59,7 +62,7 @@ def take_over(app: dash.Dash) -> None:
         if not internals.has_started(app):
             found += internals.background_callbacks(None)
         for one in found:
-            manager = one.manager(app)
+            manager = one.manager(app) or vars(app).get(MANAGER)
             if isinstance(manager, Manager):
                 _take_over(one, manager)
 
@@ -98,7 +101,7 @@ def _take_over(one: Background, manager: Manager | None) -> None:
 def _options(one: Background, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The options of a long callback."""
     options = dict(kwargs)
-    if options["interval"] == internals.INTERVAL:
+    if options.get("interval") == internals.INTERVAL:
         del options["interval"]  # nobody may have asked for it, and the server paces the page
     if "cache_args_to_ignore" in options:
         # Dash takes what there is not, too.

@@ -12,7 +12,7 @@ from dash import Output
 
 from dash_long_callback import app_names, changed_values
 from dash_long_callback.code_digest import code_digest
-from dash_long_callback.dash import internals
+from dash_long_callback.dash import app_reference, internals
 from dash_long_callback.dash.conventions import LONG_CALLBACK, Conventions
 from dash_long_callback.dash.declaration import Declaration
 from dash_long_callback.dash.declaration_checks import module_load, parameter_names
@@ -139,7 +139,7 @@ class LongCallback:
         app = self.registration.app
         if app is None:
             return app_names.module_name(getattr(self.function, "__module__", None))
-        return app_names.name_of(app.config.name, app.config.requests_pathname_prefix)
+        return app_names.name_of(app.config.name, app_reference.prefix_of(app))
 
     @property
     def digest(self) -> str:
@@ -267,3 +267,9 @@ class LongCallback:
 
 #: The callbacks of this process, with all that is known of them here: nothing else declares any.
 registry = cast("Registry[LongCallback]", process_registry)
+
+
+def callbacks_of(app: dash.Dash) -> list[LongCallback]:
+    """The long callbacks that an app has: its own, and those without an app that it took over."""
+    entries = app.callback_map
+    return [c for c in registry.all() if entries.get(c.callback_id) is c.registration.entry]

@@ -17,7 +17,6 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-import dash
 from dash import ClientsideFunction, Input, Output, State
 
 from dash_long_callback.checks import listed
@@ -39,7 +38,7 @@ def is_proxy(app: Any) -> bool:
     """Whether the class of an app collects callbacks and changes them by transforms."""
     cls = type(app)
     return callable(getattr(cls, "register_callbacks", None)) and (
-        cls.callback is not dash.Dash.callback
+        cls.callback is not internals.App.callback
     )
 
 
@@ -173,7 +172,7 @@ def collect(
         for name in {"output", "inputs"} - found.kwargs.keys():
             options.pop(name, None)
         # Another app, if this one has given its callbacks away (`hijack`).
-        owner = target if isinstance(target, dash.Dash) else app
+        owner = target if isinstance(target, internals.App) else app
         register(owner, found.function, found.args, options)
 
     collected.register = hand_out

@@ -12,7 +12,10 @@ import dash
 import flask
 from dash import Input, Output, State
 
+from dash_long_callback import notebook
 from dash_long_callback.dash import dash_proxy, execution, internals
+from dash_long_callback.dash.app_checks import check_importable
+from dash_long_callback.dash.app_reference import MANAGER
 from dash_long_callback.dash.callbacks import LongCallback, Recipe, registry
 from dash_long_callback.dash.client_config import extend_client
 from dash_long_callback.dash.conventions import LONG_CALLBACK, Conventions
@@ -177,6 +180,7 @@ def register(
 ) -> LongCallback:
     """Declare a long callback, and have Dash and our registry know it."""
     callback = _declare(function, args, kwargs, conventions, app)
+    check_importable(callback, callback.manager or (app and vars(app).get(MANAGER)))
     name = f"the {conventions.kind} {_name_of(function)}"
     registration = callback.registration
     former = _former(callback)
@@ -188,7 +192,13 @@ def register(
             number += 1
             internals.rename(registration, f"{base}-{number}")
     ours = internals.wired_as(registration.spec, registration.entry)
-    check_outputs(name, ours, internals.wired(app))
+    try:
+        check_outputs(name, ours, internals.wired(app))
+    except RegistrationError as error:
+        if not notebook.is_of_cell(function):
+            raise
+        again = "If one is an earlier version of the other, run the cell that makes the app again"
+        raise RegistrationError(f"{error}. {again}") from None
     internals.add(registration)
     registry.add(callback)
     registration.entry["callback"] = _entry(callback)

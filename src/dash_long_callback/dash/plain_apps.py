@@ -14,7 +14,8 @@ from typing import Any
 
 import dash
 
-from dash_long_callback.dash import background, dash_proxy, decorator, internals
+from dash_long_callback import notebook
+from dash_long_callback.dash import background, dash_proxy, decorator, internals, page_channel
 from dash_long_callback.dash.app import AUTOMATIC, background_manager, is_plugged, plug
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.errors import RegistrationError
@@ -31,13 +32,17 @@ def listen() -> None:
     """Have Dash tell of apps that are made from now on, and look at the one that was."""
     dash.hooks.setup()(_prepare)
     dash.hooks.index()(_check)
+    page_channel.listen()
     decorator.without_app.append(_before_declaration)
     internals.on_background(_while_background_is_declared)
     registry.unsettled.append(background.settle)
     try:
-        _prepare(dash.get_app())
+        app = dash.get_app()
     except Exception:  # there is none
         return
+    _prepare(app)
+    if not internals.has_started(app):
+        internals.before_requests(app, background.take_over)
 
 
 def _before_declaration() -> None:
@@ -59,7 +64,9 @@ def _while_background_is_declared(function: Any) -> None:
 
 
 def _names_manager(app: dash.Dash | None) -> bool:
-    return any(isinstance(one, Manager) for one in internals.named_managers(app))
+    """Whether a manager of ours is that of a background callback, or of all of an app's."""
+    own = background_manager(app) if app else None  # some set it when the app is made
+    return own is not None or any(isinstance(one, Manager) for one in internals.named_managers(app))
 
 
 def _prepare(app: dash.Dash) -> None:
@@ -96,7 +103,10 @@ def _found() -> list[dash.Dash]:
 def ensure(app: dash.Dash) -> None:
     """Plug an app whose author has not done so."""
     if not is_plugged(app):
-        file = getattr(sys.modules.get(str(app.config.name)), "__file__", None)
+        name = str(app.config.name)
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if name == "__main__" and notebook.is_kernel():
+            file = notebook.file()
         plug(app, background_manager(app) or DiskcacheLongCallbackManager.of_file(file))
         vars(app)[AUTOMATIC] = True
 

@@ -23,13 +23,17 @@ class InlineExecutor(Executor):
         self._store = store
 
     def start(self, job: Job) -> None:
-        callback = registry.get(job.callback)
         # Again at once, if it is to be tried again: nobody waits here.
         while (running := self._store.change(job.id, Begin())) is not None:
-            if callback is None:
-                end(self._store, job.id, Lost(f"this process has no long callback {job.callback}"))
-            else:
-                run_job(Run(self._store, running, callback))
+            self.run_begun(running)
+
+    def run_begun(self, job: Job) -> None:
+        """Run a job that has begun, to its end."""
+        callback = registry.get(job.callback)
+        if callback is None:
+            end(self._store, job.id, Lost(f"this process has no long callback {job.callback}"))
+        else:
+            run_job(Run(self._store, job, callback))
 
     def stop(self) -> None:
         """Nothing to stop."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from dash_long_callback import notebook
 from dash_long_callback.worker.processes import ProcessId
 
 #: The module of the process that job workers are forked from: in its command line, and in theirs.
@@ -52,6 +53,8 @@ def is_server(app: str) -> bool:
     Args:
         app: the file of the app, of which ``python app.py`` is a server.
     """
+    if notebook.is_kernel():
+        return app == notebook.file()  # else a cell calls what a module has declared
     script = Path(sys.argv[0] if sys.argv else "")
     if os.path.abspath(script) == app:  # noqa: PTH100 - keeps links, as the name of the app does
         return True

@@ -52,7 +52,7 @@ class Job:
     slots: dict[int, Slot] = field(default_factory=dict[int, Slot])
     #: Why it has not succeeded, complete: what a page may know of it is decided when it is told.
     error: dict[str, Any] | None = None
-    created: float = field(default_factory=time.time)
+    created: float = field(default_factory=lambda: time.time())  # noqa: PLW0108 - of whichever clock
     started: float | None = None
     ended: float | None = None
     interval: float | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,17 @@ from dash_long_callback.ends import expire
 from dash_long_callback.errors import JobNotFound, LimitReached
 from dash_long_callback.executors.base import Executor
 from dash_long_callback.job_log import log_end
-from dash_long_callback.jobs import CONTEXT, Begin, Call, Cancel, Job, Result, State, transition
+from dash_long_callback.jobs import (
+    CONTEXT,
+    Begin,
+    Call,
+    Cancel,
+    Job,
+    Result,
+    State,
+    new_job_id,
+    transition,
+)
 from dash_long_callback.managers.following import Following
 from dash_long_callback.managers.liveness import Checks
 from dash_long_callback.managers.positions import EVERY_SECONDS, Position, Positions
@@ -50,12 +60,14 @@ class News:
         updates: the new slots' targets and JSON values, oldest first.
         response: the JSON result, if the job has succeeded; a large one is read when it is sent.
         position: where it waits, if it does, and if that was asked for.
+        numbers: the sequence number of each update.
     """
 
     job: Job
     updates: list[tuple[int | tuple[str, str], bytes]]
     response: bytes | LargeResult | None
     position: Position | None = None
+    numbers: Sequence[int] = ()
 
 
 class Manager:
@@ -77,6 +89,8 @@ class Manager:
     context: frozenset[str] = frozenset(CONTEXT)
     #: Whether jobs may choose a queue, and a place in it.
     has_queues = False
+    #: Whether workers are sent functions that they can't import, as those of a notebook.
+    sends_functions = True
 
     def __init__(
         self,
@@ -156,6 +170,23 @@ class Manager:
             self.executor.start(job)
         return Receipt(job.id, disposition, result, job.owner)
 
+    def keep_answer(self, job: Job, result: Result) -> None:
+        """Have a call that a kept result has answered be found by its id, as a job that has ended.
+
+        Args:
+            job: the record of the call.
+            result: what was kept.
+
+        Raises:
+            StoreError: if it can't be stored.
+        """
+        now = time.time()
+        ended = job.changed(state=State.SUCCEEDED, started=now, ended=now, slots={})
+        # Whatever is kept counts: what replaces what was decided when it was reported.
+        values = {ended.put(target, patch=True)[0]: value for target, value in result.updates}
+        ended.seq += 1  # the end is news, too
+        self.store.create_ended(ended, bytes(result.response), values)
+
     def end_with_page(self, jobs: Iterable[Job]) -> list[Job]:
         """Those of these jobs that run and are to end when nobody is there to see it."""
         return [job for job in jobs if job.ends_with_page and not job.state.ended]
@@ -228,7 +259,7 @@ class Manager:
         if found is None or not _may(owner, found[2]):
             return None
         job, result, _ = found
-        if job.cache_key is not None and self.store.has_left(job_id):
+        if _is_shared(job, job_id) and self.store.has_left(job_id):
             # The job goes on for the others who asked.
             left = {"state": State.CANCELLED, "error": None, "slots": {}, "result_size": None}
             return replace(job, seq=job.seq + 1, **left), None
@@ -273,7 +304,7 @@ class Manager:
         job, job_id = known[0], known[0].id
         if job.state.ended:
             return
-        if job.cache_key is not None and not self.store.leave(job, waiter):
+        if _is_shared(job, waiter) and not self.store.leave(job, waiter):
             return
         if self._cancel_waiting(job_id):
             return
@@ -281,6 +312,27 @@ class Manager:
         # It may have begun to wait again meanwhile; from now on it does not.
         if not self._cancel_waiting(job_id):
             self.executor.cancel()
+
+    def attach(self, job_id: str, owner: str | None = None) -> tuple[str, Job] | None:
+        """A name by which another page may follow a job and cancel it, as one that has joined it.
+
+        Args:
+            job_id: of one who has asked for it, and waits no more: if all pages cancel, it ends.
+            owner: the page's.
+
+        Returns:
+            The name, which is that given if the job has ended, and the record. None: there is no
+            such job, or it has another owner.
+
+        Raises:
+            StoreError: if the store can't be read or written.
+        """
+        job = self.job(job_id, owner)
+        if job is None or job.state.ended:
+            return None if job is None else (job_id, job)
+        page = new_job_id()
+        self.store.join(job, page, owner, in_place_of=job_id)
+        return page, job
 
     def _cancel_waiting(self, job_id: str) -> bool:
         """End a job that waits. Returns False if it does not."""
@@ -316,13 +368,15 @@ class Manager:
             response = LargeResult(self.store, job)
         slots = job.since(seq)
         values = self.store.values(job.id, [n for n, _ in slots]) if slots else []
-        updates = [
-            # A value that is gone was replaced after the record was read; the next read has it.
-            (slot.target, value)
-            for (_, slot), value in zip(slots, values, strict=True)
-            if value is not None
-        ]
-        return News(job, updates, response)
+        # A value that is gone was replaced after the record was read; the next read has it.
+        found = [(s, v) for (_, s), v in zip(slots, values, strict=True) if v is not None]
+        updates = [(slot.target, value) for slot, value in found]
+        return News(job, updates, response, numbers=[slot.seq for slot, _ in found])
+
+
+def _is_shared(job: Job, waiter: str) -> bool:
+    """Whether others may wait for a job besides one who knows it by this id."""
+    return job.cache_key is not None or waiter != job.id
 
 
 def _may(owner: str | None, of: str | None) -> bool:

@@ -83,6 +83,7 @@ class CeleryLongCallbackManager(Manager):
     #: What of a request is on the way to a worker, unless a callback asks for more.
     context = frozenset({"path"})
     has_queues = True
+    sends_functions = False
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import platformdirs
 
+from dash_long_callback import notebook
 from dash_long_callback.checks import CacheBy
 from dash_long_callback.errors import RegistrationError
 from dash_long_callback.executors import app_factory
@@ -194,8 +195,10 @@ def _caller_file() -> str:
     package = str(Path(__file__).parent.parent)
     frame = sys._getframe()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - inspect.stack() would read every file
     while frame is not None:
+        if frame.f_globals.get("__name__") == "__main__" and notebook.is_kernel():
+            return notebook.file()
         name = frame.f_globals.get("__file__")
         if name and not name.startswith(package):
             return os.path.abspath(name)  # noqa: PTH100 - keeps links: a deployment may move one
         frame = frame.f_back
-    return os.getcwd()  # noqa: PTH109 - a notebook has no file
+    return os.getcwd()  # noqa: PTH109 - what is typed has no file

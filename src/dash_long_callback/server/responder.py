@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import dash
 from werkzeug.exceptions import HTTPException
@@ -19,9 +19,10 @@ from dash_long_callback.errors import (
     StoreError,
 )
 from dash_long_callback.server import access_log
+from dash_long_callback.server.incoming import Incoming
 from dash_long_callback.server.pacing import pacer_of
 from dash_long_callback.server.route import Request, Route
-from dash_long_callback.server.wire import LargeBody
+from dash_long_callback.server.wire import MAX_BODY, LargeBody
 from dash_long_callback.threads import each_in_thread, in_thread
 
 JSON = "application/json"
@@ -47,33 +48,47 @@ class Answer(Generic[Parts]):
     body: bytes | Parts
 
 
+class Responds(Protocol):
+    """Answers requests, whichever server they come by.
+
+    Attributes:
+        max_body: bytes of a body, at most. One byte more of it is read: enough to see that it is
+            too much.
+    """
+
+    max_body: int
+
+    def answer(self, incoming: Incoming, read: Callable[[], bytes]) -> Answer[Iterator[bytes]]:
+        """Answer in a thread, which may wait. ``read`` reads the body."""
+        ...
+
+    async def answer_async(
+        self, incoming: Incoming, read: Callable[[], Awaitable[bytes]]
+    ) -> Answer[AsyncGenerator[bytes]]:
+        """As ``answer``, on an event loop, which never waits."""
+        ...
+
+
 class Responder:
-    """Answers the requests to one route of an app, whichever server they come by.
+    """Answers the requests to one route of an app.
 
     Args:
         app: that has the route.
         route: what is asked.
     """
 
+    max_body = MAX_BODY
+
     def __init__(self, app: dash.Dash, route: Route) -> None:
         self._app = app
         self._route = route
 
-    def answer(
-        self, content_type: str | None, environ: Mapping[str, Any], read: Callable[[], bytes]
-    ) -> Answer[Iterator[bytes]]:
-        """Answer in a thread, which may wait.
-
-        Args:
-            content_type: that the request says it has.
-            environ: of WSGI.
-            read: reads its body, up to one byte more than ``MAX_BODY``: enough to see that it is
-                too much.
-        """
+    def answer(self, incoming: Incoming, read: Callable[[], bytes]) -> Answer[Iterator[bytes]]:
+        """Answer in a thread, which may wait."""
         access_log.quiet()  # pages that are there already ask as soon as a server has started again
         try:
-            _check_type(content_type)
-            capacity = pacer_of(self._app).capacity_wsgi(environ)
+            check_type(incoming)
+            capacity = pacer_of(self._app).capacity_wsgi(incoming.environ or {})
             data = self._route.handle(Request(read(), self._app, capacity))
             # Begun here, so that a result that can't be read is refused in words.
             parts = data.begin() if isinstance(data, LargeBody) else data
@@ -83,12 +98,12 @@ class Responder:
         return Answer(200, _headers(data), parts)
 
     async def answer_async(
-        self, content_type: str | None, read: Callable[[], Awaitable[bytes]]
+        self, incoming: Incoming, read: Callable[[], Awaitable[bytes]]
     ) -> Answer[AsyncGenerator[bytes]]:
         """As ``answer``, on an event loop, which never waits."""
         access_log.quiet()
         try:
-            _check_type(content_type)
+            check_type(incoming)
             request = Request(await read(), self._app, pacer_of(self._app).capacity_asgi())
             if self._route.handle_async is None:
                 # With the context of the request: what tells its owner may ask a database.
@@ -125,13 +140,13 @@ class Responder:
         return Answer(error.status, _HEADERS, json.dumps(answer).encode())
 
 
-def _check_type(content_type: str | None) -> None:
+def check_type(incoming: Incoming) -> None:
     """Refuse what any site can have a browser send, a form or plain text: it asks us before JSON.
 
     Raises:
         NotJson: if the request is said to be something else.
     """
-    if (content_type or "").partition(";")[0].strip().lower() != JSON:
+    if incoming.headers.get("Content-Type", "").partition(";")[0].strip().lower() != JSON:
         raise NotJson
 
 

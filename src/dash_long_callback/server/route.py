@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dash_long_callback.dash.callbacks import registry
+from dash_long_callback.dash.callbacks import callbacks_of, registry
 from dash_long_callback.fault_log import FaultLog
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.server.pacing import Capacity
@@ -32,8 +32,13 @@ class Request:
 
     @property
     def managers(self) -> list[Manager]:
-        """All that may know the jobs in question."""
-        found = [self.app.long_callback_manager, *(c.options.manager for c in registry.all())]
+        """All that may know the jobs in question, first those that callbacks of the app use.
+
+        The app's own may be one that nobody has asked for, or uses.
+        """
+        own: Manager = self.app.long_callback_manager
+        used = [c.options.manager or own for c in callbacks_of(self.app)] or [own]
+        found = [*used, *(c.options.manager for c in registry.all())]
         return [one for one in dict.fromkeys(found) if one is not None]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dash_long_callback import cell_digest
 from dash_long_callback.cache_key import cache_key
 from dash_long_callback.dash import internals
 from dash_long_callback.dash.callbacks import LongCallback
@@ -34,7 +35,7 @@ def sharing_of(callback: LongCallback, manager: Manager, context: Any) -> Sharin
         return None
     key = cache_key(
         callback.key,
-        callback.digest,
+        cell_digest.of(callback.function) or callback.digest,
         _arguments(callback, context),
         [
             value_of("cache_by", function, callback, context, failed=CacheByFailed)

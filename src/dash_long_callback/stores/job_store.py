@@ -6,7 +6,8 @@
              ├─► LargeResults   what is too large to be with them
              ├─► Leases         timed claims of workers and pages
              ├─► SharedJobs     who waits for which job
-             └─► KeptResults    what is kept for the next who asks
+             ├─► KeptResults    what is kept for the next who asks
+             └─► RequestKeys    which request of a client was answered by which job
 
 These have the policy of all stores: what is written when, and for how long. Where it is written is
 an adapter's business (see ``ports``).
@@ -27,6 +28,7 @@ from dash_long_callback.stores.parse import read_id, read_port
 from dash_long_callback.stores.ports import Batch
 from dash_long_callback.stores.queue import Queue
 from dash_long_callback.stores.records import Records, parse
+from dash_long_callback.stores.request_keys import RequestKeys
 from dash_long_callback.stores.shared_jobs import Disposition, SharedJobs
 from dash_long_callback.stores.timing import LONGEST_SECONDS
 
@@ -69,6 +71,8 @@ class JobStore:
         self._leases = Leases(self._records, self._limits)
         self._kept = KeptResults(rows, results)
         self._shared = SharedJobs(self._records, self._kept)
+        #: Which job was started for a key of a client's.
+        self.request_keys = RequestKeys(rows, retention)
 
     def secret(self, make: Callable[[], bytes]) -> bytes:
         """The secret that all who use this store share; made by whoever asks first.
@@ -140,6 +144,13 @@ class JobStore:
         # It may have ended since somebody looked for it.
         result = self.kept(job.cache_key or "", job.expire) if job.kept else None
         return None if result is None else (Disposition.CACHED, result)
+
+    def create_ended(self, job: Job, response: bytes, values: Mapping[int, bytes]) -> bool:
+        """Keep a new job that has ended already, with its slots.
+
+        Returns False, and changes nothing, if there is a job of its id.
+        """
+        return self._records.create_ended(job, response, values)
 
     def load(self, job_id: str) -> Job | None:
         """The record of a job, or None if it never existed or has expired."""
@@ -252,9 +263,23 @@ class JobStore:
         """The job that has not ended and will give the outcome of this key, if there is one."""
         return self._shared.in_flight(cache_key).job
 
-    def join(self, job: Job, waiter: str, owner: str | None = None) -> None:
-        """Give a job another waiter, whose id can be used as the job's is, by its owner."""
-        self._shared.join(job, waiter, owner)
+    def join(
+        self,
+        job: Job,
+        waiter: str,
+        owner: str | None = None,
+        *,
+        in_place_of: str | None = None,
+    ) -> None:
+        """Give a job another waiter, whose id can be used as the job's is, by its owner.
+
+        Args:
+            job: its record.
+            waiter: the id.
+            owner: the waiter's.
+            in_place_of: one who waits no more, but may still look at the job.
+        """
+        self._shared.join(job, waiter, owner, in_place_of=in_place_of)
 
     def leave(self, job: Job, waiter: str) -> bool:
         """Take a waiter away from a job. Returns whether it was the last: nobody joins it then."""

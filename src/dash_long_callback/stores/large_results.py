@@ -70,12 +70,21 @@ class LargeResults:
         self._rows = rows
         self._retention = retention
 
-    def put(self, job_id: str, attempt: int, result: bytes) -> bool:
+    def put(
+        self, job_id: str, attempt: int, result: bytes, held: dict[str, bytes | None] | None = None
+    ) -> bool:
         """Keep one, as the job's worker. In steps, so that others come in between.
 
-        Returns False, and keeps nothing, if another worker was given the job.
+        Args:
+            job_id: of the job.
+            attempt: whose result it is.
+            result: the JSON.
+            held: what must be true all the time; None: that the worker holds the job.
+
+        Returns:
+            False, and keeps nothing, if another worker was given the job.
         """
-        held: dict[str, bytes | None] = {names.attempt(job_id): b"%d" % attempt}
+        held = {names.attempt(job_id): b"%d" % attempt} if held is None else held
         view = memoryview(result)
         kept = False
         try:

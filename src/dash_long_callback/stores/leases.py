@@ -52,9 +52,10 @@ class Leases:
         rows = [kind(job.id) for kind in kinds]
         rows += [names.update(job.id, n) for n in tuple(job.slots)]
         if job.cache_key is not None:
-            waiters = self._records.row(names.waiters(job.id))
-            rows += [names.in_flight(job.cache_key), names.waiters(job.id)]
-            rows += map(names.joined, read_waiters(waiters))
+            rows.append(names.in_flight(job.cache_key))
+        # Without a cache key, there are those whose page an ordinary callback has shown the job.
+        if (waiters := self._records.row(names.waiters(job.id))) is not None:
+            rows += [names.waiters(job.id), *map(names.joined, read_waiters(waiters))]
         return rows
 
     def worker(self, job_id: str) -> bytes | None:

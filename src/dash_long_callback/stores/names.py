@@ -23,6 +23,8 @@
                                long as that attempt runs, or, with attempt 0, until the job ends
     <key>:starts               when the last jobs have started that count for a rate, JSON
     <key>:alarm                somebody sees to it that a worker looks when a rate allows the next
+    <hash>:request-key         the job of a request to which a client has given a key of its own; a
+                               hash of what was asked for; whether the job was stored, JSON
     <callback>:cleared         when the results of a callback were cleared; of all without a name
     :secret                    what web processes sign with that must understand each other
     :port                      UDP port on which the leader hears of news (see ``executors.local``)
@@ -104,6 +106,11 @@ def left(waiter: str) -> str:
 def in_flight(cache_key: str) -> str:
     """The job that will give the outcome of a key."""
     return f"{cache_key}:in-flight"
+
+
+def request_key(name: str) -> str:
+    """The job of a request."""
+    return f"{name}:request-key"
 
 
 def cleared(callback: str = "") -> str:

@@ -181,7 +181,7 @@ class PollingNotifier(Notifier):
 
     def _begin(self, subscription: Subscription, new: list[str], known: list[str]) -> None:  # noqa: ARG002
         self._prepare(subscription)
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():  # a fork leaves it behind
             self._thread = threading.Thread(target=self._run, daemon=True, name="news")
             self._thread.start()
         self._next = 0.0

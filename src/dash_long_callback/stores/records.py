@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,23 @@ class Records:
         place = place_of(job) if job.state is State.QUEUED else None
         # Somebody who was told that it could not be stored may have asked for another since.
         return Batch({names.job(job.id): None}, put, entry=entry_of(job), place=place, timely=True)
+
+    def create_ended(self, job: Job, response: bytes, values: Mapping[int, bytes]) -> bool:
+        """Keep a new job that has ended already; False if there is one of its id."""
+        new: dict[str, bytes | None] = {names.job(job.id): None}
+        record = job.dump() + b"\n" + response
+        if len(response) > INLINE_BYTES:
+            # By a number of its own: of two who do this at once, one drops what it has written.
+            job = job.changed(attempt=secrets.randbits(31) + 1, result_size=len(response))
+            record = job.dump()
+            if not self._large.put(job.id, job.attempt, response, new):
+                return False
+        put = {names.update(job.id, n): (value, self.retention) for n, value in values.items()}
+        put[names.job(job.id)] = record, self.retention
+        created = self.rows.apply(Batch(new, put, entry=entry_of(job), timely=True))
+        if not created and job.result_size is not None:
+            self._large.drop(job.id, job.attempt, job.result_size)
+        return created
 
     def begin(self, job: Job, old: bytes, event: Begin, more: Batch, now: float) -> Job | None:
         """Begin a job.

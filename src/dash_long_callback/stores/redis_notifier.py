@@ -56,7 +56,7 @@ class RedisNotifier(Notifier):
             self._missing.update(new)  # Redis is away: one thread tries, not each that asks
         else:
             self._subscribe(new)
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():  # a fork leaves it behind
             self._thread = threading.Thread(target=self._listen, daemon=True, name="news")
             self._thread.start()
 

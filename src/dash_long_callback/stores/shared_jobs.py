@@ -59,7 +59,6 @@ class SharedJobs:
     def __init__(self, records: Records, kept: KeptResults) -> None:
         self._records = records
         self._rows = records.rows
-        self._retention = records.retention
         self._kept = kept
 
     def in_flight(self, cache_key: str) -> InFlight:
@@ -86,29 +85,41 @@ class SharedJobs:
         batch.put[names.waiters(job.id)] = json.dumps([job.id]).encode(), seconds
         batch.put[names.in_flight(cache_key)] = job.id.encode(), seconds
 
-    def join(self, job: Job, waiter: str, owner: str | None) -> None:
+    def join(
+        self, job: Job, waiter: str, owner: str | None, *, in_place_of: str | None = None
+    ) -> None:
         """Give a job another waiter."""
-        while not self.try_join(job, waiter, owner, self._records.row(names.waiters(job.id))):
+        row = names.waiters(job.id)
+        while not self.try_join(job, waiter, owner, self._records.row(row), in_place_of):
             pass
 
-    def try_join(self, job: Job, waiter: str, owner: str | None, row: bytes | None) -> bool:
+    def try_join(
+        self,
+        job: Job,
+        waiter: str,
+        owner: str | None,
+        row: bytes | None,
+        in_place_of: str | None = None,
+    ) -> bool:
         """The same, if the row of the waiters is still as it was."""
-        waiters = list(dict.fromkeys([*read_waiters(row), waiter]))
+        others = [one for one in read_waiters(row) if one != in_place_of]
+        waiters = list(dict.fromkeys([*others, waiter]))
+        seconds = self._records.seconds(job)
         put = {
-            names.joined(waiter): (joined_row(job, owner), self._retention),
-            names.waiters(job.id): (json.dumps(waiters).encode(), self._retention),
+            names.joined(waiter): (joined_row(job, owner), seconds),
+            names.waiters(job.id): (json.dumps(waiters).encode(), seconds),
         }
         return self._rows.apply(Batch({names.waiters(job.id): row}, put))
 
     def leave(self, job: Job, waiter: str) -> bool:
         """Take a waiter away from a job. Returns whether it was the last."""
-        name = names.waiters(job.id)
+        name, seconds = names.waiters(job.id), self._records.seconds(job)
         while True:
             row = self._records.row(name)
             rest = [one for one in read_waiters(row) if one != waiter]
             put = {
-                name: (json.dumps(rest).encode(), self._retention),
-                names.left(waiter): (b"1", self._retention),
+                name: (json.dumps(rest).encode(), seconds),
+                names.left(waiter): (b"1", seconds),
             }
             if self._rows.apply(Batch({name: row}, put, news=waiter)):
                 return not rest

@@ -69,9 +69,14 @@ def is_plain(value: object) -> bool:
 
 def events_in(value: Any) -> list[Any]:
     """The values that the JSON of one row stands for: those of its events, or itself."""
+    return [one for _, one in numbered_events_in(value, 0)]
+
+
+def numbered_events_in(value: Any, number: int) -> list[tuple[int, Any]]:
+    """The same, each value with its own number; ``number`` is that of the row."""
     if isinstance(value, dict) and EVENTS in value:
-        return [one for _, one in value["events"]]
-    return [value]
+        return [(own, one) for own, one in value["events"]]
+    return [(number, value)]
 
 
 def encoded(value: bytes | Plain | Joined) -> bytes:

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+import sys
+from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import dash
@@ -20,6 +22,13 @@ from werkzeug.debug import tbtools
 
 if TYPE_CHECKING:
     from dash_long_callback.dash.internals.registration import Registration
+
+#: The ids of components of an app with pages: what shows the page, and what has its path.
+PAGE_CONTENT, PAGE_LOCATION = "_pages_content", "_pages_location"
+
+
+#: The class of all apps. ``compat`` puts another one in its place, and there may be apps by then.
+App = dash.Dash
 
 
 def app_of(registration: Registration) -> dash.Dash | None:
@@ -72,9 +81,26 @@ def backend_of(app: dash.Dash) -> str:
     return str(getattr(getattr(app, "backend", None), "server_type", "flask"))
 
 
-def add_route(app: dash.Dash, name: str, view: Callable[..., Any]) -> None:
-    """Add a route for POSTs below the app's prefix, on whichever server the app runs."""
-    app._add_url(name, view, ("POST",))
+def add_route(
+    app: dash.Dash, name: str, view: Callable[..., Any], methods: Sequence[str] = ("POST",)
+) -> None:
+    """Add a route below the app's prefix, on whichever server the app runs."""
+    app._add_url(name, view, tuple(methods))
+
+
+#: Where the request is that a FastAPI app answers. It is there if an app has that server.
+_FASTAPI = "dash.backends._fastapi"
+
+
+@contextmanager
+def fastapi_request(request: Any) -> Generator[None]:
+    """Have Dash know the request that a FastAPI app answers: it looks at its own paths only."""
+    module: Any = sys.modules[_FASTAPI]
+    token = module.set_current_request(request)
+    try:
+        yield
+    finally:
+        module.reset_current_request(token)
 
 
 def error_page(error: Exception) -> str:
@@ -91,9 +117,10 @@ def stop_serving(app: dash.Dash, paths: Collection[str]) -> None:
 
 async def fastapi_body(request: Any, limit: int) -> bytes:
     """The body of a request to a FastAPI app, cut at ``limit`` bytes."""
-    if request.headers.get("content-type", "").startswith("application/json"):
+    is_json = request.headers.get("content-type", "").startswith("application/json")
+    if is_json and hasattr(request.state, "json_body"):
         # Dash's middleware has read it, and keeps what it parsed: None if that is not JSON.
-        parsed = getattr(request.state, "json_body", None)
+        parsed = request.state.json_body
         try:
             return b"" if parsed is None else json.dumps(parsed).encode()[:limit]
         except RecursionError:  # nested so deeply that it could just be read

@@ -54,7 +54,7 @@ def on_background(call: Callable[[Any], object]) -> None:
 def before_setup(app: dash.Dash, call: Callable[[dash.Dash], object]) -> None:
     """Have a function called before an app takes over what was declared without one.
 
-    That is at its first request, and too late for an app that has its server already.
+    That is at its first request. See ``before_requests`` for an app that has its server already.
     """
     own: Any = app
     set_up: Callable[[], None] = own._setup_server
@@ -73,6 +73,21 @@ def before_setup(app: dash.Dash, call: Callable[[dash.Dash], object]) -> None:
             ready.set()
 
     own._setup_server = setup_server
+
+
+def before_requests(app: dash.Dash, call: Callable[[dash.Dash], object]) -> None:
+    """Have a function called before each request of an app, which Dash has set up by then.
+
+    For an app that has its server already: ``before_setup`` comes too late for that.
+    """
+    own: Any = app
+
+    def before_request() -> None:
+        call(app)
+
+    if own.server:
+        # Before Dash 4.1 there was Flask only.
+        getattr(own, "backend", own.server).before_request(before_request)
 
 
 @dataclass(frozen=True)

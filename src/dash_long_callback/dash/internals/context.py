@@ -81,6 +81,17 @@ def is_dispatch(context: Any) -> bool:
     return str(context.get("path") or "").partition("?")[0].endswith(_DISPATCH)
 
 
+def answers_page() -> bool:
+    """Whether this code runs in a callback, and what it sets reaches the page that has called it.
+
+    Not in the function of a layout, nor in a call of Dash's MCP server, which has no page.
+    """
+    context = context_value.get(None)
+    if not context or "updated_props" not in context:
+        return False
+    return context.get("dash_websocket") is not None or is_dispatch(context)
+
+
 def current_request(app: dash.Dash) -> dict[str, Any] | None:
     """The parts of ``dash.ctx`` that the web request has which this code answers; None: none.
 
@@ -91,6 +102,11 @@ def current_request(app: dash.Dash) -> dict[str, Any] | None:
         if not flask.has_request_context():
             return None
         context = request_context(app)
+    return request_fields(context)
+
+
+def request_fields(context: Any) -> dict[str, Any]:
+    """The parts of ``dash.ctx`` that belong to a web request."""
     return {name: context.get(name) for name in CONTEXT}
 
 

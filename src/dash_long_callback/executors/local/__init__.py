@@ -23,7 +23,7 @@ import os
 import threading
 
 from dash_long_callback.executors.base import Executor
-from dash_long_callback.executors.local import preload
+from dash_long_callback.executors.local import earlier_cells, preload
 from dash_long_callback.executors.local.election import Election
 from dash_long_callback.executors.local.machine import Machine
 from dash_long_callback.executors.local.pool_options import PoolOptions
@@ -82,8 +82,9 @@ class LocalExecutor(Executor):
             return  # a job that starts another: workers end with their jobs, and lead nobody
         with self._lock:
             if self._election is None:
-                self._last = Election(self._store, self._options, self._machine)
-                self._last.start()
+                self._last = earlier_cells.take_over(
+                    Election(self._store, self._options, self._machine), self._machine.name
+                )
 
     def called_by_script(self) -> None:
         """Who is about to start a job may be no server: what it runs is no part of the app."""

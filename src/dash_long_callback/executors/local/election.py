@@ -7,6 +7,7 @@ import os
 import threading
 from multiprocessing.util import Finalize
 
+from dash_long_callback import notebook
 from dash_long_callback.errors import StoreError
 from dash_long_callback.executors.local.leader_lock import LeaderLock
 from dash_long_callback.executors.local.machine import Machine
@@ -28,7 +29,7 @@ class Election:
 
     def __init__(self, store: JobStore, options: PoolOptions, machine: Machine) -> None:
         self._store = store
-        self._options = options
+        self.options = options
         self._machine = machine
         self._stopping = threading.Event()
         self.pid = os.getpid()
@@ -44,6 +45,11 @@ class Election:
         self._finalize = Finalize(None, self.stop, exitpriority=10)
         self._thread.start()
 
+    @property
+    def stands(self) -> bool:
+        """Whether it was not stopped."""
+        return not self._stopping.is_set()
+
     def stop(self, ending: Ending | None = None) -> None:
         """Free the lock, and end the workers.
 
@@ -55,13 +61,13 @@ class Election:
             self._finalize.cancel()
         self._stopping.set()
         if (supervisor := self.supervisor) is not None:
-            default: Ending = "end" if development else "finish"
-            supervisor.stop(ending or self._options.stop or default)
+            default: Ending = "end" if development or notebook.is_kernel() else "finish"
+            supervisor.stop(ending or self.options.stop or default)
         if self._thread.is_alive():
             self._thread.join()
 
     def _log_place(self) -> None:
-        workers = self._options.workers
+        workers = self.options.workers
         log.info(
             "long callbacks run in up to %d worker process%s on this machine; jobs are kept in %s",
             workers,
@@ -79,7 +85,7 @@ class Election:
                 if lock is not None:
                     faults.succeeded()
                     self.supervisor = Supervisor(
-                        self._store, self._options, self._machine, lock.holds
+                        self._store, self.options, self._machine, lock.holds
                     )
                     if not told:
                         self._log_place()

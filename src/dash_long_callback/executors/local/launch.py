@@ -6,11 +6,12 @@ import functools
 import json
 import multiprocessing
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dash_long_callback import by_value, changed_values, unsendable
+from dash_long_callback import by_value, changed_values, notebook, unsendable
 from dash_long_callback.executors.local import logging_setup, preload
 from dash_long_callback.executors.local.messages import Ready, Start, WorkerOptions
 from dash_long_callback.executors.local.pool_options import PoolOptions
@@ -130,18 +131,24 @@ class Launcher:
         if callback is None:
             message = f"this app has no long callback {job.callback!r} any more; reload the page"
             return Changed(message=message)
-        if ready.digests.get(callback.key) == callback.digest:
+        has_it = ready.digests.get(callback.key) == callback.digest
+        of_cell = notebook.is_of_cell(callback.function)
+        if has_it and not of_cell:
             return Start(job, callback.key)
         sent = callback.by_value(whole=not job.handler)
         try:
-            return Start(job, callback.key, by_value.dumps(sent, ready.modules))
+            pickled = by_value.dumps(sent, ready.modules)
+            return Start(job, callback.key, pickled, list(sys.path) if of_cell else None)
         except Exception as error:
+            if has_it:  # a fork of the kernel
+                return Start(job, callback.key)
             is_sendable = functools.partial(by_value.can_be_sent, modules=ready.modules)
             what = unsendable.where(sent.function, sent.kwargs, is_sendable)
             return Failed(
                 "NotPickleable",
                 f"{callback.name} can't be imported by a worker process, nor sent to one, as it "
-                f"refers to {what}: {type(error).__name__}: {error}. {unsendable.HELP}.",
+                f"refers to {what}: {type(error).__name__}: {error}. "
+                f"{unsendable.HELP_IN_NOTEBOOK if of_cell else unsendable.HELP}.",
                 kind="unavailable",
             )
 
@@ -153,8 +160,9 @@ class Launcher:
             directory=str(self._store.directory),
             retention=self._store.retention,
             app=app,
-            # Under the development server a vanished leader means that the developer is done.
-            finish="WERKZEUG_RUN_MAIN" not in os.environ,
+            # Under the development server, and in a notebook, a vanished leader means that the
+            # developer is done.
+            finish="WERKZEUG_RUN_MAIN" not in os.environ and not notebook.is_kernel(),
             grace=options.grace,
             # In the other two ways a process has the environment of its parent anyway.
             environ={key: value for key in keys if (value := os.environ.get(key)) is not None}

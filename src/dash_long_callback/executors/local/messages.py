@@ -75,11 +75,14 @@ class Start:
         job: its record.
         callback: its key.
         pickled: the callback by value, if the worker can't have it by import.
+        sys_path: where to find the modules that it needs, if a cell of a notebook may have changed
+            that since the worker was started.
     """
 
     job: Job
     callback: str
     pickled: bytes | None = None
+    sys_path: list[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from multiprocessing import process, spawn
 from typing import Any
 
+from dash_long_callback import notebook
 from dash_long_callback.app_names import MAIN
 from dash_long_callback.executors import app_factory, script
 from dash_long_callback.executors.local import importing
@@ -97,6 +98,8 @@ def app_modules(names: list[str], factory: str | None = None) -> AppModules:
 
 
 def _main_here() -> dict[str, str]:
+    if notebook.is_kernel():
+        return {}  # also if a cell has set `__file__`
     # As the standard library computes it for a child, or it would import the script twice.
     data = spawn.get_preparation_data("")
     return {key: value for key, value in data.items() if key.startswith(_MAIN)}
@@ -136,8 +139,9 @@ def imported(app: AppModules) -> dict[str, list[str]]:
     """The names in each of the app's modules that this process has: see ``by_value.Modules``."""
     found = {name: sys.modules[name] for name in app.names if name in sys.modules}
     names = {name: sorted(vars(module)) for name, module in found.items()}
-    # Or it is a fork of the server, which has run the script.
-    if "__mp_main__" in sys.modules or (app.main and app.main == _main_here()):
+    # Else `__main__` is the standard library's own, or the fork of a kernel: what is in a cell is
+    # sent, as it may have changed since.
+    if app.main:
         names["__main__"] = sorted({*vars(sys.modules["__main__"]), *script.namespace()})
     return names
 

@@ -194,6 +194,8 @@ class Worker:
         known = self._by_value.get(start.callback)
         if known is not None and known[0] == start.pickled:
             return known[1]  # its module state is kept between runs
+        if start.sys_path is not None:
+            sys.path[:] = start.sys_path
         sent: ByValue = by_value.loads(start.pickled)
         callback = sent()
         self._by_value[start.callback] = (start.pickled, callback)

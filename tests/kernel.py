@@ -1,0 +1,87 @@
+"""A notebook as a test sees it: a kernel, and cells that run in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import psutil
+from apps import wait_until
+from jupyter_client.manager import KernelManager
+
+#: Seconds that a cell may take on a busy machine.
+CELL_SECONDS = 60
+
+
+class Kernel:
+    """A kernel of ipykernel, started as Jupyter's server does for a notebook.
+
+    Args:
+        notebook: its file, which need not exist; its folder is the working directory.
+    """
+
+    def __init__(self, notebook: Path) -> None:
+        cache = str(notebook.parent / "cache")
+        named = {"JPY_SESSION_NAME": str(notebook), "XDG_CACHE_HOME": cache}
+        self._manager: Any = KernelManager()
+        self._manager.start_kernel(cwd=str(notebook.parent), env={**os.environ, **named})
+        self._connect()
+
+    @property
+    def pid(self) -> int:
+        return self._manager.provisioner.pid
+
+    def run(self, code: str) -> str:
+        """Run a cell, and wait for what it prints; or for the error that it ends with."""
+        printed: list[str] = []
+
+        def show(message: dict[str, Any]) -> None:
+            content = message["content"]
+            if message["msg_type"] == "stream":
+                printed.append(content["text"])
+            elif message["msg_type"] == "error":
+                printed.append(f"{content['ename']}: {content['evalue']}")
+
+        self._client.execute_interactive(code, output_hook=show, timeout=CELL_SECONDS)
+        return "".join(printed).strip()
+
+    def interrupt(self, code: str, marker: Path) -> str:
+        """Interrupt a cell, once its code has made a file. Returns the name of its error."""
+        cell = self._client.execute(code)
+        wait_until(marker.exists, what="the cell to run")
+        self._manager.interrupt_kernel()
+        while True:
+            reply = self._client.get_shell_msg(timeout=CELL_SECONDS)
+            if reply["parent_header"].get("msg_id") == cell:
+                return reply["content"].get("ename", "")
+
+    def restart(self) -> None:
+        """As the button of a notebook does."""
+        self._client.stop_channels()
+        self._manager.restart_kernel()
+        self._connect()
+
+    def kill(self) -> None:
+        """As the system does that has no more memory."""
+        self._manager.provisioner.process.kill()
+        self._manager.provisioner.process.wait()
+
+    def started(self) -> list[psutil.Process]:
+        """The processes that it has started, and theirs."""
+        return psutil.Process(self.pid).children(recursive=True)
+
+    def stop(self) -> None:
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
+        self._manager.cleanup_resources()
+
+    def _connect(self) -> None:
+        self._client: Any = self._manager.blocking_client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=CELL_SECONDS)
+
+
+def running(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended."""
+    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
