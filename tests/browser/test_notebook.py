@@ -14,6 +14,8 @@ from services import free_port
 
 pytestmark = pytest.mark.newest_only
 
+#: By which Jupyter's server tells a kernel which notebook it is of.
+TOLD = "JPY_SESSION_NAME"
 IMPORTS = """
 import pathlib, sys, threading, time
 import pandas
@@ -238,7 +240,8 @@ def test_with_its_kernel_all_ends_and_a_restarted_one_finds_its_results(
         run_all(other, APP.replace("PORT", str(free_port())).replace("WORKERS", "1"))
         assert folder_of_jobs(other) != place
         # Where nobody tells which notebook it is, kernels share what their author has named.
-        nameless = "import diskcache, os; del os.environ['JPY_SESSION_NAME']\n"
+        directory = kernel.run("print(pathlib.Path.cwd())")
+        nameless = f"import diskcache, os; os.chdir({directory!r}); os.environ.pop({TOLD!r})\n"
         made = "print({}.store.directory)"
         cached = made.format("DiskcacheLongCallbackManager(diskcache.Cache('own'))")
         default = made.format("DiskcacheLongCallbackManager()")
