@@ -113,7 +113,7 @@ def test_an_object_of_json_values_is_json() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"jobs=1", b"\xff\xfe", b"{'a': 1}", b'{"jobs": ' * 20],
+    [b"", b"{", b"NaN", b"jobs=1", b"\xff\xfe", b"{'a': 1}", b'{"jobs": ' * 20],
     ids=plain,
 )
 def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
@@ -121,7 +121,7 @@ def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
         parse(body)
 
 
-@pytest.mark.parametrize("body", [b"[]", b"1", b"null", b'"jobs"', b"NaN"])
+@pytest.mark.parametrize("body", [b"[]", b"1", b"null", b'"jobs"'])
 def test_a_body_that_is_not_an_object_is_refused(body: bytes) -> None:
     with pytest.raises(BadRequest, match="is not a JSON object"):
         parse(body)

@@ -13,13 +13,14 @@ from dash_long_callback.calls import start as calls
 from dash_long_callback.calls.arguments import values_of
 from dash_long_callback.calls.start import Started
 from dash_long_callback.dash import internals
-from dash_long_callback.errors import BadRequest, JobNotFound, RequestTooLarge
+from dash_long_callback.errors import JobNotFound
 from dash_long_callback.http_api.jobs import number, shown
 from dash_long_callback.http_api.problems import Problem
 from dash_long_callback.http_api.replies import Result
 from dash_long_callback.http_api.service import Asked, Served
 from dash_long_callback.jobs import new_job_id
 from dash_long_callback.server.responder import check_type
+from dash_long_callback.server.wire import parse
 
 #: Bytes of a request: arguments are what a page has in its components, and no files.
 MAX_BODY = 1 << 20
@@ -41,7 +42,7 @@ def start(asked: Asked, name: str) -> Result:
     if served is None:
         raise Problem(404, "no-such-callback", "no such callback: openapi.json has those there are")
     check_type(asked.incoming)
-    arguments = arguments_of(asked.body)
+    arguments = parse(asked.body, MAX_BODY)
     values = values_of(served.callback, (), arguments)
     not_before = _not_before(asked)
     manager = served.manager
@@ -52,28 +53,6 @@ def start(asked: Asked, name: str) -> Result:
     if news is None:
         raise JobNotFound  # it was kept for less time than this took
     return shown(asked, followed, served, news, begun=True)
-
-
-def arguments_of(body: bytes) -> dict[str, Any]:
-    """The arguments in a body.
-
-    Raises:
-        BadRequest: if it is not a JSON object.
-        RequestTooLarge: if it is larger than ``MAX_BODY``.
-    """
-    if len(body) > MAX_BODY:
-        raise RequestTooLarge(f"the request body is larger than {MAX_BODY} bytes")
-    try:
-        found = json.loads(body, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, or nested too deeply
-        raise BadRequest("the request body is not JSON") from error
-    if not isinstance(found, dict):
-        raise BadRequest('the request body must be a JSON object of arguments: {"year": 2024}')
-    return found
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _not_before(asked: Asked) -> float | None:

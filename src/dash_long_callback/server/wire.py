@@ -138,22 +138,31 @@ def object_json(fields: Mapping[str, Sequence[Piece]]) -> list[Piece]:
     return [*pieces, b"}"] if pieces else [b"{}"]
 
 
-def parse(body: bytes) -> dict[str, Any]:
+def parse(body: bytes, limit: int = MAX_BODY) -> dict[str, Any]:
     """A request body of ours.
+
+    Args:
+        body: what was read of it.
+        limit: bytes that it may have.
 
     Raises:
         BadRequest: if it is not a JSON object.
-        RequestTooLarge: if it is larger than ``MAX_BODY``.
+        RequestTooLarge: if it is larger than the limit.
     """
-    if len(body) > MAX_BODY:
-        raise RequestTooLarge(f"the request body is larger than {MAX_BODY} bytes")
+    if len(body) > limit:
+        raise RequestTooLarge(f"the request body is larger than {limit} bytes")
     try:
-        parsed = json.loads(body)
+        parsed = json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, or nested too deeply
         raise BadRequest("the request body is not JSON") from error
     if not isinstance(parsed, dict):
         raise BadRequest("the request body is not a JSON object")
     return parsed
+
+
+def _refuse(constant: str) -> Any:
+    """Python would take these, and a browser could not read them."""
+    raise ValueError(f"{constant} is not JSON")
 
 
 def job_ids(body: bytes) -> list[str]:
