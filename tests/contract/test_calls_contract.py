@@ -150,7 +150,8 @@ def test_a_job_is_cancelled_while_it_runs_and_while_it_waits(
             job.result(PATIENCE)
         assert job.state == "cancelled"
         job.cancel()  # it stays as it is
-    assert len(list(tmp_path.glob("left-*"))) == WORKERS
+    # Of a function that takes longer than its grace, the end is told before.
+    wait_until(lambda: len(list(tmp_path.glob("left-*"))) == WORKERS)
 
 
 def test_many_jobs_are_awaited_on_one_event_loop(calls: Manager, tmp_path: Path) -> None:
@@ -266,8 +267,6 @@ def test_calls_that_share_a_job_each_have_a_handle(calls: Manager, tmp_path: Pat
 def test_a_job_with_a_delay_begins_after_it(calls: Manager, tmp_path: Path) -> None:
     asked = time.time()
     late = wait_for_gate("late", tmp_path, delay=1.5)
-    at = datetime.now(timezone.utc) + timedelta(seconds=1.5)
-    hurried = submit(contract_callbacks.hurried, "begins in time", str(tmp_path), at=at)
     open_gate("late", tmp_path)
     assert late.state == "queued"
     # Those who come meanwhile do not wait for it, and nobody is told that they do.
@@ -280,7 +279,6 @@ def test_a_job_with_a_delay_begins_after_it(calls: Manager, tmp_path: Path) -> N
     assert job is not None
     assert job.started is not None
     assert job.started >= asked + 1.5
-    assert hurried.result(PATIENCE) == "begins in time"
 
 
 def test_jobs_that_are_to_begin_later_are_not_ahead_of_others(
@@ -306,9 +304,14 @@ def test_start_within_counts_from_the_moment_at_which_a_job_may_begin(
 ) -> None:
     running = [wait_for_gate(f"{n}", tmp_path) for n in range(WORKERS)]
     wait_until(lambda: len(list(tmp_path.glob("begun-*"))) == WORKERS)
-    late = submit(contract_callbacks.hurried, "late", str(tmp_path), delay=1.0)
+    moment = datetime.now(timezone.utc) + timedelta(seconds=1)
+    late = submit(contract_callbacks.hurried, "late", str(tmp_path), at=moment)
     with pytest.raises(JobExpired, match=r"within its start_within of 0\.5 s"):
         late.result(PATIENCE)
+    job = calls.job(late.id)
+    assert job is not None
+    assert job.ended is not None
+    assert job.ended >= moment.timestamp() + 0.5
     for n in range(WORKERS):
         open_gate(f"{n}", tmp_path)
     for job in running:

@@ -268,7 +268,7 @@ class _Poll:
         if self.hidden:
             seconds = max(seconds, self.pacer.pacing.hidden)
         least = self._after(0)
-        return self.answer(self.news, max(seconds, least), least)
+        return self.answer(self.news, max(seconds, least) if self._running else 0, least)
 
     def _after(self, seconds: float) -> float:
         running = self._running
