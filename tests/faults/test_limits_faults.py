@@ -57,9 +57,11 @@ class Marks:
         """How many functions ran at once, at most."""
         marks = [(kind, name, at) for kind, name, at, _ in self.read()]
         ends = {(name, pid) for kind, name, _, pid in self.read() if kind == "end"}
-        for kind, name, _, pid in self.read():
+        for kind, name, at, pid in self.read():
             if kind == "begin" and (name, pid) not in ends:
-                marks.append(("end", name, self.killed[pid]))
+                # One that was started while those to kill were listed died with them.
+                after = (killed for killed in self.killed.values() if killed >= at)
+                marks.append(("end", name, self.killed.get(pid) or min(after)))
         return most_at_once(marks)
 
 

@@ -279,7 +279,7 @@ def test_lines_that_a_function_prints_begin_with_its_number_if_that_is_asked_for
             for where in ("function", "thread"):
                 for line in (one.format(ref=ref, where=where) for one in SAID):
                     wait_until(lambda line=line: line in site.log, what=line)
-            assert f"no. {ref}: not ended" in site.log
+            wait_until(lambda ref=ref: f"no. {ref}: not ended" in site.log, what="its last words")
             assert not any(one.count(f"no. {ref}: ") > 1 for one in site.log)
         assert not any("printed" in one and "no. " not in one for one in site.log)
     finally:
