@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,13 +89,14 @@ def run_cell(kernel: Kernel, cell: str) -> None:
 
     Dash does not wait for that, and its user would run the cell again, too.
     """
-    printed = kernel.run(cell)
-    for _ in range(20):
-        if "Address already in use" not in printed:
-            break
-        time.sleep(0.2)
-        printed = kernel.run(cell)
-    assert printed == ""
+    printed: list[str] = []
+
+    def runs() -> bool:
+        printed[:] = [kernel.run(cell)]
+        return "Address already in use" not in printed[0]
+
+    wait_until(runs, what="the port of the app before")
+    assert printed == [""]
 
 
 def run_all(kernel: Kernel, cell: str) -> str:

@@ -104,7 +104,7 @@ def test_an_app_that_is_made_again_takes_the_key_and_the_first_still_works(
         gc.collect()
         return keys() == ["out.children"]
 
-    # A thread that has answered one of its requests may hold it for a moment.
+    # Threads that other tests have started may hold it for a moment.
     wait_until(is_gone, what="the app that nobody can click in any more to be gone")
 
 

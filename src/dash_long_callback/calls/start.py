@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import dash
 
@@ -14,22 +14,9 @@ from dash_long_callback.dash import internals, plain_apps
 from dash_long_callback.dash.app import manager_of
 from dash_long_callback.dash.callbacks import LongCallback
 from dash_long_callback.errors import LongCallbackError
-from dash_long_callback.jobs import Call
 from dash_long_callback.managers.base import Manager, Receipt
 from dash_long_callback.server.sharing import sharing_of
 from dash_long_callback.server.terms import terms_of
-
-
-class Started(NamedTuple):
-    """What became of a call.
-
-    Attributes:
-        call: what was asked for.
-        receipt: the answer to that.
-    """
-
-    call: Call
-    receipt: Receipt
 
 
 def start(
@@ -40,7 +27,7 @@ def start(
     request: dict[str, Any] | None,
     not_before: float | None = None,
     job_id: str | None = None,
-) -> Started:
+) -> Receipt:
     """Start a job, or find out what answers the call in its place.
 
     Args:
@@ -50,6 +37,9 @@ def start(
         request: the web request in which it is called; see ``internals.context_of_call``.
         not_before: seconds since 1970, before which it is not to begin.
         job_id: which the job is to have; None: a new one.
+
+    Returns:
+        The job's id, or the result that was kept in its place.
 
     Raises:
         BadCall: if a value does not fit its pattern.
@@ -69,7 +59,7 @@ def start(
         not_before=not_before,
     )
     call.job.ends_with_page = False  # there is none
-    return Started(call, manager.submit(call))
+    return manager.submit(call)
 
 
 def home(callback: LongCallback) -> tuple[dash.Dash | None, Manager]:

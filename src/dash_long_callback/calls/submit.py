@@ -75,8 +75,8 @@ def submit(
     asked = None if current_run() is not None else app
     request = None if asked is None else internals.current_request(asked)
     owner = _owner(app if request is not None else None, user)
-    started = start(callback, values, owner=owner, request=request, not_before=not_before)
-    return JobHandle(manager, callback, started.receipt.job_id, owner, started.receipt.result)
+    receipt = start(callback, values, owner=owner, request=request, not_before=not_before)
+    return JobHandle(manager, callback, receipt.job_id, owner, receipt.result)
 
 
 def find_job(job_id: str) -> JobHandle:

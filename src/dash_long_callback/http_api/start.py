@@ -11,7 +11,6 @@ from typing import Any
 
 from dash_long_callback.calls import start as calls
 from dash_long_callback.calls.arguments import values_of
-from dash_long_callback.calls.start import Started
 from dash_long_callback.dash import internals
 from dash_long_callback.errors import JobNotFound
 from dash_long_callback.http_api.jobs import number, shown
@@ -19,6 +18,7 @@ from dash_long_callback.http_api.problems import Problem
 from dash_long_callback.http_api.replies import Result
 from dash_long_callback.http_api.service import Asked, Served
 from dash_long_callback.jobs import new_job_id
+from dash_long_callback.managers.base import Receipt
 from dash_long_callback.server.responder import check_type
 from dash_long_callback.server.wire import parse
 
@@ -129,7 +129,7 @@ def _started(
     context = internals.request_context(asked.api.app)
     # A token would be kept with the job, for whoever can read the store.
     internals.pop_header(context, "authorization")
-    started = calls.start(
+    receipt = calls.start(
         served.callback,
         values,
         owner=asked.owner,
@@ -137,13 +137,12 @@ def _started(
         not_before=not_before,
         job_id=job_id,
     )
-    _keep_answer(served, started)
-    return started.receipt.job_id
+    _keep_answer(served, receipt)
+    return receipt.job_id
 
 
-def _keep_answer(served: Served, started: Started) -> None:
+def _keep_answer(served: Served, receipt: Receipt) -> None:
     """Have a call that a kept result has answered be a job as others are."""
-    receipt = started.receipt
     if receipt.result is not None:
         # What shares, waits and counts is of no use any more.
         job = served.callback.call(b"", owner=receipt.owner, job_id=receipt.job_id).job
