@@ -255,6 +255,7 @@ def do_kill() -> Any:
 
 def do_clean_up(seconds: float) -> Any:
     try:
+        (here / "to-clean-up").touch()
         time.sleep(seconds)
     finally:
         (here / "cleaned").write_text("yes")
@@ -263,6 +264,7 @@ def do_clean_up(seconds: float) -> Any:
 def do_await(seconds: float) -> Any:
     async def nap() -> None:
         try:
+            (here / "to-clean-up").touch()
             await asyncio.sleep(seconds)
         finally:
             (here / "cleaned").write_text("yes")

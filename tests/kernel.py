@@ -64,7 +64,8 @@ class Kernel:
 
     def interrupt(self, code: str, marker: Path) -> str:
         """Interrupt a cell, once its code has made a file. Returns the name of its error."""
-        cell = self._client.execute(code)
+        # Else the kernel drops what it is sent before it is done with the error.
+        cell = self._client.execute(code, stop_on_error=False)
         wait_until(marker.exists, what="the cell to run")
         self._manager.interrupt_kernel()
         while True:

@@ -59,9 +59,11 @@ class Marks:
         ends = {(name, pid) for kind, name, _, pid in self.read() if kind == "end"}
         for kind, name, at, pid in self.read():
             if kind == "begin" and (name, pid) not in ends:
-                # One that was started while those to kill were listed died with them.
-                after = (killed for killed in self.killed.values() if killed >= at)
-                marks.append(("end", name, self.killed.get(pid) or min(after)))
+                # It died unlisted, or was ended as it had been silent: before the next try began.
+                later = [one for kind, other, one, _ in marks if kind == "begin" and other == name]
+                later += self.killed.values()
+                end = self.killed.get(pid) or min(one for one in later if one > at)
+                marks.append(("end", name, end))
         return most_at_once(marks)
 
 

@@ -79,9 +79,10 @@ def test_dead_worker_ends_its_job_as_lost_in_words(
 
 def test_cancel_runs_finally_blocks(server: EngineServer, folder: Path) -> None:
     for order in ("clean_up", "await"):
-        (folder / "cleaned").unlink(missing_ok=True)
+        for name in ("to-clean-up", "cleaned"):
+            (folder / name).unlink(missing_ok=True)
         job = server.submit(order, 60)
-        server.worker_of(job)
+        wait_until((folder / "to-clean-up").exists, what="the function to be where it cleans up")
         assert server.post("cancel", {"jobs": [job]}).ok
         assert server.outcome(job)["state"] == "cancelled"
         assert (folder / "cleaned").exists()
