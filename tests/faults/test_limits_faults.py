@@ -60,7 +60,7 @@ class Marks:
         for kind, name, at, pid in self.read():
             if kind == "begin" and (name, pid) not in ends:
                 # It died unlisted, or was ended as it had been silent: before the next try began.
-                later = [one for kind, other, one, _ in marks if kind == "begin" and other == name]
+                later = [one for kind, other, one in marks if kind == "begin" and other == name]
                 later += self.killed.values()
                 end = self.killed.get(pid) or min(one for one in later if one > at)
                 marks.append(("end", name, end))
