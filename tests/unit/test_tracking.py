@@ -153,6 +153,18 @@ def test_how_fast_it_is_and_how_long_it_takes_is_said_when_that_is_known(
     assert (job.now["rate"], job.now["remaining"]) == (2.5, 36.0)
 
 
+def test_how_long_a_loop_takes_is_known_from_its_beginning_however_late_the_first_report(
+    job: AtHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(tracking_module.time, "monotonic", lambda: now)
+    job.tracking.flusher.mark = lambda: None
+    loop = track(range(100))
+    advance(loop, 20)
+    now += 10
+    assert (job.now["fraction"], job.now["remaining"]) == (0.2, 40.0)
+
+
 # Loops inside each other
 
 

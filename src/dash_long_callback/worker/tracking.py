@@ -75,7 +75,7 @@ class Tracking:
         #: the order of all texts.
         self._said: tuple[int, str | None] = (0, None)
         self._left: tuple[int, str | None] = (0, None)
-        #: The outermost bar, and when it was seen first, and how far it was.
+        #: The outermost bar, when its time began, and how far all were then.
         self._since: tuple[Bar, float, float] | None = None
 
     def open(self, bar: Bar) -> None:
@@ -95,6 +95,7 @@ class Tracking:
             else:
                 parent.enter(bar, part=bar.thread == parent.thread or not parent.collects)
             self._bars.append(bar)
+            self._start_clock(bar.opened)
         _innermost.set(bar)
         self.flusher.mark()
 
@@ -172,6 +173,7 @@ class Tracking:
                 parent.enter(bar, part=bar.part)
             bar.restart(time.monotonic())
             self._since = None
+            self._start_clock(bar.opened)
 
     def name(self, bar: Bar, text: str | None) -> None:
         """A bar says what it is."""
@@ -210,6 +212,7 @@ class Tracking:
         with self._lock:
             now = time.monotonic()
             fraction = mean(self._roots, self._roots_over)
+            self._start_clock(now)
             bar = self._shown()
             return {
                 "fraction": None if fraction is None else round(fraction, 4),
@@ -239,12 +242,19 @@ class Tracking:
         text = max(said, self._said, key=lambda one: one[0])[1]
         return text and text[:TEXT_LENGTH]
 
+    def _start_clock(self, now: float) -> None:
+        """Begin to measure time, if the outermost bar is another one.
+
+        When it is opened, and not at the first report: on a busy machine that may be late, and
+        there may be no other one for long.
+        """
+        first = next(iter(heads(self._roots)), None)
+        if first and (self._since is None or self._since[0] is not first):
+            self._since = first, now, mean(self._roots, self._roots_over) or 0.0
+
     def _remaining(self, fraction: float | None, now: float) -> float | None:
-        if fraction is None:
+        if fraction is None or self._since is None:
             return None
-        first = heads(self._roots)[0]
-        if self._since is None or self._since[0] is not first:
-            self._since = first, now, fraction
         _, since, begun = self._since
         if fraction <= begun or now - since < SETTLED_SECONDS:
             return None
