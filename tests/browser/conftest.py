@@ -85,6 +85,8 @@ def closing(page: P, request: pytest.FixtureRequest) -> Iterator[P]:
     page.close()
     if request.session.testsfailed > failed:
         page.leave()
+    elif not getattr(request.module, "keep_page", False):
+        page.forget()
 
 
 @pytest.fixture

@@ -218,7 +218,15 @@ class BasePage(ABC):
 
     def leave(self) -> None:
         """Leave the page, so that the next test opens its own."""
+        self.forget()
         self.load("about:blank")
+
+    def forget(self) -> None:
+        """Forget what the tab remembers: the page of the next test would follow the jobs of this."""
+        self.js(
+            "if (location.protocol.startsWith('http')) {"
+            " Storage.prototype.setItem = () => {}; sessionStorage.clear(); }"
+        )
 
     def _wait_for(self, get: Callable[[], Any], value: Any, what: str, timeout: float) -> None:
         seen: list[Any] = [None]
