@@ -10,7 +10,7 @@ from typing import Any
 
 import dash
 import pytest
-from dash import _callback, _get_app, html
+from dash import _callback, _get_app, dcc
 from inline_page import Click, Ended, payload
 
 from dash_long_callback import Dash
@@ -45,11 +45,14 @@ def manager(store: DiskcacheStore) -> Manager:
 
 @pytest.fixture
 def make_app(manager: Manager) -> Callable[..., Dash]:
-    """Makes an app whose jobs run inline; takes the arguments of ``Dash``."""
+    """Makes an app whose jobs run inline; takes the arguments of ``Dash``.
+
+    Its page has an input ``in``; a test that needs more has a layout of its own.
+    """
 
     def make(name: str = "app", **kwargs: Any) -> Dash:
         app = Dash(name, long_callback_manager=manager, **kwargs)
-        app.layout = html.Div()
+        app.layout = dcc.Input(id="in")
         app.enable_dev_tools(debug=False, dev_tools_ui=True)  # its pages are told of errors
         return app
 
