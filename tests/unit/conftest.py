@@ -68,27 +68,23 @@ def app(make_app: Callable[..., Dash]) -> Dash:
 def click(store: DiskcacheStore) -> Click:
     """Triggers the callback declared last, with what the renderer would post, and runs its job.
 
-    Arguments are the values of its inputs and states, in order; lists where an id has ALL.
-    ``changed`` names the property that triggers, ``ids`` the components that wildcards stand for.
+    For tests of what the page is told, word for word, and of what the store has of a job; what
+    the function does is asked of ``long_callbacks``. Arguments are the values of the callback's
+    inputs and states, in order; where an id has ALL they are lists, and ``ids`` has its components.
     """
 
     def fire(
         app: dash.Dash,
         *values: Any,
-        changed: str | None = None,
-        ids: dict[str, Any] | None = None,
-        headers: dict[str, str] | None = None,
+        ids: dict[str, list[Any]] | None = None,
         cookies: dict[str, str] | None = None,
     ) -> Ended:
         callback = registry.all()[-1]
         client = app.server.test_client()
         for name, value in (cookies or {}).items():
             client.set_cookie(name, value)
-        answer = client.post(
-            "/_dash-update-component",
-            json=payload(callback, values, changed, ids or {}),
-            headers=headers,
-        )
+        body = payload(callback, values, ids)
+        answer = client.post("/_dash-update-component", json=body)
         assert answer.status_code == 200, answer.data
         return Ended(json.loads(answer.data), store)
 
