@@ -10,7 +10,7 @@ from typing import Any
 
 import dash
 import pytest
-from dash import _callback, _get_app, html
+from dash import _callback, _get_app, dcc
 from inline_page import Click, Ended, payload
 
 from dash_long_callback import Dash
@@ -45,11 +45,14 @@ def manager(store: DiskcacheStore) -> Manager:
 
 @pytest.fixture
 def make_app(manager: Manager) -> Callable[..., Dash]:
-    """Makes an app whose jobs run inline; takes the arguments of ``Dash``."""
+    """Makes an app whose jobs run inline; takes the arguments of ``Dash``.
+
+    Its page has an input ``in``; a test that needs more has a layout of its own.
+    """
 
     def make(name: str = "app", **kwargs: Any) -> Dash:
         app = Dash(name, long_callback_manager=manager, **kwargs)
-        app.layout = html.Div()
+        app.layout = dcc.Input(id="in")
         app.enable_dev_tools(debug=False, dev_tools_ui=True)  # its pages are told of errors
         return app
 
@@ -65,27 +68,23 @@ def app(make_app: Callable[..., Dash]) -> Dash:
 def click(store: DiskcacheStore) -> Click:
     """Triggers the callback declared last, with what the renderer would post, and runs its job.
 
-    Arguments are the values of its inputs and states, in order; lists where an id has ALL.
-    ``changed`` names the property that triggers, ``ids`` the components that wildcards stand for.
+    For tests of what the page is told, word for word, and of what the store has of a job; what
+    the function does is asked of ``long_callbacks``. Arguments are the values of the callback's
+    inputs and states, in order; where an id has ALL they are lists, and ``ids`` has its components.
     """
 
     def fire(
         app: dash.Dash,
         *values: Any,
-        changed: str | None = None,
-        ids: dict[str, Any] | None = None,
-        headers: dict[str, str] | None = None,
+        ids: dict[str, list[Any]] | None = None,
         cookies: dict[str, str] | None = None,
     ) -> Ended:
         callback = registry.all()[-1]
         client = app.server.test_client()
         for name, value in (cookies or {}).items():
             client.set_cookie(name, value)
-        answer = client.post(
-            "/_dash-update-component",
-            json=payload(callback, values, changed, ids or {}),
-            headers=headers,
-        )
+        body = payload(callback, values, ids)
+        answer = client.post("/_dash-update-component", json=body)
         assert answer.status_code == 200, answer.data
         return Ended(json.loads(answer.data), store)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dash
@@ -35,43 +35,35 @@ Click = Callable[..., Ended]
 
 
 def payload(
-    callback: LongCallback, values: tuple[Any, ...], changed: str | None, ids: dict[str, Any]
+    callback: LongCallback, values: tuple[Any, ...], ids: Mapping[str, list[Any]] | None = None
 ) -> dict[str, Any]:
-    """The JSON that the renderer posts for a callback."""
+    """The JSON that the renderer posts for a callback whose first input has changed."""
     spec, entry = callback.registration.spec, callback.registration.entry
     own = len(spec["state"]) - callback.registration.more_states
     wanted = [*spec["inputs"], *spec["state"][:own]]
-    filled = [_fill(one, value, ids) for one, value in zip(wanted, values, strict=True)]
+    filled = [_fill(one, value, ids or {}) for one, value in zip(wanted, values, strict=True)]
     inputs = filled[: len(spec["inputs"])]
     outputs = entry["output"]
     body: dict[str, Any] = {
         "output": callback.registration.callback_id,
         "inputs": inputs,
         "state": filled[len(inputs) :],
-        "changedPropIds": [changed or "{id}.{property}".format(**spec["inputs"][0])],
+        "changedPropIds": ["{id}.{property}".format(**spec["inputs"][0])],
     }
     if isinstance(outputs, (list, tuple)):
         if outputs:
-            body["outputs"] = [_output(one, ids) for one in outputs]
+            body["outputs"] = [_output(one) for one in outputs]
     else:
-        body["outputs"] = _output(outputs, ids)
+        body["outputs"] = _output(outputs)
     return body
 
 
-def _fill(one: dict[str, Any], value: Any, ids: dict[str, Any]) -> Any:
-    if one["id"] in ids:
-        found = ids[one["id"]]
-        prop = one["property"]
-        if isinstance(found, list):
-            return [
-                {"id": i, "property": prop, "value": v} for i, v in zip(found, value, strict=True)
-            ]
-        return {"id": found, "property": prop, "value": value}
-    return {**one, "value": value}
+def _fill(one: dict[str, Any], value: Any, ids: Mapping[str, list[Any]]) -> Any:
+    found = ids.get(one["id"])
+    if found is None:
+        return {**one, "value": value}
+    return [{**one, "id": i, "value": v} for i, v in zip(found, value, strict=True)]
 
 
-def _output(output: dash.Output, ids: dict[str, Any]) -> Any:
-    found = ids.get(output.component_id_str(), output.component_id)
-    if isinstance(found, list):
-        return [{"id": i, "property": output.component_property} for i in found]
-    return {"id": found, "property": output.component_property}
+def _output(output: dash.Output) -> dict[str, Any]:
+    return {"id": output.component_id, "property": output.component_property}

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from dash import ALL, MATCH, Input, Output, State
+from dash import ALL, MATCH, Input, Output, State, dcc, html
 from hypothesis import given
 from hypothesis import strategies as st
 from ids import plain
-from inline_page import Click, payload
 
 from dash_long_callback import Dash, DiskcacheLongCallbackManager, RegistrationError, long_callback
 from dash_long_callback.cache_key import cache_key
@@ -19,6 +18,7 @@ from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.executors.inline import InlineExecutor
 from dash_long_callback.managers.base import Manager
 from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.testing import LongCallbacks, prop_id
 
 OUT, IN = Output("out", "children"), Input("in", "value")
 
@@ -201,157 +201,102 @@ def constant(*_: Any) -> int:
     return 1
 
 
-def test_a_request_with_other_arguments_is_another_run(app: Dash, click: Click) -> None:
-    runs: list[Any] = []
+def echo(*values: Any) -> Any:
+    return [*values]
 
-    @app.long_callback(OUT, IN, cache_by=constant, coalesce=False)
-    def work(value: Any) -> Any:
-        runs.append(value)
-        return value
 
+def test_a_request_with_other_arguments_is_another_run(
+    app: Dash, long_callbacks: LongCallbacks
+) -> None:
+    app.long_callback(OUT, IN, cache_by=constant, coalesce=False)(echo)
     for value in (1, True, "1", [1], None):
-        click(app, value)
-    assert runs == [1, True, "1", [1], None]
+        run = long_callbacks.click(app, "in.value", value)
+        assert (run.cached, run.outputs) == (False, {"out.children": [value]})
 
 
-def kept_keys(app: Dash, *clicks: dict[str, Any]) -> list[str]:
-    """The keys under which the callback declared last would keep these requests' outcomes."""
-    seen: list[str] = []
-    manager = app.long_callback_manager
-    kept = manager.store.kept
-
-    def spy(cache_key: str, expire: float | None) -> Any:
-        seen.append(cache_key)
-        return kept(cache_key, expire)
-
-    manager.store.kept = spy
-    client = app.server.test_client()
-    for one in clicks:
-        body = payload(registry.all()[-1], one["values"], one.get("changed"), one.get("ids", {}))
-        start = len(seen)
-        answer = client.post("/_dash-update-component", json=body)
-        assert answer.status_code == 200, answer.data
-        del seen[start + 1 :]  # it looks again before it starts a job
-    manager.store.kept = kept
-    return seen
-
-
-def test_an_ignored_argument_makes_no_difference_and_the_others_do(app: Dash) -> None:
-    @app.long_callback(
+def test_an_ignored_argument_makes_no_difference_and_the_others_do(
+    app: Dash, long_callbacks: LongCallbacks
+) -> None:
+    app.long_callback(
         OUT, IN, State("s", "data"), cache_by=constant, cache_args_to_ignore=0, coalesce=False
-    )
-    def work(value: Any, state: Any) -> Any:
-        return state
-
-    one, two, other = kept_keys(app, {"values": (1, 7)}, {"values": (2, 7)}, {"values": (1, 8)})
-    assert one == two
-    assert one != other
+    )(echo)
+    assert not long_callbacks.click(app, "in.value", 1, state={"s.data": 7}).cached
+    assert long_callbacks.click(app, "in.value", 2).cached
+    assert not long_callbacks.click(app, "in.value", 1, state={"s.data": 8}).cached
 
 
 @pytest.mark.parametrize("ignored", [[0, 2], (0, 2)], ids=plain)
-def test_several_arguments_are_ignored(app: Dash, ignored: Any) -> None:
-    @app.long_callback(
-        OUT,
-        [IN, Input("b", "value"), Input("c", "value")],
-        cache_by=constant,
-        cache_args_to_ignore=ignored,
-    )
-    def work(*values: Any) -> Any:
-        return 1
-
-    one, two, other = kept_keys(
-        app, {"values": (1, 2, 3)}, {"values": (8, 2, 9)}, {"values": (1, 8, 3)}
-    )
-    assert one == two
-    assert one != other
+def test_several_arguments_are_ignored(
+    app: Dash, long_callbacks: LongCallbacks, ignored: Any
+) -> None:
+    inputs = [IN, Input("b", "value"), Input("c", "value")]
+    app.long_callback(OUT, inputs, cache_by=constant, cache_args_to_ignore=ignored)(echo)
+    click = long_callbacks.click
+    assert not click(app, "in.value", 1, state={"b.value": 2, "c.value": 3}).cached
+    assert click(app, "in.value", 8, state={"c.value": 9}).cached
+    assert not click(app, "in.value", 1, state={"b.value": 8, "c.value": 3}).cached
 
 
 @pytest.mark.parametrize("ignored", ["a", ["a"]], ids=plain)
-def test_arguments_of_a_dict_are_ignored_by_name(app: Dash, ignored: Any) -> None:
-    @app.long_callback(
-        OUT,
-        inputs={"a": IN, "b": Input("b", "value")},
-        cache_by=constant,
-        cache_args_to_ignore=ignored,
+def test_arguments_of_a_dict_are_ignored_by_name(
+    app: Dash, long_callbacks: LongCallbacks, ignored: Any
+) -> None:
+    inputs = {"a": IN, "b": Input("b", "value")}
+    app.long_callback(OUT, inputs=inputs, cache_by=constant, cache_args_to_ignore=ignored)(
+        lambda a, b: b
     )
-    def work(a: Any, b: Any) -> Any:
-        return b
-
-    one, two, other = kept_keys(app, {"values": (1, 2)}, {"values": (9, 2)}, {"values": (1, 3)})
-    assert one == two
-    assert one != other
+    assert not long_callbacks.click(app, "in.value", 1, state={"b.value": 2}).cached
+    assert long_callbacks.click(app, "in.value", 9).cached
+    assert not long_callbacks.click(app, "in.value", 1, state={"b.value": 3}).cached
 
 
-def test_set_progress_is_not_counted_among_the_arguments(app: Dash) -> None:
+def test_set_progress_is_not_counted_among_the_arguments(
+    app: Dash, long_callbacks: LongCallbacks
+) -> None:
     @app.long_callback(
-        OUT,
-        IN,
-        State("s", "data"),
-        cache_by=constant,
-        cache_args_to_ignore=[0],
-        progress=Output("bar", "value"),
+        OUT, IN, cache_by=constant, cache_args_to_ignore=[0], progress=Output("bar", "value")
     )
-    def work(set_progress: Any, value: Any, state: Any) -> Any:
-        return state
+    def work(set_progress: Any, value: Any) -> Any:
+        return value
 
-    one, two = kept_keys(app, {"values": (1, 7)}, {"values": (2, 7)})
-    assert one == two
+    assert not long_callbacks.click(app, "in.value", 1).cached
+    assert long_callbacks.click(app, "in.value", 2).cached
 
 
 @pytest.mark.parametrize("ignore", [True, False])
-def test_the_trigger_counts_only_if_asked(app: Dash, ignore: bool) -> None:
-    @app.long_callback(
+def test_the_trigger_counts_only_if_asked(
+    app: Dash, long_callbacks: LongCallbacks, ignore: bool
+) -> None:
+    app.layout = [dcc.Input(1, id="in"), dcc.Input(1, id="b")]
+    app.long_callback(
         OUT, IN, Input("b", "value"), cache_by=constant, cache_ignore_triggered=ignore
-    )
-    def work(a: Any, b: Any) -> Any:
-        return 1
-
-    one, two = kept_keys(
-        app,
-        {"values": (1, 1), "changed": "in.value"},
-        {"values": (1, 1), "changed": "b.value"},
-    )
-    assert (one == two) is ignore
+    )(echo)
+    assert not long_callbacks.click(app, "in.value").cached
+    assert long_callbacks.click(app, "b.value").cached is ignore
 
 
-def test_each_match_has_a_result_of_its_own(app: Dash) -> None:
+def test_each_match_has_a_result_of_its_own(app: Dash, long_callbacks: LongCallbacks) -> None:
     """The response names its components: another one's would change nothing on the page."""
-
-    @app.long_callback(
+    app.layout = [dcc.Input(5, id={"type": "in", "n": n}) for n in (1, 2)]
+    app.long_callback(
         Output({"type": "out", "n": MATCH}, "children"),
         Input({"type": "in", "n": MATCH}, "value"),
         cache_by=constant,
-    )
-    def work(value: Any) -> Any:
-        return value
-
-    def press(n: int) -> dict[str, Any]:
-        here = {"type": "out", "n": n}, {"type": "in", "n": n}
-        wild = [
-            registry.all()[-1].registration.callback_id.rpartition(".")[0],
-            registry.all()[-1].registration.spec["inputs"][0]["id"],
-        ]
-        ids = dict(zip(wild, here, strict=True))
-        return {"values": (5,), "ids": ids, "changed": json.dumps(here[1]) + ".value"}
-
-    one, same, other = kept_keys(app, press(1), press(1), press(2))
-    assert one == same
-    assert one != other
+    )(echo)
+    names = [prop_id({"type": "in", "n": n}, "value") for n in (1, 1, 2)]
+    cached = [long_callbacks.click(app, name).cached for name in names]
+    assert cached == [False, True, False]
 
 
-def test_each_set_of_components_of_all_has_a_result_of_its_own(app: Dash) -> None:
-    @app.long_callback(Output({"out": ALL}, "children"), IN, cache_by=constant)
-    def work(value: Any) -> Any:
-        return [value] * 2
-
-    callback = registry.all()[-1]
-    pattern = callback.registration.entry["output"].component_id_str()
-
-    def press(*ids: int) -> dict[str, Any]:
-        return {"values": (1,), "ids": {pattern: [{"out": n} for n in ids]}}
-
-    one, other = kept_keys(app, press(1, 2), press(3, 4))
-    assert one != other
+def test_each_set_of_components_of_all_has_a_result_of_its_own(
+    app: Dash, long_callbacks: LongCallbacks
+) -> None:
+    app.long_callback(Output({"out": ALL}, "children"), IN, cache_by=constant)(lambda _: [1, 2])
+    cached: list[bool] = []
+    for components in ((1, 2), (1, 2), (3, 4)):
+        app.layout = [dcc.Input(id="in"), *(html.P(id={"out": n}) for n in components)]
+        cached += [run.cached for run in long_callbacks.load(app)]
+    assert cached == [False, True, False]
 
 
 # Mistakes in the declaration

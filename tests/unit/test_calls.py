@@ -12,9 +12,8 @@ from typing import Any
 import dash
 import flask
 import pytest
-from dash import ALL, ALLSMALLER, MATCH, Input, Output, State, ctx, html, no_update, set_props
+from dash import ALL, ALLSMALLER, MATCH, Input, Output, State, ctx, dcc, html, no_update, set_props
 from dash.exceptions import PreventUpdate
-from inline_page import Click
 
 from dash_long_callback import (
     Dash,
@@ -43,6 +42,7 @@ from dash_long_callback.managers.base import Manager
 from dash_long_callback.server.owner import hash_of
 from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.stores.memory import MemoryStore
+from dash_long_callback.testing import LongCallbacks
 
 A, B, C = Input("a", "value"), Input("b", "value"), State("c", "value")
 OUT = Output("out", "children")
@@ -419,7 +419,10 @@ def test_a_large_result_is_complete(app: Dash) -> None:
 # The same as a click
 
 
-def test_a_click_and_a_call_with_equal_arguments_have_one_result(app: Dash, click: Click) -> None:
+def test_a_click_and_a_call_with_equal_arguments_have_one_result(
+    app: Dash, long_callbacks: LongCallbacks
+) -> None:
+    app.layout = [dcc.Input(id="a"), dcc.Input("x", id="c")]
     ran: list[Any] = []
 
     def work(n: Any, name: Any = "none") -> Any:
@@ -428,12 +431,12 @@ def test_a_click_and_a_call_with_equal_arguments_have_one_result(app: Dash, clic
 
     outputs = [OUT, Output("more", "children")]
     declared(app, work, outputs, [A, C], cache_by=[])
-    assert click(app, 1, "x").state == "succeeded"
+    assert not long_callbacks.click(app, "a.value", 1).cached
     job = submit(work, 1, name="x")
     assert (job.cached, job.result()) == (True, [1, "x"])
     assert submit(work, 2, "x").result() == [2, "x"]
-    with pytest.raises(AssertionError):  # there is no job of the click's
-        click(app, 2, "x")
+    run = long_callbacks.click(app, "a.value", 2)
+    assert (run.cached, run.outputs) == (True, {"out.children": 2, "more.children": "x"})
     assert ran == [1, 2]
 
 

@@ -22,6 +22,7 @@ from inline_page import Click, Ended
 from dash_long_callback import Dash, RegistrationError, by_value, long_callback
 from dash_long_callback.dash.callbacks import registry
 from dash_long_callback.managers.base import Manager
+from dash_long_callback.testing import LongCallbacks
 
 OUT, IN = Output("out", "children"), Input("in", "value")
 BAR = Output("bar", "value")
@@ -52,7 +53,7 @@ def factory(make_app: MakeApp, factor: int, **kwargs: Any) -> Dash:
 
 
 def test_each_of_two_apps_with_the_same_ids_runs_its_own_function(
-    make_app: MakeApp, click: Click
+    make_app: MakeApp, long_callbacks: LongCallbacks
 ) -> None:
     one = factory(make_app, 2, name="one")
     first = registry.all()[0]
@@ -60,7 +61,8 @@ def test_each_of_two_apps_with_the_same_ids_runs_its_own_function(
     other = factory(make_app, 3, name="two")
     assert keys() == ["out.children#one", "out.children#two"]
     assert registry.get("out.children") is first, "jobs from before have that key"
-    assert [value_of(click(app, 5)) for app in (one, other)] == [10, 15]
+    assert long_callbacks.click(one, "in.value", 5).outputs == {"out.children": 10}
+    assert long_callbacks.click(other, "in.value", 5).outputs == {"out.children": 15}
 
 
 def test_a_process_with_one_app_knows_its_callback_by_the_key_of_a_process_with_more(
@@ -83,7 +85,7 @@ def test_an_id_may_have_the_characters_that_keys_use(app: Dash) -> None:
     assert [registry.get(key) for key in keys()] == registry.all()
 
 
-def test_apps_of_one_factory_below_two_prefixes_are_two(make_app: MakeApp, click: Click) -> None:
+def test_apps_of_one_factory_below_two_prefixes_are_two(make_app: MakeApp) -> None:
     one = factory(make_app, 2, url_base_pathname="/one/")
     other = factory(make_app, 3, url_base_pathname="/two/")
     assert keys() == ["out.children#app/one/", "out.children#app/two/"]
@@ -118,10 +120,10 @@ def test_the_digest_chooses_from_apps_whose_key_does_not_say_which(make_app: Mak
 
 
 MODULE = """
-from dash import Input, Output, html
+from dash import Input, Output, dcc
 from dash_long_callback import Dash, long_callback
 app = Dash("made", long_callback_manager=MANAGER)
-app.layout = html.Div()
+app.layout = dcc.Input(id="in")
 
 @app.long_callback(Output("out", "children"), Input("in", "value"), cancel=Input("s", "value"))
 def work(value):
@@ -134,7 +136,7 @@ def of_a_page(value):
 
 
 def test_a_module_that_is_run_twice_declares_the_same_callbacks(
-    tmp_path: Path, manager: Manager, click: Click
+    tmp_path: Path, manager: Manager, long_callbacks: LongCallbacks
 ) -> None:
     file = tmp_path / "made.py"
     file.write_text(MODULE)
@@ -146,12 +148,14 @@ def test_a_module_that_is_run_twice_declares_the_same_callbacks(
     assert registry.all()[2].function is after["of_a_page"]
     specs = dash._callback.GLOBAL_CALLBACK_LIST
     assert [spec["output"] for spec in specs] == ["page.children"]
-    assert click(after["app"], 1).outputs["page"]["children"] == "VERSION"
+    run = long_callbacks.click(after["app"], "in.value", 1, callback=after["of_a_page"])
+    assert run.outputs == {"page.children": "VERSION"}
+    assert [run.function for run in long_callbacks.runs] == [after["work"], after["of_a_page"]]
     assert before["app"].server.test_client().get("/").status_code == 200
 
 
 def test_a_reload_of_a_module_replaces_what_it_declared_on_an_app_that_stays(
-    tmp_path: Path, app: Dash, monkeypatch: pytest.MonkeyPatch, click: Click
+    tmp_path: Path, app: Dash, monkeypatch: pytest.MonkeyPatch, long_callbacks: LongCallbacks
 ) -> None:
     text = """
 from dash import Input, Output
@@ -172,10 +176,12 @@ def work(value):
         del sys.modules[name]
     assert keys() == ["out.children"]
     assert len(app._callback_list) == 2, "the callback, and its cancel"
-    assert value_of(click(app, 1)) == 222
+    assert long_callbacks.click(app, "in.value", 1).outputs == {"out.children": 222}
 
 
-def test_a_cell_of_a_notebook_may_be_run_again_after_a_change(app: Dash, click: Click) -> None:
+def test_a_cell_of_a_notebook_may_be_run_again_after_a_change(
+    app: Dash, long_callbacks: LongCallbacks
+) -> None:
     for version in (1, 2):
         cell = f"""
 @app.long_callback(OUT, IN)
@@ -185,7 +191,7 @@ def work(value):
         exec(compile(cell, f"<cell {version}>", "exec"), {"app": app, "OUT": OUT, "IN": IN})
     assert keys() == ["out.children"]
     assert len(app._callback_list) == 1
-    assert value_of(click(app, 1)) == 2
+    assert long_callbacks.click(app, "in.value", 1).outputs == {"out.children": 2}
 
 
 # Outputs that two callbacks have
@@ -263,7 +269,9 @@ def test_shared_outputs_of_the_same_inputs_are_refused(app: Dash) -> None:
 # Without outputs
 
 
-def test_all_callbacks_without_outputs_of_one_input_are_called(app: Dash, click: Click) -> None:
+def test_all_callbacks_without_outputs_of_one_input_are_called(
+    app: Dash, long_callbacks: LongCallbacks
+) -> None:
     called: list[Any] = []
     for number in range(3):
 
@@ -271,11 +279,12 @@ def test_all_callbacks_without_outputs_of_one_input_are_called(app: Dash, click:
         def remember(value: Any, number: int = number) -> None:
             called.append((number, value))
 
-        click(app, 5)
+        long_callbacks.click(app, "in.value", 5, callback=remember)
 
     app.long_callback(IN)(called.append)
-    click(app, 6)
-    assert called == [(0, 5), (1, 5), (2, 5), 6]
+    called.clear()
+    long_callbacks.click(app, "in.value", 6, callback=called.append)
+    assert called == [(0, 6), (1, 6), (2, 6), 6]
     assert len(set(keys())) == 4
     assert "remember (no outputs)" in registry.all()[0].name
 

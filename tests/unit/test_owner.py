@@ -71,7 +71,7 @@ class Visitor(Browser):
         self.cookies = cookies
 
     def click(self, name: str | None = None, owner: str | None = None, **more: str) -> Any:
-        body = json.dumps(payload(registry.all()[-1], ("v",), None, {})).encode()
+        body = json.dumps(payload(registry.all()[-1], ("v",))).encode()
         headers = {HEADER: name, OWNER_HEADER: owner, **more}
         named = {key.replace("-", "_"): value for key, value in headers.items() if value}
         answer = self.post("_dash-update-component", body, **named)
@@ -252,7 +252,7 @@ def test_a_user_that_can_not_be_told_is_refused_and_never_taken_for_nobody(
 def test_a_user_may_abort_the_request(store: DiskcacheStore) -> None:
     site = Site("flask", store, lambda: flask.abort(401))
     visitor = site.visitor()
-    body = json.dumps(payload(registry.all()[-1], ("v",), None, {})).encode()
+    body = json.dumps(payload(registry.all()[-1], ("v",))).encode()
     assert visitor.post("_dash-update-component", body).status == 401
     assert visitor.ask("updates", new_job_id()).status == 401
     assert visitor.get().status == 401

@@ -1,25 +1,27 @@
-"""The runner, through an inline executor and a real store: what a job does is what is stored."""
+"""The runner, through an inline executor and a real store: what a job does is what is stored.
+
+What becomes of a function is in ``test_function_runs.py``. Here is how a page is told of it, what
+is written and how often, and how a job can end from outside.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import signal
-import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from dash import ALL, MATCH, Input, Output, Patch, State, ctx, dcc, html, no_update, set_props
+from dash import Input, Output, Patch, html, no_update, set_props
 from dash.exceptions import PreventUpdate
 from ids import plain
-from inline_page import Click, Ended
+from inline_page import Click
 
 from dash_long_callback import Dash, JobCancelled, JobTimedOut
 from dash_long_callback.dash.callbacks import registry
@@ -36,139 +38,54 @@ from dash_long_callback.worker import run_job as run_module
 from dash_long_callback.worker.run import Run
 from dash_long_callback.worker.run_job import run_job
 
-#: What dash types as lists are groupings and dicts, too.
-context: Any = ctx
-
 OUT, IN = Output("out", "children"), Input("in", "value")
 BAR = Output("bar", "value")
 
 
-@pytest.fixture
-def returned(app: Dash, click: Click) -> Callable[..., Ended]:
-    """Runs a callback that returns a value."""
-
-    def run(value: Any, *, output: Any = OUT) -> Ended:
-        app.long_callback(output, IN)(lambda _: value)
-        return click(app, 1)
-
-    return run
+# Ends of the function
 
 
-# What the function returns
+def fail(error: BaseException) -> Any:
+    raise error
 
 
-@pytest.mark.parametrize("value", [0, "", False, [], {}, "text", 1.5, [1, "a"], {"a": None}])
-def test_what_the_function_returns_is_the_output(
-    value: Any, returned: Callable[..., Ended]
-) -> None:
-    ended = returned(value)
-    assert ended.state == "succeeded"
-    assert ended.outputs == {"out": {"children": value}}
-
-
-def test_none_is_a_value(returned: Callable[..., Ended]) -> None:
-    assert returned(None).outputs == {"out": {"children": None}}
-
-
-def test_components_and_figures_are_encoded_as_dash_does(returned: Callable[..., Ended]) -> None:
-    value = returned(html.Div(dcc.Graph(figure={"data": []}), id="x")).outputs["out"]["children"]
-    assert (value["type"], value["namespace"]) == ("Div", "dash_html_components")
-    assert value["props"]["children"]["props"]["figure"] == {"data": []}
-
-
-def test_a_patch_is_an_output(returned: Callable[..., Ended]) -> None:
-    patch = Patch()
-    patch["a"] = 1
-    assert "__dash_patch_update" in returned(patch).outputs["out"]["children"]
-
-
-@pytest.mark.parametrize("output", [[OUT, BAR], (OUT, BAR)])
-def test_several_outputs_get_a_value_each(output: Any, returned: Callable[..., Ended]) -> None:
-    ended = returned([1, 2], output=output)
-    assert ended.outputs == {"out": {"children": 1}, "bar": {"value": 2}}
-
-
-def test_outputs_in_a_dict_get_their_values_by_key(returned: Callable[..., Ended]) -> None:
-    ended = returned({"y": 2, "x": 1}, output={"x": OUT, "y": BAR})
-    assert ended.outputs == {"out": {"children": 1}, "bar": {"value": 2}}
-
-
-@pytest.mark.parametrize("output", [OUT, [OUT, BAR], {"x": OUT, "y": [BAR]}], ids=plain)
-def test_no_update_for_all_changes_nothing(output: Any, returned: Callable[..., Ended]) -> None:
-    ended = returned(no_update, output=output)
-    assert (ended.state, ended.outputs) == ("succeeded", {})
-
-
+@pytest.mark.parametrize("error", [PreventUpdate(), ValueError("no luck")], ids=plain)
 @pytest.mark.parametrize(
-    "output,value",
-    [
-        ([OUT, BAR], [1, no_update]),
-        ({"x": OUT, "y": BAR}, {"x": 1, "y": no_update}),
-        ({"x": OUT, "y": [BAR, Output("z", "value")]}, {"x": 1, "y": no_update}),
-        ({"x": OUT, "y": [BAR, Output("z", "value")]}, {"x": 1, "y": [no_update, no_update]}),
-        ([OUT, [BAR, {"k": Output("z", "value")}]], [1, [no_update, {"k": no_update}]]),
-        ([OUT, [BAR, {"k": Output("z", "value")}]], [1, [no_update, no_update]]),
-        ([OUT, [BAR, {"k": Output("z", "value")}]], [1, no_update]),
-    ],
-    ids=plain,
+    "output,handled",
+    [((OUT,), None), (([OUT, BAR],), None), ((), None), ((), "shown nowhere")],
+    ids=["one", "two", "none", "a value for none"],
 )
-def test_no_update_skips_its_item_at_any_depth(
-    output: Any, value: Any, returned: Callable[..., Ended]
+def test_a_response_that_changes_nothing_is_empty(
+    output: Any, handled: Any, error: Exception, app: Dash, click: Click
 ) -> None:
-    ended = returned(value, output=output)
-    assert ended.error == {}
-    assert ended.outputs == {"out": {"children": 1}}
-
-
-def test_a_callback_without_outputs_may_return_nothing(app: Dash, click: Click) -> None:
-    calls: list[int] = []
-    app.long_callback(IN)(calls.append)
-    assert click(app, 7).state == "succeeded"
-    assert calls == [7]
-
-
-def test_prevent_update_leaves_everything(app: Dash, click: Click) -> None:
-    @app.long_callback([OUT, BAR], IN)
-    def stop(_: Any) -> Any:
-        raise PreventUpdate
-
+    app.long_callback(*output, IN, on_error=lambda error: handled)(lambda _: fail(error))
     ended = click(app, 1)
     assert (ended.state, ended.news["response"], ended.error) == ("succeeded", {}, {})
 
 
-@pytest.mark.parametrize("value", [[1], [1, 2, 3], 5, "ab" * 2, None], ids=plain)
-def test_a_wrong_number_of_outputs_fails_in_words(
-    value: Any, returned: Callable[..., Ended]
-) -> None:
-    ended = returned(value, output=[OUT, BAR])
-    assert ended.state == "failed"
-    assert "out.children" in ended.error["message"] or "bar.value" in ended.error["message"]
-
-
 @pytest.mark.parametrize(
-    "value", [object(), {1, 2}, lambda: 1, [threading.Lock()]], ids=["object", "set", "fn", "lock"]
+    "error,name,message",
+    [
+        (KeyError("no such ☃"), "KeyError", "'no such ☃'"),
+        (SystemExit("bye"), "JobExited", "the function called sys.exit('bye')"),
+    ],
+    ids=plain,
 )
-def test_a_result_that_can_not_be_encoded_fails_and_names_the_output(
-    value: Any, returned: Callable[..., Ended]
+def test_a_page_is_told_the_type_and_the_message_of_an_exception(
+    error: BaseException, name: str, message: str, app: Dash, click: Click
 ) -> None:
-    ended = returned(value)
-    assert ended.state == "failed"
-    assert "out" in ended.error["message"]
-    assert "JSON" in ended.error["message"]
-
-
-# Exceptions
-
-
-def test_an_exception_keeps_its_type_and_message(app: Dash, click: Click) -> None:
-    @app.long_callback(OUT, IN)
-    def fail(_: Any) -> Any:
-        raise KeyError("no such ☃")
-
+    app.long_callback(OUT, IN)(lambda _: fail(error))
     ended = click(app, 1)
     assert ended.state == "failed"
-    assert ended.error["type"] == "KeyError"
-    assert ended.error["message"] == "'no such ☃'"
+    assert (ended.error["type"], ended.error["message"]) == (name, message)
+
+
+def test_a_page_is_told_of_no_error_if_the_function_raises_a_cancel(
+    app: Dash, click: Click
+) -> None:
+    app.long_callback(OUT, IN)(lambda _: fail(JobCancelled()))
+    ended = click(app, 1)
+    assert (ended.state, ended.error) == ("cancelled", {})
 
 
 def helper() -> None:
@@ -180,13 +97,13 @@ def test_the_traceback_begins_at_the_user_s_frame(kind: str, app: Dash, click: C
     if kind == "sync":
 
         @app.long_callback(OUT, IN)
-        def fail(_: Any) -> Any:
+        def work(_: Any) -> Any:
             helper()
 
     else:
 
         @app.long_callback(OUT, IN)
-        async def fail_async(_: Any) -> Any:
+        async def work_async(_: Any) -> Any:
             helper()
 
     lines = click(app, 1).error["traceback"].splitlines()
@@ -196,12 +113,12 @@ def test_the_traceback_begins_at_the_user_s_frame(kind: str, app: Dash, click: C
     assert lines[-1] == "ValueError: deep"
     assert not any(f"dash_long_callback{os.sep}" in frame for frame in frames)
     if kind == "sync":
-        assert [frame.rsplit(" ", 1)[1] for frame in frames] == ["fail", "helper"]
+        assert [frame.rsplit(" ", 1)[1] for frame in frames] == ["work", "helper"]
 
 
 def test_a_chained_exception_shows_its_cause(app: Dash, click: Click) -> None:
     @app.long_callback(OUT, IN)
-    def fail(_: Any) -> Any:
+    def work(_: Any) -> Any:
         try:
             helper()
         except ValueError as error:
@@ -212,164 +129,36 @@ def test_a_chained_exception_shows_its_cause(app: Dash, click: Click) -> None:
     assert "ValueError: deep" in ended.error["traceback"]
 
 
-def test_a_failure_is_logged_with_the_callback_s_name(
-    app: Dash, click: Click, caplog: pytest.LogCaptureFixture
+def three(_: int) -> Generator[Any]:
+    yield [1, 2, 3]  # here
+
+
+async def three_async(_: int) -> AsyncGenerator[Any]:
+    yield [1, 2, 3]  # here
+
+
+@pytest.mark.parametrize("function", [three, three_async], ids=["sync", "async"])
+def test_the_traceback_of_a_wrong_shape_has_the_line_of_the_yield(
+    function: Any, app: Dash, click: Click
 ) -> None:
-    @app.long_callback(OUT, IN)
-    def fail(_: Any) -> Any:
-        helper()
-
-    with caplog.at_level(logging.ERROR, "dash_long_callback"):
-        click(app, 1)
-    assert "fail (out.children) failed" in caplog.text
-    assert "ValueError: deep" in caplog.text
+    app.long_callback([OUT, BAR], IN)(function)
+    assert "yield [1, 2, 3]  # here" in click(app, 1).error["traceback"]
 
 
-@pytest.mark.parametrize("code", [0, 1, "bye", None], ids=plain)
-def test_sys_exit_fails_the_job_and_not_the_worker(code: Any, app: Dash, click: Click) -> None:
-    @app.long_callback(OUT, IN)
-    def leave(_: Any) -> Any:
-        sys.exit(code)
-
-    ended = click(app, 1)
-    assert ended.state == "failed"
-    assert ended.error["type"] == "JobExited"
-    assert ended.error["message"] == f"the function called sys.exit({code!r})"
-
-
-def test_a_cancel_that_the_function_raises_itself_ends_the_job_as_cancelled(
-    app: Dash, click: Click
-) -> None:
-    @app.long_callback(OUT, IN)
-    def give_up(_: Any) -> Any:
-        raise JobCancelled
-
-    ended = click(app, 1)
-    assert (ended.state, ended.error) == ("cancelled", {})
-
-
-# on_error
-
-
-def fails(_: Any) -> Any:
-    raise ValueError("no luck")
-
-
-def test_on_error_gets_the_exception_and_returns_the_output(app: Dash, click: Click) -> None:
-    app.long_callback(OUT, IN, on_error=lambda error: f"{type(error).__name__}: {error}")(fails)
-    ended = click(app, 1)
-    assert ended.state == "succeeded"
-    assert ended.outputs == {"out": {"children": "ValueError: no luck"}}
-
-
-def test_the_app_s_on_error_is_used_if_the_callback_has_none(
-    make_app: Callable[..., Dash], click: Click
-) -> None:
-    app = make_app(on_error=lambda error: f"app: {error}")
-    app.long_callback(OUT, IN)(fails)
-    assert click(app, 1).outputs == {"out": {"children": "app: no luck"}}
-
-
-def test_another_app_s_on_error_is_not_used(make_app: Callable[..., Dash], click: Click) -> None:
-    app = make_app(on_error=lambda error: f"app: {error}")
-    make_app("another", on_error=lambda error: f"another: {error}")
-    app.long_callback(OUT, IN)(fails)
-    assert click(app, 1).outputs["out"]["children"] == "app: no luck"
-
-
-def test_the_callback_s_on_error_wins_over_the_app_s(
-    make_app: Callable[..., Dash], click: Click
-) -> None:
-    app = make_app(on_error=lambda error: "app")
-    app.long_callback(OUT, IN, on_error=lambda error: "mine")(fails)
-    assert click(app, 1).outputs == {"out": {"children": "mine"}}
-
-
-@pytest.mark.parametrize("output", [(OUT,), ([OUT, BAR],), ()], ids=["one", "two", "none"])
-def test_on_error_that_returns_none_leaves_the_outputs_alone(
-    output: Any, app: Dash, click: Click
-) -> None:
-    seen: list[Exception] = []
-    app.long_callback(*output, IN, on_error=seen.append)(fails)
-    ended = click(app, 1)
-    assert (ended.state, ended.news["response"]) == ("succeeded", {})
-    assert [str(error) for error in seen] == ["no luck"]
-
-
-def test_a_value_from_on_error_without_outputs_is_no_error(app: Dash, click: Click) -> None:
-    app.long_callback(IN, on_error=lambda error: "shown nowhere")(fails)
-    ended = click(app, 1)
-    assert (ended.state, ended.news["response"]) == ("succeeded", {})
-
-
-def test_on_error_may_return_no_update_for_some_outputs(app: Dash, click: Click) -> None:
-    app.long_callback([OUT, BAR], IN, on_error=lambda error: ["failed", no_update])(fails)
-    assert click(app, 1).outputs == {"out": {"children": "failed"}}
-
-
-def test_on_error_may_set_props(app: Dash, click: Click) -> None:
-    app.long_callback(OUT, IN, on_error=lambda error: set_props("toast", {"children": str(error)}))(
-        fails
-    )
-    assert click(app, 1).updates == [[["toast", "children"], "no luck"]]
-
-
-def test_prevent_update_is_not_an_error(app: Dash, click: Click) -> None:
-    seen: list[Exception] = []
-
-    @app.long_callback(OUT, IN, on_error=seen.append)
-    def stop(_: Any) -> Any:
-        raise PreventUpdate
-
-    assert click(app, 1).state == "succeeded"
-    assert seen == []
-
-
-# async
-
-
-def test_an_async_function_runs_as_a_sync_one(app: Dash, click: Click) -> None:
-    @app.long_callback(OUT, IN, progress=BAR)
-    async def work(set_progress: Any, value: int) -> int:
-        set_progress(1)
-        await asyncio.sleep(0)
-        set_props("box", {"children": ctx.triggered_id})
-        return value + 1
-
-    ended = click(app, 1)
-    assert ended.outputs == {"out": {"children": 2}}
-    assert ended.updates == [[0, 1], [["box", "children"], "in"]]
-
-
-# Generators
-
-
-def both(function: Callable[..., Generator[Any]]) -> list[Any]:
-    """A generator function, and an async one that yields the same."""
-
-    async def asynchronous(*args: Any) -> AsyncGenerator[Any]:
-        generator = function(*args)
-        value = next(generator)
-        while True:
-            await asyncio.sleep(0)
-            try:
-                yield value
-            except BaseException as error:
-                value = generator.throw(error)
-            else:
-                try:
-                    value = next(generator)
-                except StopIteration:
-                    return
-
-    return [function, asynchronous]
+# Updates
 
 
 def count(value: int) -> Generator[Any]:
     yield from range(value)
 
 
-@pytest.mark.parametrize("function", both(count), ids=["sync", "async"])
+async def count_async(value: int) -> AsyncGenerator[Any]:
+    for number in range(value):
+        await asyncio.sleep(0)
+        yield number
+
+
+@pytest.mark.parametrize("function", [count, count_async], ids=["sync", "async"])
 def test_the_last_value_that_was_yielded_is_the_result_and_told_once(
     function: Any, app: Dash, click: Click
 ) -> None:
@@ -378,61 +167,6 @@ def test_the_last_value_that_was_yielded_is_the_result_and_told_once(
     assert ended.state == "succeeded"
     assert ended.updates == [[["out", "children"], 4]]
     assert ended.outputs == {}
-
-
-def test_what_a_generator_returns_is_the_result(app: Dash, click: Click) -> None:
-    @app.long_callback(OUT, IN)
-    def work(value: int) -> Generator[Any, None, str]:
-        yield value
-        return "done"
-
-    ended = click(app, 1)
-    assert ended.updates == [[["out", "children"], 1]]
-    assert ended.outputs == {"out": {"children": "done"}}
-
-
-def test_a_generator_that_yields_nothing_returns_none(app: Dash, click: Click) -> None:
-    app.long_callback(OUT, IN)(count)
-    assert click(app, 0).outputs == {"out": {"children": None}}
-
-
-def test_yielded_values_have_the_shape_of_the_outputs(app: Dash, click: Click) -> None:
-    @app.long_callback({"a": OUT, "b": [Output("two", "x"), Output("three", "y")]}, IN)
-    def work(value: int) -> Generator[Any]:
-        yield {"a": value, "b": [no_update, html.P("c")]}
-        yield {"a": no_update, "b": no_update}
-        yield no_update
-
-    [a, c] = click(app, 1).updates
-    assert a == [["out", "children"], 1]
-    assert (c[0], c[1]["type"]) == (["three", "y"], "P")
-
-
-def test_a_yield_has_a_value_for_each_component_behind_all(app: Dash, click: Click) -> None:
-    pattern = Output({"type": "out", "index": ALL}, "children")
-    ids = {pattern.component_id_str(): [{"index": i, "type": "out"} for i in ("1", "2")]}
-
-    @app.long_callback(pattern, IN)
-    def work(value: int) -> Generator[Any]:
-        yield [value, no_update]
-        yield [value]
-
-    ended = click(app, 7, ids=ids)
-    assert ended.updates == [[['{"index":"1","type":"out"}', "children"], 7]]
-    assert "expected a list of 2 values, one for each component" in ended.error["message"]
-
-
-@pytest.mark.parametrize("function", both(lambda _: iter_of([1, 2, 3])), ids=["sync", "async"])
-def test_a_wrong_shape_raises_at_the_yield(function: Any, app: Dash, click: Click) -> None:
-    app.long_callback([OUT, Output("two", "x")], IN)(function)
-    ended = click(app, 1)
-    assert ended.error["type"] == "ValueError"
-    assert ended.error["message"] == "yield: expected 2 values, got 3"
-    assert "yield value  # here" in ended.error["traceback"]
-
-
-def iter_of(value: Any) -> Generator[Any]:
-    yield value  # here
 
 
 def test_a_yield_that_can_not_be_encoded_raises_at_the_yield(app: Dash, click: Click) -> None:
@@ -444,11 +178,6 @@ def test_a_yield_that_can_not_be_encoded_raises_at_the_yield(app: Dash, click: C
             yield "caught"
 
     assert click(app, 1).updates == [[["out", "children"], "caught"]]
-
-
-def test_a_yield_without_outputs_is_an_error_in_words(app: Dash, click: Click) -> None:
-    app.long_callback(IN)(count)
-    assert "has no outputs; use set_props" in click(app, 1).error["message"]
 
 
 def test_patches_that_are_yielded_are_all_delivered(app: Dash, click: Click) -> None:
@@ -471,48 +200,6 @@ def appended(updates: list[Any]) -> list[Any]:
     return [step["params"]["value"] for step in steps]
 
 
-def test_an_error_after_some_values_reaches_on_error(app: Dash, click: Click) -> None:
-    @app.long_callback(OUT, IN, on_error=lambda error: f"sorry: {error}")
-    def work(_: int) -> Generator[Any]:
-        yield "half"
-        raise ValueError("no luck")
-
-    ended = click(app, 1)
-    assert ended.updates == [[["out", "children"], "half"]]
-    assert ended.outputs == {"out": {"children": "sorry: no luck"}}
-
-
-# Updates
-
-
-@pytest.mark.parametrize(
-    "progress,value,message",
-    [
-        ([BAR, OUT], 1, "set_progress: expected 2 values in a list or tuple, got int 1"),
-        ([BAR, OUT], [1], "set_progress: expected 2 values, got 1"),
-        ({"bar": BAR}, {"baz": 1}, "set_progress: expected the keys 'bar', got 'baz'"),
-        ({"bar": [BAR, OUT]}, {"bar": [1]}, "set_progress['bar']: expected 2 values, got 1"),
-    ],
-)
-def test_a_progress_of_the_wrong_shape_raises_in_the_user_s_function(
-    progress: Any, value: Any, message: str, app: Dash, click: Click
-) -> None:
-    caught: list[str] = []
-
-    @app.long_callback(Output("x", "y"), IN, progress=progress)
-    def work(set_progress: Any, _: Any) -> str:
-        try:
-            set_progress(value)
-        except ValueError as error:
-            caught.append(str(error))
-        return "went on"
-
-    ended = click(app, 1)
-    assert caught == [message]
-    assert ended.outputs == {"x": {"y": "went on"}}
-    assert ended.updates == []
-
-
 def test_a_progress_that_can_not_be_encoded_raises_in_the_user_s_function(
     app: Dash, click: Click
 ) -> None:
@@ -531,9 +218,7 @@ def test_a_progress_that_can_not_be_encoded_raises_in_the_user_s_function(
 @pytest.mark.parametrize(
     "progress,value,updates",
     [
-        (BAR, 5, [[0, 5]]),
         (BAR, [5, 6], [[0, [5, 6]]]),
-        (BAR, None, [[0, None]]),
         ([BAR, OUT], (5, 6), [[0, 5], [1, 6]]),
         ([BAR, OUT], (no_update, 6), [[1, 6]]),
         ([BAR, OUT], no_update, []),
@@ -561,17 +246,19 @@ def test_a_value_that_changes_after_the_call_is_reported_as_it_was(app: Dash, cl
     assert click(app, 1).updates == [[0, 2], [1, ["line 0", "line 1", "line 2"]]]
 
 
-def test_set_props_keeps_the_latest_value_of_each_property(app: Dash, click: Click) -> None:
-    @app.long_callback(OUT, IN)
-    def work(_: Any) -> None:
+def test_the_latest_value_of_each_property_is_kept_in_its_place(app: Dash, click: Click) -> None:
+    @app.long_callback(OUT, IN, progress=BAR)
+    def work(set_progress: Any, _: Any) -> None:
         set_props("a", {"x": 1, "y": 1})
         set_props("b", {"x": 2})
+        set_progress(1)
         set_props("a", {"y": 3})
         set_props({"type": "c", "i": 1}, {"x": 4})
 
     assert click(app, 1).updates == [
         [["a", "x"], 1],
         [["b", "x"], 2],
+        [0, 1],
         [["a", "y"], 3],
         [['{"i":1,"type":"c"}', "x"], 4],
     ]
@@ -731,130 +418,6 @@ def test_a_value_that_came_too_fast_is_written_without_another_call(
 
     click(app, 1)
     assert written[-1] == [b"2"]
-
-
-# ctx
-
-
-def test_the_job_sees_what_triggered_it(app: Dash, click: Click) -> None:
-    seen: dict[str, Any] = {}
-
-    @app.long_callback(OUT, IN, Input("other", "value"), State("s", "data"))
-    def work(*args: Any) -> None:
-        seen.update(
-            args=args,
-            triggered=list(ctx.triggered),
-            triggered_id=ctx.triggered_id,
-            prop_ids=dict(ctx.triggered_prop_ids),
-            inputs=dict(ctx.inputs),
-            states=dict(ctx.states),
-            inputs_list=ctx.inputs_list,
-            states_list=ctx.states_list,
-            outputs_list=ctx.outputs_list,
-        )
-
-    click(app, 1, 2, {"k": 3}, changed="other.value")
-    assert seen == {
-        "args": (1, 2, {"k": 3}),
-        "triggered": [{"prop_id": "other.value", "value": 2}],
-        "triggered_id": "other",
-        "prop_ids": {"other.value": "other"},
-        "inputs": {"in.value": 1, "other.value": 2},
-        "states": {"s.data": {"k": 3}},
-        "inputs_list": [
-            {"id": "in", "property": "value", "value": 1},
-            {"id": "other", "property": "value", "value": 2},
-        ],
-        "states_list": [{"id": "s", "property": "data", "value": {"k": 3}}],
-        "outputs_list": {"id": "out", "property": "children"},
-    }
-
-
-def test_the_job_sees_the_request_it_came_with(app: Dash, click: Click) -> None:
-    seen: dict[str, Any] = {}
-
-    @app.long_callback(OUT, IN)
-    def work(_: Any) -> None:
-        seen.update(
-            cookie=ctx.cookies["session"],
-            header=ctx.headers["X-User"],
-            path=ctx.path.rstrip("?"),  # Dash gives it with an empty query
-            remote=ctx.remote,
-            origin=ctx.origin,
-        )
-
-    click(
-        app,
-        1,
-        headers={"X-User": "ada", "Origin": "http://here"},
-        cookies={"session": "s3cret"},
-    )
-    assert seen == {
-        "cookie": "s3cret",
-        "header": "ada",
-        "path": "/_dash-update-component",
-        "remote": "127.0.0.1",
-        "origin": "http://here",
-    }
-
-
-def test_dict_inputs_call_the_function_with_keywords_and_group_ctx(app: Dash, click: Click) -> None:
-    seen: dict[str, Any] = {}
-
-    def work(**kwargs: Any) -> Any:
-        seen.update(kwargs)
-        seen["group"] = context.args_grouping["pair"][1]["value"]
-        seen["was"] = context.args_grouping["one"].triggered
-        seen["outputs"] = context.outputs_grouping["a"]["id"]
-        seen["using"] = (ctx.using_args_grouping, ctx.using_outputs_grouping)
-        return {"a": 1}
-
-    app.long_callback(
-        output={"a": OUT}, inputs={"one": IN, "pair": (Input("b", "v"), State("c", "v"))}
-    )(work)
-    assert click(app, 1, 2, 3).outputs == {"out": {"children": 1}}
-    assert seen == {
-        "one": 1,
-        "pair": [2, 3],  # as in Dash's ordinary callbacks
-        "group": 3,
-        "was": True,
-        "outputs": "out",
-        "using": (True, True),
-    }
-
-
-def test_interleaved_states_reach_the_arguments_in_their_place(app: Dash, click: Click) -> None:
-    seen: list[Any] = []
-
-    @app.long_callback(output=OUT, inputs=[State("s", "v"), IN, State("t", "v")])
-    def work(*args: Any) -> None:
-        seen.extend(args)
-
-    click(app, "input", "state s", "state t")
-    assert seen == ["state s", "input", "state t"]
-
-
-def test_pattern_matching_ids_reach_the_job(app: Dash, click: Click) -> None:
-    seen: dict[str, Any] = {}
-
-    @app.long_callback(Output({"i": MATCH}, "children"), Input({"i": MATCH}, "value"))
-    def work(value: Any) -> str:
-        seen.update(value=value, id=ctx.triggered_id, output=context.outputs_list["id"])
-        return "done"
-
-    ended = click(app, 5, changed='{"i":2}.value', ids={'{"i":["MATCH"]}': {"i": 2}})
-    assert seen == {"value": 5, "id": {"i": 2}, "output": {"i": 2}}
-    assert ended.outputs == {'{"i":2}': {"children": "done"}}
-
-
-def test_all_reaches_the_job_as_a_list(app: Dash, click: Click) -> None:
-    @app.long_callback(Output({"i": ALL}, "children"), Input({"i": ALL}, "value"))
-    def work(values: list[int]) -> list[int]:
-        return [value * 2 for value in values]
-
-    ended = click(app, [5, 6], changed='{"i":1}.value', ids={'{"i":["ALL"]}': [{"i": 1}, {"i": 2}]})
-    assert ended.error == {}
-    assert ended.outputs == {'{"i":1}': {"children": 10}, '{"i":2}': {"children": 12}}
 
 
 # How a job can end from outside

@@ -330,7 +330,7 @@ def test_a_user_error_of_a_function_is_for_the_user(app: Dash, option: str) -> N
 
 def post(app: Dash, *values: Any) -> dict[str, Any]:
     """Click on the callback that was declared last."""
-    body = payload(registry.all()[-1], values, None, {})
+    body = payload(registry.all()[-1], values)
     answer = app.server.test_client().post("/_dash-update-component", json=body)
     assert answer.status_code == 200
     return json.loads(answer.data)

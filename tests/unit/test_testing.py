@@ -412,6 +412,16 @@ def test_apps_that_nobody_has_plugged_and_background_callbacks(
     assert long_callbacks.page(app)["out.title"] == "1"
 
 
+def test_an_app_that_was_clicked_in_is_not_the_one_that_dash_gives_from_then_on() -> None:
+    first = app_of()
+    declare(first, echo)
+    with LongCallbacks() as inline:
+        inline.click(first, "run.n_clicks")
+        second = app_of()
+        assert dash.get_app() is second
+    assert dash.get_app() is second
+
+
 def test_a_dash_proxy(long_callbacks: LongCallbacks) -> None:
     from dash_extensions.enrich import DashProxy
 

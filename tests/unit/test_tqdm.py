@@ -15,7 +15,6 @@ import tqdm.asyncio
 import tqdm.auto
 import tqdm.std
 from dash import Input, Output
-from inline_page import Click
 from jobs_at_hand import AtHand, job_at_hand, until
 from tqdm import tqdm as bar_class
 from tqdm import trange
@@ -23,6 +22,7 @@ from tqdm._monitor import TMonitor
 from tqdm.contrib.concurrent import thread_map
 
 from dash_long_callback import Dash, RegistrationError, tqdm_progress, track
+from dash_long_callback.testing import LongCallbacks
 from dash_long_callback.worker import tqdm_bars
 from dash_long_callback.worker.current import current_run
 
@@ -321,7 +321,9 @@ def test_without_tqdm_there_is_nothing_to_do(job: AtHand, monkeypatch: pytest.Mo
         assert tqdm_bars._patched == []  # pyright: ignore[reportPrivateUsage]
 
 
-def test_a_callback_has_the_bars_of_its_function_followed(app: Dash, click: Click) -> None:
+def test_a_callback_has_the_bars_of_its_function_followed(
+    app: Dash, long_callbacks: LongCallbacks
+) -> None:
     def fraction() -> Any:
         run = current_run()
         assert run is not None
@@ -337,7 +339,8 @@ def test_a_callback_has_the_bars_of_its_function_followed(app: Dash, click: Clic
     def work(_: Any) -> Any:
         raise ValueError(look("ab"))
 
-    assert click(app, 1).outputs == {"out": {"children": [0, 0.5, None, None]}}
+    run = long_callbacks.click(app, "in.value", 1)
+    assert run.outputs == {"out.children": [0, 0.5, None, None]}
 
 
 def test_whether_bars_are_followed_is_a_yes_or_a_no(app: Dash) -> None:

@@ -26,6 +26,7 @@ from jobs_at_hand import AtHand, job_at_hand, until
 from dash_long_callback import Dash, JobCancelled, Retry, attempt, show_step, track
 from dash_long_callback.jobs import TRACKED, Begin, Job, Sharing, new_job_id
 from dash_long_callback.stores.diskcache import DiskcacheStore
+from dash_long_callback.testing import LongCallbacks
 from dash_long_callback.worker import flusher as flusher_module
 from dash_long_callback.worker import tracking as tracking_module
 from dash_long_callback.worker.bars import Bar
@@ -554,7 +555,9 @@ def _tracked(store: Any, job: Job) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["plain", "async", "generator", "async generator"])
-def test_every_kind_of_function_may_have_loops(kind: str, app: Dash, click: Click) -> None:
+def test_every_kind_of_function_may_have_loops(
+    kind: str, app: Dash, long_callbacks: LongCallbacks
+) -> None:
     def plain(_: Any) -> Any:
         fractions.extend(_fraction() for _ in track(range(3), "Letters"))
         return "done"
@@ -577,7 +580,7 @@ def test_every_kind_of_function_may_have_loops(kind: str, app: Dash, click: Clic
     functions = (plain, coroutine, generator, async_generator)
     kinds = dict(zip(["plain", "async", "generator", "async generator"], functions, strict=True))
     app.long_callback(OUT, IN)(kinds[kind])
-    assert click(app, 1).state == "succeeded"
+    assert long_callbacks.click(app, "in.value", 1).state == "succeeded"
     assert fractions == pytest.approx([0, 1 / 3, 2 / 3], abs=1e-4)
 
 
@@ -587,7 +590,9 @@ def _fraction() -> Any:
     return run.tracking.state()["fraction"]
 
 
-def test_a_loop_that_an_error_has_left_is_over_when_it_is_handled(app: Dash, click: Click) -> None:
+def test_a_loop_that_an_error_has_left_is_over_when_it_is_handled(
+    app: Dash, long_callbacks: LongCallbacks
+) -> None:
     def handle(error: Exception) -> Any:
         loop = error.__traceback__
         assert loop is not None  # it has the function's variables
@@ -600,10 +605,10 @@ def test_a_loop_that_an_error_has_left_is_over_when_it_is_handled(app: Dash, cli
         for _ in loop:
             raise LookupError
 
-    assert click(app, 1).outputs == {"out": {"children": "None"}}
+    assert long_callbacks.click(app, "in.value", 1).outputs == {"out.children": "None"}
 
 
-def test_another_attempt_begins_with_nothing(app: Dash, click: Click) -> None:
+def test_another_attempt_begins_with_nothing(app: Dash, long_callbacks: LongCallbacks) -> None:
     @app.long_callback(OUT, IN, retry=Retry(1, backoff=0.01))
     def work(_: Any) -> Any:
         assert _fraction() is None
@@ -612,8 +617,8 @@ def test_another_attempt_begins_with_nothing(app: Dash, click: Click) -> None:
                 raise LookupError
         return "done"
 
-    ended = click(app, 1)
-    assert (ended.state, ended.job.failures) == ("succeeded", 1)
+    run = long_callbacks.click(app, "in.value", 1)
+    assert (run.outputs, run.attempts) == ({"out.children": "done"}, 2)
 
 
 def test_what_was_reported_is_not_kept_with_the_result(store: DiskcacheStore) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import dash
 
+from dash_long_callback.dash import internals
 from dash_long_callback.errors import LongCallbackError
 from dash_long_callback.testing.off_loop import in_thread, off_loop
 
@@ -61,9 +62,10 @@ class Client:
         headers.setdefault("Content-Type", "application/json")
         if self._flask is not None:
             # A request of an event loop is another kind of request to the app.
-            answer = off_loop(
-                lambda: self._flask.open(path, method=method, data=data, headers=headers)
-            )
+            with internals.current_app():
+                answer = off_loop(
+                    lambda: self._flask.open(path, method=method, data=data, headers=headers)
+                )
             status, found = answer.status_code, answer.data
         else:
             status, found = self._asgi(method, path, data, headers)

@@ -76,6 +76,14 @@ def callback_context(context: Any) -> AbstractContextManager[None]:
     return _set(context_value, context)
 
 
+def current_app(app: dash.Dash | None = None) -> AbstractContextManager[None]:
+    """Let ``dash.get_app`` give this app while the block runs; None: the one that was made last.
+
+    After that it gives what it gave before. Dash sets it when an app answers, and never back.
+    """
+    return nullcontext() if app_context is None else _set(app_context, app)
+
+
 def is_dispatch(context: Any) -> bool:
     """Whether a request is one to Dash's dispatch, and not one that its MCP server has taken."""
     return str(context.get("path") or "").partition("?")[0].endswith(_DISPATCH)
@@ -199,10 +207,7 @@ def run_in_context(
     app = app_of(registration)
     # `dash.get_app` gives this app then, as in Dash's dispatch. What Dash's wrapper sets is gone
     # after that: else this thread would seem to answer a request from then on.
-    with (
-        callback_context(context),
-        nullcontext() if app_context is None else _set(app_context, app),
-    ):
+    with callback_context(context), current_app(app):
         return registration.run(
             *inputs_to_vals(inputs + states),
             outputs_list=context.outputs_list,
