@@ -158,7 +158,8 @@ class LongCallbacks:
             headers: as for ``click``.
 
         Returns:
-            The runs of those that have no ``prevent_initial_call``, as they were declared.
+            The runs of those that have no ``prevent_initial_call``, as they were declared. As in a
+            browser, one that has an output or an input that the page does not have is not called.
 
         Raises:
             LongCallbackError: if the app does not answer.
