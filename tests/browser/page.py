@@ -222,7 +222,7 @@ class BasePage(ABC):
         self.load("about:blank")
 
     def forget(self) -> None:
-        """Forget what the tab remembers: the page of the next test would follow the jobs of this."""
+        """Forget what the tab remembers: the page of the next test would follow these jobs."""
         self.js(
             "if (location.protocol.startsWith('http')) {"
             " Storage.prototype.setItem = () => {}; sessionStorage.clear(); }"
@@ -254,7 +254,6 @@ class Page(BasePage):
     @staticmethod
     def prepare(driver: WebDriver) -> None:
         """Make a new browser ready for pages."""
-        driver.execute_cdp_cmd("Network.enable", {})
         driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": RECORDER})
 
     def load(self, url: str) -> None:
@@ -302,10 +301,12 @@ class Page(BasePage):
 
     def block(self, *patterns: str) -> None:
         """Let new requests to these addresses fail, and none if none is given."""
+        self._command("Network.enable")
         self._command("Network.setBlockedURLs", urls=list(patterns))
 
     def unplug(self, *, offline: bool = True) -> None:
         """Let all new requests fail, as without a network."""
+        self._command("Network.enable")
         self._command(
             "Network.emulateNetworkConditions",
             offline=offline,

@@ -20,9 +20,7 @@ from in_app import FOLDER, note, serve, wait_for
 
 new = (FOLDER / "version").read_text() == "2"
 manager = DiskcacheLongCallbackManager(diskcache.Cache(str(FOLDER / "cache")), workers=1)
-kind = {"backend": os.environ["SERVER_KIND"]} if "SERVER_KIND" in os.environ else {}
-app = Dash(__name__, long_callback_manager=manager, **kind)
-server = app.server
+app = Dash(__name__, long_callback_manager=manager)
 names = ["swapped", "grown", "renamed", "removed", "plain", "progress", "same", "hold"]
 app.layout = html.Div([
     dcc.Input(id="left", value="L"), dcc.Input(id="right", value="R"), html.P(id="renamed-other"),
@@ -85,7 +83,6 @@ if __name__ == "__main__":
 OLD = {"version": "1"}
 #: How often, and the number of the job, if there is one.
 DETAILS = ".long-callback-notice-details"
-UVICORN = ("-m", "uvicorn", "app:server", "--port", "{port}")
 
 
 def notices(page: Page) -> list[str]:
@@ -107,19 +104,10 @@ def page(blank: Page) -> Page:
     return blank
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "flask",
-        pytest.param("fastapi", marks=pytest.mark.newest_only),
-    ],
-)
 def test_a_page_that_is_older_than_the_app_is_told_so_and_nothing_runs(
-    kind: str, page: Page, serve: Callable[..., Server]
+    page: Page, serve: Callable[..., Server]
 ):
-    env = {} if kind == "flask" else {"SERVER_KIND": kind}
-    command = ("app.py",) if kind == "flask" else UVICORN
-    server = serve(APP, files=OLD, env=env, command=command)
+    server = serve(APP, files=OLD)
     page.open(server.url)
     page.click("#swapped-run")
     page.wait_text("#swapped-result", "left L right R")

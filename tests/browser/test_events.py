@@ -7,9 +7,7 @@ from collections.abc import Iterator
 import pytest
 from app_parts import EPILOGUE, PROLOGUE
 from apps import Server
-from celery_worker import CeleryWorker
 from page import Page
-from services import RedisServer
 
 keep_page = True
 
@@ -119,46 +117,21 @@ def wait_points(page: Page, name: str, count: int) -> None:
 
 @pytest.fixture(
     scope="module",
-    params=[
-        "flask",
-        pytest.param("fastapi", marks=pytest.mark.newest_only),
-        pytest.param("celery", marks=pytest.mark.newest_only),
-    ],
+    params=["flask", pytest.param("fastapi", marks=pytest.mark.newest_only)],
 )
 def app(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """Answers that end, a stream, and jobs that are in Redis."""
-    kind: str = request.param
-    folder = tmp_path_factory.mktemp("app")
+    """Answers that end, and a stream."""
     prologue, command = PROLOGUE.format(pacing="hidden=1"), ["app.py"]
-    if kind == "fastapi":
+    if request.param == "fastapi":
         prologue = prologue.replace("Dash(__name__", "Dash(__name__, backend='fastapi'")
         prologue += "server = app.server\n"
         command = ["-m", "uvicorn", "app:server", "--port", "{port}"]
-    if kind != "celery":
-        server = Server(prologue + source + EPILOGUE, folder, command=command)
-        yield server.start()
-        server.stop()
-        return
-    prologue = prologue.replace(
-        "manager = Disk", CELERY + "manager = CeleryLongCallbackManager(celery_app, grace=1) #"
-    )
-    redis = RedisServer(folder / "redis").start()
-    env = {"REDIS_URL": redis.url, "FOLDER": str(folder)}
-    server = Server(prologue + source + EPILOGUE, folder, env=env)
-    worker = CeleryWorker(folder, "app:celery_app", env, "--concurrency", "2").start()
+    folder = tmp_path_factory.mktemp("app")
+    server = Server(prologue + source + EPILOGUE, folder, command=command)
     yield server.start()
     server.stop()
-    worker.stop()
-    redis.stop()
-
-
-CELERY = """
-from celery import Celery
-from dash_long_callback import CeleryLongCallbackManager
-celery_app = Celery("app", broker=os.environ["REDIS_URL"], backend=os.environ["REDIS_URL"])
-"""
 
 
 def test_each_point_is_drawn_once_and_in_order_also_in_a_hidden_tab(page: Page, app: Server):

@@ -36,37 +36,6 @@ def example(serve: Callable[..., Server], page: Page, name: str, folder: Path) -
     page.wait_text("#result", BEFORE)
 
 
-@pytest.mark.newest_only  # the app in the words of Dash 2 has all of it
-def test_simple(serve: Callable[..., Server], blank: Page, tmp_path: Path):
-    example(serve, blank, "1_simple", tmp_path)
-    blank.click("#run")
-    blank.wait_text("#result", "Clicks so far: 1", 20)
-
-
-@pytest.mark.newest_only  # the app in the words of Dash 2 has all of it
-def test_disable(serve: Callable[..., Server], blank: Page, tmp_path: Path):
-    example(serve, blank, "2_disable", tmp_path)
-    blank.click("#run")
-    blank.wait_text("#run", "Running …")
-    assert blank.prop("run", "disabled") is True
-    blank.wait_text("#result", "Clicks so far: 1", 20)
-    blank.wait_text("#run", "Run")
-    assert blank.prop("run", "disabled") is False
-
-
-@pytest.mark.newest_only  # the app in the words of Dash 2 has all of it
-def test_cancelable(serve: Callable[..., Server], blank: Page, tmp_path: Path):
-    example(serve, blank, "3_cancelable", tmp_path)
-    blank.click("#run")
-    blank.wait_prop("cancel", "disabled", value=False)
-    blank.click("#cancel")
-    blank.wait_prop("run", "disabled", value=False, timeout=20)
-    assert blank.prop("cancel", "disabled") is True
-    assert blank.text("#result") == BEFORE
-    blank.click("#run")
-    blank.wait_text("#result", "Clicks so far: 2", 20)
-
-
 def test_progress(serve: Callable[..., Server], blank: Page, tmp_path: Path):
     example(serve, blank, "4_progress", tmp_path)
     assert not shown(blank, "#bar")
@@ -76,16 +45,6 @@ def test_progress(serve: Callable[..., Server], blank: Page, tmp_path: Path):
     assert blank.prop("bar", "max") == "20"
     blank.wait_text("#result", "Clicks so far: 1", 20)
     blank.wait_prop("bar", "hidden", value=True)
-
-
-def test_progress_in_a_chart(serve: Callable[..., Server], blank: Page, tmp_path: Path):
-    example(serve, blank, "5_progress2", tmp_path)
-    assert bars(blank) == [0, 0, 0, 0]
-    blank.click("#run")
-    blank.wait(lambda: bars(blank)[0] == 100, "the first bar to be full", 20)
-    assert bars(blank)[3] < 100
-    blank.wait_text("#result", "Clicks so far: 1", 20)
-    assert bars(blank) == [0, 0, 0, 0]
 
 
 @pytest.mark.newest_only  # what it shows is tried on the oldest, too
@@ -234,18 +193,37 @@ def frame(page: Page, name: str) -> Generator[None]:
         page.driver.switch_to.default_content()
 
 
-@pytest.mark.newest_only  # each by itself runs on the oldest
 def test_all_examples_run_side_by_side_in_the_gallery(gallery: Server, blank: Page):
     blank.open(gallery.url)
     for name in NAMES:
         with frame(blank, name):
             blank.wait(blank.is_idle, f"{name} to be rendered", 20)
+            assert blank.text("#result") == BEFORE
             blank.click("#run")
+    with frame(blank, "5_progress2"):
+        blank.wait(lambda: bars(blank)[0] == 100, "the first bar to be full", 20)
+        assert bars(blank)[3] < 100
     for name in NAMES:
         with frame(blank, name):
             blank.wait_text("#result", "Clicks so far: 1", 30)
             blank.wait_idle()
             assert blank.errors() == []
+    with frame(blank, "5_progress2"):
+        assert bars(blank) == [0, 0, 0, 0]
+    with frame(blank, "2_disable"):
+        blank.click("#run")
+        blank.wait_text("#run", "Running …")
+        assert blank.prop("run", "disabled") is True
+        blank.wait_text("#result", "Clicks so far: 2", 20)
+        blank.wait_text("#run", "Run")
+        assert blank.prop("run", "disabled") is False
+    with frame(blank, "3_cancelable"):
+        blank.click("#run")
+        blank.wait_prop("cancel", "disabled", value=False)
+        blank.click("#cancel")
+        blank.wait_prop("run", "disabled", value=False, timeout=20)
+        assert blank.prop("cancel", "disabled") is True
+        assert blank.text("#result") == "Clicks so far: 1"
 
 
 @pytest.mark.newest_only  # it is ours alone, and the same on every Dash

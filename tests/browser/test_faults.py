@@ -72,7 +72,7 @@ def update(n):
     return f"{n}"
 """
 
-FAULTS: list[Fault] = ["refuse", "lose", "cut", 502, 503, 429]
+FAULTS: list[Fault] = ["refuse", "lose", "cut", 503, 429]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -164,7 +164,7 @@ def update(set_progress, n):
 """
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", FAULTS[:4])
 def test_news_that_get_lost_are_told_again_and_applied_once(
     fault: Fault, page: Page, proxy: FlakyProxy
 ):

@@ -1,4 +1,4 @@
-"""A page in Firefox, on Flask and on FastAPI."""
+"""A page in Firefox that gets streams. Answers that end are tried there with the indicator."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ from in_app import FOLDER, note, serve, wait_for
 
 cache = diskcache.Cache(str(FOLDER / "cache"))
 manager = DiskcacheLongCallbackManager(cache, workers=2, grace=1)
-# Dash 3 has no `backend`.
-backend = {} if os.environ["BACKEND"] == "flask" else {"backend": os.environ["BACKEND"]}
-app = Dash(__name__, long_callback_manager=manager, **backend)
+app = Dash(__name__, long_callback_manager=manager, backend="fastapi")
 server = app.server
 page = []
 
@@ -63,28 +61,17 @@ else:
     app.enable_dev_tools(**tools)
 """
 
-COMMANDS = {
-    "flask": ("app.py",),
-    # app.run() would start uvicorn as another process, which a kill of the first one leaves.
-    "fastapi": ("-m", "uvicorn", "app:server", "--port", "{port}"),
-}
+# app.run() would start uvicorn as another process, which a kill of the first one leaves.
+UVICORN = ("-m", "uvicorn", "app:server", "--port", "{port}")
 
 
-@pytest.fixture(
-    scope="module",
-    # Dash has other servers than Flask since 4.1.
-    params=["flask", "fastapi"],
-)
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    """The app, on each of the servers.
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app.
 
     With ``debug``: that has the dev tools, and in it React writes more to the console.
     """
-    kind: str = request.param
-    folder = tmp_path_factory.mktemp("app")
-    server = Server(APP, folder, env={"BACKEND": kind}, command=COMMANDS[kind])
+    server = Server(APP, tmp_path_factory.mktemp("app"), command=UVICORN)
     yield server.start()
     server.stop()
 

@@ -31,6 +31,8 @@ NUMBER = r"no\. \d{6}"
 BUTTONS = ["Try again", "\N{MULTIPLICATION SIGN}"]
 #: Ours alone, and the same on every Dash.
 newest_only = pytest.mark.newest_only
+#: What no browser does in its own way.
+in_chromium = pytest.mark.parametrize("each_page", ["chromium"], indirect=True)
 
 source = (
     COMMON
@@ -209,6 +211,7 @@ def test_one_that_runs_shows_for_how_long_and_how_far_it_is(page: BasePage, app:
 
 
 @newest_only
+@in_chromium
 def test_one_that_is_tried_again_says_when_and_which_try_it_is(page: BasePage, app: Server):
     page.click("#retries-run")
     waits = wait_row(page, "retries-result", r"Second try in [12] s", "")
@@ -223,6 +226,7 @@ def test_one_that_is_tried_again_says_when_and_which_try_it_is(page: BasePage, a
 
 
 @pytest.mark.newest_only  # it is ours alone, and the same on every Dash
+@in_chromium
 def test_a_worker_that_dies_is_told_and_try_again_asks_for_the_same(page: BasePage, app: Server):
     begun = len(app.notes("killed"))
     page.click("#killed-run")
@@ -332,6 +336,7 @@ addEventListener("long-callback-status", ({ detail: { status } }) => {
 
 
 @newest_only
+@in_chromium
 def test_a_quick_one_never_flashes_unless_it_fails(page: BasePage, app: Server):
     page.js(TOOK)
     for n in range(1, 20):  # until one is quick, on a machine that has other things to do
@@ -389,6 +394,7 @@ def test_a_reload_brings_it_back_and_try_again_works(page: BasePage, app: Server
     wait_gone(page, "raises-result")
 
 
+@in_chromium
 def test_a_status_has_the_same_as_data(page: BasePage, app: Server):
     page.js("delete window.statuses")
     page.click("#steps-run")
@@ -465,6 +471,7 @@ def test_a_network_that_is_cut_is_told_and_so_is_that_it_is_back(blank: Page, ap
 
 
 @pytest.mark.newest_only  # it is ours alone, and the same on every Dash
+@in_chromium
 def test_a_server_that_is_killed_and_started_again_is_told_and_the_result_comes(
     page: BasePage, app: Server
 ):

@@ -10,7 +10,7 @@ import pytest
 from apps import Server, wait_until
 from page import Page
 
-pytestmark = pytest.mark.newest_only  # all servers; windows are alike on every Dash
+pytestmark = pytest.mark.newest_only  # windows are alike on every Dash
 
 WINDOWS = 8
 APP = """
@@ -21,10 +21,8 @@ from dash_long_callback import Dash, DiskcacheLongCallbackManager, Pacing
 from in_app import note, wait_for
 
 manager = DiskcacheLongCallbackManager(diskcache.Cache(os.environ["FOLDER"] + "/cache"), workers=8)
-kind = os.environ["SERVER_KIND"]
-backend = {} if kind == "flask" else {"backend": kind}
 pacing = Pacing(hidden=600)
-app = Dash(__name__, long_callback_manager=manager, long_callback_pacing=pacing, **backend)
+app = Dash(__name__, long_callback_manager=manager, long_callback_pacing=pacing)
 server = app.server
 app.layout = html.Div([html.Button("Run", id="run"), html.P(id="bar"), html.P(id="out"),
                        html.Button("Count", id="count"), html.P(id="counted"), html.P(id="seen")])
@@ -97,14 +95,12 @@ def holders(page: Page, opened: list[str]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["fastapi", "flask"])
 def test_in_each_of_eight_windows_with_jobs_an_ordinary_callback_answers(
-    kind: str, serve: Callable[..., Server], blank: Page
+    serve: Callable[..., Server], blank: Page
 ) -> None:
-    uvicorn = ("-m", "uvicorn", "app:server", "--port", "{port}", "--no-access-log")
+    """What windows do is the same on each server; the benchmark ``windows`` has FastAPI, too."""
     gunicorn = ("-m", "gunicorn", "--threads", "8", "--bind", "127.0.0.1:{port}", "app:server")
-    command = gunicorn if kind == "flask" else uvicorn
-    server = serve(APP, env={"SERVER_KIND": kind}, command=command)
+    server = serve(APP, command=gunicorn)
     page = blank
     with windows(page, server.url) as opened:
         for window in opened:
@@ -122,7 +118,7 @@ def test_in_each_of_eight_windows_with_jobs_an_ordinary_callback_answers(
             page.click("#count")
             page.wait_text("#counted", "1", timeout=12)  # a request is held for 15 s
             took.append(time.monotonic() - begun)
-        print(kind, "ordinary callbacks, in ms:", [round(1000 * seconds) for seconds in took])
+        print("ordinary callbacks, in ms:", [round(1000 * seconds) for seconds in took])
         for step in range(2):
             server.open_gate(f"step-{step}")
             for window in opened:
@@ -144,9 +140,8 @@ def test_in_each_of_eight_windows_with_jobs_an_ordinary_callback_answers(
         places = "return Object.keys(localStorage).filter(key => key.includes('holder'))"
         assert page.js(places) == [], "nothing runs, so nobody has one"
         _a_tab_in_the_background_is_told_by_one_in_sight(page, server)
-        if kind == "flask":
-            _a_tab_that_crashed_loses_its_place(page, server)
-            _a_tab_that_may_store_nothing_asks_now_and_then(page, server)
+        _a_tab_that_crashed_loses_its_place(page, server)
+        _a_tab_that_may_store_nothing_asks_now_and_then(page, server)
 
 
 def _a_tab_in_the_background_is_told_by_one_in_sight(page: Page, server: Server) -> None:
