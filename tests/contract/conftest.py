@@ -41,6 +41,16 @@ def named(*groups: Mapping[str, object]) -> list[Any]:
     return [pytest.param(n, marks=mark) if "celery" in n else n for n in names]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out RabbitMQ where a module says ``any_broker = True``: the store does all of it."""
+
+    def tells_nothing(item: pytest.Item) -> bool:
+        any_broker: bool = getattr(getattr(item, "module", None), "any_broker", False)
+        return any_broker and "rabbitmq" in item.name
+
+    items[:] = [item for item in items if not tells_nothing(item)]
+
+
 @pytest.fixture(scope="module", params=named(INLINE, POOLS))
 def manager(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, services: Services

@@ -37,6 +37,7 @@ from dash_long_callback.stores.diskcache import DiskcacheStore
 from dash_long_callback.stores.large_results import LargeResult
 from dash_long_callback.stores.timing import WAITING
 
+any_broker = True
 MB = 1 << 20
 
 

@@ -17,6 +17,7 @@ from test_manager_contract import ended, result, submit
 from dash_long_callback.jobs import TRACKED
 from dash_long_callback.managers.base import Manager, News
 
+any_broker = True
 NOTHING = {"fraction": None, "done": None, "total": None, "rate": None, "remaining": None}
 
 
