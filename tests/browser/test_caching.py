@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from app_parts import QUIET
 from apps import Server
 from page import Page
+
+pytestmark = pytest.mark.newest_only  # results are kept in the same way on every Dash
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "7_caching.py"
 
@@ -138,7 +141,6 @@ def tabs(set_progress, n, word):
 """
 
 
-@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_another_tab_gets_the_result_too(page: Page, app: Server):
     app.open_gate("tabs-shared")
     ask(page, "tabs", "shared")
@@ -147,7 +149,6 @@ def test_another_tab_gets_the_result_too(page: Page, app: Server):
     assert app.notes("tabs").count("shared") == 1
 
 
-@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_two_tabs_wait_for_one_run_and_both_see_its_progress(page: Page, app: Server):
     page.type("#tabs-word", "joined")
     page.click("#tabs-run")
@@ -164,7 +165,6 @@ def test_two_tabs_wait_for_one_run_and_both_see_its_progress(page: Page, app: Se
     assert app.notes("tabs").count("joined") == 1
 
 
-@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_cancel_in_one_tab_leaves_the_other_its_run(page: Page, app: Server):
     page.type("#tabs-word", "left")
     page.click("#tabs-run")
@@ -231,12 +231,10 @@ def press(page: Page, expected: int, timeout: float = 20) -> None:
 @pytest.fixture
 def example(serve: Callable[..., Server], tmp_path: Path) -> Server:
     # The default manager writes to the user's cache directory.
-    return serve(EXAMPLE, env={"XDG_CACHE_HOME": str(tmp_path)})
+    return serve(EXAMPLE, env={**QUIET, "XDG_CACHE_HOME": str(tmp_path)})
 
 
-@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_the_example_runs_four_times_and_then_never_again(example: Server, blank: Page):
-    blank.expect_console("dash-version.plotly.com")  # debug=True asks there for a newer Dash
     blank.open(example.url)
     for n in (1, 2, 3, 4):
         press(blank, n)

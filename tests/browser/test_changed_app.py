@@ -9,6 +9,8 @@ import pytest
 from apps import Server
 from page import Page
 
+pytestmark = pytest.mark.newest_only  # it is ours alone, and the same on every Dash
+
 CHANGED = "The app has changed since this page was loaded. Reload the page."
 CHANGED_JOB = "The app has changed since this was started. Run it again."
 
@@ -139,7 +141,6 @@ def test_a_page_that_is_older_than_the_app_is_told_so_and_nothing_runs(
     page.wait(lambda: notices(page) == [CHANGED])
 
 
-@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_job_that_was_asked_for_before_the_app_was_changed_does_not_run(
     page: Page, serve: Callable[..., Server]
 ):
@@ -159,7 +160,6 @@ def test_a_job_that_was_asked_for_before_the_app_was_changed_does_not_run(
     assert server.notes("ran") == []
 
 
-@pytest.mark.newest_only  # it is ours alone, and the same on every Dash
 def test_a_click_that_was_not_sent_before_the_app_was_changed_is_told_after_the_reload(
     page: Page, serve: Callable[..., Server]
 ):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from app_parts import QUIET
 from apps import Server
 from page import Page
 from selenium.webdriver.common.by import By
@@ -16,13 +17,6 @@ from selenium.webdriver.common.by import By
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ["1_simple", "2_disable", "3_cancelable", "4_progress", "5_progress2"]
 BEFORE = "Nothing has run yet."
-#: For apps in debug mode: no question to Plotly for the newest version, no reload when a developer
-#: saves a file meanwhile, and bundles that load in a fraction of the time.
-QUIET = {
-    "DASH_DISABLE_VERSION_CHECK": "true",
-    "DASH_HOT_RELOAD": "false",
-    "DASH_SERVE_DEV_BUNDLES": "false",
-}
 
 
 def cache_below(folder: Path) -> dict[str, str]:
@@ -36,6 +30,7 @@ def example(serve: Callable[..., Server], page: Page, name: str, folder: Path) -
     page.wait_text("#result", BEFORE)
 
 
+@pytest.mark.newest_only  # the gallery has it on the oldest
 def test_progress(serve: Callable[..., Server], blank: Page, tmp_path: Path):
     example(serve, blank, "4_progress", tmp_path)
     assert not shown(blank, "#bar")
