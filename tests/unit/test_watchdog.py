@@ -5,18 +5,23 @@ What it does to the main thread, and to the process, is tried with real workers.
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 
 from dash_long_callback import JobCancelled, JobTimedOut
 from dash_long_callback.errors import StoreError
 from dash_long_callback.jobs import Begin, End, Job, Lost, Outcome, State, Succeeded, new_job_id
+from dash_long_callback.stores import timing
 from dash_long_callback.stores.job_store import JobStore
 from dash_long_callback.stores.memory import MemoryStore
+from dash_long_callback.worker.heartbeat import Heartbeat
 from dash_long_callback.worker.run import Run
 from dash_long_callback.worker.watchdog import Watchdog
 
@@ -161,3 +166,43 @@ def test_a_store_that_fails_for_a_moment_does_not_end_the_watch(
         store.ask_cancel(run.job.id)
         until(lambda: run.stopping)
     assert failed.is_set()
+
+
+# When a job has ended
+
+
+def test_the_watchdog_keeps_nothing_of_a_job_that_has_ended(store: MemoryStore) -> None:
+    watchdog = Watchdog(store, 60, notified=True)
+    run = begun(store, timeout=3600)
+    with watched(watchdog, run):
+        taken = begun(store, timeout=0.05)
+        with watched(watchdog, taken):
+            until(lambda: taken.stopping)  # it has looked at both, and waits for an hour now
+    kept = weakref.ref(run)
+    del run
+    until(lambda: gone(kept))
+
+
+def test_the_heartbeat_keeps_nothing_of_a_job_that_has_ended(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timing, "HEARTBEAT_SECONDS", 0.01)
+    beats = threading.Semaphore(0)
+    renew = store.renew
+
+    def renewed(*args: Any) -> bool:
+        beats.release()
+        return renew(*args)
+
+    monkeypatch.setattr(store, "renew", renewed)
+    run = begun(store)
+    with Heartbeat().of(run):
+        assert beats.acquire(timeout=20)
+    kept = weakref.ref(run)
+    del run
+    until(lambda: gone(kept))
+
+
+def gone(kept: weakref.ref[Run]) -> bool:
+    gc.collect()
+    return kept() is None

@@ -39,20 +39,25 @@ class Heartbeat:
     def _beat(self) -> None:
         while True:
             time.sleep(timing.HEARTBEAT_SECONDS)
-            with self._lock:
-                runs = list(self._runs.values())
-            for run in runs:
-                try:
-                    if not run.renew():
-                        run.revoke()
-                    elif run.deserted:
-                        text = "no. %s: %s is cancelled, as its page has gone"
-                        log.info(text, run.ref, run.name)
-                        run.store.ask_cancel(run.job.id)
-                    self._faults.succeeded()
-                except Exception as error:
-                    # Whatever it is, the leases of other jobs are renewed by this thread, too.
-                    self._faults.failed(error, traceback=not isinstance(error, StoreError))
+            self._renew_all()
+
+    def _renew_all(self) -> None:
+        # A function of its own: variables of the loop would keep the last run until the next beat
+        # of another, and with it all that its callback refers to.
+        with self._lock:
+            runs = list(self._runs.values())
+        for run in runs:
+            try:
+                if not run.renew():
+                    run.revoke()
+                elif run.deserted:
+                    text = "no. %s: %s is cancelled, as its page has gone"
+                    log.info(text, run.ref, run.name)
+                    run.store.ask_cancel(run.job.id)
+                self._faults.succeeded()
+            except Exception as error:
+                # Whatever it is, the leases of other jobs are renewed by this thread, too.
+                self._faults.failed(error, traceback=not isinstance(error, StoreError))
 
 
 #: The heartbeat of this process.

@@ -134,8 +134,18 @@ class Watchdog:
         return self._store.subscribe_to_cancels(self._waker)
 
     def _turn(self, subscription: Subscription | None) -> None:
+        # No variable refers to a job while this waits, which may be for longer than the job runs.
+        woken = self._waker.wait(self._keep_limits(subscription))
+        if self._alone or (woken and subscription is not None):
+            self._ask_for_cancels()
+
+    def _watched(self) -> list[_Watched]:
         with self._lock:
-            jobs = list(self._jobs.values())
+            return list(self._jobs.values())
+
+    def _keep_limits(self, subscription: Subscription | None) -> float:
+        """End what has to end by now. Returns the seconds until the next that has to."""
+        jobs = self._watched()
         if subscription is not None:
             subscription.follow([watched.run.job.id for watched in jobs])
         for watched in jobs:
@@ -144,11 +154,12 @@ class Watchdog:
         until = min((watched.limits.next for watched in jobs), default=now)
         if subscription is not None or self._alone:
             until = min(until, now + TURN_SECONDS)
-        woken = self._waker.wait(min(max(0.0, until - now), threading.TIMEOUT_MAX))
-        if self._alone or (woken and subscription is not None):
-            for watched in jobs:
-                if not watched.limits.stopping and self._store.cancel_asked(watched.run.job.id):
-                    self._stop(watched)
+        return min(max(0.0, until - now), threading.TIMEOUT_MAX)
+
+    def _ask_for_cancels(self) -> None:
+        for watched in self._watched():
+            if not watched.limits.stopping and self._store.cancel_asked(watched.run.job.id):
+                self._stop(watched)
 
     def _check_limits(self, watched: _Watched) -> None:
         now = time.monotonic()
