@@ -6,7 +6,6 @@ is written and how often, and how a job can end from outside.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -22,6 +21,7 @@ from dash import Input, Output, Patch, html, no_update, set_props
 from dash.exceptions import PreventUpdate
 from ids import plain
 from inline_page import Click
+from test_function_runs import count, count_async
 
 from dash_long_callback import Dash, JobCancelled, JobTimedOut
 from dash_long_callback.dash.callbacks import registry
@@ -146,16 +146,6 @@ def test_the_traceback_of_a_wrong_shape_has_the_line_of_the_yield(
 
 
 # Updates
-
-
-def count(value: int) -> Generator[Any]:
-    yield from range(value)
-
-
-async def count_async(value: int) -> AsyncGenerator[Any]:
-    for number in range(value):
-        await asyncio.sleep(0)
-        yield number
 
 
 @pytest.mark.parametrize("function", [count, count_async], ids=["sync", "async"])
