@@ -290,11 +290,12 @@ def test_worker_start_runs_once_in_each_worker_on_its_own_module(
         assert engine == f"engine of {pid}"
     opened = [line.split() for line in server.notes("opened")]
     assert sorted(opened) == sorted([str(pid), str(where)] for _, pid, where in found)
-    # Where each worker imports the app, it opens a connection of its own.
     assert warnings(server) == []
     if method == "forkserver":  # the memory is that of the fork server
         assert len({where for *_, where in found}) == 1
         assert len(server.notes("import")) == 2
+    else:  # and each has opened a connection of its own
+        assert {str(pid) for _, pid, _ in found} <= set(server.notes("import"))
 
 
 def test_worker_start_of_a_notebook_is_sent(app: Callable[..., EngineServer]) -> None:
@@ -536,8 +537,9 @@ def test_flask_app_that_is_run_without_a_guard_is_not_run_in_workers(
     body = BELOW.replace("OPTIONS", "start_method='forkserver'") + SPAWNED
     run = f"app.server.run(port=int(os.environ['PORT']), debug={debug})"
     server = app(body, f"\n{run}\n")
-    for one in (server, Beside(server)):
+    for one, imports in ((server, 2 + debug), (Beside(server), 3 + debug)):
         assert ask(one, "a") == [["default", "__main__", True, 3]]
+        assert len(server.notes("import")) >= imports  # the server, its reloader, the fork server
 
 
 OTHERS = """
