@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import socket
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 import requests
 from apps import Server, wait_until
-from engine import APP, EngineServer
+from engine import EngineServer
 
 from dash_long_callback import DiskcacheLongCallbackManager, changed_values
 from dash_long_callback.errors import RegistrationError
@@ -34,6 +35,14 @@ note("import", os.getpid())
 
 def manager(name="cache", workers=2, **options):
     return DiskcacheLongCallbackManager(diskcache.Cache("./" + name), workers=workers, **options)
+
+# Another app of the same server, with workers of its own.
+def beside(app, **options):
+    manager_of_it = manager("two", **options)
+    path = {"url_base_pathname": "/two/"}
+    other = Dash(__name__, server=app.server, long_callback_manager=manager_of_it, **path)
+    other.layout = layout()
+    return other
 
 def layout():
     return html.Div([dcc.Store(id="order"), *(html.P(id=name) for name in "abcd")])
@@ -57,7 +66,7 @@ def query(text):
     file.flush()
     return file.readline().decode().strip()
 
-app = Dash(__name__, long_callback_manager=manager(OPTIONS))
+app = Dash(__name__, long_callback_manager=manager())
 app.layout = layout()
 for name in "ab":
 
@@ -70,6 +79,17 @@ for name in "ab":
             time.sleep(0.01)
         return sum(query(q) != q for q in (f"{name}{i}" for i in range(40)))
 """
+
+
+class Beside(EngineServer):
+    """The app that another one has ``beside`` it, in the same process."""
+
+    def __init__(self, server: EngineServer) -> None:
+        self.__dict__.update(server.__dict__)
+
+    @property
+    def url(self) -> str:
+        return super().url + "two/"
 
 
 @pytest.fixture
@@ -133,45 +153,37 @@ def database() -> Iterator[tuple[str, int]]:
         server.shutdown()
 
 
-def connected(database: tuple[str, int], options: str = "") -> str:
-    return CONNECTED.replace("DATABASE", repr(database)).replace("OPTIONS", options)
+def connected(database: tuple[str, int], body: str = CONNECTED) -> str:
+    return body.replace("DATABASE", repr(database))
 
 
-def test_connection_opened_at_import_is_not_shared_by_workers(
+CHOSEN = """
+long(beside(app, workers=1, start_method="forkserver"), "a")(lambda order: "forked")
+"""
+
+
+def test_connection_opened_at_import_is_not_shared_by_workers_unless_its_author_asks_for_it(
     app: Callable[..., EngineServer], database: tuple[str, int]
 ) -> None:
-    server = app(connected(database))
+    server = app(connected(database) + CHOSEN)
     assert ask(server, "a", "b") == [0, 0]  # wrong answers
-    (warning,) = warnings(server)
+    assert Beside(server).answers()
+    warning, of_the_other = wait_until(lambda: (w := warnings(server))[1:] and w, what="two")
     assert warning.startswith("app.py: ")
     assert f"127.0.0.1:{database[1]}" in warning
     assert "worker_start" in warning
-    assert "start_method='spawn'" in warning
+    assert "so they are started with start_method='spawn'" in warning
+    # Its author has asked for it.
+    assert "start_method='forkserver' was asked for" in of_the_other
+    assert f"127.0.0.1:{database[1]}" in of_the_other
     # The server, the fork server, and one of their own for the workers that had jobs: those that
-    # were forked have imported nothing and done nothing, and did not count as failed starts.
+    # were forked have imported nothing and done nothing, and did not count as failed starts. The
+    # other app's are forked from the same.
     imports, pids = server.notes("import"), set(server.notes("pid"))
     assert len(imports) == 4
     assert len(pids) == 2
     assert pids <= set(imports)
     assert "die before they are ready" not in server.log
-
-
-def test_author_who_asks_for_forkserver_gets_it_and_the_warning(
-    app: Callable[..., EngineServer], database: tuple[str, int]
-) -> None:
-    server = app(connected(database, "start_method='forkserver'"))
-    wait_until(lambda: warnings(server))
-    (warning,) = warnings(server)
-    assert f"127.0.0.1:{database[1]}" in warning
-    assert len(server.notes("import")) == 2  # the workers are forked
-
-
-def test_no_warning_where_each_worker_imports_the_app(
-    app: Callable[..., EngineServer], database: tuple[str, int]
-) -> None:
-    server = app(connected(database, "start_method='spawn'"))
-    assert ask(server, "a", "b") == [0, 0]
-    assert warnings(server) == []
 
 
 def test_every_kind_of_connection_is_found_and_nothing_else(tmp_path: Path) -> None:
@@ -200,30 +212,13 @@ def test_every_kind_of_connection_is_found_and_nothing_else(tmp_path: Path) -> N
         opened(socket.AF_UNIX).connect(database.getsockname())
         # Takes datagrams and never answers, as the system's log.
         opened(socket.AF_UNIX, socket.SOCK_DGRAM).connect(journal.getsockname())
+        # Has a socket pair, by which it is woken.
+        stack.enter_context(contextlib.closing(asyncio.new_event_loop()))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(inherited, "ONE_WAY", (journal.getsockname(),))
             found = inherited.since(before, [], {}).peers
-    assert found == [*ports, str(tmp_path / "db")]
-
-
-def test_event_loop_made_at_import_is_not_shared_by_workers(
-    app: Callable[..., EngineServer],
-) -> None:
-    server = app(
-        """
-import asyncio
-loop = asyncio.new_event_loop()
-app = Dash(__name__, long_callback_manager=manager())
-app.layout = layout()
-
-@long(app, "a")
-def work(order):
-    return loop.run_until_complete(asyncio.sleep(0, "slept"))
-"""
-    )
-    assert ask(server, "a") == ["slept"]
-    (warning,) = warnings(server)
-    assert "socket pair" in warning
+    assert found[:-1] == [*ports, str(tmp_path / "db")]
+    assert found[-1].startswith("a socket pair (of an event loop")
 
 
 def test_thread_started_at_import_is_named(app: Callable[..., EngineServer]) -> None:
@@ -253,6 +248,8 @@ OPENED = """
 engine = None
 data = ["shared"]
 
+link = socket.create_connection(DATABASE) if METHOD == "spawn" else None
+
 def open_engine():
     global engine
     engine = f"engine of {os.getpid()}"
@@ -262,43 +259,43 @@ class Database:
     def connect(self):
         open_engine()
 
-app = Dash(__name__, long_callback_manager=manager(start_method=METHOD, worker_start=OPENER))
+app = Dash(__name__, long_callback_manager=manager(start_method=METHOD, worker_start=open_engine))
 app.layout = layout()
+other = beside(app, workers=1, start_method=METHOD, worker_start=OPENER)
+
+def work(order, name):
+    note("began-" + name)
+    while not all(os.path.exists("note-began-" + other) for other in "ab"):
+        time.sleep(0.01)
+    return [engine, os.getpid(), id(data)]
 
 for name in "ab":
-
-    @long(app, name)
-    def work(order, name=name):
-        note("began-" + name)
-        while not all(os.path.exists("note-began-" + other) for other in "ab"):
-            time.sleep(0.01)
-        return [engine, os.getpid(), id(data)]
+    long(app, name)(lambda order, name=name: work(order, name))
+long(other, "c")(lambda order: work(order, "c"))
 """
 
 
 @pytest.mark.parametrize(
     "opener, method",
-    [
-        ("open_engine", "forkserver"),
-        ("open_engine", "spawn"),
-        ("lambda: open_engine()", "forkserver"),
-        ("Database().connect", "spawn"),
-    ],
+    [("lambda: open_engine()", "forkserver"), ("Database().connect", "spawn")],
 )
 def test_worker_start_runs_once_in_each_worker_on_its_own_module(
-    app: Callable[..., EngineServer], opener: str, method: str
+    app: Callable[..., EngineServer], database: tuple[str, int], opener: str, method: str
 ) -> None:
-    body = OPENED.replace("OPENER", opener).replace("METHOD", repr(method))
+    body = connected(database, OPENED).replace("OPENER", opener).replace("METHOD", repr(method))
     server = app(body)
-    one, two = ask(server, "a", "b")
-    assert one[1] != two[1]
-    for engine, pid, _ in (one, two):
+    found = [*ask(server, "a", "b"), *ask(Beside(server), "c")]
+    assert len({pid for _, pid, _ in found}) == 3
+    for engine, pid, _ in found:
         assert engine == f"engine of {pid}"
     opened = [line.split() for line in server.notes("opened")]
-    assert sorted(opened) == sorted([str(pid), str(where)] for _, pid, where in (one, two))
+    assert sorted(opened) == sorted([str(pid), str(where)] for _, pid, where in found)
+    assert warnings(server) == []
     if method == "forkserver":  # the memory is that of the fork server
-        assert one[2] == two[2]
+        assert len({where for *_, where in found}) == 1
         assert len(server.notes("import")) == 2
+    else:  # and each has opened a connection of its own
+        assert {str(pid) for _, pid, _ in found} <= set(server.notes("import"))
 
 
 def test_worker_start_of_a_notebook_is_sent(app: Callable[..., EngineServer]) -> None:
@@ -486,28 +483,27 @@ def test_only_plain_values_of_bounded_size_are_compared(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
-def test_setting_changed_below_the_guard_is_named(
+def test_setting_changed_below_the_guard_is_named_and_a_log_set_up_above_it_is_left_as_it_is(
     app: Callable[..., EngineServer], method: str
 ) -> None:
-    tail = TAIL.replace("    serve", '    settings["mode"] = "production"\n    serve')
-    server = app(BELOW.replace("OPTIONS", f"start_method={method!r}"), tail)
-    assert ask(server, "a")[0][0] == "default"
-    (warning,) = warnings(server)
-    assert warning.startswith("app.py: settings was changed after import")
-
-
-def test_setting_that_worker_start_sets_needs_no_warning(app: Callable[..., EngineServer]) -> None:
-    body = BELOW.replace("OPTIONS", 'worker_start=lambda: settings.update(mode="production")')
+    body = BELOW.replace("OPTIONS", f"start_method={method!r}")
+    body += "logging.basicConfig(level='INFO', format='own %(message)s')\n"
     tail = TAIL.replace("    serve", '    settings["mode"] = "production"\n    serve')
     server = app(body, tail)
-    assert ask(server, "a")[0][0] == "production"
-    assert warnings(server) == []
+    assert ask(server, "a", order=7)[0][0] == "default"
+    (warning,) = warnings(server)
+    assert warning.startswith("own app.py: settings was changed after import")
+    assert [x for x in server.log.splitlines() if "step 7" in x] == ["own step 7"]
 
 
-def test_log_of_a_job_is_set_up_as_below_the_guard(app: Callable[..., EngineServer]) -> None:
+def test_log_of_a_job_is_set_up_as_below_the_guard_and_what_worker_start_sets_needs_no_warning(
+    app: Callable[..., EngineServer],
+) -> None:
+    body = BELOW.replace("OPTIONS", 'worker_start=lambda: settings.update(mode="production")')
     tail = TAIL.replace(
         "    serve",
         """
+    settings["mode"] = "production"
     logging.basicConfig(
         level=logging.INFO, style="{", format="{levelname}|{name}|{message}",
         handlers=[logging.StreamHandler(), logging.FileHandler("app.log")],
@@ -516,8 +512,8 @@ def test_log_of_a_job_is_set_up_as_below_the_guard(app: Callable[..., EngineServ
     logging.getLogger().handlers[0].setLevel(logging.INFO)
     serve""",
     )
-    server = app(BELOW.replace("OPTIONS", ""), tail)
-    ask(server, "a", order=7)
+    server = app(body, tail)
+    assert ask(server, "a", order=7)[0][0] == "production"
     lines = ["INFO|model|step 7"]
     assert [x for x in server.log.splitlines() if "7" in x and "|model" in x] == lines
     file = (server.folder / "app.log").read_text().splitlines()
@@ -525,33 +521,25 @@ def test_log_of_a_job_is_set_up_as_below_the_guard(app: Callable[..., EngineServ
     assert warnings(server) == []
 
 
-def test_log_that_is_set_up_at_import_is_left_as_it_is(app: Callable[..., EngineServer]) -> None:
-    body = (
-        BELOW.replace("OPTIONS", "") + "logging.basicConfig(level='INFO', format='own %(message)s')"
-    )
-    server = app(body)
-    ask(server, "a", order=7)
-    assert [x for x in server.log.splitlines() if "step 7" in x] == ["own step 7"]
-
-
-def test_ordinary_app_has_no_warning(app: Callable[..., EngineServer]) -> None:
-    server = app(APP)
-    assert server.value(server.submit("sleep", 0, "done")) == "done"
-    assert warnings(server) == []
-
-
 # A server that is started without a guard
 
 
-@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+SPAWNED = """
+other = beside(app, start_method="spawn")
+long(other, "a")(lambda order: work(order))
+"""
+
+
 @pytest.mark.parametrize("debug", [False, True], ids=["", "with reloader"])
 def test_flask_app_that_is_run_without_a_guard_is_not_run_in_workers(
-    app: Callable[..., EngineServer], method: str, debug: bool
+    app: Callable[..., EngineServer], debug: bool
 ) -> None:
-    body = BELOW.replace("OPTIONS", f"start_method={method!r}")
+    body = BELOW.replace("OPTIONS", "start_method='forkserver'") + SPAWNED
     run = f"app.server.run(port=int(os.environ['PORT']), debug={debug})"
     server = app(body, f"\n{run}\n")
-    assert ask(server, "a") == [["default", "__main__", True, 3]]
+    for one, imports in ((server, 2 + debug), (Beside(server), 3 + debug)):
+        assert ask(one, "a") == [["default", "__main__", True, 3]]
+        assert len(server.notes("import")) >= imports  # the server, its reloader, the fork server
 
 
 OTHERS = """
@@ -564,15 +552,16 @@ serve(app)
 """
 
 
-@pytest.mark.parametrize("method", ["forkserver", "spawn"])
 def test_other_server_that_is_started_without_a_guard_is_refused_in_words(
-    app: Callable[..., EngineServer], method: str
+    app: Callable[..., EngineServer],
 ) -> None:
     with contextlib.closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    body = BELOW.replace("OPTIONS", f"start_method={method!r}")
+    body = BELOW.replace("OPTIONS", "start_method='forkserver'") + SPAWNED
     server = app(body, OTHERS.replace("METRICS", str(port)))
-    outcome = server.outcome(server.dispatch(1, "a")["job"])
-    assert "no worker process could be started" in outcome["error"]["message"]
-    assert importing.MESSAGE in server.log
+    for one in (server, Beside(server)):
+        before = len(server.log)
+        outcome = one.outcome(one.dispatch(1, "a")["job"])
+        assert "no worker process could be started" in outcome["error"]["message"]
+        assert importing.MESSAGE in server.log[before:]

@@ -142,57 +142,63 @@ def crash(server: EngineServer) -> None:
 # At the same time
 
 
-@pytest.mark.parametrize("command", [PYTHON, (*GUNICORN, "-w", "2")], ids=["python", "gunicorn"])
-def test_two_servers_of_one_file_do_not_run_the_jobs_of_each_other(
-    machine: Machine, command: tuple[str, ...]
-) -> None:
-    production = machine.launch(PRODUCTION, command).start()
-    staging = machine.launch(STAGING, command).start()
-    jobs = [(server, server.submit("now")) for _ in range(4) for server in (production, staging)]
-    values = [server.value(job) for server, job in jobs]
-    assert values == ["asked PRODUCTION", "asked STAGING"] * 4
-    assert machine.folders() == ["folder", "folder-2"]
-
-
-def test_the_second_server_says_who_has_the_default_folder_and_how_to_share(
+def test_servers_of_one_file_do_not_run_the_jobs_of_each_other_and_say_how_to_share(
     machine: Machine,
 ) -> None:
-    production = machine.launch(PRODUCTION).start()
-    assert ask(production) == "asked PRODUCTION"
-    staging = machine.launch(STAGING, (*GUNICORN, "-w", "2")).start()
-    webs(staging, 2)
-    [line] = [line for line in staging.log.splitlines() if "started more than once" in line]
-    first = next(path for path in machine.base.glob("long-*") if not path.name.endswith("-2"))
-    assert f"another server (process {production.pid}) has {first} for its jobs" in line
-    assert f"this one (process {staging.pid}) has {first}-2" in line
-    assert 'DiskcacheLongCallbackManager(diskcache.Cache("./cache"))' in line
+    gunicorn = (*GUNICORN, "-w", "2")
+    kinds = {PRODUCTION: PYTHON, STAGING: gunicorn, "DEMO": gunicorn}
+    servers = {db_url: machine.launch(db_url, kind).start() for db_url, kind in kinds.items()}
+    jobs = [(db_url, server.submit("now")) for _ in range(4) for db_url, server in servers.items()]
+    for db_url, job in jobs:
+        assert servers[db_url].value(job) == f"asked {db_url}"
+    assert machine.folders() == ["folder", "folder-2", "folder-3"]
+    production, *others = servers.values()
     assert "more than once" not in production.log
+    first = min(machine.base.glob("long-*"), key=lambda path: len(path.name))
+    for number, other in enumerate(others, 2):
+        webs(other, 2)
+        [line] = [line for line in other.log.splitlines() if "started more than once" in line]
+        assert f"another server (process {production.pid}) has {first} for its jobs" in line
+        assert f"this one (process {other.pid}) has {first}-{number}" in line
+        assert 'DiskcacheLongCallbackManager(diskcache.Cache("./cache"))' in line
 
 
 # One server
 
 
-@pytest.mark.parametrize(
-    "command,env",
-    [
-        # The store is used while the app is imported, also where jobs will run.
-        ((*GUNICORN, "-w", "2"), {"CLEAR": "1"}),
-        ((*GUNICORN, "-w", "2", "--preload"), {"CLEAR": "1"}),
-        pytest.param(
-            (*UVICORN, "--workers", "2"), {"SERVER_KIND": "fastapi"}, marks=pytest.mark.newest_only
-        ),
-    ],
-    ids=["gunicorn", "gunicorn --preload", "uvicorn"],
-)
-def test_all_processes_of_a_server_have_one_folder(
-    machine: Machine, command: tuple[str, ...], env: dict[str, str]
-) -> None:
-    server = machine.launch(PRODUCTION, command, **env).start()
-    assert len(set(webs(server, 2).values())) == 1
+def one_folder(machine: Machine, server: EngineServer) -> dict[str, str]:
+    """See that both web processes of a server, and its jobs, have one. Returns it by their pids."""
+    found = webs(server, 2)
+    assert len(set(found.values())) == 1
     folder = server.value(server.submit("folder"))  # a job that uses the app's own manager
     assert Path(folder).parent == machine.base
     assert machine.folders() == ["folder"]
     assert "more than once" not in server.log
+    return found
+
+
+@pytest.mark.parametrize("options", [(), ("--preload",)], ids=["", "--preload"])
+def test_all_processes_of_gunicorn_have_one_folder_and_so_have_those_that_take_their_place(
+    machine: Machine, options: tuple[str, ...]
+) -> None:
+    # The store is used while the app is imported, also where jobs will run.
+    server = machine.launch(PRODUCTION, (*GUNICORN, "-w", "2", *options), CLEAR="1").start()
+    before = one_folder(machine, server)
+    # Each comes later than the claim, and the one that made the claim is gone.
+    for pid in before:
+        os.kill(int(pid), signal.SIGKILL)
+    wait_until(lambda: not set(before) & {str(pid) for pid in children(server.pid)})
+    wait_until(server.answers)
+    after = webs(server, 2)
+    assert not set(before) & set(after)
+    assert set(after.values()) == set(before.values())
+    assert ask(server) == "asked PRODUCTION"
+
+
+@pytest.mark.newest_only
+def test_all_processes_of_uvicorn_have_one_folder(machine: Machine) -> None:
+    command = (*UVICORN, "--workers", "2")
+    one_folder(machine, machine.launch(PRODUCTION, command, SERVER_KIND="fastapi").start())
 
 
 def test_the_child_of_the_reloader_keeps_its_folder_when_it_is_reloaded(machine: Machine) -> None:
@@ -203,20 +209,6 @@ def test_the_child_of_the_reloader_keeps_its_folder_when_it_is_reloaded(machine:
     assert set(webs(server, 1).values()) == {folder}
     assert ask(server) == "asked PRODUCTION"
     assert machine.folders() == ["folder"]
-
-
-def test_a_web_process_that_takes_the_place_of_another_has_its_folder(machine: Machine) -> None:
-    """Each comes later than the claim, and the one that made the claim is gone."""
-    server = machine.launch(PRODUCTION, (*GUNICORN, "-w", "2")).start()
-    before = webs(server, 2)
-    for pid in before:
-        os.kill(int(pid), signal.SIGKILL)
-    wait_until(lambda: not set(before) & {str(pid) for pid in children(server.pid)})
-    wait_until(server.answers)
-    after = webs(server, 2)
-    assert not set(before) & set(after)
-    assert set(after.values()) == set(before.values())
-    assert ask(server) == "asked PRODUCTION"
 
 
 def test_gunicorn_keeps_its_folder_when_it_is_upgraded_in_place(machine: Machine) -> None:
@@ -246,34 +238,35 @@ def test_gunicorn_keeps_its_folder_when_it_is_upgraded_in_place(machine: Machine
 
 
 @pytest.mark.parametrize(
-    "command,how",
-    [(PYTHON, "killed"), (PYTHON, "stopped"), ((*GUNICORN, "-w", "2"), "killed")],
-    ids=["python killed", "python stopped", "gunicorn killed"],
+    "command,ends",
+    [(PYTHON, ("killed", "stopped")), ((*GUNICORN, "-w", "2"), ("killed",))],
+    ids=["python", "gunicorn"],
 )
 def test_a_server_finds_its_jobs_after_a_restart(
-    machine: Machine, command: tuple[str, ...], how: str
+    machine: Machine, command: tuple[str, ...], ends: tuple[str, ...]
 ) -> None:
     server = machine.launch(PRODUCTION, command).start()
     done = server.submit("now")
-    assert server.value(done) == "asked PRODUCTION"
-    running = server.submit("gate", "work")
-    server.wait_for_note("begun", 2)
-    queued = server.submit("now")
-    if how == "killed":
-        crash(server)
-    else:
-        server.stop()
-    server.start()
-    server.open_gate("work")
-    assert server.value(done) == "asked PRODUCTION"
-    assert server.value(queued) == "asked PRODUCTION"
-    if how == "killed":
-        assert server.value(running) == "asked PRODUCTION"
-    assert machine.folders() == ["folder"]
-    assert "more than once" not in server.log
+    for how in ends:
+        assert server.value(done) == "asked PRODUCTION"
+        running = server.submit("gate", how)
+        wait_until(lambda how=how: any(how in note for note in server.notes("begun")))
+        queued = server.submit("now")
+        if how == "killed":
+            crash(server)
+        else:
+            server.stop()
+        server.start()
+        server.open_gate(how)
+        assert server.value(done) == "asked PRODUCTION"
+        assert server.value(queued) == "asked PRODUCTION"
+        if how == "killed":
+            assert server.value(running) == "asked PRODUCTION"
+        assert machine.folders() == ["folder"]
+        assert "more than once" not in server.log
 
 
-def test_a_server_with_another_setting_leaves_the_jobs_of_the_one_before_alone(
+def test_a_server_with_another_setting_or_argument_leaves_the_jobs_of_the_one_before_alone(
     machine: Machine,
 ) -> None:
     server = machine.launch(PRODUCTION).start()
@@ -297,15 +290,10 @@ def test_a_server_with_another_setting_leaves_the_jobs_of_the_one_before_alone(
     change(server, DB_URL=PRODUCTION).start()
     assert server.value(queued) == "asked PRODUCTION"
     assert machine.folders() == ["folder", "folder-2"]
-
-
-def test_a_server_with_other_arguments_has_another_folder(machine: Machine) -> None:
-    server = machine.launch(PRODUCTION).start()
-    job = server.submit("now")
-    assert server.value(job) == "asked PRODUCTION"
     server.stop()
+
     change(server, "--other").start()
-    assert server.post("updates", {"tab": "t", "jobs": {job: -1}}).status_code == 404
+    assert server.post("updates", {"tab": "t", "jobs": {queued: -1}}).status_code == 404
     assert ask(server) == "asked PRODUCTION"
     assert "(the arguments)" in server.log
-    assert machine.folders() == ["folder", "folder-2"]
+    assert machine.folders() == ["folder", "folder-2", "folder-3"]

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -35,14 +34,20 @@ WAITING = 60
     params=[(kind, command) for kind in ("fastapi", "quart") for command in COMMANDS],
     ids="-".join,
 )
-def server(
+def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[EngineServer]:
     kind, command = request.param
     folder = tmp_path_factory.mktemp(kind)
-    server = EngineServer(APP, folder, {"SERVER_KIND": kind}, COMMANDS[command]).start()
+    server = EngineServer(APP, folder, {"SERVER_KIND": kind}, COMMANDS[command])
     yield server
     server.stop()
+
+
+@pytest.fixture
+def server(shared: EngineServer) -> EngineServer:
+    """It runs, also if the test before has ended it."""
+    return shared if shared.runs else shared.start()
 
 
 def test_quick_job_is_answered_in_its_own_request(server: EngineServer) -> None:
@@ -175,21 +180,17 @@ def test_streams_wait_without_threads_and_those_that_are_left_are_forgotten(
     assert "Traceback" not in server.log[before:]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("kind", ["fastapi", "quart"])
-def test_a_server_that_is_told_to_end_does_not_wait_for_its_streams(
-    kind: str, command: str, tmp_path: Path
-) -> None:
-    server = EngineServer(APP, tmp_path, {"SERVER_KIND": kind}, COMMANDS[command]).start()
+def test_a_server_that_is_told_to_end_does_not_wait_for_its_streams(server: EngineServer) -> None:
+    """The last one of each server. A stream would go on for minutes."""
+    job = server.submit("gate", "end")
+    server.worker_of(job)
     try:
-        job = server.submit("sleep", 8)
-        server.worker_of(job)
         with stream(server, job) as events:
             next(events)
             os.kill(server.pid, signal.SIGTERM)
-            wait_until(lambda: not server.runs, 6, "the server to end")
+            wait_until(lambda: not server.runs, what="the server to end")
     finally:
-        server.stop()  # its worker finishes the job
+        server.open_gate("end")  # its worker finishes the job
 
 
 def test_over_celery(redis_url: str, stack: Callable[..., Stack]) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -130,32 +130,54 @@ def folders(folder: Path) -> list[Path]:
     return sorted((folder / "user-cache" / "dash-long-callback").glob("long-callbacks-*"))
 
 
-@pytest.mark.parametrize("kind", COMMANDS)
-def test_a_script_beside_a_server_has_its_job_run_there(
-    kind: str, serve: Callable[..., Server]
-) -> None:
-    server = serve(APP, command=COMMANDS[kind])
+@pytest.fixture(scope="module", params=COMMANDS)
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server whose page was loaded."""
+    server = Server(APP, tmp_path_factory.mktemp("app"), command=COMMANDS[request.param])
+    server.start()
+    assert folders(server.folder) == []  # until somebody loads a page
     load_page(server)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(shared: Server) -> Server:
+    """The same, without what the test before has noted."""
+    for note in shared.folder.glob("note-*"):
+        note.unlink()
+    return shared
+
+
+def test_a_script_beside_a_server_has_its_job_run_there(server: Server) -> None:
     result, cached = called(server.folder, 0.01, "script")
     assert (result, cached) == ([0.01, "script"], False)
     assert int(server.notes("run")[0]) in server.processes()
     # Results are shared in both directions, and each function was called once.
     assert click(server, 0.01, "script") == [0.01, "script"]
     assert click(server, 0.02, "click") == [0.02, "click"]
-    assert called(server.folder, 0.02, "click") == ([0.02, "click"], True)
-    assert len(server.notes("run")) == 2
+    begun = time.time()
+    delayed = "print(json.dumps(submit(work, 0, delay=8).id))"
+    shared, job_id = run(server.folder, WORK.format(order=0.02, name="click") + delayed)
+    assert shared == [[0.02, "click"], True]
     assert len(folders(server.folder)) == 1
-    # So it is in another process of the same arguments as a server that it may be a fork of.
+    # So it is in another process of the same arguments as a server that it may be a fork of. And
+    # the delay outlives its script and the server.
     server.end()
     server.start()
     load_page(server)
-    assert called(server.folder, 0.02, "click") == ([0.02, "click"], True)
+    assert len(server.notes("run")) == 2
+    later = f"print(json.dumps(find_job({job_id!r}).result(60)))"
+    shared, result = run(server.folder, WORK.format(order=0.02, name="click") + later)
+    assert (shared, result) == ([[0.02, "click"], True], [0, "nobody"])
+    assert time.time() >= begun + 8
+    assert len(server.notes("run")) == 3
     assert len(folders(server.folder)) == 1
 
 
-def test_calls_and_clicks_count_for_the_same_limits(serve: Callable[..., Server]) -> None:
-    server = serve(APP)
-    load_page(server)
+def test_calls_and_clicks_count_for_the_same_limits(server: Server) -> None:
     code = """
 first, same, other = (submit(work, gate, name=name) for gate, name in
     [("a", "ann"), (0, "ann"), (0, "ben")])
@@ -170,70 +192,62 @@ print(json.dumps([first.result(60), same.result(60)]), flush=True)
     assert script.said() == [[[0, "ben"], "queued"], [["a", "ann"], [0, "ann"]]]
 
 
-def test_a_script_alone_runs_its_job_and_leaves_nothing(tmp_path: Path) -> None:
-    folder = app_in(tmp_path)
-    code = """
-job = submit(work, 0.5, name="script")
-print(json.dumps([repr(update) for update in job]))
-print(json.dumps([job.result(60), find_job(job.id).ref == job.ref]))
-"""
-    updates, end = run(folder, code)
-    assert updates == ["ProgressUpdate(value='for script')"]
-    assert end == [[0.5, "script"], True]
-    [pid] = (folder / "note-run").read_text().split()
-    wait_until(lambda: not Path(f"/proc/{pid}").exists(), what="the end of its worker")
+@pytest.mark.parametrize("output", ["id.children", "step.title"], ids=["a job", "a callback"])
+def test_a_job_and_an_ordinary_callback_start_jobs(output: str, server: Server) -> None:
+    component, prop = output.split(".")
+    body = {
+        "output": output,
+        "outputs": {"id": component, "property": prop},
+        "inputs": [{"id": "order", "property": "data", "value": 0.1}],
+        "changedPropIds": ["order.data"],
+    }
+    answer = requests.post(server.url + "_dash-update-component", json=body, timeout=60)
+    assert answer.ok, answer.text
+    [pid] = server.wait_for_note("done")
+    assert int(pid) in server.processes()
+    assert int(pid) != server.pid
 
 
-def app_in(folder: Path) -> Path:
-    """The folder of an app that no server runs."""
-    (folder / "app.py").write_text(APP.read_text())
-    (folder / "in_app.py").write_text(IN_APP.read_text())
-    return folder
-
-
-def test_a_job_of_a_script_that_ends_at_once_is_run_by_the_next_server(
-    serve: Callable[..., Server], tmp_path: Path
+def test_a_script_alone_runs_its_job_and_leaves_nothing_but_a_job_that_runs_when_it_ends(
+    tmp_path: Path,
 ) -> None:
-    server = serve(APP)  # no page was loaded: nobody has a folder yet
-    assert folders(server.folder) == []
-    server.end()
-    [job_id] = run(server.folder, 'print(json.dumps(submit(work, 0, name="script").id))')
-    assert server.notes("done") == []
-    server.start()
-    load_page(server)
-    server.wait_for_note("done")
-    assert len(folders(server.folder)) == 1
-    code = f"job = find_job({job_id!r}); print(json.dumps([job.state, job.result()]))"
-    assert run(server.folder, code) == [["succeeded", [0, "script"]]]
-
-
-def test_a_job_that_runs_when_its_script_ends_goes_on(tmp_path: Path) -> None:
-    folder = app_in(tmp_path)
+    (tmp_path / "app.py").write_text(APP.read_text())
+    (tmp_path / "in_app.py").write_text(IN_APP.read_text())
     code = """
 job = submit(work, "gate", name="script")
 next(iter(job))  # it has begun
 print(json.dumps(job.id))
 """
-    [job_id] = run(folder, code)
-    (folder / "gate-gate").touch()
-    wait_until((folder / "note-done").exists, what="the end of the job")
-    code = f"job = find_job({job_id!r}); print(json.dumps(job.result(60)))"
-    assert run(folder, code) == [["gate", "script"]]
-
-
-def test_a_delay_outlives_its_script_and_servers(serve: Callable[..., Server]) -> None:
-    server = serve(APP)
-    load_page(server)
-    begun = time.time()
-    [job_id] = run(server.folder, "print(json.dumps(submit(work, 0, delay=8).id))")
-    server.end()
-    server.start()
-    load_page(server)
-    assert server.notes("run") == []
-    server.wait_for_note("done")
-    assert time.time() >= begun + 8
+    [job_id] = run(tmp_path, code)
+    (tmp_path / "gate-gate").touch()
+    wait_until((tmp_path / "note-done").exists, what="the end of the job")
     code = f"print(json.dumps(find_job({job_id!r}).result(60)))"
-    assert run(server.folder, code) == [[0, "nobody"]]
+    code += """
+job = submit(work, 0.5, name="script")
+print(json.dumps([repr(update) for update in job]))
+print(json.dumps([job.result(60), find_job(job.id).ref == job.ref]))
+"""
+    earlier, updates, end = run(tmp_path, code)
+    assert earlier == ["gate", "script"]
+    assert updates == ["ProgressUpdate(value='for script')"]
+    assert end == [[0.5, "script"], True]
+    for pid in (tmp_path / "note-run").read_text().split():
+        wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), what="the end of its worker")
+
+
+def test_a_job_of_a_script_that_ends_at_once_is_run_by_the_next_server(tmp_path: Path) -> None:
+    server = Server(APP, tmp_path)
+    [job_id] = run(server.folder, 'print(json.dumps(submit(work, 0, name="script").id))')
+    assert server.notes("done") == []
+    try:
+        server.start()
+        load_page(server)
+        server.wait_for_note("done")
+        assert len(folders(server.folder)) == 1
+        code = f"job = find_job({job_id!r}); print(json.dumps([job.state, job.result()]))"
+        assert run(server.folder, code) == [["succeeded", [0, "script"]]]
+    finally:
+        server.stop()
 
 
 def test_which_of_several_servers_is_meant_is_asked_for_in_words(
@@ -263,26 +277,6 @@ except Exception as error:
         other.end()
 
 
-@pytest.mark.parametrize("output", ["id.children", "step.title"], ids=["a job", "a callback"])
-def test_a_job_and_an_ordinary_callback_start_jobs(
-    output: str, serve: Callable[..., Server]
-) -> None:
-    server = serve(APP)
-    load_page(server)
-    component, prop = output.split(".")
-    body = {
-        "output": output,
-        "outputs": {"id": component, "property": prop},
-        "inputs": [{"id": "order", "property": "data", "value": 0.1}],
-        "changedPropIds": ["order.data"],
-    }
-    answer = requests.post(server.url + "_dash-update-component", json=body, timeout=60)
-    assert answer.ok, answer.text
-    [pid] = server.wait_for_note("done")
-    assert int(pid) in server.processes()
-    assert int(pid) != server.pid
-
-
 @pytest.mark.newest_only
 def test_with_celery_a_script_s_job_runs_in_a_worker(
     redis_url: str, serve: Callable[..., Server]
@@ -297,12 +291,10 @@ def test_with_celery_a_script_s_job_runs_in_a_worker(
         assert int(server.notes("run")[0]) in worker.pids()
         assert click(server, 0.01, "script") == [0.01, "script"]
         assert click(server, 0.02, "click") == [0.02, "click"]
-        assert called(server.folder, 0.02, "click", **env) == ([0.02, "click"], True)
-        assert len(server.notes("run")) == 2
-        [job_id] = run(
-            server.folder, "print(json.dumps(submit(start_another, 0).result(60)))", **env
-        )
-        code = f"print(json.dumps(find_job({job_id!r}).result(60)))"
-        assert run(server.folder, code, **env) == [[0, "another's"]]
+        code = WORK.format(order=0.02, name="click")
+        code += "print(json.dumps(find_job(submit(start_another, 0).result(60)).result(60)))"
+        found = run(server.folder, code, **env)
+        assert found == [[[0.02, "click"], True], [0, "another's"]]
+        assert len(server.notes("run")) == 3
     finally:
         worker.stop()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import requests
 from apps import wait_until
 from celery_stack import Stack
 from celery_worker import CeleryWorker
-from engine import EngineServer, gunicorn_server, python_server
+from engine import EngineServer, gunicorn_server
 from services import RedisServer
 
 
@@ -184,13 +186,14 @@ def test_on_error_is_called_whatever_ended_the_job(
     assert outcome["response"]["response"]["handled"]["children"].startswith(words)
 
 
-def test_two_web_servers_know_the_same_jobs(
-    shared: tuple[Stack, EngineServer, CeleryWorker], web: EngineServer
+def test_two_web_servers_know_the_same_jobs_and_so_do_the_processes_of_one(
+    shared: tuple[Stack, EngineServer, CeleryWorker], web: EngineServer, tmp_path: Path
 ) -> None:
-    (second := Path(shared[0].folder, "second")).mkdir(exist_ok=True)
-    other = python_server(second, **shared[0].env)
+    other = gunicorn_server(tmp_path, "--preload", "-w", "2", "--threads", "2", **shared[0].env)
     other.start()
     try:
+        jobs = [other.submit("sleep", 0.5, f"job{i}") for i in range(4)]
+        assert [other.value(job) for job in jobs] == [f"job{i}" for i in range(4)]
         job = web.submit("sleep", 1, "told to both")
         assert other.value(job) == "told to both"
         assert web.value(job) == "told to both"
@@ -200,21 +203,6 @@ def test_two_web_servers_know_the_same_jobs(
         assert other.outcome(running)["state"] == "cancelled"
     finally:
         other.stop()
-
-
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_under_gunicorn(
-    workers: str, shared: tuple[Stack, EngineServer, CeleryWorker], tmp_path: Path
-) -> None:
-    server = gunicorn_server(
-        tmp_path, "--preload", "-w", workers, "--threads", "2", **shared[0].env
-    )
-    server.start()
-    try:
-        jobs = [server.submit("sleep", 0.5, f"job{i}") for i in range(4)]
-        assert [server.value(job) for job in jobs] == [f"job{i}" for i in range(4)]
-    finally:
-        server.stop()
 
 
 def test_nothing_secret_is_in_redis(
@@ -261,19 +249,68 @@ def test_nothing_secret_is_in_redis(
     assert job not in shared[2].log
 
 
+# Workers that are started for one test
+
+
+@pytest.fixture(scope="module")
+def unattended(
+    redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Stack, EngineServer]]:
+    """A web server whose workers come and go with the tests."""
+    redis.Redis.from_url(redis_server.url).flushdb()  # pyright: ignore[reportUnknownMemberType]
+    stack = Stack(tmp_path_factory.mktemp("unattended"), redis_server.url, redis_server.url)
+    yield stack, stack.web()
+    stack.stop()
+
+
+@pytest.fixture
+def work(unattended: tuple[Stack, EngineServer]) -> Iterator[Callable[..., CeleryWorker]]:
+    """Starts a worker that ends with the test, ``work(*options, module=..., folder=...)``."""
+    stack = unattended[0]
+    with ExitStack() as end:
+
+        def start(
+            *options: str, module: str = "app:handle", folder: Path = stack.folder
+        ) -> CeleryWorker:
+            worker = CeleryWorker(folder, module, stack.env, *options)
+            end.callback(worker.stop)
+            return worker.start()
+
+        yield start
+
+
 # Versions and modules
 
 
-def test_a_worker_with_another_version_of_the_code_says_so(
-    stack: Callable[..., Stack], redis_url: str
+#: What a worker has otherwise than the web server: other code; the same code with another input;
+#: both; a callback less.
+CHANGES = {
+    "set_progress(os.getpid())": "set_progress(-os.getpid())",
+    "def handled(order: Any) -> Any:\n    name, *args = order": (
+        "def handled(order: Any) -> Any:\n    name, *args = list(order)"
+    ),
+    'Output("asking", "children"),\n    Input("order", "data")': (
+        'Output("asking", "children"),\n    Input("order", "value")'
+    ),
+    'Output("quick", "children"), Input("order", "data")': (
+        'Output("quick", "children"), Input("order", "value")'
+    ),
+    'return "in time"': 'return "too late"',
+    'Output("urgent", "children"),': 'Output("other", "children"),',
+}
+
+
+def test_a_worker_with_another_version_of_the_code_says_so_and_does_not_run_it(
+    unattended: tuple[Stack, EngineServer], work: Callable[..., CeleryWorker], tmp_path: Path
 ) -> None:
-    one = stack(redis_url, redis_url)
-    web = one.web()
-    app = one.folder / "app.py"
-    text = app.read_text()
-    text = text.replace("set_progress(os.getpid())", "set_progress(-os.getpid())")
-    app.write_text(text.replace("name, *args = order", "name, *args = list(order)"))
-    worker = one.worker()
+    web = unattended[1]
+    shutil.copytree(web.folder, folder := tmp_path / "changed")
+    text = (folder / "app.py").read_text()
+    for old, new in CHANGES.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (folder / "app.py").write_text(text)
+    worker = work("--concurrency", "1", folder=folder)
     outcome = web.outcome(web.submit("pid"))
     error = outcome["error"]
     assert (outcome["state"], error["type"]) == ("failed", "CallbackOutdated")
@@ -283,62 +320,32 @@ def test_a_worker_with_another_version_of_the_code_says_so(
     # Its on_error is there all the same.
     told = web.value_of(web.dispatch(["pid"], "handled")["job"], "handled")
     assert told.startswith("JobNotStarted: the Celery worker ")
-
-
-def test_a_worker_whose_callbacks_take_other_arguments_does_not_run_them(
-    stack: Callable[..., Stack], redis_url: str
-) -> None:
-    one = stack(redis_url, redis_url)
-    web = one.web()
-    app = one.folder / "app.py"
-    text = app.read_text()
-    changes = {
-        # The same code with another input, and other code as well
-        'Input("order", "data"),\n    progress=': 'Input("order", "value"),\n    progress=',
-        'Output("quick", "children"), Input("order", "data")': (
-            'Output("quick", "children"), Input("order", "value")'
-        ),
-        'return "in time"': 'return "too late"',
-    }
-    for old, new in changes.items():
-        assert text.count(old) == 1
-        text = text.replace(old, new)
-    app.write_text(text)
-    one.worker()
-    for job in (web.submit("pid"), web.dispatch(0, "quick")["job"]):
+    # Its callback takes other arguments.
+    for job in (web.dispatch(["path"], "asking")["job"], web.dispatch(0, "quick")["job"]):
         outcome = web.outcome(job)
         assert outcome["state"] == "failed"
         assert "The app has changed since this page was loaded" in outcome["error"]["message"]
-
-
-def test_a_worker_that_lacks_the_callback_says_so(
-    stack: Callable[..., Stack], redis_url: str
-) -> None:
-    one = stack(redis_url, redis_url)
-    web = one.web()
-    app = one.folder / "app.py"
-    text = app.read_text()
-    app.write_text(text.replace('Output("result", "children"),', 'Output("other", "children"),'))
-    one.worker()
-    outcome = web.outcome(web.submit("pid"))
+    # It lacks the callback.
+    outcome = web.outcome(web.dispatch(["pid"], "urgent")["job"])
     assert (outcome["state"], outcome["error"]["type"]) == ("failed", "CallbackNotFound")
-    assert "has no long callback 'result.children'" in outcome["error"]["message"]
+    assert "has no long callback 'urgent.children'" in outcome["error"]["message"]
 
 
 def test_a_worker_of_a_module_without_the_manager_is_told_apart_from_a_slow_one(
-    stack: Callable[..., Stack], redis_url: str
+    unattended: tuple[Stack, EngineServer],
+    work: Callable[..., CeleryWorker],
+    redis_server: RedisServer,
 ) -> None:
-    one = stack(redis_url, redis_url)
-    web = one.web()
-    (one.folder / "wrong.py").write_text(
+    stack, web = unattended
+    (stack.folder / "wrong.py").write_text(
         "import os\nfrom celery import Celery\n"
         'celery_app = Celery("app", broker=os.environ["BROKER"], backend=os.environ["BACKEND"])\n'
     )
-    one.worker(module="wrong:celery_app")
+    work("--concurrency", "1", module="wrong:celery_app")
     outcome = web.outcome(web.submit("pid"), 30)
     assert (outcome["state"], outcome["error"]["type"]) == ("failed", "CallbackNotFound")
     assert "does not know the task" in outcome["error"]["message"]
-    client = redis.Redis.from_url(redis_url)
+    client = redis.Redis.from_url(redis_server.url)
     assert not list(client.scan_iter("celery-task-meta-*"))
 
 
@@ -347,12 +354,11 @@ def test_a_worker_of_a_module_without_the_manager_is_told_apart_from_a_slow_one(
 
 @pytest.mark.parametrize("pool", ["threads", "solo", "gevent"])
 def test_other_pools_cancel_at_the_next_update(
-    pool: str, stack: Callable[..., Stack], redis_url: str
+    pool: str, unattended: tuple[Stack, EngineServer], work: Callable[..., CeleryWorker]
 ) -> None:
-    one = stack(redis_url, redis_url)
-    web = one.web()
+    web = unattended[1]
     concurrency = () if pool == "solo" else ("--concurrency", "4")
-    one.worker("--pool", pool, *concurrency)
+    work("--pool", pool, *concurrency)
     assert web.value(web.submit("sleep", 0)) == "slept"
     job = web.submit("steps", 200, 0.05)
     web.worker_of(job)

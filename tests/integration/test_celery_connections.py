@@ -30,11 +30,12 @@ def test_a_queue_per_callback_and_a_count_of_what_waits(
     assert web.news(asked)["state"] == "queued"
     assert waiting_in(one) == {"celery": 0, "reports": 1}
     # Its priority, 3, is that of Celery's Redis transport: a list of its own.
-    assert redis.Redis.from_url(redis_url).llen("reports") == 1
+    client = redis.Redis.from_url(redis_url)
+    assert client.llen("reports") == 1
     one.worker("--concurrency", "1", "-Q", "reports")
     pid = web.outcome(asked)["response"]["response"]["asking"]["children"]
     assert pid not in general.pids()
-    assert waiting_in(one) == {"celery": 0, "reports": 0}
+    assert client.llen("reports") == 0
 
 
 def waiting_in(stack: Stack) -> dict[str, int]:
@@ -48,33 +49,17 @@ def waiting_in(stack: Stack) -> dict[str, int]:
     return json.loads(done.stdout)
 
 
-def test_a_redis_with_password_database_and_prefix(
-    run: Callable[..., RedisServer], stack: Callable[..., Stack]
-) -> None:
-    server = run(RedisServer, requirepass="open-sesame")
-    url = f"redis://:open-sesame@127.0.0.1:{server.port}/5"
-    conf = {"result_backend_transport_options": {"global_keyprefix": "mine:"}}
-    one = stack(url, url, conf)
-    web = one.web()
-    one.worker()
-    assert web.value(web.submit("sleep", 0)) == "slept"
-    client = redis.Redis(port=server.port, password="open-sesame", db=5)
-    keys = [key for key in client.scan_iter("*") if b"dlc:" in key]
-    assert keys
-    assert all(key.startswith(b"mine:dlc:") for key in keys)
-
-
 class RedisWithTls(RedisServer):
     """A Redis whose only port is encrypted."""
 
-    def __init__(self, folder: Path, key: Path, certificate: Path) -> None:
+    def __init__(self, folder: Path, key: Path, certificate: Path, **more: str) -> None:
         files = {"tls_key_file": key, "tls_cert_file": certificate, "tls_ca_cert_file": certificate}
         options = {name: str(path) for name, path in files.items()}
-        super().__init__(folder, tls_auth_clients="no", **options)
+        super().__init__(folder, tls_auth_clients="no", **options, **more)
         self.options["tls-port"], self.options["port"] = str(self.port), "0"
 
 
-def test_a_redis_with_tls(
+def test_a_redis_with_tls_password_database_and_prefix(
     tmp_path: Path, run: Callable[..., RedisServer], stack: Callable[..., Stack]
 ) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
@@ -82,13 +67,19 @@ def test_a_redis_with_tls(
     command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     command += ["-keyout", str(key), "-out", str(certificate)]
     subprocess.run(command, check=True, capture_output=True)
-    server = run(RedisWithTls, key, certificate)
+    server = run(RedisWithTls, key, certificate, requirepass="open-sesame")
     checked = f"ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={certificate}"
-    url = f"rediss://127.0.0.1:{server.port}/0?{checked}"
-    one = stack(url, url)
+    url = f"rediss://:open-sesame@127.0.0.1:{server.port}/5?{checked}"
+    conf = {"result_backend_transport_options": {"global_keyprefix": "mine:"}}
+    one = stack(url, url, conf)
     web = one.web()
     one.worker()
     assert web.value(web.submit("steps", 3, 0.05)) == 3
+    files: Any = {"ssl": True, "ssl_ca_certs": str(certificate)}
+    client = redis.Redis("127.0.0.1", server.port, 5, "open-sesame", **files)
+    keys = [key for key in client.scan_iter("*") if b"dlc:" in key]
+    assert keys
+    assert all(key.startswith(b"mine:dlc:") for key in keys)
 
 
 class Sentinel(Service):

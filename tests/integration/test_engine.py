@@ -52,6 +52,12 @@ def test_workers_are_other_processes_and_are_used_again(server: EngineServer) ->
     assert len(pids) <= 2
 
 
+def test_ordinary_app_is_warned_of_nothing_that_its_import_leaves(server: EngineServer) -> None:
+    assert server.value(server.submit("sleep", 0, "done")) == "done"
+    assert "while it is imported" not in server.log
+    assert "changed after import" not in server.log
+
+
 def test_no_more_than_the_given_number_of_jobs_run_at_once(
     server: EngineServer, folder: Path
 ) -> None:

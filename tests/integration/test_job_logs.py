@@ -104,6 +104,7 @@ class Site:
     """Web server and workers, and what they write."""
 
     web: EngineServer
+    env: dict[str, str]
     worker: CeleryWorker | None = None
 
     @property
@@ -121,6 +122,11 @@ class Site:
         job = self.web.dispatch(order, output)["job"]
         self.web.outcome(job)
         return job
+
+    def start_worker(self) -> None:
+        """Start a Celery worker, of a single process."""
+        options = ("--concurrency", "1")
+        self.worker = CeleryWorker(self.web.folder, "app:celery_app", self.env, *options).start()
 
     def stop(self) -> None:
         if self.worker is not None:
@@ -148,13 +154,10 @@ def start(
     if engine == "celery":
         url = redis_server.url.replace("redis://", "redis://:pa55word@").removesuffix("0")
         env = {**env, "BROKER": url + str(next(_databases))}
-    web = EngineServer(before + APP, folder, env)
-    site = Site(web)
+    site = Site(EngineServer(before + APP, folder, env), {**env, "FOLDER": str(folder)})
     if engine == "celery":
-        env = {**env, "FOLDER": str(folder)}
-        site.worker = CeleryWorker(folder, "app:celery_app", env, "--concurrency", "1")
-        site.worker.start()
-    web.start()
+        site.start_worker()
+    site.web.start()
     return site
 
 
@@ -282,22 +285,21 @@ def test_lines_that_a_function_prints_begin_with_its_number_if_that_is_asked_for
             wait_until(lambda ref=ref: f"no. {ref}: not ended" in site.log, what="its last words")
             assert not any(one.count(f"no. {ref}: ") > 1 for one in site.log)
         assert not any("printed" in one and "no. " not in one for one in site.log)
+        if site.worker is not None:
+            site.worker.stop()
+            del site.env["DIRECT"]
+            site.start_worker()
+            see_that_what_celery_takes_into_its_log_has_the_prefix_once(site)
     finally:
         site.stop()
 
 
-def test_what_celery_takes_into_its_log_has_the_prefix_once(
-    tmp_path: Path, redis_server: RedisServer
-) -> None:
-    site = start("celery", tmp_path / "site", redis_server, PREFIX="1")
-    try:
-        ref = ref_of(site.runs("say"))
-        for where in ("function", "thread"):
-            line = f"[WARNING|{ref}|work (result.children)] no. {ref}: {where}: to stderr"
-            wait_until(lambda line=line: line in site.log, what=line)
-        assert not any(one.count(f"no. {ref}: ") > 1 for one in site.log)
-    finally:
-        site.stop()
+def see_that_what_celery_takes_into_its_log_has_the_prefix_once(site: Site) -> None:
+    ref = ref_of(site.runs("say"))
+    for where in ("function", "thread"):
+        line = f"[WARNING|{ref}|work (result.children)] no. {ref}: {where}: to stderr"
+        wait_until(lambda line=line: line in site.log, what=line)
+    assert not any(one.count(f"no. {ref}: ") > 1 for one in site.log)
 
 
 @pytest.mark.parametrize("engine", ["embedded", "celery"])
@@ -334,8 +336,8 @@ def test_the_formatter_of_the_docs_writes_json_with_the_fields(
 
 
 def test_of_several_web_processes_the_one_that_leads_says_where_jobs_run(tmp_path: Path) -> None:
-    command = ("-m", "gunicorn", "app:server", "-b", "127.0.0.1:{port}", "--workers", "3")
-    site = Site(EngineServer(APP, tmp_path, {}, command))
+    command = ("-m", "gunicorn", "app:server", "-b", "127.0.0.1:{port}", "--workers", "2")
+    site = Site(EngineServer(APP, tmp_path, {}, command), {})
     site.web.start()
     try:
         for _ in range(9):  # each process loads pages
