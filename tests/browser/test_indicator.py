@@ -312,7 +312,7 @@ def test_stop_ends_one_that_runs_and_one_that_waits(page: BasePage, app: Server)
     row = wait_row(page, "stops-result", "Cancelled", "")
     cancelled = time.monotonic()
     assert (row.state, row.time, row.bar, row.buttons) == ("cancelled", "", None, [])
-    assert not page.js("return document.querySelector('#stops-result').ariaBusy")
+    page.wait(lambda: not page.js("return document.querySelector('#stops-result').ariaBusy"))
     wait_row(page, "second-result", "Cancelled", "")
     assert page.recorded(stops[1].format("state")) == ["Running", "Stopping…", "Cancelled"]
     assert page.recorded(stops[0].format("state")) == ["Waiting", "Stopping…", "Cancelled"]

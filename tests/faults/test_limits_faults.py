@@ -55,15 +55,17 @@ class Marks:
 
     def most(self) -> int:
         """How many functions ran at once, at most."""
-        marks = [(kind, name, at) for kind, name, at, _ in self.read()]
-        ends = {(name, pid) for kind, name, _, pid in self.read() if kind == "end"}
-        for kind, name, at, pid in self.read():
+        found = self.read()
+        ends = {(name, pid) for kind, name, _, pid in found if kind == "end"}
+        marks: list[tuple[str, str, float]] = []
+        for kind, name, at, pid in found:
             if kind == "begin" and (name, pid) not in ends:
-                # It died unlisted, or was ended as it had been silent: before the next try began.
-                later = [one for kind, other, one in marks if kind == "begin" and other == name]
-                later += self.killed.values()
-                end = self.killed.get(pid) or min(one for one in later if one > at)
-                marks.append(("end", name, end))
+                if pid not in self.killed:
+                    # It died unlisted, or was ended as it had been silent. Nobody knows when: from
+                    # then on another has had its place.
+                    continue
+                marks.append(("end", name, max(at, self.killed[pid])))
+            marks.append((kind, name, at))
         return most_at_once(marks)
 
 
@@ -113,9 +115,9 @@ def test_celery_keeps_a_limit_while_processes_and_workers_are_killed(
     workers = [one.worker("--concurrency", "2", "-n", f"w{n}@%h") for n in range(2)]
 
     def kill_worker(marks: Marks) -> None:
-        pids = workers[0].pids()
+        pids, at = workers[0].pids(), time.time()
         workers[0].kill()
-        marks.killed |= dict.fromkeys(pids, time.time())
+        marks.killed |= dict.fromkeys(pids, at)
         workers[0].start()
 
     storm(web, one.folder, kill_worker)

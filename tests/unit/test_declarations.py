@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import functools
-import gc
 import importlib
 import re
 import runpy
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import Any
 
 import dash
 import pytest
-from apps import wait_until
 from dash import ALL, MATCH, Input, Output, State, no_update
 from inline_page import Click, Ended
 
@@ -100,14 +99,38 @@ def test_an_app_that_is_made_again_takes_the_key_and_the_first_still_works(
     other = factory(make_app, 3)
     assert keys() == ["out.children~1", "out.children"]
     assert [value_of(click(app, 5)) for app in (one, other)] == [10, 15]
-    del one
 
-    def is_gone() -> bool:
-        gc.collect()
-        return keys() == ["out.children"]
 
-    # Threads that other tests have started may hold it for a moment.
-    wait_until(is_gone, what="the app that nobody can click in any more to be gone")
+#: In a process of its own: nothing of another test has a hand on the first app.
+AGAIN = """
+import gc
+from dash import Input, Output, dcc, html
+from dash_long_callback import Dash
+from dash_long_callback.dash.callbacks import registry
+from dash_long_callback.testing import LongCallbacks
+
+def make():
+    app = Dash("app")
+    app.layout = html.Div([dcc.Input(id="in"), html.P(id="out")])
+    app.long_callback(Output("out", "children"), Input("in", "value"))(lambda value: value)
+    return app
+
+one, other = make(), make()
+with LongCallbacks() as page:
+    for n in (1, 2):
+        assert page.click({1: one, 2: other}[n], "in.value", n).outputs == {"out.children": n}
+print(*(callback.key for callback in registry.all()))
+del one, page
+gc.collect()
+print(*(callback.key for callback in registry.all()))
+"""
+
+
+def test_an_app_that_nobody_has_any_more_is_gone_and_so_are_its_callbacks() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AGAIN], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == ["out.children~1 out.children", "out.children"], done.stderr
 
 
 def test_the_digest_chooses_from_apps_whose_key_does_not_say_which(make_app: MakeApp) -> None:
