@@ -254,6 +254,7 @@ class Page(BasePage):
     @staticmethod
     def prepare(driver: WebDriver) -> None:
         """Make a new browser ready for pages."""
+        driver.execute_cdp_cmd("Network.enable", {})
         driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": RECORDER})
 
     def load(self, url: str) -> None:
@@ -301,12 +302,10 @@ class Page(BasePage):
 
     def block(self, *patterns: str) -> None:
         """Let new requests to these addresses fail, and none if none is given."""
-        self._command("Network.enable")
         self._command("Network.setBlockedURLs", urls=list(patterns))
 
     def unplug(self, *, offline: bool = True) -> None:
         """Let all new requests fail, as without a network."""
-        self._command("Network.enable")
         self._command(
             "Network.emulateNetworkConditions",
             offline=offline,
